@@ -1,0 +1,142 @@
+//! PostgreSQL's COPY text format, read: one line a row, tab between fields, `\N` for NULL, backslash escapes.
+//!
+//! Invariant: a row is one line and a raw newline or tab always separates (data never holds one unescaped); the
+//! end of data is the line `\.`. Source: PostgreSQL manual, COPY, "Text Format". Never guesses types.
+
+use std::borrow::Cow;
+
+/// The line that ends the data in pg_dump's files.
+pub const END_OF_DATA: &[u8] = b"\\.";
+
+/// One row: its line without the newline.
+#[derive(Debug, Clone, Copy)]
+pub struct CopyRow<'a> {
+    line: &'a [u8],
+    columns: usize,
+}
+
+impl<'a> CopyRow<'a> {
+    /// `columns` is how many fields the COPY statement lists. A table without columns has an empty line a row.
+    pub fn new(line: &'a [u8], columns: usize) -> Self {
+        Self { line, columns }
+    }
+
+    /// The raw line: what the fingerprint hashes.
+    pub fn line(&self) -> &'a [u8] {
+        self.line
+    }
+
+    /// The fields, undecoded, left to right.
+    pub fn raw_fields(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let none = self.columns == 0;
+        self.line.split(|b| *b == b'\t').take(if none { 0 } else { usize::MAX })
+    }
+
+    /// The fields, decoded: `None` is NULL.
+    pub fn fields(&self) -> impl Iterator<Item = Option<Cow<'a, [u8]>>> + use<'a> {
+        self.raw_fields().map(decode)
+    }
+
+    /// The fields as text (COPY runs with client_encoding UTF8). Bytes that are not UTF-8 become U+FFFD.
+    pub fn texts(&self) -> Vec<Option<String>> {
+        self.fields().map(|f| f.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())).collect()
+    }
+}
+
+/// Decodes one field: `\N` is NULL; `\b \f \n \r \t \v \\`, octal and hexadecimal escapes as the server reads them.
+pub fn decode(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if raw == b"\\N" {
+        return None;
+    }
+    if !raw.contains(&b'\\') {
+        return Some(Cow::Borrowed(raw));
+    }
+    let mut out = Vec::with_capacity(raw.len());
+    let mut i = 0;
+    while i < raw.len() {
+        let byte = raw[i];
+        i += 1;
+        if byte != b'\\' || i == raw.len() {
+            out.push(byte);
+            continue;
+        }
+        let escape = raw[i];
+        i += 1;
+        match escape {
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'v' => out.push(11),
+            b'0'..=b'7' => out.push(number(raw, &mut i, u32::from(escape - b'0'), 8, 2)),
+            b'x' if raw.get(i).is_some_and(u8::is_ascii_hexdigit) => out.push(number(raw, &mut i, 0, 16, 2)),
+            other => out.push(other),
+        }
+    }
+    Some(Cow::Owned(out))
+}
+
+/// Up to `most` further digits of a numeric escape, as the server reads it: only the low eight bits count.
+fn number(raw: &[u8], at: &mut usize, first: u32, radix: u32, most: usize) -> u8 {
+    let mut value = first;
+    for _ in 0..most {
+        let Some(digit) = raw.get(*at).and_then(|b| (*b as char).to_digit(radix)) else { break };
+        value = value * radix + digit;
+        *at += 1;
+    }
+    (value & 0xff) as u8
+}
+
+/// Encodes one value as a COPY text field: the inverse of [`decode`].
+pub fn encode(value: Option<&[u8]>, out: &mut Vec<u8>) {
+    let Some(value) = value else {
+        out.extend_from_slice(b"\\N");
+        return;
+    };
+    for byte in value {
+        match byte {
+            8 => out.extend_from_slice(b"\\b"),
+            12 => out.extend_from_slice(b"\\f"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            11 => out.extend_from_slice(b"\\v"),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            other => out.push(*other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn null_is_not_the_empty_string_nor_its_own_letters() {
+        let row = CopyRow::new(b"\\N\t\t\\\\N\tN", 4);
+        assert_eq!(row.texts(), vec![None, Some(String::new()), Some("\\N".into()), Some("N".into())]);
+    }
+
+    #[test]
+    fn a_table_without_columns_has_rows_without_fields() {
+        assert_eq!(CopyRow::new(b"", 0).texts().len(), 0);
+        assert_eq!(CopyRow::new(b"", 1).texts(), vec![Some(String::new())]);
+    }
+
+    #[test]
+    fn numeric_escapes_as_the_server_reads_them() {
+        assert_eq!(decode(b"\\101\\x41\\x4a!\\xg\\0").unwrap().as_ref(), b"AAJ!xg\0");
+    }
+
+    proptest! {
+        #[test]
+        fn encode_and_decode_are_inverse(value in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..60))) {
+            let mut raw = Vec::new();
+            encode(value.as_deref(), &mut raw);
+            prop_assert!(!raw.contains(&b'\n') && !raw.contains(&b'\t'));
+            prop_assert_eq!(decode(&raw).map(Cow::into_owned), value);
+        }
+    }
+}

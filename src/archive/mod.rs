@@ -1,0 +1,9 @@
+//! Bytes on disk as `doc/format.md` says: layout, writing, reading, deriving.
+//!
+//! Invariant: every file of a snapshot is written through the sink (hashed and counted in the same pass) and no
+//! file has its final folder's name before the manifest is in place. It never talks to a database.
+
+pub mod copy_text;
+pub mod layout;
+pub mod reader;
+pub mod sink;

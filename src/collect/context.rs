@@ -1,0 +1,129 @@
+//! What a collector is given, and what it gives back.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use crate::archive::reader::ArchiveData;
+use crate::archive::sink::ArtifactSink;
+use crate::model::category::Category;
+use crate::model::failure::Result;
+use crate::model::gap::Gap;
+use crate::model::inventory::Inventory;
+use crate::model::manifest::SecretNotice;
+use crate::model::secret::Secret;
+use crate::monitor::Monitor;
+use crate::pg::session::Session;
+
+/// What is asked of the collectors: from the configuration and the command line.
+#[derive(Debug, Clone, Default)]
+pub struct CollectSettings {
+    /// Holds `supabase/functions`, `supabase/migrations`, `supabase/config.toml`.
+    pub project_dir: Option<PathBuf>,
+    /// Root of the storage files (`<root>/<tenant>/<bucket>/<name>/<version>`), when they are to be copied.
+    pub storage_dir: Option<PathBuf>,
+    /// `schema.table` or patterns; empty: found by name and shape.
+    pub user_role_tables: Vec<String>,
+    /// Patterns of function names, e.g. `encrypt_*`.
+    pub encryption_functions: Vec<String>,
+    /// Write sessions, refresh tokens and one-time tokens into the users' SQL.
+    pub keep_sessions: bool,
+    /// Where vault secrets are sealed to; none: they are listed as not captured.
+    pub seal: Option<Seal>,
+}
+
+/// To whom secrets are sealed (age).
+#[derive(Debug, Clone)]
+pub enum Seal {
+    /// `age1…` public keys.
+    Recipients(Vec<String>),
+    Passphrase(Secret),
+}
+
+/// Facts about the source that decide what a collector can do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceAbilities {
+    pub version_num: u32,
+    pub database: String,
+    pub user: String,
+    pub is_superuser: bool,
+    /// May read `pg_authid.rolpassword`.
+    pub reads_role_passwords: bool,
+    pub is_supabase: bool,
+    /// Names of installed extensions.
+    pub extensions: Vec<String>,
+    /// Names of schemas that exist.
+    pub schemas: Vec<String>,
+}
+
+/// Everything that a collector may use.
+pub struct Context<'a> {
+    /// On the exported snapshot, READ ONLY, pinned. One query at a time.
+    pub session: &'a Session,
+    pub abilities: &'a SourceAbilities,
+    pub inventory: &'a Inventory,
+    pub settings: &'a CollectSettings,
+    pub sink: &'a ArtifactSink,
+    /// The archive's data files: `Some` in the second stage, when pg_dump is done.
+    pub archive: Option<&'a ArchiveData>,
+    pub monitor: &'a dyn Monitor,
+}
+
+impl Context<'_> {
+    pub fn has_schema(&self, name: &str) -> bool {
+        self.abilities.schemas.iter().any(|s| s == name)
+    }
+
+    pub fn has_extension(&self, name: &str) -> bool {
+        self.abilities.extensions.iter().any(|e| e == name)
+    }
+}
+
+/// What a collector found. An empty one with a `skipped` reason had nothing to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// By the word of the manifest's counts: `policies`, `functions`, `users`, …
+    pub counts: BTreeMap<String, u64>,
+    pub gaps: Vec<Gap>,
+    pub secrets: Vec<SecretNotice>,
+    pub skipped: Option<String>,
+}
+
+impl Collected {
+    /// Nothing to do, and why.
+    pub fn skipped(reason: impl Into<String>) -> Self {
+        Self { skipped: Some(reason.into()), ..Self::default() }
+    }
+
+    pub fn count(&mut self, word: &str, n: u64) {
+        self.counts.insert(word.to_string(), n);
+    }
+
+    pub fn gap(&mut self, gap: Gap) {
+        self.gaps.push(gap);
+    }
+
+    pub fn secret(&mut self, path: &str, what: &str) {
+        self.secrets.push(SecretNotice { path: path.to_string(), what: what.to_string() });
+    }
+}
+
+/// When a collector runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Beside pg_dump, from the catalogs.
+    Catalogs,
+    /// After pg_dump, from the archive's data files (the tables are not read again).
+    Archive,
+}
+
+pub type CollectFuture<'a> = Pin<Box<dyn Future<Output = Result<Collected>> + Send + 'a>>;
+
+/// One collector: a name, the part that it fills, when it runs, and the function.
+pub struct Collector {
+    pub name: &'static str,
+    pub category: Category,
+    pub stage: Stage,
+    pub run: for<'a> fn(&'a Context<'a>) -> CollectFuture<'a>,
+}

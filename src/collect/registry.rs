@@ -1,0 +1,7 @@
+//! The list of collectors. To add one: write `collect/<name>.rs` with `pub const COLLECTOR: Collector`, name it here,
+//! describe its files in `doc/format.md`.
+
+use super::context::Collector;
+
+/// Every collector, in the order in which they run within their stage.
+pub const ALL: &[Collector] = &[];

@@ -1,0 +1,97 @@
+//! How to reach one database, as data. Read by `config`, used by `pg` (protocol) and `pgtools` (libpq environment).
+//!
+//! Invariant: it holds what libpq would have resolved; the password is a `Secret`, and nothing here prints one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::secret::Secret;
+
+/// libpq's six modes, with their exact meaning. Source: PostgreSQL manual, "SSL Support".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SslMode {
+    Disable,
+    Allow,
+    #[default]
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+impl SslMode {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
+/// libpq's `channel_binding`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChannelBinding {
+    Disable,
+    #[default]
+    Prefer,
+    Require,
+}
+
+/// One place to try: a TCP host or the folder of a Unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// Where the connection came from: `doctor` and `-v` say it. `variable` is e.g. `DATABASE_URL` or `--db-url`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    pub variable: String,
+    /// The file it was read from (`.env`, service file), where it was a file.
+    pub file: Option<PathBuf>,
+    /// Settings that were filled in from elsewhere, e.g. `password from ~/.pgpass`.
+    pub notes: Vec<String>,
+}
+
+/// Everything that is needed to connect, resolved. Multiple hosts are tried in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnSpec {
+    /// Host and port pairs, at least one.
+    pub hosts: Vec<(Host, u16)>,
+    pub database: String,
+    pub user: String,
+    pub password: Option<Secret>,
+    pub ssl_mode: SslMode,
+    /// `sslrootcert`: a file, or the word `system`.
+    pub ssl_root_cert: Option<PathBuf>,
+    /// Client certificate and key.
+    pub ssl_cert: Option<PathBuf>,
+    pub ssl_key: Option<PathBuf>,
+    pub channel_binding: ChannelBinding,
+    pub connect_timeout: Option<Duration>,
+    /// libpq's `options`, passed on as it is.
+    pub options: Option<String>,
+    pub origin: Origin,
+}
+
+impl ConnSpec {
+    /// `user@host:port/database`, for messages: no password. Control characters are escaped by the printer.
+    pub fn display(&self) -> String {
+        let place = match self.hosts.first() {
+            Some((Host::Tcp(host), port)) => format!("{host}:{port}"),
+            Some((Host::Unix(folder), port)) => format!("{}:{port}", folder.display()),
+            None => "nowhere".to_string(),
+        };
+        format!("{}@{place}/{}", self.user, self.database)
+    }
+
+    /// The first port: 6543 is the transaction pooler of Supabase.
+    pub fn first_port(&self) -> u16 {
+        self.hosts.first().map_or(5432, |(_, port)| *port)
+    }
+}

@@ -1,0 +1,133 @@
+//! What went wrong, in the words of the interface: one kind, one exit code, and what to do next.
+//!
+//! Invariant: a `Failure` never repeats its cause in its own message (the printer walks the chain) and never
+//! carries a secret. The numbers are a contract: see `doc/format.md` and the README.
+
+use std::fmt;
+
+/// Why a command did not end well. Each kind has one exit code and one word, the same in JSON and in manifests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    Failed,
+    Partial,
+    DifferencesFound,
+    NotFound,
+    Locked,
+    Denied,
+    Integrity,
+    NotConfirmed,
+    NotProven,
+    Usage,
+    Unreachable,
+    Skipped,
+    Configuration,
+    Interrupted,
+    Terminated,
+}
+
+impl FailureKind {
+    /// The process exit code (documented in the README; `sysexits`-like above 63).
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Partial => 3,
+            Self::DifferencesFound => 4,
+            Self::NotFound => 10,
+            Self::Locked => 11,
+            Self::Denied => 12,
+            Self::Integrity => 13,
+            Self::NotConfirmed => 14,
+            Self::NotProven => 15,
+            Self::Usage => 64,
+            Self::Unreachable => 69,
+            Self::Skipped => 75,
+            Self::Configuration => 78,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// The stable word for JSON, logs and manifests.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Partial => "partial",
+            Self::DifferencesFound => "differences_found",
+            Self::NotFound => "not_found",
+            Self::Locked => "locked",
+            Self::Denied => "denied",
+            Self::Integrity => "integrity",
+            Self::NotConfirmed => "not_confirmed",
+            Self::NotProven => "not_proven",
+            Self::Usage => "usage",
+            Self::Unreachable => "unreachable",
+            Self::Skipped => "skipped",
+            Self::Configuration => "configuration",
+            Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
+/// An error on its way to the user: kind (exit code), cause chain, and lines that say what to do.
+pub struct Failure {
+    pub kind: FailureKind,
+    pub error: anyhow::Error,
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure of `kind` from a message or an error.
+    pub fn new(kind: FailureKind, error: impl Into<anyhow::Error>) -> Self {
+        Self { kind, error: error.into(), hints: Vec::new() }
+    }
+
+    /// A failure of `kind` from a plain message.
+    pub fn msg(kind: FailureKind, message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
+        Self { kind, error: anyhow::Error::msg(message), hints: Vec::new() }
+    }
+
+    /// Adds what the user can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Puts a sentence in front: what was being done when it happened.
+    #[must_use]
+    pub fn context(mut self, what: impl fmt::Display + Send + Sync + 'static) -> Self {
+        self.error = self.error.context(what);
+        self
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:#})", self.kind.word(), self.error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(FailureKind::Failed, error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        let failure = Self::new(FailureKind::Failed, error);
+        if full { failure.hint("the disk is full: free space, or put --root on another disk") } else { failure }
+    }
+}
+
+/// The result of everything that can end a command.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;

@@ -1,0 +1,75 @@
+//! What the catalogs say that the database holds: every object by kind, identity and definition; every table
+//! with its columns.
+//!
+//! Invariant: an inventory is read under one exported snapshot and then never changes. `inventory.json` is it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::name::QualifiedName;
+
+/// One object. `kind` is pg_dump's TOC word where there is one (`TABLE`, `FUNCTION`, `POLICY`, …).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CatalogObject {
+    pub kind: String,
+    pub schema: Option<String>,
+    /// Identity within the database, as `pg_identify_object` writes it; names of parts quoted where needed.
+    pub identity: String,
+    /// The definition as SQL or as a stable line; secrets are replaced by their sha256.
+    pub definition: String,
+    pub owner: Option<String>,
+    /// The extension that it belongs to. Members are recreated by CREATE EXTENSION and are in no dump.
+    pub extension: Option<String>,
+}
+
+/// One column of a table, in the order of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    /// `format_type` under an empty search_path.
+    pub type_name: String,
+    /// Stored generated columns are never written to CSV and never inserted.
+    pub generated: bool,
+}
+
+/// One table with rows of its own (ordinary table or partition leaf; partitioned parents have none).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableFacts {
+    pub oid: u32,
+    pub name: QualifiedName,
+    pub columns: Vec<Column>,
+    /// `p` permanent, `u` unlogged.
+    pub persistence: char,
+    pub extension: Option<String>,
+    /// The member is a configuration table of its extension: pg_dump carries its rows.
+    pub extension_config: bool,
+    pub bytes_estimated: u64,
+    pub rows_estimated: i64,
+}
+
+/// Everything, as one value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    pub objects: Vec<CatalogObject>,
+    pub tables: Vec<TableFacts>,
+}
+
+impl Inventory {
+    /// How many objects of each kind are not members of an extension: what pg_dump must carry.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for object in self.objects.iter().filter(|o| o.extension.is_none()) {
+            *counts.entry(object.kind.clone()).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a CatalogObject> {
+        self.objects.iter().filter(move |o| o.kind == kind)
+    }
+
+    pub fn table(&self, name: &QualifiedName) -> Option<&TableFacts> {
+        self.tables.iter().find(|t| &t.name == name)
+    }
+}

@@ -1,0 +1,17 @@
+//! Vocabulary and rules of stacksnap: what a snapshot is made of and how it is named, quoted and judged.
+//!
+//! Invariant: everything here is a value or a pure function. It never does IO, reads a clock, awaits or looks
+//! at the environment, so each rule can be tested by itself.
+
+pub mod category;
+pub mod connection;
+pub mod failure;
+pub mod gap;
+pub mod ids;
+pub mod inventory;
+pub mod manifest;
+pub mod name;
+pub mod outcome;
+pub mod pattern;
+pub mod secret;
+pub mod sqlstate;

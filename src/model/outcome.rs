@@ -1,0 +1,43 @@
+//! How a collector ended and what it left on disk.
+//!
+//! Invariant: every collector that was planned has exactly one outcome in the manifest; a failure is an outcome
+//! and a gap, never a silence.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::category::Category;
+
+/// One file of a snapshot as the manifest records it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Path below the snapshot folder, `/` between parts. Bytes that are not UTF-8 are percent-encoded.
+    pub path: String,
+    pub category: Category,
+    pub bytes: u64,
+    /// Lower-case hexadecimal sha256 of the bytes on disk.
+    pub sha256: String,
+}
+
+/// How one collector ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It ran; `counts` are what it wrote, by the word a person knows (`policies`, `users`, …).
+    Collected { counts: BTreeMap<String, u64> },
+    /// It had nothing to do, or was not asked for.
+    Skipped { reason: String },
+    /// It could not be done; there is a gap with the same reason.
+    Failed { error: String },
+}
+
+/// The outcome of one collector under its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectorOutcome {
+    pub collector: String,
+    pub category: Category,
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    pub duration_ms: u64,
+}

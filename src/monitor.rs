@@ -1,0 +1,130 @@
+//! The whole boundary to a user interface: what happens is told as an [`Event`], and nobody below `ui` prints.
+//!
+//! Invariant: an event holds no secret. Terminal, JSON lines, log files and tests are implementations of one trait.
+
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+/// The phases of a run, in the order in which they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Connect,
+    Preflight,
+    Catalogs,
+    Dump,
+    Derive,
+    Collect,
+    Seal,
+    Verify,
+}
+
+impl Phase {
+    /// The line that a person sees.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Connect => "connecting",
+            Self::Preflight => "checking rights and space",
+            Self::Catalogs => "reading catalogs",
+            Self::Dump => "reading tables",
+            Self::Derive => "writing CSV, SQL and checksums",
+            Self::Collect => "collecting what dumps leave out",
+            Self::Seal => "sealing",
+            Self::Verify => "verifying",
+        }
+    }
+}
+
+/// Something that happened. Sizes in bytes, durations in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// A phase begins; `bytes_total` where its size is known or estimated.
+    PhaseStarted {
+        phase: Phase,
+        bytes_total: Option<u64>,
+    },
+    /// Bytes done in a phase so far.
+    PhaseProgress {
+        phase: Phase,
+        bytes_done: u64,
+    },
+    PhaseEnded {
+        phase: Phase,
+        summary: String,
+        duration_ms: u64,
+    },
+    TableStarted {
+        table: String,
+        bytes_estimated: u64,
+    },
+    TableProgress {
+        table: String,
+        bytes_done: u64,
+    },
+    TableEnded {
+        table: String,
+        rows: u64,
+        bytes: u64,
+    },
+    /// Something the user should know although the run goes on. `code` is stable.
+    Warning {
+        code: String,
+        message: String,
+        hint: Option<String>,
+    },
+    /// Detail for `-v` and log files.
+    Note {
+        message: String,
+    },
+}
+
+/// Receives events. Must not block for long: it is called from the threads that move data.
+pub trait Monitor: Send + Sync {
+    fn event(&self, event: Event);
+}
+
+/// Convenience for the callers below `ui`.
+impl dyn Monitor + '_ {
+    pub fn warn(&self, code: &str, message: impl Into<String>, hint: Option<String>) {
+        self.event(Event::Warning { code: code.to_string(), message: message.into(), hint });
+    }
+
+    pub fn note(&self, message: impl Into<String>) {
+        self.event(Event::Note { message: message.into() });
+    }
+}
+
+/// Hears nothing.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Monitor for Silent {
+    fn event(&self, _event: Event) {}
+}
+
+/// Keeps everything, for tests.
+#[derive(Debug, Default)]
+pub struct Recording {
+    events: Mutex<Vec<Event>>,
+}
+
+impl Recording {
+    pub fn events(&self) -> Vec<Event> {
+        self.events.lock().map(|events| events.clone()).unwrap_or_default()
+    }
+
+    pub fn warnings(&self) -> Vec<String> {
+        let code = |event: Event| if let Event::Warning { code, .. } = event { Some(code) } else { None };
+        self.events().into_iter().filter_map(code).collect()
+    }
+}
+
+impl Monitor for Recording {
+    fn event(&self, event: Event) {
+        if let Ok(mut events) = self.events.lock() {
+            events.push(event);
+        }
+    }
+}

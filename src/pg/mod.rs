@@ -1,0 +1,8 @@
+//! The only door to the PostgreSQL protocol: connecting, sessions on one exported snapshot, catalog queries.
+//!
+//! Invariant: every session pins what changes text (time zone, date style, search_path, …), never writes to a
+//! source, and never prints or logs a password. It knows objects and rows, not the parts of a snapshot.
+
+pub mod connect;
+pub mod session;
+pub mod snapshot;

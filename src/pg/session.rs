@@ -1,0 +1,113 @@
+//! One connection with everything pinned that changes what the server writes.
+//!
+//! Invariant (facts 20): time zone, date and interval style, bytea output, float digits, encoding, search_path and
+//! every timeout are set before the first query. A session on a source is READ ONLY.
+
+use tokio::task::JoinHandle;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
+
+use super::connect::{Connected, connect};
+use super::snapshot::ExportedSnapshot;
+use crate::model::connection::ConnSpec;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::name::literal;
+use crate::model::sqlstate;
+
+/// Settings that change text or end a session early. The server's version decides about the last two.
+const PINS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; \
+    SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET search_path = ''; SET xmloption = 'content'; \
+    SET standard_conforming_strings = on; SET statement_timeout = 0; SET lock_timeout = 0; \
+    SET idle_in_transaction_session_timeout = 0; SET row_security = off; SET synchronize_seqscans = off";
+
+/// A pinned connection.
+pub struct Session {
+    client: Client,
+    driver: JoinHandle<()>,
+    pub version_num: u32,
+    pub backend_pid: i32,
+}
+
+impl Session {
+    /// Connects and pins. Nothing is read or written yet.
+    pub async fn open(spec: &ConnSpec, application_name: &str) -> Result<Self> {
+        let Connected { client, driver } = connect(spec, application_name).await?;
+        let mut session = Self { client, driver, version_num: 0, backend_pid: 0 };
+        session.execute(PINS).await?;
+        let row =
+            session.one("SELECT current_setting('server_version_num')::int4, pg_catalog.pg_backend_pid()", &[]).await?;
+        session.version_num = row.get::<_, i32>(0).unsigned_abs();
+        session.backend_pid = row.get(1);
+        let digits = if session.version_num >= 120_000 { 1 } else { 3 };
+        session.execute(&format!("SET extra_float_digits = {digits}")).await?;
+        if session.version_num >= 140_000 {
+            session.execute("SET idle_session_timeout = 0").await?;
+        }
+        if session.version_num >= 170_000 {
+            session.execute("SET transaction_timeout = 0").await?;
+        }
+        Ok(session)
+    }
+
+    /// Opens a session whose one transaction sees exactly what `exported` shows.
+    pub async fn join(spec: &ConnSpec, application_name: &str, exported: &ExportedSnapshot) -> Result<Self> {
+        let session = Self::open(spec, application_name).await?;
+        let id = literal(&exported.id);
+        session
+            .execute(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {id}"))
+            .await?;
+        Ok(session)
+    }
+
+    /// Runs statements without parameters or results.
+    pub async fn execute(&self, sql: &str) -> Result<()> {
+        self.client.batch_execute(sql).await.map_err(|e| failure(e, sql))
+    }
+
+    /// All rows of one query.
+    pub async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        self.client.query(sql, params).await.map_err(|e| failure(e, sql))
+    }
+
+    /// Exactly one row.
+    pub async fn one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        self.client.query_one(sql, params).await.map_err(|e| failure(e, sql))
+    }
+
+    /// The protocol client, for COPY.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Has the connection ended?
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// A database error as a failure: the server's words, its SQLSTATE's kind. The statement is named by its first words.
+pub fn failure(error: tokio_postgres::Error, sql: &str) -> Failure {
+    let start: String = sql.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
+    let Some(db) = error.as_db_error() else {
+        let kind = if error.is_closed() { FailureKind::Unreachable } else { FailureKind::Failed };
+        return Failure::new(kind, error).context(format!("the connection failed during: {start} …"));
+    };
+    let kind = match db.code().code() {
+        sqlstate::INSUFFICIENT_PRIVILEGE => FailureKind::Denied,
+        sqlstate::LOCK_NOT_AVAILABLE => FailureKind::Locked,
+        sqlstate::ADMIN_SHUTDOWN | sqlstate::CANNOT_CONNECT_NOW => FailureKind::Unreachable,
+        _ => FailureKind::Failed,
+    };
+    let text = format!("the server refused: {} (SQLSTATE {}) in: {start} …", db.message(), db.code().code());
+    let failure = Failure::msg(kind, text);
+    match db.hint() {
+        Some(hint) => failure.hint(hint.to_string()),
+        None => failure,
+    }
+}
