@@ -9,3 +9,5 @@ pub mod collect;
 pub mod model;
 pub mod monitor;
 pub mod pg;
+pub mod pgtools;
+pub mod proc;
