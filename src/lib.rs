@@ -8,6 +8,7 @@ pub mod archive;
 pub mod collect;
 pub mod model;
 pub mod monitor;
+pub mod ops;
 pub mod pg;
 pub mod pgtools;
 pub mod proc;
