@@ -12,7 +12,8 @@ use crate::model::name::QualifiedName;
 
 const VERSION_MIN: (u8, u8) = (1, 12);
 const VERSION_MAX: (u8, u8) = (1, 16);
-const FORMAT_DIRECTORY: u8 = 5;
+/// A directory's `toc.dat` says "tar": the two are compatible, and pg_dump never writes "directory" here.
+const FORMAT_TAR: u8 = 3;
 
 /// Section of an entry, as the archive stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Toc {
             return Err("impossible size of integers".into());
         }
         let _offset_size = reader.byte()?;
-        if reader.byte()? != FORMAT_DIRECTORY {
+        if reader.byte()? != FORMAT_TAR {
             return Err("not a directory archive".into());
         }
         if version >= (1, 15) {
@@ -332,7 +333,7 @@ mod tests {
         #[test]
         fn damage_is_an_error_and_never_a_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), version in 12u8..17) {
             let mut file = b"PGDMP\x01".to_vec();
-            file.extend([version, 0, 4, 8, 5]);
+            file.extend([version, 0, 4, 8, 3]);
             file.append(&mut bytes);
             let _ = Toc::parse(&file);
         }
