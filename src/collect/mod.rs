@@ -7,3 +7,7 @@
 pub mod context;
 pub mod registry;
 pub mod sql_file;
+pub mod tables;
+pub mod upsert;
+pub mod users;
+pub mod values;

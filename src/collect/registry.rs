@@ -2,6 +2,7 @@
 //! describe its files in `doc/format.md`.
 
 use super::context::Collector;
+use super::users;
 
 /// Every collector, in the order in which they run within their stage.
-pub const ALL: &[Collector] = &[];
+pub const ALL: &[Collector] = &[users::COLLECTOR];
