@@ -5,9 +5,16 @@
 //! collector that fails costs its part, never the run: the failure becomes an outcome and a gap.
 
 pub mod context;
+pub mod env_names;
+pub mod folder;
+pub mod migration_history;
 pub mod registry;
+pub mod role_tables;
 pub mod sql_file;
+pub mod stored_name;
 pub mod tables;
+pub mod tree;
 pub mod upsert;
+pub mod user_roles;
 pub mod users;
 pub mod values;

@@ -2,7 +2,7 @@
 //! describe its files in `doc/format.md`.
 
 use super::context::Collector;
-use super::users;
+use super::{migration_history, user_roles, users};
 
 /// Every collector, in the order in which they run within their stage.
-pub const ALL: &[Collector] = &[users::COLLECTOR];
+pub const ALL: &[Collector] = &[users::COLLECTOR, user_roles::COLLECTOR, migration_history::COLLECTOR];
