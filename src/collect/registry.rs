@@ -2,7 +2,15 @@
 //! describe its files in `doc/format.md`.
 
 use super::context::Collector;
-use super::{migration_history, user_roles, users};
+use super::{edge_functions, migration_history, migrations, project, storage, user_roles, users};
 
 /// Every collector, in the order in which they run within their stage.
-pub const ALL: &[Collector] = &[users::COLLECTOR, user_roles::COLLECTOR, migration_history::COLLECTOR];
+pub const ALL: &[Collector] = &[
+    migrations::COLLECTOR,
+    edge_functions::COLLECTOR,
+    project::COLLECTOR,
+    users::COLLECTOR,
+    user_roles::COLLECTOR,
+    migration_history::COLLECTOR,
+    storage::COLLECTOR,
+];
