@@ -9,3 +9,4 @@ pub mod collect;
 pub mod model;
 pub mod monitor;
 pub mod pg;
+pub mod verify;

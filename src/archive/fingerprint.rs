@@ -18,7 +18,12 @@ impl TableFingerprint {
     /// Adds one row: its line of COPY text without the newline.
     #[inline]
     pub fn add(&mut self, line: &[u8]) {
-        let hash = blake3::hash(line);
+        self.add_hash(&blake3::hash(line));
+    }
+
+    /// Adds one row by the hash of its line: for lines that are too long to be held in one piece.
+    #[inline]
+    pub fn add_hash(&mut self, hash: &blake3::Hash) {
         let mut first = [0u8; 16];
         first.copy_from_slice(&hash.as_bytes()[..16]);
         self.sum = self.sum.wrapping_add(u128::from_le_bytes(first));

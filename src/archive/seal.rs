@@ -14,6 +14,7 @@ use rustix::fs::{CWD, RenameFlags};
 use sha2::{Digest, Sha256};
 
 use super::layout;
+pub use super::manifest_file::read_manifest;
 use super::manifest_file::{manifest_bytes, sums_bytes};
 use super::sink::{ArtifactSink, hex};
 use crate::model::failure::{Failure, FailureKind, Result};
