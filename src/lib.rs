@@ -9,4 +9,5 @@ pub mod collect;
 pub mod model;
 pub mod monitor;
 pub mod pg;
+pub mod render;
 pub mod verify;
