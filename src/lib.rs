@@ -13,3 +13,5 @@ pub mod ops;
 pub mod pg;
 pub mod pgtools;
 pub mod proc;
+pub mod render;
+pub mod verify;

@@ -310,7 +310,7 @@ impl<'a> Pass<'a> {
             if let Some((csv, _)) = &mut output.csv {
                 csv.write_all(&next.csv)?;
             }
-            output.fingerprint.merge(&next.fingerprint);
+            output.fingerprint.merge(next.fingerprint);
             output.bytes_raw += next.bytes_raw;
             ended |= next.last;
         }

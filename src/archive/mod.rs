@@ -3,6 +3,7 @@
 //! Invariant: every file of a snapshot is written through the sink (hashed and counted in the same pass) and no
 //! file has its final folder's name before the manifest is in place. It never talks to a database.
 
+pub mod beneath;
 pub mod codec;
 pub mod copy_text;
 pub mod csv;
@@ -10,6 +11,8 @@ pub mod derive;
 pub mod fingerprint;
 pub mod follow;
 pub mod layout;
+pub mod manifest_file;
 pub mod readable;
 pub mod reader;
+pub mod seal;
 pub mod sink;
