@@ -5,7 +5,11 @@
 //! lower layers only, and `tests/architecture.rs` holds it to that.
 
 pub mod archive;
+pub mod cli;
 pub mod collect;
 pub mod model;
 pub mod monitor;
+pub mod ops;
 pub mod pg;
+pub mod proc;
+pub mod ui;

@@ -5,5 +5,9 @@
 
 pub mod copy_text;
 pub mod layout;
+pub mod lock;
+pub mod logs;
 pub mod reader;
+pub mod root;
 pub mod sink;
+pub mod status;
