@@ -13,3 +13,4 @@ pub mod ops;
 pub mod pg;
 pub mod proc;
 pub mod ui;
+pub mod verify;

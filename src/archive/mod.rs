@@ -3,11 +3,15 @@
 //! Invariant: every file of a snapshot is written through the sink (hashed and counted in the same pass) and no
 //! file has its final folder's name before the manifest is in place. It never talks to a database.
 
+pub mod beneath;
 pub mod copy_text;
+pub mod fingerprint;
 pub mod layout;
 pub mod lock;
 pub mod logs;
+pub mod manifest_file;
 pub mod reader;
 pub mod root;
+pub mod seal;
 pub mod sink;
 pub mod status;

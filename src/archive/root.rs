@@ -3,23 +3,17 @@
 //! Invariant: a folder is a snapshot by its manifest alone. Nothing is followed out of the root by a link, nothing
 //! is removed but a real folder named `<snapshot>.partial` while the lock is held.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::OFlags;
-use serde::Deserialize;
 
 use super::layout::{MANIFEST_JSON, PARTIAL_SUFFIX};
 use super::lock::RootLock;
+use super::manifest_file::read_manifest;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::{LATEST, PREFIX, SnapshotName};
-use crate::model::manifest::{FormatVersion, Manifest};
+use crate::model::manifest::Manifest;
 use crate::model::name::visible;
-
-/// A manifest of 5,000 tables is about 6 MB; this is only a guard against a file that is not one.
-const MANIFEST_MAX_BYTES: u64 = 512 * 1024 * 1024;
 
 /// The folder where snapshots live.
 #[derive(Debug, Clone)]
@@ -121,27 +115,6 @@ impl Root {
     pub fn link_target(&self, link_name: &str) -> Option<SnapshotName> {
         let target = std::fs::read_link(self.path.join(link_name)).ok()?;
         SnapshotName::parse(target.to_str()?)
-    }
-
-    /// Points a link (`LATEST`, a label's) at a snapshot, atomically. What is there and no link stays.
-    pub fn point(&self, link_name: &str, target: &SnapshotName) -> Result<()> {
-        let place = self.path.join(link_name);
-        let occupied = std::fs::symlink_metadata(&place).is_ok_and(|meta| !meta.is_symlink());
-        if occupied {
-            let text = format!("{} is in the way of a link", place.display());
-            return Err(Failure::msg(FailureKind::Failed, text).hint("move it away; stacksnap replaces links only"));
-        }
-        let replace = || -> io::Result<()> {
-            let temporary = self.path.join(format!(".{link_name}.{}", std::process::id()));
-            match std::fs::remove_file(&temporary) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-            std::os::unix::fs::symlink(target.as_str(), &temporary)?;
-            std::fs::rename(&temporary, &place)?;
-            File::open(&self.path)?.sync_all()
-        };
-        replace().map_err(|e| Failure::from(e).context(format!("cannot make the link {}", place.display())))
     }
 
     /// Removes the partial folders of runs that died. Holding the lock proves that no partial has a live owner.
@@ -250,40 +223,4 @@ fn age_key(name: &SnapshotName) -> (String, u32) {
     let mut parts = rest.splitn(3, '_');
     let stamp = format!("{}{}", parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     (stamp, parts.next().and_then(|n| n.parse().ok()).unwrap_or(1))
-}
-
-/// Reads the manifest of a snapshot folder: a regular file, no link, of a format that this program knows.
-pub fn read_manifest(folder: &Path) -> Result<Manifest> {
-    #[derive(Deserialize)]
-    struct Head {
-        format: FormatVersion,
-    }
-    let path = folder.join(MANIFEST_JSON);
-    let shown = visible(&path.to_string_lossy());
-    let bytes = read_regular(&path).map_err(|e| match e.kind() {
-        ErrorKind::NotFound => Failure::msg(FailureKind::NotFound, format!("there is no {shown}"))
-            .hint("a folder without it is not a snapshot: its run did not finish"),
-        _ => Failure::from(e).context(format!("cannot read {shown}")),
-    })?;
-    let damaged = |e: serde_json::Error| {
-        Failure::msg(FailureKind::Integrity, format!("{shown} is damaged: {e}"))
-            .hint("use another snapshot; the files beside it may still be whole: sha256sum -c SHA256SUMS")
-    };
-    let head: Head = serde_json::from_slice(&bytes).map_err(damaged)?;
-    if !head.format.readable() {
-        let text = format!("{shown} has format {}.{}, which this program does not know", head.format.major, head.format.minor);
-        return Err(Failure::msg(FailureKind::Failed, text).hint("use a newer stacksnap"));
-    }
-    serde_json::from_slice(&bytes).map_err(damaged)
-}
-
-fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidData, "not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MANIFEST_MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -7,7 +7,8 @@ use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::archive::root::{Root, read_manifest};
+use crate::archive::manifest_file::read_manifest;
+use crate::archive::root::Root;
 use crate::archive::{lock, logs};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::SnapshotName;

@@ -2,12 +2,13 @@
 //!
 //! Invariant: it reads the manifest only; whether the files still agree with it is for `verify` to say.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
 use super::list::{Facts, facts};
-use crate::archive::root::{Root, read_manifest};
+use crate::archive::manifest_file::read_manifest;
+use crate::archive::root::Root;
 use crate::model::failure::Result;
 use crate::model::manifest::Manifest;
 
@@ -22,10 +23,6 @@ pub struct Shown {
 /// Finds what `snapshot` means and reads its manifest.
 pub fn show(root: &Root, snapshot: &str, now: Timestamp) -> Result<Shown> {
     let place = root.resolve(snapshot)?;
-    let manifest = read(&place)?;
+    let manifest = read_manifest(&place)?;
     Ok(Shown { facts: facts(&manifest, now), place, manifest })
-}
-
-fn read(place: &Path) -> Result<Manifest> {
-    read_manifest(place)
 }

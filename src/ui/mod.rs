@@ -10,6 +10,8 @@ pub mod lines;
 pub mod ndjson;
 pub mod out;
 pub mod report;
+pub mod screen;
 pub mod snapshots;
 pub mod table;
 pub mod text;
+pub mod verification;

@@ -1,0 +1,134 @@
+//! Is a snapshot what it was when it was sealed? Checksums of everything, and at the level `read` the content too.
+//!
+//! Invariant: it writes nothing, follows no link, believes nothing before its checksum, reads each file once, and
+//! its memory does not grow with the data. Whatever is wrong is a [`Finding`] with a stable code (`doc/format.md`).
+
+mod content;
+mod copy_check;
+mod files;
+mod folder;
+mod records;
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::archive::beneath::Folder;
+use crate::archive::manifest_file::{ManifestProblem, open_failure, read_from};
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::name::visible;
+use crate::monitor::{Event, Monitor, Phase};
+
+/// How deep to look. A test restore is a level above these and lives elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Every file is there, nothing else is, and every checksum is right.
+    Checksum,
+    /// And every data file decodes to the rows that the manifest records.
+    Read,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Good,
+    Bad,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The snapshot is not what was sealed.
+    Damage,
+    /// Worth knowing; the content is whole.
+    Warning,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Finding {
+    pub severity: Severity,
+    /// Path in the snapshot. It is shown through `name::visible`: somebody else may have made it.
+    pub path: String,
+    /// Stable word of `doc/format.md`.
+    pub code: String,
+    pub what: String,
+}
+
+impl Finding {
+    fn damage(path: &str, code: &str, what: impl Into<String>) -> Self {
+        Self { severity: Severity::Damage, path: path.to_string(), code: code.to_string(), what: what.into() }
+    }
+
+    fn warning(path: &str, code: &str, what: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::damage(path, code, what) }
+    }
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    pub level: Level,
+    pub verdict: Verdict,
+    /// Damage first, then by path.
+    pub findings: Vec<Finding>,
+    /// Files and bytes that were read.
+    pub files: u64,
+    pub bytes_total: u64,
+    pub duration_ms: u64,
+}
+
+impl Verification {
+    /// The failure (exit 13) for a bad verdict: the first findings in words.
+    pub fn failure(&self) -> Option<Failure> {
+        if self.verdict == Verdict::Good {
+            return None;
+        }
+        let damage: Vec<&Finding> = self.findings.iter().filter(|f| f.severity == Severity::Damage).collect();
+        let mut lines: Vec<String> = damage
+            .iter()
+            .take(10)
+            .map(|f| format!("{}: {} ({})", visible(&f.path), visible(&f.what), f.code))
+            .collect();
+        if damage.len() > 10 {
+            lines.push(format!("and {} more", damage.len() - 10));
+        }
+        let message = format!("the snapshot is damaged: {}", lines.join("; "));
+        let hint = "do not restore from it: use another snapshot, or another copy of this one";
+        Some(Failure::msg(FailureKind::Integrity, message).hint(hint))
+    }
+}
+
+/// Verifies the snapshot in `folder` with `jobs` threads. Damage is in the result, not an error: an error means that
+/// there is no such folder (`NotFound`), no right to it (`Denied`), or a newer format (`Configuration`).
+pub fn verify(folder: &Path, level: Level, monitor: &dyn Monitor, jobs: usize) -> Result<Verification> {
+    let start = Instant::now();
+    let shown = visible(&folder.to_string_lossy());
+    let folder = Folder::open(folder).map_err(|error| open_failure(error, &shown))?;
+    let mut findings = Vec::new();
+    let mut done = files::Done::default();
+    match read_from(&folder) {
+        Ok(manifest) => {
+            monitor.event(Event::PhaseStarted { phase: Phase::Verify, bytes_total: Some(manifest.bytes_total()) });
+            records::check_sums(&folder, &manifest, &mut findings);
+            folder::check(&folder, &manifest, &mut findings);
+            let plan = records::plan(&manifest, level, &mut findings);
+            done = files::check_all(&folder, plan, monitor, jobs, &mut findings);
+        }
+        Err(ManifestProblem::FormatUnknown(version)) => {
+            return Err(Failure::new(FailureKind::Configuration, ManifestProblem::FormatUnknown(version))
+                .context(format!("cannot judge the snapshot {shown}"))
+                .hint("use the version of stacksnap that wrote it, or a newer one"));
+        }
+        Err(problem) => findings.push(records::manifest_finding(&problem)),
+    }
+    findings.sort();
+    let bad = findings.iter().any(|f| f.severity == Severity::Damage);
+    let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let verdict = if bad { Verdict::Bad } else { Verdict::Good };
+    let summary = format!("{} files, {} findings", done.files, findings.len());
+    monitor.event(Event::PhaseEnded { phase: Phase::Verify, summary, duration_ms });
+    Ok(Verification { level, verdict, findings, files: done.files, bytes_total: done.bytes, duration_ms })
+}

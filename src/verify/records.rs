@@ -1,0 +1,113 @@
+//! The records against each other: manifest, SHA256SUMS, tables; and from them what is to be read, and as what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::content::{Content, Packing};
+use super::{Finding, Level};
+use crate::archive::beneath::Folder;
+use crate::archive::layout;
+use crate::archive::manifest_file::{MANIFEST_BYTES_MAX, ManifestProblem, sums_bytes};
+use crate::archive::sink::hex;
+use crate::model::manifest::Manifest;
+
+/// One file to read.
+#[derive(Debug)]
+pub struct Job {
+    pub path: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub content: Content,
+}
+
+pub fn manifest_finding(problem: &ManifestProblem) -> Finding {
+    let code = if matches!(problem, ManifestProblem::Missing) { "manifest_missing" } else { "manifest_damaged" };
+    Finding::damage(layout::MANIFEST_JSON, code, problem.to_string())
+}
+
+/// SHA256SUMS is the one that the manifest names, and says the same as the manifest.
+pub fn check_sums(folder: &Folder, manifest: &Manifest, findings: &mut Vec<Finding>) {
+    let mut found = |code: &str, what: String| findings.push(Finding::damage(layout::SHA256SUMS, code, what));
+    let bytes = match folder.read(layout::SHA256SUMS, MANIFEST_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(refusal) => return found("sums_damaged", refusal.to_string()),
+    };
+    if hex(&Sha256::digest(&bytes)) != manifest.sha256sums_sha256 {
+        return found("sums_damaged", "it is not the one that the manifest names".to_string());
+    }
+    match sums_bytes(&manifest.artifacts) {
+        Ok(expected) if expected == bytes => {}
+        Ok(_) => found("sums_disagree", "it does not list what the manifest lists".to_string()),
+        Err(failure) => found("sums_disagree", failure.to_string()),
+    }
+}
+
+/// Every artifact with what it has to hold.
+pub fn plan(manifest: &Manifest, level: Level, findings: &mut Vec<Finding>) -> Vec<Job> {
+    let mut contents = if level == Level::Read { table_contents(manifest, findings) } else { BTreeMap::new() };
+    let job = |artifact: &crate::model::outcome::Artifact| {
+        let content = match (level, contents.remove(artifact.path.as_str())) {
+            (Level::Checksum, _) => Content::Bytes,
+            (Level::Read, Some(content)) => content,
+            (Level::Read, None) => by_name(&artifact.path),
+        };
+        Job { path: artifact.path.clone(), bytes: artifact.bytes, sha256: artifact.sha256.clone(), content }
+    };
+    manifest.artifacts.iter().map(job).collect()
+}
+
+/// The files of tables, by path.
+fn table_contents<'a>(manifest: &'a Manifest, findings: &mut Vec<Finding>) -> BTreeMap<&'a str, Content> {
+    let known: BTreeSet<&str> = manifest.artifacts.iter().map(|a| a.path.as_str()).collect();
+    let mut contents = BTreeMap::new();
+    for table in &manifest.tables {
+        let data = table.data_file.as_deref().map(|path| {
+            let content = Content::Table {
+                packing: Packing::of(path),
+                rows: table.rows,
+                fingerprint: table.fingerprint.clone(),
+                bytes_raw: table.bytes_raw,
+            };
+            (path, content)
+        });
+        let csv =
+            table.csv_file.as_deref().map(|path| (path, Content::Csv { packing: Packing::of(path), rows: table.rows }));
+        for (path, content) in data.into_iter().chain(csv) {
+            if !known.contains(path) || contents.insert(path, content).is_some() {
+                let what = format!("it is named for the table {}, and is no file of its own", table.name.plain());
+                findings.push(Finding::damage(path, "unrecorded_table", what));
+            }
+        }
+    }
+    contents
+}
+
+const OWN_SQL: [&str; 9] = [
+    layout::USERS_SQL,
+    layout::USER_ROLES_SQL,
+    layout::POLICIES_SQL,
+    layout::FUNCTIONS_SQL,
+    layout::ENCRYPTION_SQL,
+    layout::MIGRATION_HISTORY_SQL,
+    layout::DATABASE_ROLES_SQL,
+    layout::ACCESS_GRANTS_SQL,
+    layout::MANAGED_OBJECTS_SQL,
+];
+
+fn by_name(path: &str) -> Content {
+    let packing = Packing::of(path);
+    let plain = path.strip_suffix(".zst").unwrap_or(path);
+    if let Some(name) = path.strip_prefix(layout::DUMP_DIR).and_then(|rest| rest.strip_prefix('/')) {
+        return match name {
+            "toc.dat" => Content::Toc,
+            _ if name.starts_with("blob") && !name.ends_with(".toc") => Content::Packed { packing },
+            _ => Content::Bytes,
+        };
+    }
+    if plain == layout::READABLE_SQL {
+        return Content::DumpSql { packing };
+    }
+    let state = path.strip_prefix(layout::EXTENSION_STATE_DIR).is_some_and(|rest| rest.starts_with('/'));
+    if OWN_SQL.contains(&path) || (state && path.ends_with(".sql")) { Content::OwnSql } else { Content::Bytes }
+}
