@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod cli;
 pub mod collect;
+pub mod config;
 pub mod model;
 pub mod monitor;
 pub mod ops;

@@ -1,0 +1,345 @@
+//! Everything that a run is told, resolved once: flags before environment before file before defaults.
+//!
+//! Invariant: each value has its provenance under its key; loading reads files and starts nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::file::{self, FileSettings, ProjectPart};
+use super::secret::{Inputs, SecretRef};
+use super::suggest::closest;
+use super::toml_reader::At;
+use super::value::{Format, ReadableCompression, parse_duration, parse_list, parse_sessions};
+use crate::model::failure::{Failure, FailureKind, Result};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Provenance {
+    Default,
+    /// e.g. `--root`
+    Flag(&'static str),
+    /// e.g. `STACKSNAP_ROOT`
+    Variable(&'static str),
+    File {
+        path: PathBuf,
+        line: usize,
+    },
+}
+
+impl fmt::Display for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+        }
+    }
+}
+
+/// To whom vault secrets are sealed (age).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seal {
+    /// `age1…` public keys.
+    Recipients(Vec<String>),
+    Passphrase(SecretRef),
+}
+
+/// Which table the tenants are the rows of, and which tables all of them share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenants {
+    pub root: String,
+    pub shared_tables: Vec<String>,
+}
+
+/// What a run is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where snapshots live.
+    pub root: PathBuf,
+    pub formats: Vec<Format>,
+    pub readable_compression: ReadableCompression,
+    pub keep_days: u32,
+    /// None: decided from the machine.
+    pub jobs: Option<u32>,
+    pub lock_wait: Duration,
+    /// None: as long as it takes.
+    pub timeout: Option<Duration>,
+    /// Where the client programs are looked for first.
+    pub pg_bin: Option<PathBuf>,
+    /// Holds `supabase/functions`, `supabase/migrations`, `supabase/config.toml`.
+    pub project_dir: Option<PathBuf>,
+    pub storage_dir: Option<PathBuf>,
+    pub exclude_data: Vec<String>,
+    /// Empty: found by name and shape.
+    pub user_role_tables: Vec<String>,
+    pub encryption_functions: Vec<String>,
+    pub keep_sessions: bool,
+    pub seal: Option<Seal>,
+    /// The name of the project in the configuration, when one was chosen.
+    pub project: Option<String>,
+    /// Restores onto it need the typed name even with --yes.
+    pub protect: Option<String>,
+    pub tenants: Option<Tenants>,
+    /// Where the project's connection comes from.
+    pub db_url: Option<SecretRef>,
+    /// The configuration file, when there is one.
+    pub config_file: Option<PathBuf>,
+    /// What the user should know: literal secrets, mistyped variables.
+    pub warnings: Vec<String>,
+    pub provenance: BTreeMap<&'static str, Provenance>,
+}
+
+/// Variables beside the connection's that set something.
+const VARIABLES: [&str; 15] = [
+    "STACKSNAP_CONFIG",
+    "STACKSNAP_DB_URL",
+    "STACKSNAP_PROJECT",
+    "STACKSNAP_ROOT",
+    "STACKSNAP_FORMATS",
+    "STACKSNAP_READABLE_COMPRESSION",
+    "STACKSNAP_KEEP_DAYS",
+    "STACKSNAP_JOBS",
+    "STACKSNAP_LOCK_WAIT",
+    "STACKSNAP_TIMEOUT",
+    "STACKSNAP_PG_BIN",
+    "STACKSNAP_PROJECT_DIR",
+    "STACKSNAP_STORAGE_DIR",
+    "STACKSNAP_EXCLUDE_DATA",
+    "STACKSNAP_SESSIONS",
+];
+
+/// Chooses among flag, variable and file, and records which it was.
+struct Chooser<'a> {
+    inputs: &'a Inputs,
+    file: &'a FileSettings,
+    provenance: BTreeMap<&'static str, Provenance>,
+}
+
+impl Chooser<'_> {
+    /// `None` leaves the default; `names` are the flag and the variable.
+    fn choose<T>(
+        &mut self,
+        key: &'static str,
+        (flag_name, variable): (&'static str, &'static str),
+        flag: Option<T>,
+        parse: impl Fn(&str) -> Result<T, String>,
+        in_file: Option<At<T>>,
+    ) -> Result<Option<T>> {
+        let text = if variable.is_empty() { None } else { self.inputs.environment.get(variable) };
+        let (value, provenance) = if let Some(value) = flag {
+            (Some(value), Provenance::Flag(flag_name))
+        } else if let Some(text) = text {
+            let value =
+                parse(text).map_err(|what| Failure::msg(FailureKind::Configuration, format!("{variable}: {what}")))?;
+            (Some(value), Provenance::Variable(variable))
+        } else if let Some(At { value, line }) = in_file {
+            (Some(value), Provenance::File { path: self.file.path.clone(), line })
+        } else {
+            (None, Provenance::Default)
+        };
+        self.provenance.insert(key, provenance);
+        Ok(value)
+    }
+
+    fn path(
+        &mut self,
+        key: &'static str,
+        names: (&'static str, &'static str),
+        flag: Option<&PathBuf>,
+        in_file: Option<At<PathBuf>>,
+    ) -> Result<Option<PathBuf>> {
+        let environment = self.inputs.environment.clone();
+        let flag = flag.map(|path| environment.path(&path.to_string_lossy()));
+        self.choose(key, names, flag, |text| Ok(environment.path(text)), in_file)
+    }
+
+    /// A value that only the file can set.
+    fn from_file<T>(&mut self, key: &'static str, in_file: Option<At<T>>) -> Option<T> {
+        let provenance = in_file
+            .as_ref()
+            .map_or(Provenance::Default, |at| Provenance::File { path: self.file.path.clone(), line: at.line });
+        self.provenance.insert(key, provenance);
+        in_file.map(|at| at.value)
+    }
+}
+
+/// Finds and reads the configuration and resolves everything.
+pub fn load(inputs: &Inputs) -> Result<Settings> {
+    let file = match file::find(inputs)? {
+        Some(path) => file::read(&path, &inputs.environment)?,
+        None => FileSettings::default(),
+    };
+    let mut chooser = Chooser { inputs, file: &file, provenance: BTreeMap::new() };
+    let (name, part) = choose_project(&mut chooser)?;
+    let flags = &inputs.flags;
+    let formats = chooser.choose(
+        "formats",
+        ("--formats", "STACKSNAP_FORMATS"),
+        flags.formats.clone(),
+        |text| parse_list(text).iter().map(|word| Format::parse(word)).collect(),
+        file.formats.clone(),
+    )?;
+    let mut settings = Settings {
+        root: chooser
+            .path("root", ("--root", "STACKSNAP_ROOT"), flags.root.as_ref(), file.root.clone())?
+            .unwrap_or_else(|| inputs.environment.path("supabase_backups")),
+        formats: normal_formats(formats)?,
+        readable_compression: chooser
+            .choose(
+                "readable_compression",
+                ("--readable-compression", "STACKSNAP_READABLE_COMPRESSION"),
+                flags.readable_compression,
+                ReadableCompression::parse,
+                file.readable_compression.clone(),
+            )?
+            .unwrap_or_default(),
+        keep_days: chooser
+            .choose(
+                "keep_days",
+                ("--keep-days", "STACKSNAP_KEEP_DAYS"),
+                flags.keep_days,
+                parse_number,
+                file.keep_days.clone(),
+            )?
+            .unwrap_or(7),
+        jobs: chooser.choose("jobs", ("--jobs", "STACKSNAP_JOBS"), flags.jobs, parse_number, file.jobs.clone())?,
+        lock_wait: chooser
+            .choose(
+                "lock_wait",
+                ("--lock-wait", "STACKSNAP_LOCK_WAIT"),
+                flags.lock_wait,
+                parse_duration,
+                file.lock_wait.clone(),
+            )?
+            .unwrap_or(Duration::from_secs(60)),
+        timeout: chooser
+            .choose("timeout", ("--timeout", "STACKSNAP_TIMEOUT"), flags.timeout, parse_duration, file.timeout.clone())?
+            .filter(|timeout| !timeout.is_zero()),
+        pg_bin: chooser.path("pg_bin", ("--pg-bin", "STACKSNAP_PG_BIN"), flags.pg_bin.as_ref(), file.pg_bin.clone())?,
+        keep_sessions: chooser
+            .choose(
+                "sessions",
+                ("--sessions", "STACKSNAP_SESSIONS"),
+                flags.keep_sessions,
+                parse_sessions,
+                file.keep_sessions.clone(),
+            )?
+            .unwrap_or(false),
+        seal: chooser.from_file("seal", file.seal.clone()),
+        project: name,
+        project_dir: None,
+        storage_dir: None,
+        exclude_data: Vec::new(),
+        user_role_tables: Vec::new(),
+        encryption_functions: Vec::new(),
+        protect: None,
+        tenants: None,
+        db_url: None,
+        config_file: (!file.path.as_os_str().is_empty()).then(|| file.path.clone()),
+        warnings: warnings(inputs, &file),
+        provenance: BTreeMap::new(),
+    };
+    fill_project(&mut settings, part, &mut chooser)?;
+    settings.provenance = chooser.provenance;
+    Ok(settings)
+}
+
+/// The values of one project, with their defaults.
+fn fill_project(settings: &mut Settings, part: ProjectPart, chooser: &mut Chooser<'_>) -> Result<()> {
+    let inputs = chooser.inputs;
+    let flags = &inputs.flags;
+    let here = &inputs.environment.current_dir;
+    settings.project_dir = chooser
+        .path("project_dir", ("--project-dir", "STACKSNAP_PROJECT_DIR"), flags.project_dir.as_ref(), part.project_dir)?
+        .or_else(|| here.join("supabase").is_dir().then(|| here.clone()));
+    settings.storage_dir = chooser.path(
+        "storage_dir",
+        ("--storage-dir", "STACKSNAP_STORAGE_DIR"),
+        flags.storage_dir.as_ref(),
+        part.storage_dir,
+    )?;
+    let listed = |text: &str| Ok(parse_list(text));
+    let names = ("--exclude-data", "STACKSNAP_EXCLUDE_DATA");
+    settings.exclude_data = chooser.choose("exclude_data", names, None, listed, part.exclude_data)?.unwrap_or_default();
+    if !flags.exclude_data.is_empty() {
+        settings.exclude_data.extend(flags.exclude_data.iter().cloned());
+        chooser.provenance.insert("exclude_data", Provenance::Flag("--exclude-data"));
+    }
+    settings.user_role_tables = chooser.from_file("user_roles.tables", part.user_role_tables).unwrap_or_default();
+    settings.encryption_functions = chooser
+        .from_file("encryption.functions", part.encryption_functions)
+        .unwrap_or_else(|| ["is_encrypted", "encrypt_*", "decrypt_*"].map(str::to_string).to_vec());
+    settings.protect = chooser.from_file("protect", part.protect);
+    settings.tenants = chooser.from_file("tenants", part.tenants);
+    settings.db_url = chooser.from_file("db_url", part.db_url);
+    Ok(())
+}
+
+/// `--project`, `STACKSNAP_PROJECT`, or the only one there is.
+fn choose_project(chooser: &mut Chooser<'_>) -> Result<(Option<String>, ProjectPart)> {
+    let names = ("--project", "STACKSNAP_PROJECT");
+    let flag = chooser.inputs.flags.project.clone();
+    let named = chooser.choose("project", names, flag, |text| Ok(text.to_string()), None)?;
+    let projects = &chooser.file.projects;
+    let Some(name) = named else {
+        let mut all = projects.iter();
+        return Ok(match (all.next(), all.next()) {
+            (Some((name, part)), None) => {
+                let path = chooser.file.path.clone();
+                chooser.provenance.insert("project", Provenance::File { path, line: part.line });
+                (Some(name.clone()), part.clone())
+            }
+            _ => (None, ProjectPart::default()),
+        });
+    };
+    if let Some(part) = projects.get(&name) {
+        return Ok((Some(name), part.clone()));
+    }
+    let failure =
+        Failure::msg(FailureKind::Configuration, format!("there is no project '{name}' in the configuration"));
+    let list: Vec<&str> = projects.keys().map(String::as_str).collect();
+    Err(match closest(&name, list.iter().copied()) {
+        Some(suggestion) => failure.hint(format!("did you mean '{suggestion}'?")),
+        None if list.is_empty() => failure.hint(format!("write [projects.{name}] into {}", file::FILE_NAME)),
+        None => failure.hint(format!("projects: {}", list.join(", "))),
+    })
+}
+
+fn parse_number(text: &str) -> Result<u32, String> {
+    match text.trim().parse::<u32>() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("'{}' is not a whole number from 1 up", text.escape_default())),
+    }
+}
+
+/// Sorted, each once; the archive is what everything else is derived from and cannot be left out.
+fn normal_formats(formats: Option<Vec<Format>>) -> Result<Vec<Format>> {
+    let mut formats = formats.unwrap_or_else(|| vec![Format::Dump, Format::Sql, Format::Csv]);
+    formats.sort_unstable();
+    formats.dedup();
+    if !formats.contains(&Format::Dump) {
+        let text = "the formats do not hold 'dump': the other ones are derived from the archive";
+        return Err(Failure::msg(FailureKind::Configuration, text).hint("add 'dump' to the formats"));
+    }
+    Ok(formats)
+}
+
+fn warnings(inputs: &Inputs, file: &FileSettings) -> Vec<String> {
+    let shown = |path: &Path| path.display().to_string();
+    let mut warnings: Vec<String> = file.warnings.iter().map(|w| format!("{}: {w}", shown(&file.path))).collect();
+    for name in inputs.environment.names().filter(|name| name.starts_with("STACKSNAP_")) {
+        if !VARIABLES.contains(&name)
+            && let Some(suggestion) = closest(name, VARIABLES)
+        {
+            warnings.push(format!("the variable {name} is not known: did you mean {suggestion}?"));
+        }
+    }
+    warnings
+}
+
+/// Reads the configuration as a run would, and gives back what is worth a warning.
+pub fn validate(inputs: &Inputs) -> Result<Vec<String>> {
+    Ok(load(inputs)?.warnings)
+}
