@@ -74,21 +74,16 @@ pub fn acquire(root: &Path) -> Result<Acquired> {
     match outcome {
         Ok(()) => Ok(Acquired::Held(RootLock { file })),
         Err(TryLockError::WouldBlock) => Ok(Acquired::Busy(read_holder(&mut file))),
-        Err(TryLockError::Error(e)) => {
-            Err(Failure::from(e)
-                .context(format!("cannot lock {}", place(root).display()))
-                .hint("the root folder must be on a file system with locks; put --root on a local disk"))
-        }
+        Err(TryLockError::Error(e)) => Err(Failure::from(e)
+            .context(format!("cannot lock {}", place(root).display()))
+            .hint("the root folder must be on a file system with locks; put --root on a local disk")),
     }
 }
 
 /// Who holds the lock now; `None` when nobody does. Takes and releases it when it is free.
 pub fn holder(root: &Path) -> Option<Holder> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(place(root))
-        .ok()?;
+    let mut file =
+        OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(place(root)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => read_holder(&mut file),
         _ => None,

@@ -94,7 +94,8 @@ impl Root {
             let state = if partial {
                 EntryState::Partial
             } else {
-                read_manifest(&place).map_or_else(|e| EntryState::Unreadable(e.to_string()), |m| EntryState::Sealed(Box::new(m)))
+                read_manifest(&place)
+                    .map_or_else(|e| EntryState::Unreadable(e.to_string()), |m| EntryState::Sealed(Box::new(m)))
             };
             entries.push(Entry { name, place, state });
         }
@@ -162,8 +163,11 @@ impl Root {
             several => {
                 let names: Vec<&str> = several.iter().take(5).map(|e| e.name.as_str()).collect();
                 let message = format!("'{}' fits {} snapshots", visible(text), several.len());
-                Err(Failure::msg(FailureKind::Usage, message)
-                    .hint(format!("give more of the name: {}{}", names.join(", "), if several.len() > 5 { ", …" } else { "" })))
+                Err(Failure::msg(FailureKind::Usage, message).hint(format!(
+                    "give more of the name: {}{}",
+                    names.join(", "),
+                    if several.len() > 5 { ", …" } else { "" }
+                )))
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::suggest::closest;
 use crate::config::{Format as DataFormat, ReadableCompression, parse_duration};
 use crate::model::category::Category;
 use crate::model::ids::Label;
@@ -119,11 +120,11 @@ pub struct CreateArgs {
     #[arg(long, value_parser = Label::parse)]
     pub label: Option<Label>,
     /// Only these parts, separated by commas
-    #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = category_parser(), hide_possible_values = true)]
+    #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = parse_part)]
     pub only: Vec<Category>,
     /// All but these parts (archive, readable_sql, csv, users, user_roles, policies, functions, encryption, migrations,
     /// edge_functions, database_roles, grants, managed_objects, extension_state, storage, project)
-    #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = category_parser(), hide_possible_values = true)]
+    #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = parse_part)]
     pub skip: Vec<Category>,
     /// Only this table, schema.name or a pattern with * and ?; may be repeated
     #[arg(short, long = "table", value_name = "TABLE")]
@@ -190,7 +191,9 @@ pub enum Sessions {
 const SNAPSHOT_HELP: &str = "Folder, name, beginning of a name or date, label, or latest";
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  stacksnap show latest\n  stacksnap show 20260130 --tables\n  stacksnap show BEFORE_MIGRATION --gaps -o json")]
+#[command(
+    after_help = "Examples:\n  stacksnap show latest\n  stacksnap show 20260130 --tables\n  stacksnap show BEFORE_MIGRATION --gaps -o json"
+)]
 pub struct ShowArgs {
     #[arg(value_name = "SNAP", help = SNAPSHOT_HELP)]
     pub snapshot: String,
@@ -217,7 +220,9 @@ pub struct LogsArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  stacksnap verify latest\n  stacksnap verify comprehensive_backup_20260130_120005 --level checksum\n\nEnds with 0 when all is as written, with 13 and the damaged files when not.")]
+#[command(
+    after_help = "Examples:\n  stacksnap verify latest\n  stacksnap verify comprehensive_backup_20260130_120005 --level checksum\n\nEnds with 0 when all is as written, with 13 and the damaged files when not."
+)]
 pub struct VerifyArgs {
     #[arg(value_name = "SNAP", help = SNAPSHOT_HELP)]
     pub snapshot: String,
@@ -252,18 +257,20 @@ pub enum ConfigAction {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  stacksnap completions bash > ~/.local/share/bash-completion/completions/stacksnap\n  stacksnap completions zsh > ~/.zfunc/_stacksnap")]
+#[command(
+    after_help = "Examples:\n  stacksnap completions bash > ~/.local/share/bash-completion/completions/stacksnap\n  stacksnap completions zsh > ~/.zfunc/_stacksnap"
+)]
 pub struct CompletionsArgs {
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: clap_complete::Shell,
 }
 
-/// The words of the parts; hyphens do as well.
-fn category_parser() -> impl clap::builder::TypedValueParser<Value = Category> {
-    use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-    let word = |c: Category| PossibleValue::new(c.word()).alias(c.word().replace('_', "-"));
-    PossibleValuesParser::new(Category::ALL.into_iter().map(word))
-        .try_map(|text: String| Category::parse(&text).ok_or("no such part"))
+/// A part by its word; hyphens do as well.
+fn parse_part(text: &str) -> Result<Category, String> {
+    Category::parse(text).ok_or_else(|| match closest(text, Category::ALL.map(Category::word)) {
+        Some(word) => format!("there is no such part; did you mean '{word}'?"),
+        None => format!("there is no such part; the parts are {}", Category::ALL.map(Category::word).join(", ")),
+    })
 }
 
 /// `key=value`, where the key is a plain word.

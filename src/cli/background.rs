@@ -115,7 +115,8 @@ mod tests {
     fn the_child_is_told_no_secret_and_not_to_start_a_child() {
         let started_at = "2026-01-30T12:00:05Z".parse().unwrap();
         let run = Run { id: RunId::at(started_at, 7), started_at, background: true };
-        let raw = ["--db-url", "postgres://u:canary@h/db", "-o", "json", "create", "--background", "--db-url=x://canary"];
+        let raw =
+            ["--db-url", "postgres://u:canary@h/db", "-o", "json", "create", "--background", "--db-url=x://canary"];
         let more = ["--note=--background", "--label", "A", "--"];
         let raw: Vec<OsString> = raw.iter().chain(&more).map(OsString::from).collect();
         assert_eq!(

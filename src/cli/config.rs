@@ -29,8 +29,7 @@ pub fn run(around: &Surroundings, action: ConfigAction) -> Result<Ended> {
             let settings = config::load(&inputs)?;
             let values = config::show(&settings);
             if ui.is_text() {
-                let mut table =
-                    Table::new(&[("KEY", Align::Left), ("VALUE", Align::Left), ("FROM", Align::Left)]);
+                let mut table = Table::new(&[("KEY", Align::Left), ("VALUE", Align::Left), ("FROM", Align::Left)]);
                 for value in values {
                     table.row(vec![value.key.to_string(), value.value, value.origin]);
                 }

@@ -24,7 +24,8 @@ impl RunId {
         let digits = |part: &str, least: usize, most: usize| {
             (least..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
         };
-        let fine = matches!(parts[..], [day, time, pid] if digits(day, 8, 8) && digits(time, 6, 6) && digits(pid, 1, 10));
+        let fine =
+            matches!(parts[..], [day, time, pid] if digits(day, 8, 8) && digits(time, 6, 6) && digits(pid, 1, 10));
         fine.then(|| Self(text.to_string()))
     }
 
@@ -48,7 +49,8 @@ mod tests {
         let id = RunId::at("2026-01-30T12:00:05Z".parse().unwrap(), 4711);
         assert_eq!(id.as_str(), "run_20260130_120005_4711");
         assert_eq!(RunId::parse(id.as_str()), Some(id));
-        for text in ["", "run_", "run_20260130_120005", "run_20260130_120005_x", "run_20260130_120005_1/../x", "latest"] {
+        for text in ["", "run_", "run_20260130_120005", "run_20260130_120005_x", "run_20260130_120005_1/../x", "latest"]
+        {
             assert_eq!(RunId::parse(text), None, "{text}");
         }
     }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::archive::lock::{self, Acquired, Holder, RootLock};
+use crate::archive::logs;
 use crate::archive::root::Root;
 use crate::archive::status::{self, EndedRun, FailedRun, GoodSnapshot, RunState, RunningRun, Status};
-use crate::archive::logs;
 use crate::model::cancel::{Cancel, CancelReason};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::Manifest;
@@ -70,7 +70,10 @@ pub fn sign(mut lock: RootLock, run: &Run) -> Result<RootLock> {
 fn busy_message(holder: Option<&Holder>) -> String {
     match holder {
         Some(holder) => {
-            format!("another run holds the root folder: {}, process {}, since {}", holder.run, holder.pid, holder.started_at)
+            format!(
+                "another run holds the root folder: {}, process {}, since {}",
+                holder.run, holder.pid, holder.started_at
+            )
         }
         None => "another run holds the root folder".to_string(),
     }
@@ -82,7 +85,11 @@ fn too_soon(root: &Root, now: Timestamp, interval: Duration, monitor: &dyn Monit
         IntervalLeft::Over => Ok(None),
         IntervalLeft::FromTheFuture => {
             let message = format!("the last snapshot {name} is dated {}, after this machine's clock", last.created_at);
-            monitor.warn("clock_went_back", message, Some("--min-interval is ignored this time; check the clock".into()));
+            monitor.warn(
+                "clock_went_back",
+                message,
+                Some("--min-interval is ignored this time; check the clock".into()),
+            );
             Ok(None)
         }
         IntervalLeft::Young(age) => {
@@ -156,7 +163,11 @@ fn sweep(root: &Root, lock: &RootLock, monitor: &dyn Monitor) -> Result<()> {
     }
     for (name, why) in swept.kept {
         let hint = Some("remove it by hand; it is no snapshot".to_string());
-        monitor.warn("stale_partial_kept", format!("cannot remove {name}, left behind by a run that died: {why}"), hint);
+        monitor.warn(
+            "stale_partial_kept",
+            format!("cannot remove {name}, left behind by a run that died: {why}"),
+            hint,
+        );
     }
     Ok(())
 }
@@ -269,7 +280,8 @@ fn end(root: &Root, run: &Run, outcome: &Result<TakeReport>, at: Timestamp, moni
             hint: failure.hints.first().cloned(),
         });
     }
-    let linked = taken.and_then(|report| report.snapshot.as_ref()).map_or(Ok(()), |name| logs::link(root.path(), name, &run.id));
+    let linked =
+        taken.and_then(|report| report.snapshot.as_ref()).map_or(Ok(()), |name| logs::link(root.path(), name, &run.id));
     for failure in [status::write(root.path(), &now), linked].into_iter().filter_map(Result::err) {
         monitor.warn("status_not_written", failure.to_string(), failure.hints.first().cloned());
     }

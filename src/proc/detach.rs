@@ -38,7 +38,11 @@ pub enum Started {
 #[allow(clippy::disallowed_methods, reason = "this is the door")]
 pub fn start(what: Detached) -> io::Result<Started> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(&what.args).stdin(Stdio::from(what.lock)).stdout(Stdio::from(what.log.try_clone()?)).stderr(Stdio::from(what.log));
+    command
+        .args(&what.args)
+        .stdin(Stdio::from(what.lock))
+        .stdout(Stdio::from(what.log.try_clone()?))
+        .stderr(Stdio::from(what.log));
     for (name, value) in &what.env {
         command.env(name, value.reveal());
     }

@@ -140,13 +140,14 @@ impl Monitor for Bars {
 
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    style
-        .progress_chars("=> ")
-        .with_key("bytes_or_nothing", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+    style.progress_chars("=> ").with_key(
+        "bytes_or_nothing",
+        |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
             if state.pos() > 0 {
                 let _ = write!(out, "{:>10} ", super::text::bytes(state.pos()));
             }
-        })
+        },
+    )
 }
 
 /// A name cut in the middle, so that both its schema and its end are seen.

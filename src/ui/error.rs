@@ -46,7 +46,11 @@ pub fn text(ui: Ui, failure: &Failure) -> String {
     let mut lines = Vec::new();
     for (depth, cause) in chain(failure).iter().enumerate() {
         let shown = paragraph(cause).replace('\n', "\n    ");
-        lines.push(if depth == 0 { format!("{} {shown}", ui.paint("1;31", "error:")) } else { format!("  because: {shown}") });
+        lines.push(if depth == 0 {
+            format!("{} {shown}", ui.paint("1;31", "error:"))
+        } else {
+            format!("  because: {shown}")
+        });
     }
     for hint in &failure.hints {
         lines.push(format!("{} {}", ui.paint("1;36", "hint:"), paragraph(hint).replace('\n', "\n      ")));

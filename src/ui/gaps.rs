@@ -6,7 +6,13 @@ use crate::model::gap::Gap;
 /// The lines for a list of gaps; empty for none.
 pub fn render(gaps: &[Gap]) -> String {
     let one = |gap: &Gap| {
-        format!("  {} ({})\n    why:        {}\n    what to do: {}\n", line(&gap.what), line(&gap.code), line(&gap.why), line(&gap.todo))
+        format!(
+            "  {} ({})\n    why:        {}\n    what to do: {}\n",
+            line(&gap.what),
+            line(&gap.code),
+            line(&gap.why),
+            line(&gap.todo)
+        )
     };
     gaps.iter().map(one).collect()
 }

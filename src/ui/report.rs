@@ -43,7 +43,10 @@ pub fn render(report: &TakeReport) -> String {
     }
     out.push_str(&format!("   {} in {}\n", bytes(report.bytes_total), duration_ms(report.duration_ms)));
     if !report.gaps.is_empty() {
-        out.push_str(&format!("\n⚠️  {} not in this snapshot:\n", counted(report.gaps.len() as u64, "thing is", "things are")));
+        out.push_str(&format!(
+            "\n⚠️  {} not in this snapshot:\n",
+            counted(report.gaps.len() as u64, "thing is", "things are")
+        ));
         out.push_str(&gaps::render(&report.gaps));
     }
     out
@@ -52,7 +55,9 @@ pub fn render(report: &TakeReport) -> String {
 fn verdict(report: &TakeReport) -> String {
     match (report.kind, report.complete, report.gaps.len() as u64) {
         (SnapshotKind::Full, true, _) => "complete".to_string(),
-        (SnapshotKind::Full, false, 0) => "NOT complete: catalogs and archive do not agree (stacksnap show)".to_string(),
+        (SnapshotKind::Full, false, 0) => {
+            "NOT complete: catalogs and archive do not agree (stacksnap show)".to_string()
+        }
         (SnapshotKind::Full, false, n) => format!("NOT complete: {}", counted(n, "gap", "gaps")),
         (kind, _, n) => {
             let what = kind_word(kind);

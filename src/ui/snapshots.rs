@@ -39,7 +39,10 @@ pub fn listing(listing: &Listing) -> String {
         out.push_str(&format!("\n{}: {}\n", row.name, line(row.problem.as_deref().unwrap_or_default())));
     }
     if let Some(run) = &listing.running {
-        out.push_str(&format!("\nrunning now: {} (process {}), follow it: stacksnap logs latest -f\n", run.run, run.pid));
+        out.push_str(&format!(
+            "\nrunning now: {} (process {}), follow it: stacksnap logs latest -f\n",
+            run.run, run.pid
+        ));
     }
     if let Some(failure) = &listing.last_failure {
         out.push_str(&format!("\nthe last run failed ({}): {}\n", failure.at, line(&failure.message)));
@@ -52,7 +55,17 @@ fn cells(row: &Row) -> Vec<String> {
     let name = if row.latest { format!("{} *", row.name) } else { row.name.to_string() };
     let Some(facts) = &row.facts else {
         let blank = || "-".to_string();
-        return vec![name, state_word(row).to_string(), blank(), blank(), blank(), blank(), blank(), blank(), String::new()];
+        return vec![
+            name,
+            state_word(row).to_string(),
+            blank(),
+            blank(),
+            blank(),
+            blank(),
+            blank(),
+            blank(),
+            String::new(),
+        ];
     };
     vec![
         name,
@@ -149,7 +162,11 @@ pub fn show(shown: &Shown, sections: Sections) -> String {
 }
 
 fn gap_text(found: &[Gap]) -> String {
-    if found.is_empty() { "no gaps: the snapshot holds everything that was asked of it\n".into() } else { gaps::render(found) }
+    if found.is_empty() {
+        "no gaps: the snapshot holds everything that was asked of it\n".into()
+    } else {
+        gaps::render(found)
+    }
 }
 
 fn overview(shown: &Shown) -> String {

@@ -79,7 +79,8 @@ pub fn redacted(text: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         out.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '\'' | '"' | '`')).unwrap_or(after.len());
+        let end =
+            after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '\'' | '"' | '`')).unwrap_or(after.len());
         // A password may hold an unescaped '/' or '?': the last '@' before a blank still ends it.
         let word_end = after.find(char::is_whitespace).unwrap_or(after.len());
         let credentials = after[..end].rfind('@').or_else(|| after[..word_end].rfind('@'));
