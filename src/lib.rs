@@ -5,6 +5,7 @@
 //! lower layers only, and `tests/architecture.rs` holds it to that.
 
 pub mod archive;
+pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod model;
@@ -14,4 +15,5 @@ pub mod pg;
 pub mod pgtools;
 pub mod proc;
 pub mod render;
+pub mod ui;
 pub mod verify;

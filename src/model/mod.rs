@@ -4,6 +4,7 @@
 //! at the environment, so each rule can be tested by itself.
 
 pub mod abilities;
+pub mod cancel;
 pub mod category;
 pub mod connection;
 pub mod failure;
@@ -14,5 +15,8 @@ pub mod manifest;
 pub mod name;
 pub mod outcome;
 pub mod pattern;
+pub mod report;
+pub mod request;
+pub mod run;
 pub mod secret;
 pub mod sqlstate;

@@ -4,6 +4,9 @@
 //! those given; its standard error is drained on a thread of its own into a bounded tail (a child that floods cannot
 //! block or fill memory); dropping a `Running` kills the whole group and waits. Arguments are never joined by a shell.
 
+pub mod detach;
+pub mod own;
+
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, Read};
