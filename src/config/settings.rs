@@ -155,6 +155,19 @@ impl Chooser<'_> {
         self.choose(key, names, flag, |text| Ok(environment.path(text)), in_file)
     }
 
+    fn formats(&mut self) -> Result<Vec<Format>> {
+        let parse = |text: &str| parse_list(text).iter().map(|word| Format::parse(word)).collect();
+        let (flag, in_file) = (self.inputs.flags.formats.clone(), self.file.formats.clone());
+        normal_formats(self.choose("formats", ("--formats", "STACKSNAP_FORMATS"), flag, parse, in_file)?)
+    }
+
+    fn lock_wait(&mut self) -> Result<Duration> {
+        let (flag, in_file) = (self.inputs.flags.lock_wait, self.file.lock_wait.clone());
+        let names = ("--lock-wait", "STACKSNAP_LOCK_WAIT");
+        let chosen = self.choose("lock_wait", names, flag, parse_duration, in_file)?;
+        Ok(chosen.unwrap_or(Duration::from_secs(60)))
+    }
+
     /// A value that only the file can set.
     fn from_file<T>(&mut self, key: &'static str, in_file: Option<At<T>>) -> Option<T> {
         let provenance = in_file
@@ -174,18 +187,11 @@ pub fn load(inputs: &Inputs) -> Result<Settings> {
     let mut chooser = Chooser { inputs, file: &file, provenance: BTreeMap::new() };
     let (name, part) = choose_project(&mut chooser)?;
     let flags = &inputs.flags;
-    let formats = chooser.choose(
-        "formats",
-        ("--formats", "STACKSNAP_FORMATS"),
-        flags.formats.clone(),
-        |text| parse_list(text).iter().map(|word| Format::parse(word)).collect(),
-        file.formats.clone(),
-    )?;
     let mut settings = Settings {
         root: chooser
             .path("root", ("--root", "STACKSNAP_ROOT"), flags.root.as_ref(), file.root.clone())?
             .unwrap_or_else(|| inputs.environment.path("supabase_backups")),
-        formats: normal_formats(formats)?,
+        formats: chooser.formats()?,
         readable_compression: chooser
             .choose(
                 "readable_compression",
@@ -205,15 +211,7 @@ pub fn load(inputs: &Inputs) -> Result<Settings> {
             )?
             .unwrap_or(7),
         jobs: chooser.choose("jobs", ("--jobs", "STACKSNAP_JOBS"), flags.jobs, parse_number, file.jobs.clone())?,
-        lock_wait: chooser
-            .choose(
-                "lock_wait",
-                ("--lock-wait", "STACKSNAP_LOCK_WAIT"),
-                flags.lock_wait,
-                parse_duration,
-                file.lock_wait.clone(),
-            )?
-            .unwrap_or(Duration::from_secs(60)),
+        lock_wait: chooser.lock_wait()?,
         timeout: chooser
             .choose("timeout", ("--timeout", "STACKSNAP_TIMEOUT"), flags.timeout, parse_duration, file.timeout.clone())?
             .filter(|timeout| !timeout.is_zero()),
