@@ -12,7 +12,9 @@ use super::secret::{Inputs, SecretRef};
 use super::suggest::closest;
 use super::toml_reader::At;
 use super::value::{Format, ReadableCompression, parse_duration, parse_list, parse_sessions};
+use super::variables::Variables;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::secret::Secret;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +79,10 @@ pub struct Settings {
     pub encryption_functions: Vec<String>,
     pub keep_sessions: bool,
     pub seal: Option<Seal>,
+    /// The passphrase behind `seal`, once [`Settings::reveal_seal`] has fetched it.
+    pub seal_passphrase: Option<Secret>,
+    /// The folders of PATH: where client programs may be.
+    pub program_dirs: Vec<PathBuf>,
     /// The name of the project in the configuration, when one was chosen.
     pub project: Option<String>,
     /// Restores onto it need the typed name even with --yes.
@@ -165,6 +171,17 @@ impl Chooser<'_> {
     }
 }
 
+impl Settings {
+    /// Fetches the passphrase that vault secrets are sealed with, where one is configured. Runs its command.
+    pub fn reveal_seal(&mut self, inputs: &Inputs) -> Result<()> {
+        if let Some(Seal::Passphrase(place)) = &self.seal {
+            let variables = Variables::load(inputs, self.project_dir.as_deref())?;
+            self.seal_passphrase = Some(place.reveal(|name| variables.get(name), inputs.run_command.as_ref())?);
+        }
+        Ok(())
+    }
+}
+
 /// Finds and reads the configuration and resolves everything.
 pub fn load(inputs: &Inputs) -> Result<Settings> {
     let file = match file::find(inputs)? {
@@ -228,6 +245,8 @@ pub fn load(inputs: &Inputs) -> Result<Settings> {
             )?
             .unwrap_or(false),
         seal: chooser.from_file("seal", file.seal.clone()),
+        seal_passphrase: None,
+        program_dirs: inputs.environment.get("PATH").map(|p| std::env::split_paths(p).collect()).unwrap_or_default(),
         project: name,
         project_dir: None,
         storage_dir: None,
