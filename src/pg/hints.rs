@@ -236,3 +236,30 @@ fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hints(host: &str, trouble: Trouble) -> Vec<String> {
+        let host = Host::Tcp(host.to_string());
+        let failure = explain(&ConnSpec::default(), &host, 5432, trouble);
+        assert_eq!(failure.kind, FailureKind::Unreachable);
+        failure.hints
+    }
+
+    #[test]
+    fn the_direct_host_of_supabase_without_ipv6_points_to_the_session_pooler() {
+        let missing = || io::Error::other("no address");
+        for trouble in [
+            Trouble::Lookup(missing()),
+            Trouble::Network(missing(), true),
+            Trouble::Timeout(Duration::from_secs(1), true),
+        ] {
+            let hints = hints("db.abcd.supabase.co", trouble);
+            assert!(hints[0].contains("postgres.abcd:***@aws-0-REGION.pooler.supabase.com:5432"), "{hints:?}");
+        }
+        let other = hints("db.example.com", Trouble::Lookup(missing()));
+        assert!(!other.iter().any(|hint| hint.contains("pooler")), "{other:?}");
+    }
+}
