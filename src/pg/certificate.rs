@@ -47,9 +47,9 @@ impl Facts {
                 }
             }
         }
-        let attributes = tbs.subject.0.iter().flat_map(|names| names.0.iter());
+        let mut attributes = tbs.subject.0.iter().flat_map(|names| names.0.iter());
         let common_name = x509_cert::der::oid::db::rfc4519::CN;
-        facts.common_name = attributes.filter(|a| a.oid == common_name).last().and_then(|a| text(&a.value));
+        facts.common_name = attributes.find(|a| a.oid == common_name).and_then(|a| text(&a.value));
         Ok(facts)
     }
 

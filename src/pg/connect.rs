@@ -155,7 +155,9 @@ impl Target<'_> {
             },
             SslMode::Prefer => match self.with_tls(address, name).await {
                 Err(Trouble::NoTls) => self.start_plain(tcp(address).await?).await,
-                Err(first @ Trouble::Handshake(_)) => self.start_plain(tcp(address).await?).await.map_err(|_| first),
+                Err(first @ (Trouble::Handshake(_) | Trouble::Certificates(_))) => {
+                    self.start_plain(tcp(address).await?).await.map_err(|_| first)
+                }
                 Err(Trouble::Server(error)) if is_about_authorization(&error) => {
                     self.start_plain(tcp(address).await?).await.map_err(|_| Trouble::Server(error))
                 }
@@ -167,12 +169,14 @@ impl Target<'_> {
 
     /// Asks for TLS and goes on with it.
     async fn with_tls(&self, address: SocketAddr, name: &str) -> Result<Connected, Trouble> {
-        let tls = client_config(self.spec, name).map_err(Trouble::Certificates)?;
         let mut stream = tcp(address).await?;
         let lost = |error| Trouble::Network(error, false);
         stream.write_all(&SSL_REQUEST).await.map_err(lost)?;
         match stream.read_u8().await.map_err(lost)? {
-            b'S' => self.start_tls(stream, tls, name).await,
+            b'S' => {
+                let tls = client_config(self.spec, name).map_err(Trouble::Certificates)?;
+                self.start_tls(stream, tls, name).await
+            }
             b'N' => Err(Trouble::NoTls),
             _ => Err(Trouble::NotPostgres),
         }
