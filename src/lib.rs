@@ -12,6 +12,8 @@ pub mod model;
 pub mod monitor;
 pub mod ops;
 pub mod pg;
+pub mod pgtools;
 pub mod proc;
+pub mod render;
 pub mod ui;
 pub mod verify;

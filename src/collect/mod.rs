@@ -4,6 +4,25 @@
 //! files, writes through the context's sink, and opens no connection or file of its own below the snapshot. A
 //! collector that fails costs its part, never the run: the failure becomes an outcome and a gap.
 
+pub mod config_mask;
 pub mod context;
+pub mod edge_functions;
+pub mod env_names;
+pub mod folder;
+pub mod git_facts;
+pub mod migration_history;
+pub mod migrations;
+pub mod project;
+pub mod project_dir;
 pub mod registry;
+pub mod role_tables;
 pub mod sql_file;
+pub mod storage;
+pub mod storage_files;
+pub mod stored_name;
+pub mod tables;
+pub mod tree;
+pub mod upsert;
+pub mod user_roles;
+pub mod users;
+pub mod values;

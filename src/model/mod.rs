@@ -3,6 +3,7 @@
 //! Invariant: everything here is a value or a pure function. It never does IO, reads a clock, awaits or looks
 //! at the environment, so each rule can be tested by itself.
 
+pub mod abilities;
 pub mod cancel;
 pub mod category;
 pub mod connection;

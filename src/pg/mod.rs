@@ -3,6 +3,7 @@
 //! Invariant: every session pins what changes text (time zone, date style, search_path, …), never writes to a
 //! source, and never prints or logs a password. It knows objects and rows, not the parts of a snapshot.
 
+pub mod catalog;
 pub mod connect;
 pub mod session;
 pub mod snapshot;
