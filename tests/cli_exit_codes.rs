@@ -102,3 +102,20 @@ fn colours_and_escapes_stay_out_of_pipes() {
         assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{args:?} {ran:?}");
     }
 }
+
+#[test]
+fn a_secret_from_a_command_is_fetched_and_its_failure_shows_nothing() {
+    let place = Place::new();
+    let write = |command: &str| {
+        let text = format!("schema = 1\n[projects.shop]\ndb_url = {{ cmd = [\"sh\", \"-c\", \"{command}\"] }}\n");
+        std::fs::write(place.dir.path().join("stacksnap.toml"), text).unwrap();
+    };
+    write("echo postgresql://u:canary@127.0.0.1:1/db");
+    let ran = place.run(&["create"]);
+    assert_eq!(ran.code, 69, "the address that it printed was tried: {ran:?}");
+    assert!(!format!("{ran:?}").contains("canary"));
+    write("echo canary >&2; exit 3");
+    let ran = place.run(&["create"]);
+    assert_eq!(ran.code, 78, "{ran:?}");
+    assert!(!format!("{ran:?}").contains("canary") && ran.stderr.contains("hint: "), "{ran:?}");
+}
