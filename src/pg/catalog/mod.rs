@@ -5,7 +5,10 @@
 
 pub mod coverage;
 pub mod coverage_compare;
+pub mod drift;
 pub mod inventory;
+pub mod marker;
+pub mod privileges;
 pub mod source;
 pub mod tables;
 mod versioned;
