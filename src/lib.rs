@@ -8,4 +8,5 @@ pub mod archive;
 pub mod collect;
 pub mod model;
 pub mod monitor;
+pub mod ops;
 pub mod pg;
