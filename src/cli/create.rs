@@ -28,17 +28,20 @@ use crate::ui::screen::screen;
 use crate::ui::{error, report};
 
 pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
+    let mut ui = around.ui;
     if args.run_id.is_some() {
         own::leave_terminal();
         own::be_nice();
+        // Its log says everything, with the time; what concerns settings was said by the parent.
+        ui.verbosity = Verbosity::Quiet;
     }
     let started_at = clock::now();
     let inputs = wiring::create_inputs(&around.globals, args, &around.environment);
-    let mut settings = wiring::settings(around.ui, &inputs)?;
+    let mut settings = wiring::settings(ui, &inputs)?;
     settings.reveal_seal(&inputs)?;
     let source = config::resolve_source(&inputs, &settings)?;
-    if around.ui.verbosity == Verbosity::Verbose {
-        around.ui.say(&format!("reading {} (from {})", source.display(), source.origin.variable));
+    if ui.verbosity == Verbosity::Verbose {
+        ui.say(&format!("reading {} (from {})", source.display(), source.origin.variable));
     }
     let root = Root::new(settings.root.clone());
     let request = request(args, started_at);
@@ -51,16 +54,16 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     let lock = match inherited.and_then(|_| background::inherited_lock(&root)) {
         Some(lock) => flight::sign(lock, &run)?,
         None => {
-            let monitor = screen(around.ui);
+            let monitor = screen(ui);
             match flight::clear(&root, &run, request.min_interval, monitor.as_ref())? {
                 Clearance::Cleared(lock) => lock,
-                Clearance::Skipped(skipped) => return Ok(finish(around.ui, &skipped)),
+                Clearance::Skipped(skipped) => return Ok(finish(ui, &skipped)),
             }
         }
     };
     let guarded =
         Guarded { root: &root, run: &run, lock: &lock, request: &request, settings: &settings, source: &source };
-    guarded.fly(around.ui)
+    guarded.fly(ui)
 }
 
 /// A run with the lock in hand.
