@@ -253,7 +253,15 @@ mod tests {
     fn what_points_at_a_session_goes_with_it() {
         let table = |oid, name: &str, parents: &[u32]| {
             let name = QualifiedName::new("auth", name);
-            TableMeta { oid, root: name.clone(), name, columns: vec![], key: None, parents: parents.to_vec() }
+            TableMeta {
+                oid,
+                root: name.clone(),
+                root_oid: oid,
+                name,
+                columns: vec![],
+                key: None,
+                parents: parents.to_vec(),
+            }
         };
         let tables = [
             table(1, "users", &[]),
