@@ -2,7 +2,7 @@
 //!
 //! `server()` is the one place that knows where the server comes from: the variables that `scripts/pg.sh start`
 //! prints, and `STACKSNAP_TEST_FIXTURES` (default: `fixtures/` of this package).
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::print_stderr)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
