@@ -8,6 +8,7 @@ pub mod config_mask;
 pub mod context;
 pub mod edge_functions;
 pub mod env_names;
+pub mod files_marker;
 pub mod folder;
 pub mod git_facts;
 pub mod migration_history;
