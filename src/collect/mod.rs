@@ -4,6 +4,15 @@
 //! files, writes through the context's sink, and opens no connection or file of its own below the snapshot. A
 //! collector that fails costs its part, never the run: the failure becomes an outcome and a gap.
 
+pub mod access_grants;
+pub mod acl;
+pub mod aggregate_def;
 pub mod context;
+pub mod do_block;
+pub mod function_def;
+pub mod functions;
+pub mod platform;
+pub mod policies;
 pub mod registry;
+pub mod setting;
 pub mod sql_file;

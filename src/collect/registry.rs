@@ -2,6 +2,7 @@
 //! describe its files in `doc/format.md`.
 
 use super::context::Collector;
+use super::{access_grants, functions, policies};
 
 /// Every collector, in the order in which they run within their stage.
-pub const ALL: &[Collector] = &[];
+pub const ALL: &[Collector] = &[policies::COLLECTOR, functions::COLLECTOR, access_grants::COLLECTOR];
