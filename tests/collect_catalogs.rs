@@ -3,7 +3,7 @@
 mod catalogs;
 
 use catalogs::{Database, alone, assert_same, file, run, run_with, sql, state, try_file_as, try_sql_as};
-use stacksnap::collect::{access_grants, functions, policies};
+use stacksnap::collect::{access_grants, database_roles, functions, policies};
 
 /// Runs the collector, applies its file to the database itself twice: nothing may change.
 fn changes_nothing(
@@ -184,4 +184,55 @@ fn grants_become_equal() {
         file(&db.0, &run.path("access_grants.sql"));
         assert_same(&before, &state(&db.0), "after the damage");
     }
+}
+
+const ROLES: &str = "DROP ROLE IF EXISTS cat_role_b; DROP ROLE IF EXISTS cat_role_a; \
+    CREATE ROLE cat_role_a LOGIN PASSWORD 'it''s' CONNECTION LIMIT 3 VALID UNTIL '2031-01-02 03:04:05+00'; \
+    CREATE ROLE cat_role_b NOINHERIT CREATEDB BYPASSRLS IN ROLE pg_monitor; COMMENT ON ROLE cat_role_b IS E'a\\nb'; \
+    GRANT cat_role_a TO cat_role_b WITH ADMIN OPTION; GRANT anon TO cat_role_a; \
+    ALTER ROLE cat_role_a SET search_path TO \"$user\", 'a\"b'; ALTER ROLE cat_role_a SET app.jwt_secret TO 'x=y''\\z'; \
+    ALTER ROLE cat_role_b IN DATABASE";
+
+#[test]
+fn roles_come_back_with_verifiers_settings_and_memberships() {
+    let _one = alone();
+    let db = Database::stack("roles");
+    sql(&db.0, &format!("{ROLES} {} SET work_mem TO '3MB'", db.0));
+    let before = state(&db.0);
+    let run = changes_nothing(&database_roles::COLLECTOR, &db, "database_roles.sql");
+    assert!(run.collected.gaps.is_empty());
+    assert!(run.collected.secrets.iter().any(|s| s.what.contains("verifiers")));
+    assert_eq!(
+        run.collected.counts["database_roles"].to_string(),
+        sql(&db.0, "SELECT count(*) FROM pg_roles WHERE rolname !~ '^pg_'").trim()
+    );
+    for damage in [
+        "DROP ROLE cat_role_b; DROP ROLE cat_role_a",
+        "ALTER ROLE cat_role_a NOLOGIN SUPERUSER PASSWORD 'other' VALID UNTIL 'infinity' CONNECTION LIMIT -1; REVOKE anon FROM cat_role_a; \
+         GRANT service_role TO cat_role_a; ALTER ROLE cat_role_a RESET ALL; ALTER ROLE cat_role_a SET work_mem TO '1MB'; \
+         REVOKE ADMIN OPTION FOR cat_role_a FROM cat_role_b; COMMENT ON ROLE cat_role_b IS NULL; ALTER ROLE anon SET statement_timeout TO '99s'",
+    ] {
+        sql(&db.0, damage);
+        for _ in 0..2 {
+            file(&db.0, &run.path("database_roles.sql"));
+            assert_same(&before, &state(&db.0), damage);
+        }
+    }
+    // Equal already: the platform's own user may run it, too, although it may change none of the platform's roles.
+    try_file_as("postgres", &db.0, &run.path("database_roles.sql")).unwrap();
+    assert_same(&before, &state(&db.0), "as postgres");
+    sql(&db.0, "DROP ROLE cat_role_b; DROP ROLE cat_role_a");
+}
+
+#[test]
+fn unreadable_verifiers_are_a_gap_that_names_the_roles() {
+    let _one = alone();
+    let db = Database::stack("verifiers");
+    let run = run_with(&database_roles::COLLECTOR, &db.0, "authenticator", &Default::default(), || {});
+    assert_eq!(run.collected.gaps[0].code, "role_passwords_unreadable");
+    assert!(run.collected.gaps[0].what.contains("authenticator") && !run.collected.gaps[0].what.contains("anon"));
+    assert!(!run.text("database_roles.sql").contains("SCRAM-SHA-256"));
+    let before = state(&db.0);
+    file(&db.0, &run.path("database_roles.sql"));
+    assert_same(&before, &state(&db.0), "without verifiers nothing changes");
 }

@@ -5,7 +5,7 @@
 
 use tokio_postgres::Row;
 
-use super::setting::{Setting, quoted};
+use super::setting::{Setting, conforming};
 use crate::model::name::ident;
 
 /// One row of `sql/functions.sql`.
@@ -154,7 +154,7 @@ impl FunctionRow {
             out.push('\n');
         }
         for setting in self.config.iter().filter_map(|text| Setting::parse(text)) {
-            out.push_str(&format!(" SET {} TO {}\n", setting_name(&setting.name), setting.sql_value));
+            out.push_str(&format!(" SET {} TO {}\n", setting_name(&setting.name), setting.sql_value()));
         }
         out.push_str(&self.body());
         out.push('\n');
@@ -189,7 +189,7 @@ impl FunctionRow {
         if let Some(body) = &self.sql_body {
             return body.clone();
         }
-        let library = self.library.as_ref().map(|l| format!("{}, ", quoted(l))).unwrap_or_default();
+        let library = self.library.as_ref().map(|l| format!("{}, ", conforming(l))).unwrap_or_default();
         let source = self.source.as_deref().unwrap_or_default();
         let mut tag = if self.kind == "p" { "$procedure" } else { "$function" }.to_string();
         while source.contains(&tag) {
@@ -258,7 +258,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_literals_are_split_again(values in proptest::collection::vec("\\PC{0,12}", 1..5)) {
-            let literals: Vec<String> = values.iter().map(|v| format!("{}::text", quoted(v))).collect();
+            let literals: Vec<String> = values.iter().map(|v| format!("{}::text", crate::collect::setting::quoted(v))).collect();
             prop_assert_eq!(split_expressions(&literals.join(", ")), literals);
         }
     }

@@ -8,6 +8,7 @@ pub mod access_grants;
 pub mod acl;
 pub mod aggregate_def;
 pub mod context;
+pub mod database_roles;
 pub mod do_block;
 pub mod function_def;
 pub mod functions;

@@ -21,7 +21,8 @@ const LISTS: [&str; 7] = [
 pub struct Setting {
     pub name: String,
     pub value: String,
-    pub sql_value: String,
+    /// The elements of a list; one for any other value.
+    pub items: Vec<String>,
 }
 
 impl Setting {
@@ -29,11 +30,16 @@ impl Setting {
     pub fn parse(text: &str) -> Option<Self> {
         let (name, value) = text.split_once('=')?;
         let is_list = LISTS.iter().any(|list| list.eq_ignore_ascii_case(name));
-        let sql_value = match if is_list { split_list(value) } else { None } {
-            Some(items) if !items.is_empty() => items.iter().map(|i| quoted(i)).collect::<Vec<_>>().join(", "),
-            _ => quoted(value),
+        let items = match if is_list { split_list(value) } else { None } {
+            Some(items) if !items.is_empty() => items,
+            _ => vec![value.to_string()],
         };
-        Some(Self { name: name.to_string(), value: value.to_string(), sql_value })
+        Some(Self { name: name.to_string(), value: value.to_string(), items })
+    }
+
+    /// What stands after `TO`.
+    pub fn sql_value(&self) -> String {
+        self.items.iter().map(|i| conforming(i)).collect::<Vec<_>>().join(", ")
     }
 
     /// Does the name say that the value is a secret?
@@ -43,6 +49,12 @@ impl Setting {
             .iter()
             .any(|word| name.contains(word))
     }
+}
+
+/// A literal as the server writes it in definitions: backslashes mean themselves. Only for text that runs under
+/// `standard_conforming_strings = on`, which every file of ours sets first.
+pub fn conforming(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
 }
 
 /// A literal without the space that stands before `E'…'`.
@@ -91,13 +103,13 @@ mod tests {
 
     #[test]
     fn lists_are_lists_and_the_rest_is_one_value() {
-        let sql = |text: &str| Setting::parse(text).unwrap().sql_value;
+        let sql = |text: &str| Setting::parse(text).unwrap().sql_value();
         assert_eq!(sql("search_path=\"$user\", public, \"a\"\"b,c\""), "'$user', 'public', 'a\"b,c'");
         assert_eq!(sql("search_path=\"\""), "''");
         assert_eq!(sql("search_path="), "''");
         assert_eq!(sql("pgrst.db_schemas=public, api"), "'public, api'");
         assert_eq!(sql("app.x=it's a=b"), "'it''s a=b'");
-        assert_eq!(sql("app.x=a\\b"), "E'a\\\\b'");
+        assert_eq!(sql("app.x=a\\b"), "'a\\b'");
         assert!(Setting::parse("nothing").is_none());
     }
 }
