@@ -2,8 +2,13 @@
 //! describe its files in `doc/format.md`.
 
 use super::context::Collector;
-use super::{access_grants, database_roles, functions, policies};
+use super::{access_grants, database_roles, extension_state, functions, policies};
 
 /// Every collector, in the order in which they run within their stage.
-pub const ALL: &[Collector] =
-    &[policies::COLLECTOR, functions::COLLECTOR, database_roles::COLLECTOR, access_grants::COLLECTOR];
+pub const ALL: &[Collector] = &[
+    policies::COLLECTOR,
+    functions::COLLECTOR,
+    database_roles::COLLECTOR,
+    access_grants::COLLECTOR,
+    extension_state::COLLECTOR,
+];
