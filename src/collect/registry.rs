@@ -2,6 +2,7 @@
 //! describe its files in `doc/format.md`.
 
 use super::context::Collector;
+<<<<<<< HEAD
 use super::{edge_functions, migration_history, migrations, project, storage, user_roles, users};
 
 /// Every collector, in the order in which they run within their stage.
@@ -13,4 +14,15 @@ pub const ALL: &[Collector] = &[
     user_roles::COLLECTOR,
     migration_history::COLLECTOR,
     storage::COLLECTOR,
+=======
+use super::{access_grants, database_roles, extension_state, functions, policies};
+
+/// Every collector, in the order in which they run within their stage.
+pub const ALL: &[Collector] = &[
+    policies::COLLECTOR,
+    functions::COLLECTOR,
+    database_roles::COLLECTOR,
+    access_grants::COLLECTOR,
+    extension_state::COLLECTOR,
+>>>>>>> catalog
 ];
