@@ -5,7 +5,7 @@
 
 use crate::model::failure::Result;
 use crate::model::name::QualifiedName;
-use crate::pg::session::Session;
+use crate::pg::session::{Row, Session};
 
 /// One column as the catalog has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ const SEQUENCES: &str = "SELECT DISTINCT n.nspname::text, s.relname::text, q.seq
 /// Every ordinary table and partition leaf that is no member of an extension: names only, no columns yet.
 pub async fn list(session: &Session) -> Result<Vec<TableMeta>> {
     let rows = session.rows(LIST, &[]).await?;
-    let meta = |row: &tokio_postgres::Row| TableMeta {
+    let meta = |row: &Row| TableMeta {
         oid: row.get(0),
         name: QualifiedName::new(row.get::<_, String>(1), row.get::<_, String>(2)),
         root: QualifiedName::new(row.get::<_, String>(3), row.get::<_, String>(4)),
@@ -144,7 +144,7 @@ pub async fn sequences(session: &Session, tables: &[TableMeta]) -> Result<Vec<Se
         session.execute("ROLLBACK TO SAVEPOINT stacksnap_sequences").await?;
     }
     session.execute("RELEASE SAVEPOINT stacksnap_sequences").await?;
-    let sequence = |row: &tokio_postgres::Row| SequenceMeta {
+    let sequence = |row: &Row| SequenceMeta {
         name: QualifiedName::new(row.get::<_, String>(0), row.get::<_, String>(1)),
         ascending: row.get(2),
         last_value: row.get(3),

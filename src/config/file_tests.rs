@@ -1,3 +1,5 @@
+//! Settings of the file: parsed, refused with a line, suggestions.
+
 use super::*;
 
 fn read_text(text: &str) -> Result<FileSettings> {

@@ -1,3 +1,5 @@
+//! Which source wins, and what fills it in: passfiles, service files, `.env`.
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
