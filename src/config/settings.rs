@@ -161,19 +161,6 @@ impl Chooser<'_> {
         self.choose(key, names, flag, |text| Ok(environment.path(text)), in_file)
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>> {
-        let parse = |text: &str| parse_list(text).iter().map(|word| Format::parse(word)).collect();
-        let (flag, in_file) = (self.inputs.flags.formats.clone(), self.file.formats.clone());
-        normal_formats(self.choose("formats", ("--formats", "STACKSNAP_FORMATS"), flag, parse, in_file)?)
-    }
-
-    fn lock_wait(&mut self) -> Result<Duration> {
-        let (flag, in_file) = (self.inputs.flags.lock_wait, self.file.lock_wait.clone());
-        let names = ("--lock-wait", "STACKSNAP_LOCK_WAIT");
-        let chosen = self.choose("lock_wait", names, flag, parse_duration, in_file)?;
-        Ok(chosen.unwrap_or(Duration::from_secs(60)))
-    }
-
     /// A value that only the file can set.
     fn only_file<T>(&mut self, key: &'static str, in_file: Option<At<T>>) -> Option<T> {
         let provenance = in_file
@@ -203,67 +190,11 @@ pub fn load(inputs: &Inputs) -> Result<Settings> {
     };
     let mut chooser = Chooser { inputs, file: &file, provenance: BTreeMap::new() };
     let (name, part) = choose_project(&mut chooser)?;
-<<<<<<< HEAD
     let mut settings = Settings::defaults(inputs);
     settings.project = name;
     settings.config_file = (!file.path.as_os_str().is_empty()).then(|| file.path.clone());
     settings.warnings = warnings(inputs, &file);
     fill_snapshot(&mut settings, &mut chooser)?;
-=======
-    let flags = &inputs.flags;
-    let mut settings = Settings {
-        root: chooser
-            .path("root", ("--root", "STACKSNAP_ROOT"), flags.root.as_ref(), file.root.clone())?
-            .unwrap_or_else(|| inputs.environment.path("supabase_backups")),
-        formats: chooser.formats()?,
-        readable_compression: chooser
-            .choose(
-                "readable_compression",
-                ("--readable-compression", "STACKSNAP_READABLE_COMPRESSION"),
-                flags.readable_compression,
-                ReadableCompression::parse,
-                file.readable_compression.clone(),
-            )?
-            .unwrap_or_default(),
-        keep_days: chooser
-            .choose(
-                "keep_days",
-                ("--keep-days", "STACKSNAP_KEEP_DAYS"),
-                flags.keep_days,
-                parse_number,
-                file.keep_days.clone(),
-            )?
-            .unwrap_or(7),
-        jobs: chooser.choose("jobs", ("--jobs", "STACKSNAP_JOBS"), flags.jobs, parse_number, file.jobs.clone())?,
-        lock_wait: chooser.lock_wait()?,
-        timeout: chooser
-            .choose("timeout", ("--timeout", "STACKSNAP_TIMEOUT"), flags.timeout, parse_duration, file.timeout.clone())?
-            .filter(|timeout| !timeout.is_zero()),
-        pg_bin: chooser.path("pg_bin", ("--pg-bin", "STACKSNAP_PG_BIN"), flags.pg_bin.as_ref(), file.pg_bin.clone())?,
-        keep_sessions: chooser
-            .choose(
-                "sessions",
-                ("--sessions", "STACKSNAP_SESSIONS"),
-                flags.keep_sessions,
-                parse_sessions,
-                file.keep_sessions.clone(),
-            )?
-            .unwrap_or(false),
-        seal: chooser.from_file("seal", file.seal.clone()),
-        project: name,
-        project_dir: None,
-        storage_dir: None,
-        exclude_data: Vec::new(),
-        user_role_tables: Vec::new(),
-        encryption_functions: Vec::new(),
-        protect: None,
-        tenants: None,
-        db_url: None,
-        config_file: (!file.path.as_os_str().is_empty()).then(|| file.path.clone()),
-        warnings: warnings(inputs, &file),
-        provenance: BTreeMap::new(),
-    };
->>>>>>> docs
     fill_project(&mut settings, part, &mut chooser)?;
     settings.provenance = chooser.provenance;
     Ok(settings)
