@@ -99,7 +99,7 @@ impl Root {
             };
             entries.push(Entry { name, place, state });
         }
-        entries.sort_by(|a, b| age_key(&b.name).cmp(&age_key(&a.name)));
+        entries.sort_by_key(|entry| std::cmp::Reverse(age_key(&entry.name)));
         Ok(entries)
     }
 
@@ -143,8 +143,8 @@ impl Root {
         if text.eq_ignore_ascii_case("latest") || text == LATEST {
             return self.resolve_latest();
         }
-        if SnapshotName::parse(text).is_some() && self.path.join(text).is_dir() {
-            return self.resolve_path(&self.path.join(text));
+        if let Some(place) = SnapshotName::parse(text).and_then(|name| self.folder(&name)) {
+            return self.resolve_path(&place);
         }
         let entries = self.entries()?;
         if let Some(place) = self.resolve_label(text, &entries) {
@@ -172,6 +172,18 @@ impl Root {
         }
     }
 
+    /// The real folder of this name in the root; a link in its place does not count.
+    fn folder(&self, name: &SnapshotName) -> Option<PathBuf> {
+        let place = self.path.join(name.as_str());
+        std::fs::symlink_metadata(&place).is_ok_and(|meta| meta.is_dir()).then_some(place)
+    }
+
+    /// The snapshot that a link of the root leads to, when it is there.
+    fn linked(&self, link_name: &str) -> Option<PathBuf> {
+        let place = self.link_target(link_name).and_then(|name| self.folder(&name))?;
+        place.join(MANIFEST_JSON).is_file().then_some(place)
+    }
+
     fn resolve_path(&self, place: &Path) -> Result<PathBuf> {
         if place.join(MANIFEST_JSON).symlink_metadata().is_ok() {
             return Ok(place.to_path_buf());
@@ -186,11 +198,8 @@ impl Root {
     }
 
     fn resolve_latest(&self) -> Result<PathBuf> {
-        if let Some(name) = self.link_target(LATEST) {
-            let place = self.path.join(name.as_str());
-            if place.join(MANIFEST_JSON).is_file() {
-                return Ok(place);
-            }
+        if let Some(place) = self.linked(LATEST) {
+            return Ok(place);
         }
         match self.latest_complete()? {
             Some((_, place, _)) => Ok(place),
@@ -203,8 +212,7 @@ impl Root {
 
     fn resolve_label(&self, text: &str, entries: &[Entry]) -> Option<PathBuf> {
         let bare = text.strip_prefix(PREFIX).unwrap_or(text);
-        let linked = self.link_target(&format!("{}{bare}", PREFIX));
-        let by_link = linked.map(|name| self.path.join(name.as_str())).filter(|p| p.join(MANIFEST_JSON).is_file());
+        let by_link = self.linked(&format!("{PREFIX}{bare}"));
         by_link.or_else(|| {
             let labelled = |e: &&Entry| matches!(&e.state, EntryState::Sealed(m) if m.label.as_deref() == Some(bare));
             entries.iter().find(labelled).map(|e| e.place.clone())

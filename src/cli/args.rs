@@ -21,8 +21,9 @@ Examples:
   stacksnap verify latest                       is it still what was written?
   stacksnap logs latest -f                      follow a run in the background
 
-Exit codes: 0 ok, 1 failed, 3 done with named gaps, 10 not found, 11 locked, 12 credentials or privilege,
-13 damaged, 64 wrong usage, 69 server unreachable, 75 skipped, 78 configuration, 130 and 143 signals";
+Exit codes: 0 ok, 1 failed, 3 done with named gaps, 10 not found, 11 locked, 12 credentials or
+rights, 13 damaged, 64 wrong usage, 69 server unreachable, 75 skipped, 78 configuration, 130 and
+143 stopped by a signal";
 
 /// Complete, consistent, provable snapshots of a Supabase or PostgreSQL stack
 #[derive(Debug, Parser)]
@@ -105,9 +106,9 @@ const CREATE_EXAMPLES: &str = "\
 Examples:
   stacksnap create
   stacksnap create --label BEFORE_MIGRATION --note 'before the invoices change'
-  stacksnap create --background --if-changed --timeout 30m      in a start script: returns at once
-  stacksnap create --only users,user_roles                      a partial one: it protects nothing else
-  stacksnap create --exclude-data 'public.*_logs'               the tables, without their rows
+  stacksnap create --background --if-changed --timeout 30m   in a start script: returns at once
+  stacksnap create --only users,user_roles                   these parts: it protects nothing else
+  stacksnap create --exclude-data 'public.*_logs'            the tables, without their rows
 
 Ends with 0 when the snapshot is complete, with 3 when something is missing (named at the end and in
 `stacksnap show latest --gaps`), with 75 when there was nothing to do or another run is at it.";

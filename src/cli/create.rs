@@ -20,39 +20,28 @@ use crate::model::request::CreateRequest;
 use crate::model::run::RunId;
 use crate::monitor::Monitor;
 use crate::ops::flight::{self, Clearance, Flight, Run};
+use crate::ops::take;
 use crate::proc::own;
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{self, Ui, Verbosity};
 use crate::ui::screen::screen;
 use crate::ui::{error, report};
 
-/// The work itself. SEAM: becomes `crate::ops::take::create(request, settings, source, monitor, cancel).await`; until
-/// that lands it goes as far as the connection and fails.
-async fn take(
-    _request: &CreateRequest,
-    _settings: &Settings,
-    source: &ConnSpec,
-    _monitor: &dyn Monitor,
-    cancel: &Cancel,
-) -> Result<TakeReport> {
-    tokio::select! {
-        session = crate::pg::session::Session::open(source, "stacksnap") => { session?; }
-        _ = cancel.cancelled() => return Err(Failure::msg(FailureKind::Failed, "while connecting")),
-    }
-    Err(Failure::msg(FailureKind::Failed, "this build has no ops::take"))
-}
-
 pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
+    let mut ui = around.ui;
     if args.run_id.is_some() {
         own::leave_terminal();
         own::be_nice();
+        // Its log says everything, with the time; what concerns settings was said by the parent.
+        ui.verbosity = Verbosity::Quiet;
     }
     let started_at = clock::now();
     let inputs = wiring::create_inputs(&around.globals, args, &around.environment);
-    let settings = wiring::settings(around.ui, &inputs)?;
+    let mut settings = wiring::settings(ui, &inputs)?;
+    settings.reveal_seal(&inputs)?;
     let source = config::resolve_source(&inputs, &settings)?;
-    if around.ui.verbosity == Verbosity::Verbose {
-        around.ui.say(&format!("reading {} (from {})", source.display(), source.origin.variable));
+    if ui.verbosity == Verbosity::Verbose {
+        ui.say(&format!("reading {} (from {})", source.display(), source.origin.variable));
     }
     let root = Root::new(settings.root.clone());
     let request = request(args, started_at);
@@ -65,16 +54,16 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     let lock = match inherited.and_then(|_| background::inherited_lock(&root)) {
         Some(lock) => flight::sign(lock, &run)?,
         None => {
-            let monitor = screen(around.ui);
+            let monitor = screen(ui);
             match flight::clear(&root, &run, request.min_interval, monitor.as_ref())? {
                 Clearance::Cleared(lock) => lock,
-                Clearance::Skipped(skipped) => return Ok(finish(around.ui, &skipped)),
+                Clearance::Skipped(skipped) => return Ok(finish(ui, &skipped)),
             }
         }
     };
     let guarded =
         Guarded { root: &root, run: &run, lock: &lock, request: &request, settings: &settings, source: &source };
-    guarded.fly(around.ui)
+    guarded.fly(ui)
 }
 
 /// A run with the lock in hand.
@@ -123,7 +112,7 @@ impl Guarded<'_> {
                 monitor,
                 clock: clock::now,
             };
-            flight.fly(take(self.request, self.settings, self.source, monitor, &cancel)).await
+            flight.fly(take::create(self.request, self.settings, self.source, monitor, &cancel)).await
         })
     }
 }

@@ -286,3 +286,7 @@ fn end(root: &Root, run: &Run, outcome: &Result<TakeReport>, at: Timestamp, moni
         monitor.warn("status_not_written", failure.to_string(), failure.hints.first().cloned());
     }
 }
+
+#[cfg(test)]
+#[path = "flight_tests.rs"]
+mod tests;

@@ -37,10 +37,11 @@ impl Bars {
         Self { ui, multi, state: Mutex::default() }
     }
 
-    fn phase_bar(&self, phase: Phase, total: Option<u64>) -> ProgressBar {
-        let bar = self.multi.insert(0, ProgressBar::new(total.unwrap_or(0)));
+    /// `place`: phases stand above the tables, in the order in which they began.
+    fn phase_bar(&self, phase: Phase, total: Option<u64>, place: usize) -> ProgressBar {
+        let bar = self.multi.insert(place, ProgressBar::new(total.unwrap_or(0)));
         let template = match total {
-            Some(_) => "{spinner} {msg:32} {wide_bar} {bytes:>10} / {total_bytes:10} {eta:>4}",
+            Some(_) => "{spinner} {msg:32} {wide_bar} {decimal_bytes:>10} / {decimal_total_bytes:10} {eta:>4}",
             None => "{spinner} {msg:32} {bytes_or_nothing}{elapsed:>4}",
         };
         bar.set_style(style(template));
@@ -51,14 +52,16 @@ impl Bars {
 
     fn table_bar(&self, table: &str, estimate: u64) -> ProgressBar {
         let bar = self.multi.add(ProgressBar::new(estimate.max(1)));
-        bar.set_style(style("    {msg:44} {wide_bar} {bytes:>10} / {total_bytes:10}"));
+        bar.set_style(style("    {msg:44} {wide_bar} {decimal_bytes:>10} / {decimal_total_bytes:10}"));
         bar.set_message(shortened(&line(table)));
         bar
     }
 
     fn table_progress(&self, state: &mut State, table: &str, done: u64) {
-        if !state.tables.contains_key(table) && state.tables.len() < TABLES_MAX {
-            let estimate = state.unseen.remove(table).unwrap_or(done);
+        // News of a table that has ended already (another thread was late) brings no bar back.
+        if state.tables.len() < TABLES_MAX
+            && let Some(estimate) = state.unseen.remove(table)
+        {
             state.tables.insert(table.to_string(), self.table_bar(table, estimate));
         }
         if let Some(bar) = state.tables.get(table) {
@@ -101,9 +104,10 @@ impl Monitor for Bars {
         let Ok(mut state) = self.state.lock() else { return };
         match &event {
             Event::PhaseStarted { phase, bytes_total } => {
-                let bar = self.phase_bar(*phase, *bytes_total);
-                let before = state.phases.insert(*phase, bar);
+                let before = state.phases.remove(phase);
                 self.remove(before);
+                let bar = self.phase_bar(*phase, *bytes_total, state.phases.len());
+                state.phases.insert(*phase, bar);
             }
             Event::PhaseProgress { phase, bytes_done } => {
                 if let Some(bar) = state.phases.get(phase) {

@@ -89,7 +89,8 @@ pub fn run(
         if derived.is_err() {
             state.stop();
         }
-        let dumped = waiting.join().unwrap_or_else(|_| Err(DumpFailure::other("the thread that waits for pg_dump failed")));
+        let dumped =
+            waiting.join().unwrap_or_else(|_| Err(DumpFailure::other("the thread that waits for pg_dump failed")));
         // pg_dump's own words explain more than what we saw of its files.
         match (dumped, derived) {
             (Err(DumpFailure::Stopped), Err(failure)) => Err(failure),
@@ -136,7 +137,8 @@ fn derive_beside(
     let toc = wait_for_toc(&order.dump.folder, state)?;
     let data = toc.table_data().map_err(DumpFailure::Other)?;
     let _ = state.toc.set(toc.clone());
-    let csv_of: HashSet<QualifiedName> = if order.csv { data.iter().map(|d| d.table.clone()).collect() } else { HashSet::new() };
+    let csv_of: HashSet<QualifiedName> =
+        if order.csv { data.iter().map(|d| d.table.clone()).collect() } else { HashSet::new() };
     let tasks = data.iter().map(|d| task(d, csv_of.contains(&d.table))).collect();
     let derive_order = DeriveOrder {
         folder: order.dump.folder.clone(),
@@ -161,7 +163,9 @@ fn derive_beside(
         if tables.is_err() {
             state.stop();
         }
-        let sql = sql.map_or(Ok(()), |s| s.join().unwrap_or_else(|_| Err(Failure::from(io::Error::other("the SQL thread failed")))));
+        let sql = sql.map_or(Ok(()), |s| {
+            s.join().unwrap_or_else(|_| Err(Failure::from(io::Error::other("the SQL thread failed"))))
+        });
         match (tables, sql) {
             (Err(error), Ok(())) => Err(DumpFailure::from_io(error)),
             (Err(error), Err(_)) if error.kind() != io::ErrorKind::Interrupted => Err(DumpFailure::from_io(error)),

@@ -20,6 +20,12 @@ pub enum DumpFailure {
     Other(Failure),
 }
 
+impl From<Failure> for DumpFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
 impl DumpFailure {
     pub fn other(text: &'static str) -> Self {
         Self::Other(Failure::msg(FailureKind::Failed, text))
@@ -29,7 +35,10 @@ impl DumpFailure {
         match error.kind() {
             io::ErrorKind::Interrupted => Self::Stopped,
             io::ErrorKind::UnexpectedEof => {
-                let failure = Failure::msg(FailureKind::Failed, format!("pg_dump reported success but its archive is cut: {error}"));
+                let failure = Failure::msg(
+                    FailureKind::Failed,
+                    format!("pg_dump reported success but its archive is cut: {error}"),
+                );
                 Self::Other(failure.hint("check the disk and the pg_dump program (stacksnap doctor); nothing was kept"))
             }
             _ => Self::Other(Failure::from(error).context("writing the snapshot failed")),
@@ -56,7 +65,11 @@ impl DumpFailure {
         }
         let (kind, hint) = if has("permission denied") || has("must be superuser") || has("row-level security") {
             (FailureKind::Denied, "run `stacksnap doctor --for create`: it names every missing privilege")
-        } else if has("server closed the connection") || has("terminating connection") || has("connection to server") || has("could not connect") {
+        } else if has("server closed the connection")
+            || has("terminating connection")
+            || has("connection to server")
+            || has("could not connect")
+        {
             (FailureKind::Unreachable, "is the server still up? nothing was kept; run the same command again")
         } else if has("No space left on device") {
             (FailureKind::Failed, "the disk is full: free space, or put --root on another disk; nothing was kept")
@@ -90,9 +103,18 @@ mod tests {
     fn words_of_real_failures() {
         let nowait = "pg_dump: error: query failed: ERROR:  could not obtain lock on relation \"t\"\npg_dump: detail: Query was: LOCK TABLE public.t IN ACCESS SHARE MODE NOWAIT";
         assert_eq!(kind(nowait), None, "the worker's NOWAIT lock behind a queued ALTER TABLE");
-        assert_eq!(kind("pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout"), Some(FailureKind::Locked));
-        assert_eq!(kind("pg_dump: error: query failed: ERROR:  permission denied for table x"), Some(FailureKind::Denied));
-        assert_eq!(kind("pg_dump: error: query would be affected by row-level security policy for table \"t\""), Some(FailureKind::Denied));
+        assert_eq!(
+            kind("pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout"),
+            Some(FailureKind::Locked)
+        );
+        assert_eq!(
+            kind("pg_dump: error: query failed: ERROR:  permission denied for table x"),
+            Some(FailureKind::Denied)
+        );
+        assert_eq!(
+            kind("pg_dump: error: query would be affected by row-level security policy for table \"t\""),
+            Some(FailureKind::Denied)
+        );
         assert_eq!(kind("pg_dump: error: could not write to file: No space left on device"), Some(FailureKind::Failed));
         assert_eq!(kind("server closed the connection unexpectedly"), Some(FailureKind::Unreachable));
         assert_eq!(kind(""), Some(FailureKind::Failed));

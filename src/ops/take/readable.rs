@@ -26,7 +26,8 @@ pub fn write(
     let scratch = Scratch::new(sink.root())?;
     let archive = &order.dump.folder;
     let mut key_bytes = [0; 24];
-    getrandom::fill(&mut key_bytes).map_err(|e| Failure::msg(FailureKind::Failed, format!("no random numbers: {e}")))?;
+    getrandom::fill(&mut key_bytes)
+        .map_err(|e| Failure::msg(FailureKind::Failed, format!("no random numbers: {e}")))?;
     let key = hex(&key_bytes);
     let mut writer = sink.create(layout::READABLE_SQL, Category::ReadableSql)?;
     let about = [

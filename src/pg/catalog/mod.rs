@@ -10,6 +10,7 @@ pub mod inventory;
 pub mod marker;
 pub mod privileges;
 pub mod source;
+pub mod surroundings;
 pub mod tables;
 mod versioned;
 
