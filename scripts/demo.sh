@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# The whole way once: a database, a snapshot of it, the proof, a restore elsewhere, a damaged copy that is refused.
+#
+#   scripts/demo.sh            builds stacksnap, starts two servers of its own, removes everything at the end
+#
+# What is missing on Debian is installed (compiler, PostgreSQL 15). Nothing of yours is read or touched.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+work=$(make_work_dir demo)
+clean() {
+    stop_servers "$work/source" "$work/target"
+    rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+heading 'Build'
+need_build_tools
+(cd "$repo" && cargo build --quiet --locked)
+PATH="$(target_dir)/debug:$PATH"
+stacksnap version
+
+# The command as a reader would type it, then what it says. `expect 'CODE ..'` before it when it may end with another than 0.
+show() {
+    printf '\n$ %s\n' "$*"
+    local code=0
+    "$@" || code=$?
+    case " $wanted " in
+        *" $code "*) [ "$code" -eq 0 ] || echo "(exit $code)" ;;
+        *) die "ended with $code, not with ${wanted// / or }: $*" ;;
+    esac
+    ended=$code
+}
+ended=0 wanted=0
+expect() {
+    wanted=$1
+    shift
+    "$@"
+    wanted=0
+}
+
+heading 'A Supabase-shaped database: PostgreSQL 15, 23 tables, 88 policies, 6 users, 73 edge functions'
+export STACKSNAP_PG_OWNER=$$
+"$repo/scripts/pg.sh" sweep
+start_server "$work/source" 15
+"$repo/fixtures/load.sh" stack app
+copy_of_fixture_project "$work/project"
+cd "$work/project"
+# As on the platform: the role postgres, which is no superuser.
+export PGUSER=postgres
+export STACKSNAP_SEAL='only for this demo'
+cat >stacksnap.toml <<'TOML'
+schema = 1
+[snapshot]
+seal_passphrase = { env = "STACKSNAP_SEAL" }   # for the secrets of vault
+[projects.demo]
+project_dir = "."
+storage_dir = "storage"                        # the files of Storage lie outside of the database
+TOML
+# Files as the storage service keeps them: tenant/bucket/name/version.
+"$STACKSNAP_TEST_BIN/psql" -XAtq -F '|' -c "SELECT pg_catalog.concat_ws('/', 'stub', bucket_id, name, version),
+    coalesce(metadata ->> 'size', '0') FROM storage.objects" | while IFS='|' read -r file size; do
+    mkdir -p "storage/$(dirname "$file")"
+    head -c "$size" /dev/zero >"storage/$file"
+done
+echo "loaded, and the project's folder beside it: $(find . -type f | wc -l) files"
+began=$SECONDS
+
+heading 'Take a snapshot'
+expect '0 3' show stacksnap create --label BEFORE_MIGRATION
+complete=$ended
+
+heading 'What there is'
+show stacksnap list
+show stacksnap show BEFORE_MIGRATION
+show ls supabase_backups/comprehensive_backup_BEFORE_MIGRATION/
+
+heading 'Is it still what was written? Every file and every row'
+show stacksnap verify BEFORE_MIGRATION --level read
+
+heading 'Restore it elsewhere, with nothing but the folder: bash, psql, pg_restore'
+rows_of() { # one line a table, and what a person counts, as they are in $PGDATABASE
+    "$STACKSNAP_TEST_BIN/psql" -XAtq -v ON_ERROR_STOP=1 <<'SQL'
+SET client_min_messages = warning;
+SELECT pg_catalog.format('SELECT %L, count(*) FROM %I.%I', 'rows of ' || n.nspname || '.' || c.relname, n.nspname, c.relname)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C" \gexec
+SELECT 'policies', count(*) FROM pg_catalog.pg_policy;
+SELECT 'functions', count(*) FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema';
+SELECT 'triggers', count(*) FROM pg_catalog.pg_trigger WHERE NOT tgisinternal;
+SELECT 'cron jobs', count(*) FROM cron.job;
+SELECT 'large objects', count(*) FROM pg_catalog.pg_largeobject_metadata;
+SELECT 'roles', count(*) FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_';
+SELECT 'password hashes: ' || md5(string_agg(id || encrypted_password, ',' ORDER BY id)), count(*) FROM auth.users;
+SQL
+}
+PGUSER=supabase_admin rows_of >"$work/before"
+start_server "$work/target" 15
+"$STACKSNAP_TEST_BIN/psql" -Xq -c 'CREATE DATABASE restored'
+export PGDATABASE=restored PGUSER=supabase_admin
+snapshot=$(readlink supabase_backups/comprehensive_backup_BEFORE_MIGRATION)
+allow=()
+if [ "$complete" -ne 0 ]; then allow=(--allow-partial); fi
+expect '0 3' show "supabase_backups/$snapshot/restore_complete_backup.sh" --pg-bin "$STACKSNAP_TEST_BIN" --confirm restored "${allow[@]}"
+
+heading 'Is the restored database equal?'
+rows_of >"$work/after"
+printf '%-44s %10s %10s\n' '' source restored
+paste -d'|' "$work/before" "$work/after" | awk -F'|' '
+    $1 ~ /^rows of (public|auth)\./ || $1 !~ /^rows of/ { printf "%-44s %10s %10s%s\n", substr($1, 1, 44), $2, $4, $2 == $4 ? "" : "   DIFFERENT" }
+    $1 ~ /^rows of/ { tables++; rows += $2 }
+    END { printf "%-44s %10d\n%-44s %10d\n", "tables in all", tables, "rows in all", rows }'
+if ! diff -u "$work/before" "$work/after" >"$work/difference"; then
+    grep '^[-+][^-+]' "$work/difference" || true
+    die 'the restored database has other counts than its source'
+fi
+echo 'equal: every table, and everything that was counted'
+
+heading 'Damage one byte of a copy'
+cp -R supabase_backups "$work/damaged"
+file=$(find "$work/damaged/$snapshot/complete_database_with_data.dump" -name '*.dat*' -size +0 -printf '%s %p\n' | sort -rn | head -n 1 | cut -d' ' -f2-)
+middle=$(($(stat -c %s "$file") / 2))
+byte=$(od -An -tu1 -j "$middle" -N 1 "$file")
+# shellcheck disable=SC2059 # the byte is the format
+printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$file" bs=1 seek="$middle" conv=notrunc status=none
+echo "byte $middle of ${file#"$work/damaged/"}: one bit flipped"
+expect 13 show stacksnap --root "$work/damaged" verify "$snapshot"
+expect 13 show "$work/damaged/$snapshot/restore_complete_backup.sh" --pg-bin "$STACKSNAP_TEST_BIN" --dry-run "${allow[@]}"
+
+heading "Done in $((SECONDS - began)) s (after the build). Everything that it made is removed."
