@@ -5,9 +5,15 @@
 //! lower layers only, and `tests/architecture.rs` holds it to that.
 
 pub mod archive;
+pub mod cli;
 pub mod collect;
+pub mod config;
 pub mod model;
 pub mod monitor;
+pub mod ops;
 pub mod pg;
+pub mod pgtools;
+pub mod proc;
 pub mod render;
+pub mod ui;
 pub mod verify;

@@ -4,10 +4,19 @@
 //! file has its final folder's name before the manifest is in place. It never talks to a database.
 
 pub mod beneath;
+pub mod codec;
 pub mod copy_text;
+pub mod csv;
+pub mod derive;
 pub mod fingerprint;
+pub mod follow;
 pub mod layout;
+pub mod lock;
+pub mod logs;
 pub mod manifest_file;
+pub mod readable;
 pub mod reader;
+pub mod root;
 pub mod seal;
 pub mod sink;
+pub mod status;

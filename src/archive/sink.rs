@@ -2,7 +2,7 @@
 //! while it is written, recorded when it is finished.
 //!
 //! Invariant: a path is relative, has no `..`, and is created new (never through a link, never over a file).
-//! A writer that is dropped without `finish` leaves no record.
+//! A writer that is dropped without `finish` leaves no record and no file.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -60,7 +60,15 @@ impl ArtifactSink {
             DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&place)?;
-        Ok(ArtifactWriter { sink: self, file, path: path.to_string(), category, hasher: Sha256::new(), bytes: 0 })
+        Ok(ArtifactWriter {
+            sink: self,
+            file,
+            place: Some(place),
+            path: path.to_string(),
+            category,
+            hasher: Sha256::new(),
+            bytes: 0,
+        })
     }
 
     /// Writes a whole small file.
@@ -115,6 +123,8 @@ impl Write for HashingWriter {
 pub struct ArtifactWriter<'a> {
     sink: &'a ArtifactSink,
     file: File,
+    /// Where the file is, until it is finished.
+    place: Option<PathBuf>,
     path: String,
     category: Category,
     hasher: Sha256,
@@ -123,9 +133,11 @@ pub struct ArtifactWriter<'a> {
 
 impl ArtifactWriter<'_> {
     /// Ends the file and records it. Without this call the file does not belong to the snapshot.
-    pub fn finish(self) -> io::Result<Artifact> {
-        let sha256 = hex(&self.hasher.finalize());
-        Ok(self.sink.record(Artifact { path: self.path, category: self.category, bytes: self.bytes, sha256 }))
+    pub fn finish(mut self) -> io::Result<Artifact> {
+        self.place = None;
+        let sha256 = hex(&std::mem::take(&mut self.hasher).finalize());
+        let path = std::mem::take(&mut self.path);
+        Ok(self.sink.record(Artifact { path, category: self.category, bytes: self.bytes, sha256 }))
     }
 
     pub fn bytes(&self) -> u64 {
@@ -134,6 +146,14 @@ impl ArtifactWriter<'_> {
 
     pub fn file(&self) -> &File {
         &self.file
+    }
+}
+
+impl Drop for ArtifactWriter<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = &self.place {
+            let _ = std::fs::remove_file(place);
+        }
     }
 }
 
@@ -194,5 +214,6 @@ mod tests {
         let sink = ArtifactSink::new(dir.path());
         sink.create("x", Category::Report).unwrap().write_all(b"half").unwrap();
         assert!(sink.artifacts().is_empty());
+        assert!(!dir.path().join("x").exists(), "a half file would be one too many for verify");
     }
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 use crate::archive::reader::ArchiveData;
 use crate::archive::sink::ArtifactSink;
+pub use crate::model::abilities::SourceAbilities;
 use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
@@ -39,22 +40,6 @@ pub enum Seal {
     /// `age1…` public keys.
     Recipients(Vec<String>),
     Passphrase(Secret),
-}
-
-/// Facts about the source that decide what a collector can do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SourceAbilities {
-    pub version_num: u32,
-    pub database: String,
-    pub user: String,
-    pub is_superuser: bool,
-    /// May read `pg_authid.rolpassword`.
-    pub reads_role_passwords: bool,
-    pub is_supabase: bool,
-    /// Names of installed extensions.
-    pub extensions: Vec<String>,
-    /// Names of schemas that exist.
-    pub schemas: Vec<String>,
 }
 
 /// Everything that a collector may use.

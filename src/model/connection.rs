@@ -2,6 +2,7 @@
 //!
 //! Invariant: it holds what libpq would have resolved; the password is a `Secret`, and nothing here prints one.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +21,14 @@ pub enum SslMode {
 }
 
 impl SslMode {
+    pub const ALL: [Self; 6] =
+        [Self::Disable, Self::Allow, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull];
+
+    /// Reads libpq's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.word() == word)
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -41,12 +50,32 @@ pub enum ChannelBinding {
     Require,
 }
 
+impl ChannelBinding {
+    pub const ALL: [Self; 3] = [Self::Disable, Self::Prefer, Self::Require];
+
+    /// Reads libpq's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|binding| binding.word() == word)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+        }
+    }
+}
+
 /// One place to try: a TCP host or the folder of a Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
     Tcp(String),
     Unix(PathBuf),
 }
+
+/// `Origin::variable` of the last resort, when nothing is configured.
+pub const LOCAL_SUPABASE: &str = "the local Supabase default";
 
 /// Where the connection came from: `doctor` and `-v` say it. `variable` is e.g. `DATABASE_URL` or `--db-url`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,10 +88,12 @@ pub struct Origin {
 }
 
 /// Everything that is needed to connect, resolved. Multiple hosts are tried in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConnSpec {
     /// Host and port pairs, at least one.
     pub hosts: Vec<(Host, u16)>,
+    /// libpq's `hostaddr`: the address to connect to instead of looking the host up, one a host, or none at all.
+    pub host_addresses: Vec<Option<IpAddr>>,
     pub database: String,
     pub user: String,
     pub password: Option<Secret>,
@@ -73,6 +104,7 @@ pub struct ConnSpec {
     pub ssl_cert: Option<PathBuf>,
     pub ssl_key: Option<PathBuf>,
     pub channel_binding: ChannelBinding,
+    /// Per host and address. None: our default; zero: no limit.
     pub connect_timeout: Option<Duration>,
     /// libpq's `options`, passed on as it is.
     pub options: Option<String>,

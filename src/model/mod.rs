@@ -3,6 +3,8 @@
 //! Invariant: everything here is a value or a pure function. It never does IO, reads a clock, awaits or looks
 //! at the environment, so each rule can be tested by itself.
 
+pub mod abilities;
+pub mod cancel;
 pub mod category;
 pub mod connection;
 pub mod failure;
@@ -13,5 +15,8 @@ pub mod manifest;
 pub mod name;
 pub mod outcome;
 pub mod pattern;
+pub mod report;
+pub mod request;
+pub mod run;
 pub mod secret;
 pub mod sqlstate;

@@ -1,0 +1,344 @@
+//! One pass over each of pg_dump's data files while pg_dump writes them: compress, hash, count, fingerprint, CSV.
+//!
+//! Invariant: the database is not read again; every byte of the archive goes through here exactly once; memory is
+//! bounded by threads times chunk, whatever the data; a file that is short is an error. Threads share the chunks of
+//! one table, so that one large table keeps every core busy; each file's chunks are written in order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::codec::{Codec, Compressor};
+use super::csv;
+use super::fingerprint::TableFingerprint;
+use super::follow::{Follower, Next};
+use super::layout;
+use super::reader::DataFile;
+use super::sink::{ArtifactSink, ArtifactWriter};
+use crate::model::category::Category;
+
+const ACTIVE_FILES_MAX: usize = 8;
+const IDLE_SLEEP: Duration = Duration::from_millis(3);
+
+/// One table's file to derive from.
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub data: DataFile,
+    /// Write its rows as CSV.
+    pub csv: bool,
+}
+
+/// What to do with a whole archive.
+#[derive(Debug, Clone)]
+pub struct DeriveOrder {
+    /// The folder that pg_dump writes into, below the sink's root.
+    pub folder: PathBuf,
+    pub tasks: Vec<Task>,
+    pub codec: Codec,
+    /// Compress CSV files (`.csv.zst`).
+    pub csv_compressed: bool,
+    pub threads: usize,
+}
+
+/// What the derive pass asks and tells.
+pub trait DeriveWatch: Sync {
+    /// Has pg_dump ended well?
+    fn writer_done(&self) -> bool;
+    /// Must everything stop (cancelled, or pg_dump failed)?
+    fn stopped(&self) -> bool;
+    fn table_started(&self, data: &DataFile);
+    fn table_progress(&self, data: &DataFile, bytes_raw: u64);
+    fn table_ended(&self, table: &DerivedTable);
+}
+
+/// What one file held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DerivedTable {
+    pub data: DataFile,
+    pub fingerprint: TableFingerprint,
+    pub bytes_raw: u64,
+    pub data_path: String,
+    pub csv_path: Option<String>,
+}
+
+/// Runs the pass until every task is done. Returns tables in the order of the tasks.
+pub fn derive(order: &DeriveOrder, sink: &ArtifactSink, watch: &dyn DeriveWatch) -> io::Result<Vec<DerivedTable>> {
+    let by_file = order.tasks.iter().enumerate().map(|(i, task)| (task.data.file_name.clone(), i)).collect();
+    let board = Board { waiting: by_file, active: Vec::new(), done: BTreeMap::new(), failure: None };
+    let pass = Pass { order, sink, watch, board: Mutex::new(board) };
+    std::thread::scope(|scope| {
+        for _ in 0..order.threads.max(1) {
+            scope.spawn(|| {
+                if let Err(error) = pass.work() {
+                    pass.fail(error);
+                }
+            });
+        }
+    });
+    let mut board = pass.board.into_inner().map_err(|_| io::Error::other("a deriving thread failed"))?;
+    if let Some(error) = board.failure.take() {
+        return Err(error);
+    }
+    if board.done.len() != order.tasks.len() {
+        return Err(io::Error::new(io::ErrorKind::Interrupted, "stopped before every table was written"));
+    }
+    Ok(board.done.into_values().collect())
+}
+
+struct Board<'a> {
+    /// Files that are not there yet, with their task.
+    waiting: HashMap<String, usize>,
+    active: Vec<Arc<Job<'a>>>,
+    done: BTreeMap<usize, DerivedTable>,
+    failure: Option<io::Error>,
+}
+
+struct Pass<'a> {
+    order: &'a DeriveOrder,
+    sink: &'a ArtifactSink,
+    watch: &'a dyn DeriveWatch,
+    board: Mutex<Board<'a>>,
+}
+
+/// One file under way.
+struct Job<'a> {
+    task: usize,
+    data: &'a DataFile,
+    input: Mutex<Input>,
+    output: Mutex<Option<Output<'a>>>,
+    in_flight: AtomicUsize,
+}
+
+struct Input {
+    follower: Follower,
+    next_chunk: u64,
+}
+
+struct Chunk<'a> {
+    job: Arc<Job<'a>>,
+    number: u64,
+    lines: Vec<u8>,
+    /// `Some` on the last chunk: what follows the data.
+    end: Option<Vec<u8>>,
+}
+
+/// A chunk's results, waiting for its turn.
+struct Derived {
+    packed: Vec<u8>,
+    csv: Vec<u8>,
+    fingerprint: TableFingerprint,
+    bytes_raw: u64,
+    last: bool,
+}
+
+struct Output<'a> {
+    next_chunk: u64,
+    pending: BTreeMap<u64, Derived>,
+    fingerprint: TableFingerprint,
+    bytes_raw: u64,
+    data: ArtifactWriter<'a>,
+    data_path: String,
+    csv: Option<(ArtifactWriter<'a>, String)>,
+}
+
+struct Tools {
+    data: Compressor,
+    csv: Option<Compressor>,
+}
+
+impl<'a> Pass<'a> {
+    fn work(&self) -> io::Result<()> {
+        let csv = if self.order.csv_compressed { Some(Compressor::new(Codec::Zstd)?) } else { None };
+        let mut tools = Tools { data: Compressor::new(self.order.codec)?, csv };
+        loop {
+            // Read before looking for work: what is not there after that will never be.
+            let writer_done = self.watch.writer_done();
+            if self.watch.stopped() || self.board()?.failure.is_some() {
+                return Ok(());
+            }
+            if let Some(chunk) = self.take_chunk(writer_done)? {
+                self.process(chunk, &mut tools)?;
+                continue;
+            }
+            if self.open_files(writer_done)? {
+                continue;
+            }
+            let board = self.board()?;
+            if board.waiting.is_empty() && board.active.is_empty() {
+                return Ok(());
+            }
+            drop(board);
+            std::thread::sleep(IDLE_SLEEP);
+        }
+    }
+
+    fn board(&self) -> io::Result<MutexGuard<'_, Board<'a>>> {
+        self.board.lock().map_err(|_| io::Error::other("a deriving thread failed"))
+    }
+
+    fn fail(&self, error: io::Error) {
+        if let Ok(mut board) = self.board.lock() {
+            board.failure.get_or_insert(error);
+        }
+    }
+
+    /// Opens files that have appeared; true when there is a new one.
+    fn open_files(&self, writer_done: bool) -> io::Result<bool> {
+        let mut board = self.board()?;
+        let room = ACTIVE_FILES_MAX.saturating_sub(board.active.len());
+        if room == 0 || board.waiting.is_empty() {
+            return Ok(false);
+        }
+        let mut found = Vec::new();
+        if let Ok(entries) = std::fs::read_dir(&self.order.folder) {
+            for entry in entries.flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if found.len() < room && board.waiting.contains_key(&name) {
+                    found.push(name);
+                }
+            }
+        }
+        if found.is_empty() && writer_done {
+            let missing = board.waiting.keys().next().cloned().unwrap_or_default();
+            let text = format!("the archive lacks the data file {missing}, although pg_dump reported success");
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        for name in &found {
+            if let Some(task) = board.waiting.remove(name) {
+                let job = self.open_job(task)?;
+                board.active.push(Arc::new(job));
+            }
+        }
+        Ok(!found.is_empty())
+    }
+
+    fn open_job(&self, task: usize) -> io::Result<Job<'a>> {
+        let Task { data, csv } = &self.order.tasks[task];
+        let file = File::open(self.order.folder.join(&data.file_name))?;
+        let data_path = format!("{}/{}.{}", layout::DUMP_DIR, data.file_name, self.order.codec.ending());
+        let mut output = Output {
+            next_chunk: 0,
+            pending: BTreeMap::new(),
+            fingerprint: TableFingerprint::default(),
+            bytes_raw: 0,
+            data: self.sink.create(&data_path, Category::Archive)?,
+            data_path,
+            csv: None,
+        };
+        if *csv {
+            let path = layout::csv_path(&data.table, self.order.csv_compressed);
+            let mut writer = self.sink.create(&path, Category::Csv)?;
+            let header = csv::header(&data.columns);
+            if self.order.csv_compressed {
+                writer.write_all(&Compressor::new(Codec::Zstd)?.compress(&header)?)?;
+            } else {
+                writer.write_all(&header)?;
+            }
+            output.csv = Some((writer, path));
+        }
+        self.watch.table_started(data);
+        let input = Mutex::new(Input { follower: Follower::new(file), next_chunk: 0 });
+        Ok(Job { task, data, input, output: Mutex::new(Some(output)), in_flight: AtomicUsize::new(0) })
+    }
+
+    /// The next chunk of any file under way.
+    fn take_chunk(&self, writer_done: bool) -> io::Result<Option<Chunk<'a>>> {
+        let active = self.board()?.active.clone();
+        for job in active {
+            if job.in_flight.load(Ordering::Acquire) > self.order.threads {
+                continue;
+            }
+            let Ok(mut input) = job.input.try_lock() else { continue };
+            if input.follower.ended() {
+                continue;
+            }
+            let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", job.data.file_name));
+            let (lines, end) = match input.follower.next(writer_done).map_err(named)? {
+                Next::NotYet => continue,
+                Next::Lines(lines) => (lines, None),
+                Next::Last { lines, end } => (lines, Some(end)),
+            };
+            let number = input.next_chunk;
+            input.next_chunk += 1;
+            job.in_flight.fetch_add(1, Ordering::AcqRel);
+            drop(input);
+            return Ok(Some(Chunk { job, number, lines, end }));
+        }
+        Ok(None)
+    }
+
+    fn process(&self, chunk: Chunk<'a>, tools: &mut Tools) -> io::Result<()> {
+        let Chunk { job, number, mut lines, end } = chunk;
+        let with_csv = self.order.tasks[job.task].csv;
+        let columns = job.data.columns.len();
+        let mut fingerprint = TableFingerprint::default();
+        let mut csv_bytes = Vec::with_capacity(if with_csv { lines.len() + lines.len() / 8 } else { 0 });
+        for line in lines.split_inclusive(|b| *b == b'\n') {
+            let line = &line[..line.len() - 1];
+            fingerprint.add(line);
+            if with_csv {
+                csv::row(line, columns, &mut csv_bytes);
+            }
+        }
+        if let Some(csv) = tools.csv.as_mut().filter(|_| with_csv) {
+            csv_bytes = csv.compress(&csv_bytes)?;
+        }
+        let bytes_raw = lines.len() as u64;
+        let last = end.is_some();
+        lines.extend(end.unwrap_or_default());
+        let packed = tools.data.compress(&lines)?;
+        drop(lines);
+        let derived = Derived { packed, csv: csv_bytes, fingerprint, bytes_raw, last };
+        self.write(&job, number, derived)?;
+        job.in_flight.fetch_sub(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Puts a chunk in its place: writes it and all that waited for it.
+    fn write(&self, job: &Arc<Job<'a>>, number: u64, derived: Derived) -> io::Result<()> {
+        let mut guard = job.output.lock().map_err(|_| io::Error::other("a deriving thread failed"))?;
+        let Some(output) = guard.as_mut() else { return Err(io::Error::other("data after the end of a table")) };
+        output.pending.insert(number, derived);
+        let mut ended = false;
+        while let Some(next) = output.pending.remove(&output.next_chunk) {
+            output.next_chunk += 1;
+            output.data.write_all(&next.packed)?;
+            if let Some((csv, _)) = &mut output.csv {
+                csv.write_all(&next.csv)?;
+            }
+            output.fingerprint.merge(next.fingerprint);
+            output.bytes_raw += next.bytes_raw;
+            ended |= next.last;
+        }
+        self.watch.table_progress(job.data, output.bytes_raw);
+        if ended && let Some(output) = guard.take() {
+            drop(guard);
+            self.finish(job, output)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, job: &Arc<Job<'a>>, output: Output<'a>) -> io::Result<()> {
+        output.data.finish()?;
+        let csv_path = match output.csv {
+            Some((writer, path)) => writer.finish().map(|_| Some(path))?,
+            None => None,
+        };
+        let table = DerivedTable {
+            data: job.data.clone(),
+            fingerprint: output.fingerprint,
+            bytes_raw: output.bytes_raw,
+            data_path: output.data_path,
+            csv_path,
+        };
+        self.watch.table_ended(&table);
+        let mut board = self.board()?;
+        board.active.retain(|other| !Arc::ptr_eq(other, job));
+        board.done.insert(job.task, table);
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! `create --background`: decide, start this program again on its own, say where to look, return.
+//!
+//! Invariant: the decision (single flight, interval) is taken here, before anything is started, and the lock goes to
+//! the child without a moment in between. A database URL goes by the environment, never by the child's arguments.
+
+use std::ffi::OsString;
+
+use serde::Serialize;
+
+use super::args::CreateArgs;
+use super::{Ended, Surroundings, create};
+use crate::archive::layout::ROOT_STATUS;
+use crate::archive::lock::{self, RootLock};
+use crate::archive::logs;
+use crate::archive::root::Root;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::name::shell;
+use crate::model::secret::Secret;
+use crate::ops::flight::{self, Clearance, Run};
+use crate::proc::detach::{self, Detached, Started};
+use crate::ui::out;
+use crate::ui::screen::screen;
+
+#[derive(Serialize)]
+struct StartedDocument {
+    background: bool,
+    run: String,
+    pid: u32,
+    log: String,
+    status: String,
+}
+
+/// Starts the run and returns at once.
+pub fn start(around: &Surroundings, args: &CreateArgs, root: &Root, run: &Run) -> Result<Ended> {
+    let monitor = screen(around.ui);
+    let lock = match flight::clear(root, run, args.min_interval, monitor.as_ref())? {
+        Clearance::Cleared(lock) => lock,
+        Clearance::Skipped(skipped) => return Ok(create::finish(around.ui, &skipped)),
+    };
+    let env = around.globals.db_url.as_ref().map(|url| ("STACKSNAP_DB_URL", Secret::new(url)));
+    let what = Detached {
+        args: child_args(&around.raw_args, run),
+        env: env.into_iter().collect(),
+        lock: lock.share()?,
+        log: logs::open_for_writing(root.path(), &run.id)?,
+    };
+    let started = detach::start(what)
+        .map_err(|e| Failure::new(FailureKind::Failed, e).context("cannot start the run in the background"))?;
+    drop(lock);
+    let log = logs::place(root.path(), &run.id);
+    match started {
+        Started::Running { pid } => {
+            say(around, root, run, pid);
+            Ok(None)
+        }
+        Started::Ended { code } => {
+            let code = code.map_or_else(|| "by a signal".to_string(), |code| format!("with {code}"));
+            Err(Failure::msg(FailureKind::Failed, format!("the run in the background ended at once, {code}"))
+                .hint(format!("its log says why: {}", log.display())))
+        }
+    }
+}
+
+fn say(around: &Surroundings, root: &Root, run: &Run, pid: u32) {
+    let log = logs::place(root.path(), &run.id).to_string_lossy().into_owned();
+    let status = root.path().join(ROOT_STATUS).to_string_lossy().into_owned();
+    if !around.ui.is_text() {
+        let document = StartedDocument { background: true, run: run.id.to_string(), pid, log, status };
+        around.ui.document("create", &document);
+        return;
+    }
+    if around.ui.verbosity == out::Verbosity::Quiet {
+        return;
+    }
+    let same_root = match &around.globals.root {
+        Some(path) => format!(" --root {}", shell(&path.to_string_lossy())),
+        None => String::new(),
+    };
+    out::data(&format!(
+        "📦 a snapshot is being taken in the background ({}, process {pid})\n   follow it:  stacksnap{same_root} logs latest -f\n   \
+         its log:    {log}\n   its status: {status}",
+        run.id
+    ));
+}
+
+/// The arguments of the child: the same, without what is for the parent alone.
+fn child_args(raw: &[OsString], run: &Run) -> Vec<OsString> {
+    let mut args = Vec::new();
+    let mut rest = raw.iter();
+    while let Some(arg) = rest.next() {
+        match arg.to_str() {
+            Some("--background" | "--") => {}
+            Some("--db-url" | "-o" | "--output") => {
+                rest.next();
+            }
+            Some(text) if text.starts_with("--db-url=") || text.starts_with("--output=") => {}
+            _ => args.push(arg.clone()),
+        }
+    }
+    args.push(format!("--run-id={}", run.id).into());
+    args
+}
+
+/// The lock that the parent passed; `None` when this process was started by hand.
+pub fn inherited_lock(root: &Root) -> Option<RootLock> {
+    lock::inherit(root.path(), detach::inherited_lock().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::run::RunId;
+
+    #[test]
+    fn the_child_is_told_no_secret_and_not_to_start_a_child() {
+        let started_at = "2026-01-30T12:00:05Z".parse().unwrap();
+        let run = Run { id: RunId::at(started_at, 7), started_at, background: true };
+        let raw =
+            ["--db-url", "postgres://u:canary@h/db", "-o", "json", "create", "--background", "--db-url=x://canary"];
+        let more = ["--note=--background", "--label", "A", "--"];
+        let raw: Vec<OsString> = raw.iter().chain(&more).map(OsString::from).collect();
+        assert_eq!(
+            child_args(&raw, &run),
+            ["create", "--note=--background", "--label", "A", "--run-id=run_20260130_120005_7"].map(OsString::from)
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line: parse, do, print, exit code. One file a command.
+//!
+//! Invariant: here, and only here, the wall clock is read and signals are handled; every way out goes through
+//! [`run`], with an exit code of the interface (clap's own 2 becomes 64).
+
+pub mod args;
+mod background;
+mod clock;
+mod completions;
+mod config;
+mod create;
+mod list;
+mod logs;
+mod man;
+mod show;
+mod signals;
+mod usage;
+mod verify;
+mod version;
+mod wiring;
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{ColorChoice, CommandFactory, FromArgMatches};
+
+use self::args::{Cli, Globals, OutputFormat, Verb};
+use crate::config::Environment;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::ui::error;
+use crate::ui::out::{Format, Ui, Verbosity, is_terminal};
+
+/// How long blocking work may go on after the answer is there.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+
+/// What a command needs from outside.
+pub struct Surroundings {
+    pub environment: Environment,
+    pub ui: Ui,
+    pub globals: Globals,
+    /// The arguments as they were given, without the program's name.
+    pub raw_args: Vec<OsString>,
+}
+
+/// How a command ended that did not fail: `None` is 0.
+type Ended = Option<FailureKind>;
+
+/// Runs the program with the process's own arguments and gives its exit code.
+pub fn run() -> u8 {
+    crate::proc::own::harden();
+    let environment = Environment::from_process();
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let raw_args = args.get(1..).unwrap_or_default().to_vec();
+    let plain = raw_args.iter().any(|a| a == "--no-color") || environment.get("NO_COLOR").is_some() || !is_terminal();
+    let before = Ui { format: usage::format_in(&raw_args), verbosity: Verbosity::Normal, color: !plain };
+    let command = Cli::command().color(if plain { ColorChoice::Never } else { ColorChoice::Auto });
+    let parsed = command.try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(problem) => return usage::explain(before, &problem),
+    };
+    let ui = Ui { format: format(cli.globals.output), verbosity: verbosity(&cli.globals), color: !plain };
+    let around = Surroundings { environment, ui, globals: cli.globals, raw_args };
+    match dispatch(&around, cli.verb) {
+        Ok(ended) => ended.map_or(0, FailureKind::exit_code),
+        Err(failure) => {
+            error::print(ui, &failure);
+            failure.kind.exit_code()
+        }
+    }
+}
+
+fn dispatch(around: &Surroundings, verb: Verb) -> Result<Ended> {
+    match verb {
+        Verb::Create(args) => create::run(around, &args),
+        Verb::List => list::run(around),
+        Verb::Show(args) => show::run(around, &args),
+        Verb::Logs(args) => logs::run(around, &args),
+        Verb::Verify(args) => verify::run(around, &args),
+        Verb::Config(args) => config::run(around, args.action),
+        Verb::Completions(args) => completions::run(args.shell),
+        Verb::Man => man::run(),
+        Verb::Version => version::run(around.ui),
+    }
+}
+
+fn format(output: OutputFormat) -> Format {
+    match output {
+        OutputFormat::Text => Format::Text,
+        OutputFormat::Json => Format::Json,
+        OutputFormat::Ndjson => Format::Ndjson,
+    }
+}
+
+fn verbosity(globals: &Globals) -> Verbosity {
+    match (globals.quiet, globals.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    }
+}
+
+/// Runs asynchronous work to its end. What still blocks a thread afterwards does not hold up the exit for long.
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::from(e).context("cannot start the runtime"))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(SHUTDOWN_GRACE);
+    result
+}

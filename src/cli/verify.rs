@@ -1,0 +1,38 @@
+//! `stacksnap verify SNAP [--level checksum|read]`
+
+use serde::Serialize;
+
+use super::args::{VerifyArgs, VerifyLevel};
+use super::{Ended, Surroundings, wiring};
+use crate::model::failure::{FailureKind, Result};
+use crate::ui::screen::screen;
+use crate::ui::{out, verification};
+use crate::verify::{Level, Verdict, Verification, verify};
+
+#[derive(Serialize)]
+struct VerifyDocument<'a> {
+    snapshot: String,
+    #[serde(flatten)]
+    verification: &'a Verification,
+}
+
+pub fn run(around: &Surroundings, args: &VerifyArgs) -> Result<Ended> {
+    let ui = around.ui;
+    let root = wiring::root(ui, &around.globals, &around.environment)?;
+    let place = root.resolve(&args.snapshot)?;
+    let level = match args.level {
+        VerifyLevel::Checksum => Level::Checksum,
+        VerifyLevel::Read => Level::Read,
+    };
+    let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);
+    let screen = screen(ui);
+    let verification = verify(&place, level, screen.as_ref(), jobs)?;
+    drop(screen);
+    if ui.is_text() {
+        out::data(&verification::render(&place, &verification));
+    } else {
+        let snapshot = place.to_string_lossy().into_owned();
+        ui.document("verify", &VerifyDocument { snapshot, verification: &verification });
+    }
+    Ok((verification.verdict == Verdict::Bad).then_some(FailureKind::Integrity))
+}

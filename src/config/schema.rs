@@ -1,0 +1,91 @@
+//! The JSON schema of `stacksnap.toml`, for editors.
+//!
+//! Invariant: it names exactly the keys that the reader knows; a test holds the two together.
+
+use serde_json::{Value, json};
+
+/// `config schema`.
+pub fn json_schema() -> Value {
+    let texts = json!({ "type": "array", "items": { "type": "string" } });
+    let duration = json!({ "type": "string", "pattern": "^(0|([0-9]+(ms|s|m|min|h|d))+)$" });
+    let secret = json!({
+        "description": "A secret: a reference, or (warned of) the text itself.",
+        "oneOf": [
+            { "type": "object", "additionalProperties": false, "required": ["env"], "properties": { "env": { "type": "string" } } },
+            { "type": "object", "additionalProperties": false, "required": ["file"], "properties": { "file": { "type": "string" } } },
+            { "type": "object", "additionalProperties": false, "required": ["cmd"], "properties": { "cmd": texts } },
+            { "type": "string" }
+        ]
+    });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "stacksnap.toml",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["schema"],
+        "properties": {
+            "schema": { "const": 1 },
+            "snapshot": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "root": { "type": "string" },
+                    "formats": { "type": "array", "items": { "enum": super::value::Format::WORDS } },
+                    "readable_compression": { "enum": super::value::ReadableCompression::WORDS },
+                    "keep_days": { "type": "integer", "minimum": 1 },
+                    "jobs": { "type": "integer", "minimum": 1 },
+                    "lock_wait": duration,
+                    "timeout": duration,
+                    "pg_bin": { "type": "string" },
+                    "sessions": { "enum": ["keep", "drop"] },
+                    "seal_recipients": texts,
+                    "seal_passphrase": secret
+                }
+            },
+            "projects": { "type": "object", "additionalProperties": project(&texts, &secret) }
+        }
+    })
+}
+
+fn project(texts: &Value, secret: &Value) -> Value {
+    let list = |key: &str| json!({ "type": "object", "additionalProperties": false, "properties": { key: texts } });
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "db_url": secret,
+            "project_dir": { "type": "string" },
+            "storage_dir": { "type": "string" },
+            "protect": { "type": "string" },
+            "exclude_data": texts,
+            "user_roles": list("tables"),
+            "encryption": list("functions"),
+            "tenants": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["root"],
+                "properties": { "root": { "type": "string" }, "shared_tables": texts }
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::file::{PROJECT_KEYS, SNAPSHOT_KEYS, TOP_KEYS};
+
+    fn keys(value: &Value) -> BTreeSet<&str> {
+        value["properties"].as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn the_schema_names_the_keys_that_are_read() {
+        let schema = json_schema();
+        assert_eq!(keys(&schema), TOP_KEYS.into());
+        assert_eq!(keys(&schema["properties"]["snapshot"]), SNAPSHOT_KEYS.into());
+        assert_eq!(keys(&schema["properties"]["projects"]["additionalProperties"]), PROJECT_KEYS.into());
+    }
+}

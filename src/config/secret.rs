@@ -1,0 +1,80 @@
+//! Secrets of the configuration: where they are kept, and how they are fetched.
+//!
+//! Invariant: a secret is fetched when it is needed and not before; this module starts no program (the caller passes
+//! the function that may), and no message repeats a value.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::environment::Environment;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::secret::Secret;
+
+/// Runs a program and gives back what it prints, without the last newline.
+pub type SecretCommand = Arc<dyn Fn(&[String]) -> Result<Secret> + Send + Sync>;
+
+/// `{env = ".."}`, `{file = ".."}`, `{cmd = [..]}`, or the text itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretRef {
+    Env(String),
+    File(PathBuf),
+    Cmd(Vec<String>),
+    Literal(Secret),
+}
+
+impl SecretRef {
+    /// Where it comes from, for `config show`: never the value.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Env(name) => format!("variable {name}"),
+            Self::File(path) => format!("file {}", path.display()),
+            // Arguments can hold secrets of their own.
+            Self::Cmd(argv) => format!("command {}", argv.first().map_or("", String::as_str)),
+            Self::Literal(_) => "written in the file".to_string(),
+        }
+    }
+
+    /// Fetches it. `lookup` gives the value of a variable (process, then `.env`).
+    pub fn reveal<'a>(&self, lookup: impl Fn(&str) -> Option<&'a str>, run: Option<&SecretCommand>) -> Result<Secret> {
+        let configuration = |text: String| Failure::msg(FailureKind::Configuration, text);
+        let secret = match self {
+            Self::Literal(secret) => secret.clone(),
+            Self::Env(name) => lookup(name)
+                .map(Secret::new)
+                .ok_or_else(|| configuration(format!("the variable {name} is not set")).hint(format!("set {name}")))?,
+            Self::File(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Failure::new(FailureKind::Configuration, error)
+                        .context(format!("the file {} with the secret cannot be read", path.display()))
+                })?;
+                Secret::new(text.trim_end_matches(['\n', '\r']))
+            }
+            Self::Cmd(argv) => {
+                let run = run.ok_or_else(|| configuration("commands for secrets are not available here".into()))?;
+                run(argv).map_err(|failure| failure.context(format!("the {} for a secret failed", self.place())))?
+            }
+        };
+        if secret.is_empty() {
+            return Err(configuration(format!("the secret is empty: {}", self.place())));
+        }
+        Ok(secret)
+    }
+}
+
+/// What the outside hands in: flags, surroundings, and the function that may start programs.
+#[derive(Clone, Default)]
+pub struct Inputs {
+    pub flags: super::Flags,
+    pub environment: Environment,
+    pub run_command: Option<SecretCommand>,
+}
+
+impl fmt::Debug for Inputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inputs")
+            .field("flags", &self.flags)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}

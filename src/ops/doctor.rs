@@ -1,0 +1,326 @@
+//! `doctor --for create`: everything that can spoil a snapshot, asked before one is taken.
+//!
+//! Invariant: it reads only, waits for no lock, and each finding that is not fine says what to do. Names of objects
+//! are as SQL quotes them; whoever prints them makes control characters visible.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::model::abilities::SourceAbilities;
+use crate::model::connection::{ConnSpec, Host};
+use crate::model::failure::Result;
+use crate::model::inventory::TableFacts;
+use crate::model::manifest::SourceFacts;
+use crate::pg::catalog::privileges::{MissingPrivilege, missing_privileges};
+use crate::pg::catalog::source::{host_sha256, source};
+use crate::pg::catalog::surroundings::{BlockingLock, Surroundings, blocking_locks, surroundings};
+use crate::pg::catalog::tables::tables;
+use crate::pg::session::Session;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Ok,
+    /// A snapshot is made; something about it is worth knowing.
+    Warn,
+    /// A snapshot would fail, or would not hold everything.
+    Fail,
+}
+
+/// One line of the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Stable word, e.g. `client`.
+    pub name: &'static str,
+    pub status: Status,
+    pub what: String,
+    /// What to do; none when there is nothing to do.
+    pub todo: Option<String>,
+}
+
+impl Check {
+    fn ok(name: &'static str, what: impl Into<String>) -> Self {
+        Self { name, status: Status::Ok, what: what.into(), todo: None }
+    }
+
+    fn warn(name: &'static str, what: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { name, status: Status::Warn, what: what.into(), todo: Some(todo.into()) }
+    }
+
+    fn fail(name: &'static str, what: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { name, status: Status::Fail, what: what.into(), todo: Some(todo.into()) }
+    }
+}
+
+/// A pg_dump that was found, by whoever may look for programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundClient {
+    pub path: PathBuf,
+    pub major: u32,
+    pub minor: u32,
+}
+
+/// First minors in which pg_dump is safe against a hostile server: before them it could be made to overwrite its own
+/// stack through `lo_read` (CVE-2026-6477) and to write commands that run at restore (CVE-2025-8714, -8715).
+/// Majors that are not here get no more fixes.
+pub const MINIMUM_MINORS: [(u32, u32); 5] = [(14, 23), (15, 18), (16, 14), (17, 10), (18, 4)];
+
+const OLDEST_SERVER: u32 = 12;
+/// Lists are cut here: doctor is read by a person.
+const NAMED: usize = 10;
+
+/// All checks, in the order of a run. `root` is where snapshots live; it need not exist yet.
+pub async fn doctor_for_create(
+    spec: &ConnSpec,
+    session: &Session,
+    clients: &[FoundClient],
+    root: &Path,
+) -> Result<Vec<Check>> {
+    let (facts, abilities) = source(session, host_sha256(spec)).await?;
+    let around = surroundings(session).await?;
+    let mut checks = vec![connection(spec), pooler(spec, &around), server(&facts)];
+    checks.push(client(facts.server_version_num / 10_000, clients));
+    checks.extend(privileges(&missing_privileges(session).await?, &abilities));
+    checks.push(bypass_rls(&abilities));
+    checks.push(locks(&blocking_locks(session).await?));
+    checks.push(lock_table(&around, &abilities));
+    checks.push(timeouts(&around));
+    checks.push(disk(root, facts.database_bytes));
+    checks.push(standby(&facts, &around));
+    checks.push(extensions(&tables(session).await?));
+    checks.push(system_schemas(&around));
+    checks.push(encoding(&facts));
+    Ok(checks)
+}
+
+fn connection(spec: &ConnSpec) -> Check {
+    let mut what = format!("{} from {}", spec.display(), spec.origin.variable);
+    if let Some(file) = &spec.origin.file {
+        what.push_str(&format!(" in {}", file.display()));
+    }
+    for note in &spec.origin.notes {
+        what.push_str(&format!("; {note}"));
+    }
+    if spec.origin.variable == "--db-url" {
+        let todo = "other users of this machine can see it: set STACKSNAP_DB_URL or use the configuration";
+        return Check::warn("connection", what, todo);
+    }
+    Check::ok("connection", what)
+}
+
+fn pooler(spec: &ConnSpec, around: &Surroundings) -> Check {
+    let port = spec.first_port();
+    let pooled = spec.hosts.iter().any(|(host, _)| matches!(host, Host::Tcp(name) if name.contains("pooler")));
+    if port == 6543 {
+        return Check::fail(
+            "pooler",
+            "port 6543 is the transaction pooler: it cannot hold a snapshot",
+            "use the direct connection or the session pooler (port 5432)",
+        );
+    }
+    if pooled {
+        let todo = "fine for a snapshot in session mode; prefer the direct connection where it is reachable";
+        return Check::warn("pooler", "the host looks like a pooler", todo);
+    }
+    match around.server_port {
+        Some(own) if own != i32::from(port) => Check::warn(
+            "pooler",
+            format!("connected to port {port}, but the server itself listens on {own}: something is between"),
+            "fine for a forwarded port; a pooler there must be in session mode",
+        ),
+        _ => Check::ok("pooler", "no sign of a pooler"),
+    }
+}
+
+fn server(facts: &SourceFacts) -> Check {
+    let major = facts.server_version_num / 10_000;
+    let kind = if facts.is_supabase { "a Supabase stack" } else { "PostgreSQL" };
+    let what = format!("{kind}, version {}, database of {} bytes", facts.server_version, facts.database_bytes);
+    if major < OLDEST_SERVER {
+        return Check::fail("server", what, format!("servers before {OLDEST_SERVER} are not supported: upgrade first"));
+    }
+    Check::ok("server", what)
+}
+
+/// The client that a run would take (facts 11): the server's major, else the lowest newer one; and whether it is safe.
+fn client(server_major: u32, clients: &[FoundClient]) -> Check {
+    let usable = clients.iter().filter(|c| c.major >= server_major);
+    let Some(client) = usable.min_by_key(|c| (c.major, u32::MAX - c.minor)) else {
+        let found: Vec<String> = clients.iter().map(|c| format!("{}.{}", c.major, c.minor)).collect();
+        let what = if found.is_empty() {
+            "no pg_dump was found".to_string()
+        } else {
+            format!("pg_dump refuses a newer server: found {}, needed {server_major}", found.join(", "))
+        };
+        let todo = format!("install the PostgreSQL {server_major} client, or name its folder with --pg-bin");
+        return Check::fail("client", what, todo);
+    };
+    let what = format!("pg_dump {}.{} at {}", client.major, client.minor, client.path.display());
+    let newest = MINIMUM_MINORS.iter().map(|(major, _)| *major).max().unwrap_or(0);
+    match MINIMUM_MINORS.iter().find(|(major, _)| *major == client.major) {
+        Some((_, minor)) if client.minor < *minor => Check::fail(
+            "client",
+            format!("{what}: a hostile server can take it over (CVE-2026-6477)"),
+            format!("update it to {}.{minor} or newer", client.major),
+        ),
+        None if client.major < newest => {
+            Check::warn("client", format!("{what}: this major gets no more fixes"), "use a newer client")
+        }
+        _ if client.major > server_major => Check::warn(
+            "client",
+            format!("{what}: newer than the server"),
+            format!("an archive of it needs pg_restore {}: prefer the client of {server_major}", client.major),
+        ),
+        _ => Check::ok("client", what),
+    }
+}
+
+/// One line for each schema (and one for what is in none).
+fn privileges(missing: &[MissingPrivilege], abilities: &SourceAbilities) -> Vec<Check> {
+    if missing.is_empty() {
+        return vec![Check::ok("privileges", format!("{} may read everything", abilities.user))];
+    }
+    let mut schemas: Vec<Option<&str>> = missing.iter().map(|m| m.schema.as_deref()).collect();
+    schemas.sort_unstable();
+    schemas.dedup();
+    let line = |schema: Option<&str>| {
+        let here: Vec<&MissingPrivilege> = missing.iter().filter(|m| m.schema.as_deref() == schema).collect();
+        let lacks: Vec<String> = here.iter().map(|m| format!("{} on {}", m.privilege, m.what)).collect();
+        let todos: Vec<String> = here.iter().map(|m| m.todo.clone()).collect();
+        let place = schema.map_or_else(|| "outside schemas".to_string(), |s| format!("schema {s}"));
+        let what = format!("{place}: {} lacks {}", abilities.user, named(&lacks));
+        if here.iter().any(|m| m.blocking) {
+            Check::fail("privileges", what, named(&todos))
+        } else {
+            Check::warn("privileges", what, named(&todos))
+        }
+    };
+    schemas.into_iter().map(line).collect()
+}
+
+fn bypass_rls(abilities: &SourceAbilities) -> Check {
+    if abilities.bypasses_rls {
+        return Check::ok("bypassrls", "row security hides no row from this role");
+    }
+    let todo =
+        format!("ALTER ROLE {} BYPASSRLS; or use a role that has it", crate::model::name::ident(&abilities.user));
+    Check::warn("bypassrls", "this role is subject to row security where it is on and the table is not its own", todo)
+}
+
+fn locks(locks: &[BlockingLock]) -> Check {
+    if locks.is_empty() {
+        return Check::ok("locks", "nobody holds or awaits an exclusive lock");
+    }
+    let lines: Vec<String> = locks
+        .iter()
+        .map(|l| {
+            let verb = if l.held { "holds" } else { "waits for" };
+            format!("pid {} ({}) {verb} ACCESS EXCLUSIVE on {} since {} s", l.pid, l.user, l.table, l.seconds)
+        })
+        .collect();
+    let todo = "wait for it, end it with pg_terminate_backend(pid), or bound the wait with --lock-wait";
+    Check::warn("locks", named(&lines), todo)
+}
+
+fn lock_table(around: &Surroundings, abilities: &SourceAbilities) -> Check {
+    let (tables, slots) = (around.tables, abilities.lock_slots);
+    let what = format!("{tables} tables to lock, room for {slots} locks");
+    let todo = "raise max_locks_per_transaction and restart the server";
+    if tables > slots {
+        Check::fail("max_locks", what, todo)
+    } else if tables * 2 > slots {
+        Check::warn("max_locks", what, todo)
+    } else {
+        Check::ok("max_locks", what)
+    }
+}
+
+fn timeouts(around: &Surroundings) -> Check {
+    if around.timeouts.is_empty() {
+        return Check::ok("timeouts", "no timeout is set on this role");
+    }
+    Check::ok("timeouts", format!("{}: switched off for the snapshot's own sessions", around.timeouts.join(", ")))
+}
+
+/// Archive, CSV and SQL together take about what the database takes, and one more snapshot should fit.
+fn disk(root: &Path, needed: u64) -> Check {
+    let place = root.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
+    let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+    let free = match rustix::fs::statvfs(place) {
+        Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
+        Err(error) => {
+            let what = format!("free space at {} is not known: {error}", place.display());
+            return Check::warn("disk", what, "check that --root names a folder on a local disk");
+        }
+    };
+    let what = format!("{free} bytes free at {}, about {needed} needed", place.display());
+    let todo = "free space, or put --root on another disk";
+    if free < needed {
+        Check::fail("disk", what, todo)
+    } else if free / 2 < needed {
+        Check::warn("disk", what, todo)
+    } else {
+        Check::ok("disk", what)
+    }
+}
+
+fn standby(facts: &SourceFacts, around: &Surroundings) -> Check {
+    match (facts.is_standby, around.unlogged.is_empty()) {
+        (false, true) => Check::ok("standby", "not a standby; no unlogged tables"),
+        (false, false) => Check::ok("standby", format!("not a standby; {} unlogged tables", around.unlogged.len())),
+        (true, true) => {
+            Check::warn("standby", "this is a standby", "long reads may be cancelled: max_standby_streaming_delay = -1")
+        }
+        (true, false) => Check::fail(
+            "standby",
+            format!("a standby has no rows of unlogged tables: {}", named(&around.unlogged)),
+            "take the snapshot from the primary",
+        ),
+    }
+}
+
+fn extensions(tables: &[TableFacts]) -> Check {
+    let beside = tables.iter().filter(|t| t.extension.is_some() && !t.extension_config && t.bytes_estimated > 0);
+    let lines: Vec<String> =
+        beside.map(|t| format!("{} ({})", t.name.sql(), t.extension.as_deref().unwrap_or_default())).collect();
+    if lines.is_empty() {
+        return Check::ok("extensions", "no extension keeps rows that a dump misses");
+    }
+    let todo = "kept as extension_state beside the archive; a restore by pg_restore alone leaves them out";
+    Check::warn("extensions", format!("no dump carries the rows of {}", named(&lines)), todo)
+}
+
+fn system_schemas(around: &Surroundings) -> Check {
+    if around.in_system_schemas.is_empty() {
+        return Check::ok("system_schemas", "nobody's objects are in the server's own schemas");
+    }
+    let what =
+        format!("no dump carries what was made in the server's own schemas: {}", named(&around.in_system_schemas));
+    Check::warn("system_schemas", what, "move it to a schema of yours")
+}
+
+fn encoding(facts: &SourceFacts) -> Check {
+    let what = format!("{} {}", facts.encoding, facts.locale);
+    match facts.encoding.as_str() {
+        "UTF8" => Check::ok("encoding", what),
+        "SQL_ASCII" => Check::warn(
+            "encoding",
+            what,
+            "the server does not know its own encoding: bytes that are not UTF-8 stop the dump; convert the database",
+        ),
+        _ => Check::warn("encoding", what, "files are written as UTF-8; a restore needs a database of this encoding"),
+    }
+}
+
+fn named(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+    if names.len() > NAMED {
+        text.push_str(&format!("; and {} more", names.len() - NAMED));
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "doctor_tests.rs"]
+mod tests;

@@ -1,0 +1,11 @@
+//! The use cases, one file (or folder) each: what a command does, without arguments and without a terminal.
+//!
+//! Invariant: a use case knows the order of things; `now` is a parameter, events go to the monitor, results are
+//! values; nothing here prints or reads the environment.
+
+pub mod doctor;
+pub mod flight;
+pub mod list;
+pub mod logs;
+pub mod show;
+pub mod take;

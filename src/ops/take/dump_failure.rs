@@ -1,0 +1,122 @@
+//! What it means when pg_dump fails: try again, or which error with which advice.
+//!
+//! Invariant: pg_dump runs with LC_ALL=C, so its words can be read; words that are not known are passed on, never
+//! swallowed, and control characters in them are escaped.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use crate::model::failure::{Failure, FailureKind};
+use crate::pgtools::dump::last_lines;
+
+/// Why the archive phase ended early.
+#[derive(Debug)]
+pub enum DumpFailure {
+    /// Somebody asked for it (signal, time limit, another part failed).
+    Stopped,
+    /// A change of a table queued behind a worker's lock, or came between snapshot and lock: start over.
+    Overtaken(String),
+    Other(Failure),
+}
+
+impl From<Failure> for DumpFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+impl DumpFailure {
+    pub fn other(text: &'static str) -> Self {
+        Self::Other(Failure::msg(FailureKind::Failed, text))
+    }
+
+    pub fn from_io(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::Interrupted => Self::Stopped,
+            io::ErrorKind::UnexpectedEof => {
+                let failure = Failure::msg(
+                    FailureKind::Failed,
+                    format!("pg_dump reported success but its archive is cut: {error}"),
+                );
+                Self::Other(failure.hint("check the disk and the pg_dump program (stacksnap doctor); nothing was kept"))
+            }
+            _ => Self::Other(Failure::from(error).context("writing the snapshot failed")),
+        }
+    }
+
+    /// From pg_dump's exit status and standard error.
+    pub fn classify(status: ExitStatus, stderr: &str) -> Self {
+        let words = last_lines(stderr, 4);
+        let has = |text: &str| stderr.contains(text);
+        let overtaken = has("could not obtain lock on relation")
+            || (has("does not exist") && (has("LOCK TABLE") || has("COPY ") || has("error message from server")))
+            || has("cache lookup failed")
+            || has("could not open relation with OID");
+        if has("canceling statement due to lock timeout") {
+            return Self::Other(
+                Failure::msg(FailureKind::Locked, format!("a table stayed locked for longer than --lock-wait: {words}"))
+                    .hint("see who holds it: select pid, query from pg_stat_activity where pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity)")
+                    .hint("try again later, or wait longer: --lock-wait 10m"),
+            );
+        }
+        if overtaken {
+            return Self::Overtaken(words);
+        }
+        let (kind, hint) = if has("permission denied") || has("must be superuser") || has("row-level security") {
+            (FailureKind::Denied, "run `stacksnap doctor --for create`: it names every missing privilege")
+        } else if has("server closed the connection")
+            || has("terminating connection")
+            || has("connection to server")
+            || has("could not connect")
+        {
+            (FailureKind::Unreachable, "is the server still up? nothing was kept; run the same command again")
+        } else if has("No space left on device") {
+            (FailureKind::Failed, "the disk is full: free space, or put --root on another disk; nothing was kept")
+        } else if has("max_locks_per_transaction") {
+            (FailureKind::Failed, "raise max_locks_per_transaction on the server: it must cover every table")
+        } else {
+            (FailureKind::Failed, "nothing was kept; `stacksnap doctor --for create` checks what a dump needs")
+        };
+        let how = match (status.signal(), status.code()) {
+            (Some(signal), _) => format!("was killed by signal {signal}"),
+            (None, Some(code)) => format!("failed with exit code {code}"),
+            (None, None) => "failed".to_string(),
+        };
+        let text = if words.is_empty() { format!("pg_dump {how}") } else { format!("pg_dump {how}: {words}") };
+        Self::Other(Failure::msg(kind, text).hint(hint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(stderr: &str) -> Option<FailureKind> {
+        match DumpFailure::classify(ExitStatus::from_raw(256), stderr) {
+            DumpFailure::Other(failure) => Some(failure.kind),
+            DumpFailure::Overtaken(_) | DumpFailure::Stopped => None,
+        }
+    }
+
+    #[test]
+    fn words_of_real_failures() {
+        let nowait = "pg_dump: error: query failed: ERROR:  could not obtain lock on relation \"t\"\npg_dump: detail: Query was: LOCK TABLE public.t IN ACCESS SHARE MODE NOWAIT";
+        assert_eq!(kind(nowait), None, "the worker's NOWAIT lock behind a queued ALTER TABLE");
+        assert_eq!(
+            kind("pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout"),
+            Some(FailureKind::Locked)
+        );
+        assert_eq!(
+            kind("pg_dump: error: query failed: ERROR:  permission denied for table x"),
+            Some(FailureKind::Denied)
+        );
+        assert_eq!(
+            kind("pg_dump: error: query would be affected by row-level security policy for table \"t\""),
+            Some(FailureKind::Denied)
+        );
+        assert_eq!(kind("pg_dump: error: could not write to file: No space left on device"), Some(FailureKind::Failed));
+        assert_eq!(kind("server closed the connection unexpectedly"), Some(FailureKind::Unreachable));
+        assert_eq!(kind(""), Some(FailureKind::Failed));
+    }
+}

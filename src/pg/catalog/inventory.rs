@@ -1,0 +1,125 @@
+//! Every object by kind, identity and definition: what the database is, apart from its rows.
+//!
+//! Invariant (facts 22): the same database restored elsewhere gives the same rows, whatever its OIDs and attribute
+//! numbers; definitions hold no password, token or key; function bodies come from the snapshot's own `pg_proc`, never
+//! from `pg_get_functiondef` (facts 5). A role that may not read verifiers gets the rest.
+
+use futures_util::future::try_join_all;
+
+use super::{NO_JIT, get, query, tables};
+use crate::model::failure::Result;
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::name::{QualifiedName, literal};
+use crate::pg::session::Session;
+
+const QUERIES: &[&str] = &[
+    include_str!("../sql/inventory_schemas.sql"),
+    include_str!("../sql/inventory_extensions.sql"),
+    include_str!("../sql/inventory_tables.sql"),
+    include_str!("../sql/inventory_table_parts.sql"),
+    include_str!("../sql/inventory_views.sql"),
+    include_str!("../sql/inventory_sequences.sql"),
+    include_str!("../sql/inventory_indexes.sql"),
+    include_str!("../sql/inventory_constraints.sql"),
+    include_str!("../sql/inventory_triggers.sql"),
+    include_str!("../sql/inventory_rules.sql"),
+    include_str!("../sql/inventory_policies.sql"),
+    include_str!("../sql/inventory_functions.sql"),
+    include_str!("../sql/inventory_types.sql"),
+    include_str!("../sql/inventory_operators.sql"),
+    include_str!("../sql/inventory_text.sql"),
+    include_str!("../sql/inventory_foreign.sql"),
+    include_str!("../sql/inventory_replication.sql"),
+    include_str!("../sql/inventory_statistics.sql"),
+    include_str!("../sql/inventory_acl.sql"),
+    include_str!("../sql/inventory_default_acl.sql"),
+    include_str!("../sql/inventory_comments.sql"),
+    include_str!("../sql/inventory_large_objects.sql"),
+];
+const ROLES: &str = include_str!("../sql/inventory_roles.sql");
+const SEQUENCES: &str = include_str!("../sql/sequence_values.sql");
+const SEQUENCES_PER_QUERY: usize = 500;
+
+/// Everything that the database holds, sorted by kind, schema and identity, and its tables.
+pub async fn inventory(session: &Session) -> Result<Inventory> {
+    let tables = tables::tables(session).await?;
+    Ok(Inventory { objects: objects(session).await?, tables })
+}
+
+/// The objects alone.
+pub(super) async fn objects(session: &Session) -> Result<Vec<CatalogObject>> {
+    session.execute(NO_JIT).await?;
+    let roles = roles_query(session).await?;
+    // The queries are sent one behind the other without waiting: one connection, few round trips.
+    let queries = QUERIES.iter().copied().chain([roles.as_str()]);
+    let results = try_join_all(queries.map(|sql| query(session, sql))).await?;
+    let mut objects = Vec::with_capacity(results.iter().map(Vec::len).sum());
+    for row in results.iter().flatten() {
+        objects.push(CatalogObject {
+            kind: get(row, 0)?,
+            schema: get(row, 1)?,
+            identity: get::<Option<String>>(row, 2)?.unwrap_or_default(),
+            definition: get::<Option<String>>(row, 3)?.unwrap_or_default(),
+            owner: get(row, 4)?,
+            extension: get(row, 5)?,
+        });
+    }
+    objects.extend(sequence_values(session).await?);
+    objects.sort();
+    Ok(objects)
+}
+
+/// Verifiers are told by their sha256 where this role may read them.
+async fn roles_query(session: &Session) -> Result<String> {
+    let sql = "SELECT has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')";
+    let readable: bool = get(&session.one(sql, &[]).await?, 0)?;
+    let (roles, password) = if readable {
+        ("pg_authid", "'PASSWORD sha256:' || encode(sha256(convert_to(a.rolpassword, 'UTF8')), 'hex')")
+    } else {
+        ("pg_roles", "'PASSWORD not readable'")
+    };
+    Ok(ROLES.replace("{roles}", roles).replace("{password}", password))
+}
+
+/// One row a sequence: `last_value, is_called`. Sequences are not transactional: this is their value now.
+async fn sequence_values(session: &Session) -> Result<Vec<CatalogObject>> {
+    let mut found = Vec::new();
+    let mut unread = Vec::new();
+    for row in query(session, SEQUENCES).await? {
+        let name = QualifiedName::new(get::<String>(&row, 0)?, get::<String>(&row, 1)?);
+        let readable: bool = get(&row, 2)?;
+        let value: Option<String> = get(&row, 3)?;
+        let object = CatalogObject {
+            kind: "SEQUENCE SET".to_string(),
+            schema: Some(name.schema.clone()),
+            identity: get(&row, 4)?,
+            definition: value.clone().unwrap_or_else(|| "not readable".to_string()),
+            owner: None,
+            extension: get(&row, 5)?,
+        };
+        if value.is_none() && readable { unread.push((name, object)) } else { found.push(object) }
+    }
+    for chunk in unread.chunks(SEQUENCES_PER_QUERY) {
+        let branches: Vec<String> = chunk
+            .iter()
+            .map(|(name, object)| {
+                format!("SELECT {}, last_value, is_called FROM {}", literal(&object.identity), name.sql())
+            })
+            .collect();
+        let sql =
+            format!("SELECT * FROM ({}) s(identity, last_value, is_called) ORDER BY 1", branches.join(" UNION ALL "));
+        let mut values = std::collections::HashMap::new();
+        for row in session.rows(&sql, &[]).await? {
+            let (last, called): (i64, bool) = (get(&row, 1)?, get(&row, 2)?);
+            values.insert(get::<String>(&row, 0)?, format!("{last}, {called}"));
+        }
+        found.extend(chunk.iter().map(|(_, object)| {
+            let mut object = object.clone();
+            if let Some(value) = values.remove(&object.identity) {
+                object.definition = value;
+            }
+            object
+        }));
+    }
+    Ok(found)
+}

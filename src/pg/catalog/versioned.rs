@@ -1,0 +1,55 @@
+//! One query file for servers 12 to 18: parts that need a version stand between markers.
+//!
+//! Invariant: `/*pg15+*/ new /*else*/ old /*end*/` keeps one side; markers do not nest, and text without them is
+//! untouched. A marker that is not closed keeps the text as it is, so that the server refuses it loudly.
+
+const OPEN: &str = "/*pg";
+const HEAD_END: &str = "+*/";
+const ELSE: &str = "/*else*/";
+const END: &str = "/*end*/";
+
+/// The text of `sql` for a server, e.g. 150018.
+pub fn for_version(sql: &str, version_num: u32) -> String {
+    let major = version_num / 10_000;
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some((before, wanted, new, old, after)) = next_part(rest) {
+        out.push_str(before);
+        out.push_str(if major >= wanted { new } else { old });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn next_part(text: &str) -> Option<(&str, u32, &str, &str, &str)> {
+    let (before, tail) = text.split_once(OPEN)?;
+    let (number, tail) = tail.split_once(HEAD_END)?;
+    let wanted = number.parse().ok()?;
+    let (body, after) = tail.split_once(END)?;
+    let (new, old) = body.split_once(ELSE)?;
+    Some((before, wanted, new, old, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_right_side_is_kept() {
+        let sql = "a /*pg15+*/b/*else*/c/*end*/ d /*pg18+*/e/*else*//*end*/";
+        assert_eq!(for_version(sql, 150_018), "a b d ");
+        assert_eq!(for_version(sql, 140_000), "a c d ");
+        assert_eq!(for_version(sql, 180_006), "a b d e");
+        assert_eq!(for_version("/*pg15+*/ unclosed", 150_000), "/*pg15+*/ unclosed");
+    }
+
+    proptest! {
+        #[test]
+        fn text_without_markers_is_untouched(text in "[a-z/*+ ]{0,40}") {
+            prop_assume!(!text.contains("/*pg"));
+            prop_assert_eq!(for_version(&text, 150_000), text);
+        }
+    }
+}

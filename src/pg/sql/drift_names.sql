@@ -1,0 +1,16 @@
+-- Names of objects as this session's snapshot has them.
+WITH t AS NOT MATERIALIZED (SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace)
+SELECT o.oid, coalesce(CASE $1::text
+    WHEN 'pg_namespace' THEN (SELECT quote_ident(n.nspname) FROM pg_namespace n WHERE n.oid = o.oid)
+    WHEN 'pg_authid' THEN (SELECT quote_ident(r.rolname) FROM pg_roles r WHERE r.oid = o.oid)
+    WHEN 'pg_type' THEN (SELECT format('%I.%I', n.nspname, t.typname) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = o.oid)
+    WHEN 'pg_enum' THEN (SELECT format('%I.%I', n.nspname, t.typname) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = o.oid)
+    WHEN 'pg_proc' THEN (SELECT format('%I.%I', n.nspname, p.proname) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = o.oid)
+    WHEN 'pg_collation' THEN (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = o.oid)
+    WHEN 'pg_operator' THEN (SELECT format('%I.%s', n.nspname, p.oprname) FROM pg_operator p JOIN pg_namespace n ON n.oid = p.oprnamespace WHERE p.oid = o.oid)
+    WHEN 'pg_constraint' THEN (SELECT concat_ws(' on ', quote_ident(k.conname), t.name) FROM pg_constraint k LEFT JOIN t ON t.oid = k.conrelid WHERE k.oid = o.oid)
+    WHEN 'pg_trigger' THEN (SELECT concat_ws(' on ', quote_ident(g.tgname), t.name) FROM pg_trigger g LEFT JOIN t ON t.oid = g.tgrelid WHERE g.oid = o.oid)
+    WHEN 'pg_policy' THEN (SELECT concat_ws(' on ', quote_ident(p.polname), t.name) FROM pg_policy p LEFT JOIN t ON t.oid = p.polrelid WHERE p.oid = o.oid)
+    WHEN 'pg_rewrite' THEN (SELECT concat_ws(' on ', quote_ident(w.rulename), t.name) FROM pg_rewrite w LEFT JOIN t ON t.oid = w.ev_class WHERE w.oid = o.oid)
+    ELSE (SELECT t.name FROM t WHERE t.oid = o.oid) END, 'oid ' || o.oid)
+FROM unnest($2::oid[]) o(oid)

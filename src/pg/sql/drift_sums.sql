@@ -1,0 +1,1 @@
+SELECT part.catalog::text, sum(part.h)::text FROM part GROUP BY part.catalog

@@ -1,0 +1,11 @@
+-- Large objects: that they exist and whose they are. Their content is in the archive. Beyond 10,000 they are told
+-- by owner, as a number and a sum, so that a million of them does not fill the memory.
+WITH l AS (
+    SELECT l.oid, r.rolname, count(*) OVER () AS everything
+    FROM pg_largeobject_metadata l LEFT JOIN pg_roles r ON r.oid = l.lomowner
+)
+SELECT 'BLOB'::text, NULL::text, l.oid::text, ''::text, l.rolname::text, NULL::text FROM l WHERE l.everything <= 10000
+UNION ALL
+SELECT 'BLOB', NULL, 'large objects of ' || quote_ident(l.rolname),
+       format('%s, sum %s', count(*), sum(hashtextextended(l.oid::text, 0))), l.rolname, NULL
+FROM l WHERE l.everything > 10000 GROUP BY l.rolname

@@ -1,0 +1,34 @@
+//! What this process sets about itself.
+//!
+//! Invariant: best effort; where the system refuses (a container without the right), the run goes on.
+
+use rustix::process::{Resource, Rlimit};
+
+/// Files are private unless said otherwise, and no core dump shows what was in memory.
+pub fn harden() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = rustix::process::setrlimit(Resource::Core, none);
+}
+
+/// Leaves the terminal and its signals: a session and a process group of its own.
+pub fn leave_terminal() {
+    let _ = rustix::process::setsid();
+}
+
+/// The number of this process, for locks and the names of runs.
+pub fn pid() -> u32 {
+    std::process::id()
+}
+
+/// Lets others go first.
+pub fn be_nice() {
+    let _ = rustix::process::nice(10);
+}
+
+/// Does SIGHUP do nothing, as `nohup` has it? Then it must stay so.
+pub fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|bits| bits & 1 == 1)
+}

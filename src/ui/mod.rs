@@ -1,0 +1,17 @@
+//! What people and programs see: data on standard output, everything else on standard error.
+//!
+//! Invariant: the only place that prints; every text from outside is made visible (no control characters) on its
+//! way to a terminal or a log, and credentials in URLs are struck out as a last net. Readable without colour.
+
+pub mod bars;
+pub mod error;
+pub mod gaps;
+pub mod lines;
+pub mod ndjson;
+pub mod out;
+pub mod report;
+pub mod screen;
+pub mod snapshots;
+pub mod table;
+pub mod text;
+pub mod verification;

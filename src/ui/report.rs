@@ -1,0 +1,122 @@
+//! The end of `create` for a person: what is in the snapshot, where it is, what is not in it.
+//!
+//! Invariant: a line for each part that was counted, in the order of the documents that users have; the word
+//! "complete" stands there only when the manifest says so.
+
+use super::gaps;
+use super::text::{bytes, counted, duration_ms, line};
+use crate::model::manifest::SnapshotKind;
+use crate::model::report::TakeReport;
+
+/// Key of the manifest's counts, title, the thing counted (one, many), what is added.
+const PARTS: [(&str, &str, &str, &str, &str); 9] = [
+    ("tables", "Database tables", "table", "tables", ""),
+    ("rows", "Data records", "total record", "total records", ""),
+    ("users", "Users", "user", "users", " (with encrypted passwords)"),
+    ("user_roles", "User roles", "role assignment", "role assignments", ""),
+    ("policies", "RLS policies", "policy", "policies", ""),
+    ("functions", "RPC functions", "function", "functions", ""),
+    ("migrations", "Migrations", "file", "files", ""),
+    ("edge_functions", "Edge Functions", "function", "functions", ""),
+    ("encryption_functions", "Encryption functions", "function", "functions", ""),
+];
+
+/// The whole text.
+pub fn render(report: &TakeReport) -> String {
+    if let Some(skipped) = &report.skipped {
+        return format!("skipped: {}\n", line(&skipped.message));
+    }
+    let mut out = String::new();
+    for (key, title, one, many, more) in PARTS {
+        if let Some(n) = report.counts.get(key) {
+            out.push_str(&format!("✅ {title}: {}{more}\n", counted(*n, one, many)));
+        }
+    }
+    out.push('\n');
+    let name = report.snapshot.as_ref().map(ToString::to_string).unwrap_or_default();
+    out.push_str(&format!("📁 {name}: {}\n", verdict(report)));
+    if let Some(place) = &report.place {
+        out.push_str(&format!("   {}\n", line(&place.to_string_lossy())));
+    }
+    if let Some(label) = &report.label {
+        out.push_str(&format!("   label {}\n", line(label)));
+    }
+    out.push_str(&format!("   {} in {}\n", bytes(report.bytes_total), duration_ms(report.duration_ms)));
+    if !report.gaps.is_empty() {
+        out.push_str(&format!(
+            "\n⚠️  {} not in this snapshot:\n",
+            counted(report.gaps.len() as u64, "thing is", "things are")
+        ));
+        out.push_str(&gaps::render(&report.gaps));
+    }
+    out
+}
+
+fn verdict(report: &TakeReport) -> String {
+    match (report.kind, report.complete, report.gaps.len() as u64) {
+        (SnapshotKind::Full, true, _) => "complete".to_string(),
+        (SnapshotKind::Full, false, 0) => {
+            "NOT complete: catalogs and archive do not agree (stacksnap show)".to_string()
+        }
+        (SnapshotKind::Full, false, n) => format!("NOT complete: {}", counted(n, "gap", "gaps")),
+        (kind, _, n) => {
+            let what = kind_word(kind);
+            let gaps = if n == 0 { String::new() } else { format!(", {}", counted(n, "gap", "gaps")) };
+            format!("{what}, as asked{gaps}; it does not count as protection")
+        }
+    }
+}
+
+/// The kind in words.
+pub fn kind_word(kind: SnapshotKind) -> &'static str {
+    match kind {
+        SnapshotKind::Full => "full",
+        SnapshotKind::Partial => "partial",
+        SnapshotKind::DataOnly => "data only",
+        SnapshotKind::SchemaOnly => "schema only",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::gap::Gap;
+    use crate::model::ids::SnapshotName;
+    use crate::model::report::SkipReason;
+
+    fn report() -> TakeReport {
+        let name = SnapshotName::at("2026-01-30T12:00:05Z".parse().unwrap(), 1);
+        let mut report = TakeReport::skipped(SkipReason::Busy, "another run", Some((name, "r/x".into())));
+        report.skipped = None;
+        report.complete = true;
+        report.bytes_total = 12_300_000;
+        report.duration_ms = 4_200;
+        for (key, n) in [("tables", 23), ("rows", 12345), ("users", 1), ("policies", 88)] {
+            report.counts.insert(key.into(), n);
+        }
+        report
+    }
+
+    #[test]
+    fn the_lines_that_the_documents_promise() {
+        assert_eq!(
+            render(&report()),
+            "✅ Database tables: 23 tables\n✅ Data records: 12,345 total records\n\
+             ✅ Users: 1 user (with encrypted passwords)\n✅ RLS policies: 88 policies\n\n\
+             📁 comprehensive_backup_20260130_120005: complete\n   r/x\n   12.3 MB in 4.2 s\n"
+        );
+    }
+
+    #[test]
+    fn a_gap_is_never_called_complete() {
+        let mut report = report();
+        report.complete = false;
+        report.gaps.push(Gap::new("vault", "vault secrets\u{1b}[31m", "no recipient", "give one"));
+        let text = render(&report);
+        assert!(text.contains("NOT complete: 1 gap\n"), "{text}");
+        assert!(text.contains("1 thing is not in this snapshot"), "{text}");
+        assert!(text.contains("what to do: give one") && !text.contains('\u{1b}'), "{text}");
+        report.kind = SnapshotKind::Partial;
+        assert!(render(&report).contains("partial, as asked, 1 gap; it does not count as protection"));
+    }
+}
