@@ -41,3 +41,22 @@ pub fn csv_path(table: &QualifiedName, compressed: bool) -> String {
     let ending = if compressed { "csv.zst" } else { "csv" };
     format!("{DATA_RECORDS_DIR}/{}.{ending}", table.file_stem())
 }
+
+/// Below `extension_state/`.
+pub const EXTENSIONS_SQL: &str = "extension_state/extensions.sql";
+pub const EXTENSIONS_JSON: &str = "extension_state/extensions.json";
+pub const PUBLICATIONS_SQL: &str = "extension_state/publications.sql";
+pub const EVENT_TRIGGERS_SQL: &str = "extension_state/event_triggers.sql";
+pub const EVENT_TRIGGERS_JSON: &str = "extension_state/event_triggers.json";
+pub const DATABASE_SETTINGS_SQL: &str = "extension_state/database_settings.sql";
+pub const CRON_JOBS_SQL: &str = "extension_state/cron_jobs.sql";
+pub const VAULT_SECRETS_JSON: &str = "extension_state/vault_secrets.json";
+pub const VAULT_SECRETS_SEALED: &str = "extension_state/vault_secrets.json.age";
+pub const MEMBER_TABLES_JSON: &str = "extension_state/member_tables.json";
+pub const MEMBER_TABLES_DIR: &str = "extension_state/member_tables";
+pub const QUEUES_SQL: &str = "extension_state/queues.sql";
+
+/// `extension_state/member_tables/<schema>.<table>.copy`
+pub fn member_table_path(table: &QualifiedName) -> String {
+    format!("{MEMBER_TABLES_DIR}/{}.copy", table.file_stem())
+}

@@ -20,27 +20,12 @@ use crate::model::request::CreateRequest;
 use crate::model::run::RunId;
 use crate::monitor::Monitor;
 use crate::ops::flight::{self, Clearance, Flight, Run};
+use crate::ops::take;
 use crate::proc::own;
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{self, Ui, Verbosity};
 use crate::ui::screen::screen;
 use crate::ui::{error, report};
-
-/// The work itself. SEAM: becomes `crate::ops::take::create(request, settings, source, monitor, cancel).await`; until
-/// that lands it goes as far as the connection and fails.
-async fn take(
-    _request: &CreateRequest,
-    _settings: &Settings,
-    source: &ConnSpec,
-    _monitor: &dyn Monitor,
-    cancel: &Cancel,
-) -> Result<TakeReport> {
-    tokio::select! {
-        session = crate::pg::session::Session::open(source, "stacksnap") => { session?; }
-        _ = cancel.cancelled() => return Err(Failure::msg(FailureKind::Failed, "while connecting")),
-    }
-    Err(Failure::msg(FailureKind::Failed, "this build has no ops::take"))
-}
 
 pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     let mut ui = around.ui;
@@ -52,7 +37,8 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     }
     let started_at = clock::now();
     let inputs = wiring::create_inputs(&around.globals, args, &around.environment);
-    let settings = wiring::settings(ui, &inputs)?;
+    let mut settings = wiring::settings(ui, &inputs)?;
+    settings.reveal_seal(&inputs)?;
     let source = config::resolve_source(&inputs, &settings)?;
     if ui.verbosity == Verbosity::Verbose {
         ui.say(&format!("reading {} (from {})", source.display(), source.origin.variable));
@@ -126,7 +112,7 @@ impl Guarded<'_> {
                 monitor,
                 clock: clock::now,
             };
-            flight.fly(take(self.request, self.settings, self.source, monitor, &cancel)).await
+            flight.fly(take::create(self.request, self.settings, self.source, monitor, &cancel)).await
         })
     }
 }

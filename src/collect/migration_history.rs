@@ -17,7 +17,7 @@ use crate::archive::reader::ArchiveData;
 use crate::model::category::Category;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
-use crate::model::name::{QualifiedName, ident};
+use crate::model::name::{QualifiedName, dollar_quoted, ident, literal};
 
 pub const COLLECTOR: Collector = Collector {
     name: "migration_history",
@@ -100,7 +100,11 @@ fn write(ctx: &Context<'_>, archive: &ArchiveData, found: &[TableMeta]) -> Resul
 /// `migration_history.sql`. Returns how many migrations were applied.
 fn write_sql(ctx: &Context<'_>, archive: &ArchiveData, own: &[&TableMeta], collected: &mut Collected) -> Result<u64> {
     let mut sql = UpsertFile::begin(ctx.sink, MIGRATION_HISTORY_SQL, Category::Migrations, &ABOUT)?;
-    sql.statement("CREATE SCHEMA IF NOT EXISTS \"supabase_migrations\"")?;
+    // Not IF NOT EXISTS: that asks for the right to create even when there is nothing to create.
+    sql.statement(&unless(
+        "EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'supabase_migrations')",
+        "CREATE SCHEMA \"supabase_migrations\"",
+    ))?;
     let mut applied = 0;
     for table in own {
         sql.statement(&create_table(table))?;
@@ -127,7 +131,14 @@ fn create_table(table: &TableMeta) -> String {
     if let Some(key) = &table.key {
         parts.push(format!("PRIMARY KEY ({})", key.iter().map(|c| ident(c)).collect::<Vec<_>>().join(", ")));
     }
-    format!("CREATE TABLE IF NOT EXISTS {} ({})", table.name.sql(), parts.join(", "))
+    let name = literal(&table.name.sql());
+    let create = format!("CREATE TABLE {} ({})", table.name.sql(), parts.join(", "));
+    unless(&format!("pg_catalog.to_regclass({}) IS NOT NULL", name.trim_start()), &create)
+}
+
+/// One statement that is run unless the condition holds.
+fn unless(condition: &str, statement: &str) -> String {
+    format!("DO {}", dollar_quoted(&format!("BEGIN IF NOT ({condition}) THEN {statement}; END IF; END")))
 }
 
 /// `project/migration_versions.json`: every other history, a service's with its rows. Returns the rows of the tools'.

@@ -4,18 +4,31 @@
 //! files, writes through the context's sink, and opens no connection or file of its own below the snapshot. A
 //! collector that fails costs its part, never the run: the failure becomes an outcome and a gap.
 
+pub mod access_grants;
+pub mod acl;
+pub mod aggregate_def;
 pub mod config_mask;
 pub mod context;
+pub mod database_roles;
+pub mod do_block;
 pub mod edge_functions;
 pub mod env_names;
+pub mod extension_state;
+pub mod files_marker;
 pub mod folder;
+pub mod function_def;
+pub mod functions;
 pub mod git_facts;
 pub mod migration_history;
 pub mod migrations;
+pub mod platform;
+pub mod policies;
 pub mod project;
 pub mod project_dir;
 pub mod registry;
 pub mod role_tables;
+pub mod savepoint;
+pub mod setting;
 pub mod sql_file;
 pub mod storage;
 pub mod storage_files;

@@ -32,7 +32,7 @@ pub const COLLECTOR: Collector = Collector {
 const TEXT_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Import maps and settings of the runtime that lie outside of `supabase/functions`, which is copied whole.
-const COPIED: [&[&str]; 9] = [
+pub const COPIED: [&[&str]; 8] = [
     &["supabase", "import_map.json"],
     &["supabase", "deno.json"],
     &["supabase", "deno.jsonc"],
@@ -41,10 +41,10 @@ const COPIED: [&[&str]; 9] = [
     &["deno.json"],
     &["deno.jsonc"],
     &["deno.lock"],
-    &["supabase", ".temp", "project-ref"],
 ];
 
-const ENV_FILES: [&[&str]; 6] = [
+/// Environment files, of which the names of the variables are listed.
+pub const ENV_FILES: [&[&str]; 6] = [
     &[".env"],
     &[".env.local"],
     &[".env.production"],

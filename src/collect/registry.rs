@@ -2,10 +2,16 @@
 //! describe its files in `doc/format.md`.
 
 use super::context::Collector;
+use super::{access_grants, database_roles, extension_state, functions, policies};
 use super::{edge_functions, migration_history, migrations, project, storage, user_roles, users};
 
 /// Every collector, in the order in which they run within their stage.
 pub const ALL: &[Collector] = &[
+    policies::COLLECTOR,
+    functions::COLLECTOR,
+    database_roles::COLLECTOR,
+    access_grants::COLLECTOR,
+    extension_state::COLLECTOR,
     migrations::COLLECTOR,
     edge_functions::COLLECTOR,
     project::COLLECTOR,

@@ -90,9 +90,7 @@ pub fn pick(candidates: &[TableMeta], auth_users: Option<u32>) -> Vec<(u32, Role
         let linked = |i: usize| {
             let table = &candidates[i];
             candidates.iter().zip(&chosen).any(|(other, chosen)| {
-                *chosen
-                    && other.oid != table.oid
-                    && (other.parents.contains(&table.oid) || table.parents.contains(&other.oid))
+                *chosen && other.oid != table.oid && (table.is_parent_of(other) || other.is_parent_of(table))
             })
         };
         match (0..candidates.len()).find(|i| !chosen[*i] && linked(*i)) {
@@ -156,7 +154,7 @@ mod tests {
         };
         let name = QualifiedName::new("public", name);
         let columns = columns.iter().map(column).collect();
-        TableMeta { oid, root: name.clone(), name, columns, key: None, parents: parents.to_vec() }
+        TableMeta { oid, root: name.clone(), root_oid: oid, name, columns, key: None, parents: parents.to_vec() }
     }
 
     fn picked(tables: &[TableMeta]) -> Vec<(u32, RoleTable)> {

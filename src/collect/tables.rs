@@ -5,7 +5,7 @@
 
 use crate::model::failure::Result;
 use crate::model::name::QualifiedName;
-use crate::pg::session::Session;
+use crate::pg::session::{Row, Session};
 
 /// One column as the catalog has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,7 @@ pub struct TableMeta {
     pub name: QualifiedName,
     /// The partitioned table that it is a part of, at the top; itself otherwise.
     pub root: QualifiedName,
+    pub root_oid: u32,
     pub columns: Vec<ColumnMeta>,
     /// Columns of the primary key, or of another unique key without NULLs that ON CONFLICT can use.
     pub key: Option<Vec<String>>,
@@ -34,6 +35,11 @@ pub struct TableMeta {
 }
 
 impl TableMeta {
+    /// Does a foreign key of `child` point here, or at the partitioned table that this is a part of?
+    pub fn is_parent_of(&self, child: &TableMeta) -> bool {
+        child.parents.contains(&self.oid) || child.parents.contains(&self.root_oid)
+    }
+
     pub fn column(&self, name: &str) -> Option<&ColumnMeta> {
         self.columns.iter().find(|c| c.name == name)
     }
@@ -47,7 +53,7 @@ pub struct SequenceMeta {
     pub last_value: Option<i64>,
 }
 
-const LIST: &str = "SELECT c.oid, n.nspname::text, c.relname::text, rn.nspname::text, r.relname::text \
+const LIST: &str = "SELECT c.oid, n.nspname::text, c.relname::text, rn.nspname::text, r.relname::text, r.oid \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid)::oid, c.oid) \
     JOIN pg_namespace rn ON rn.oid = r.relnamespace \
@@ -88,10 +94,11 @@ const SEQUENCES: &str = "SELECT DISTINCT n.nspname::text, s.relname::text, q.seq
 /// Every ordinary table and partition leaf that is no member of an extension: names only, no columns yet.
 pub async fn list(session: &Session) -> Result<Vec<TableMeta>> {
     let rows = session.rows(LIST, &[]).await?;
-    let meta = |row: &tokio_postgres::Row| TableMeta {
+    let meta = |row: &Row| TableMeta {
         oid: row.get(0),
         name: QualifiedName::new(row.get::<_, String>(1), row.get::<_, String>(2)),
         root: QualifiedName::new(row.get::<_, String>(3), row.get::<_, String>(4)),
+        root_oid: row.get(5),
         columns: Vec::new(),
         key: None,
         parents: Vec::new(),
@@ -130,14 +137,14 @@ pub async fn describe(session: &Session, mut tables: Vec<TableMeta>) -> Result<V
 
 /// The sequences that fill columns of `tables`. A sequence that has gone since costs the answer, not the session.
 pub async fn sequences(session: &Session, tables: &[TableMeta]) -> Result<Vec<SequenceMeta>> {
-    let oids: Vec<u32> = tables.iter().map(|t| t.oid).collect();
+    let oids: Vec<u32> = tables.iter().flat_map(|t| [t.oid, t.root_oid]).collect();
     session.execute("SAVEPOINT stacksnap_sequences").await?;
     let answer = session.rows(SEQUENCES, &[&oids]).await;
     if answer.is_err() {
         session.execute("ROLLBACK TO SAVEPOINT stacksnap_sequences").await?;
     }
     session.execute("RELEASE SAVEPOINT stacksnap_sequences").await?;
-    let sequence = |row: &tokio_postgres::Row| SequenceMeta {
+    let sequence = |row: &Row| SequenceMeta {
         name: QualifiedName::new(row.get::<_, String>(0), row.get::<_, String>(1)),
         ascending: row.get(2),
         last_value: row.get(3),
@@ -150,7 +157,7 @@ pub fn parents_first(mut tables: Vec<TableMeta>) -> Vec<TableMeta> {
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     let mut ordered: Vec<TableMeta> = Vec::with_capacity(tables.len());
     while !tables.is_empty() {
-        let waits = |t: &TableMeta| tables.iter().any(|p| p.oid != t.oid && t.parents.contains(&p.oid));
+        let waits = |t: &TableMeta| tables.iter().any(|p| p.root_oid != t.root_oid && p.is_parent_of(t));
         let next = tables.iter().position(|t| !waits(t)).unwrap_or(0);
         ordered.push(tables.remove(next));
     }
@@ -163,7 +170,15 @@ mod tests {
 
     fn table(oid: u32, name: &str, parents: &[u32]) -> TableMeta {
         let name = QualifiedName::new("auth", name);
-        TableMeta { oid, root: name.clone(), name, columns: Vec::new(), key: None, parents: parents.to_vec() }
+        TableMeta {
+            oid,
+            root: name.clone(),
+            root_oid: oid,
+            name,
+            columns: Vec::new(),
+            key: None,
+            parents: parents.to_vec(),
+        }
     }
 
     fn order(tables: Vec<TableMeta>) -> Vec<String> {

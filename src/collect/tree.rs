@@ -167,7 +167,7 @@ fn copy_entry(
     let name = entry.name.to_bytes();
     match entry.kind {
         Kind::Folder => {
-            let skipped = SKIPPED_FOLDERS.iter().any(|s| s.as_bytes() == name);
+            let skipped = is_skipped_folder(name);
             if skipped {
                 report.left_out.push(json!({ "path": path, "why": "a folder that tools make again" }));
             } else {
@@ -213,6 +213,11 @@ fn copy_file(
         Ok(out) => copy_open_file(&mut file, &stat, out),
         Err(why) => Ok(Err(why)),
     }
+}
+
+/// Is this a folder that is named but not entered?
+pub fn is_skipped_folder(name: &[u8]) -> bool {
+    SKIPPED_FOLDERS.iter().any(|s| s.as_bytes() == name)
 }
 
 /// `.env`, `.env.local`, `.envrc`, `prod.env`: files of secrets by convention.

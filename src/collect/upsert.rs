@@ -258,6 +258,7 @@ mod tests {
         TableMeta {
             oid: 1,
             root: name.clone(),
+            root_oid: 1,
             name,
             columns: vec![column("id", true), column("no", true), column("v", false)],
             key: key.map(|k| k.iter().map(|c| (*c).to_string()).collect()),

@@ -31,11 +31,12 @@ async fn run(ctx: &Context<'_>) -> Result<Collected> {
     let listed = tables::list(ctx.session).await?;
     let wanted = &ctx.settings.user_role_tables;
     let auth_users = listed.iter().find(|t| t.name.schema == "auth" && t.name.name == "users").map(|t| t.oid);
+    let matches = |patterns: &[String], t: &TableMeta| named(patterns, &t.root) || named(patterns, &t.name);
     let fits = |t: &TableMeta| {
-        if wanted.is_empty() { may_be_role_table(&t.root) } else { named(wanted, &t.root) || named(wanted, &t.name) }
+        if wanted.is_empty() { may_be_role_table(&t.root) } else { matches(wanted, t) }
     };
     let unmatched: Vec<&String> =
-        wanted.iter().filter(|w| !listed.iter().any(|t| named(std::slice::from_ref(*w), &t.root))).collect();
+        wanted.iter().filter(|w| !listed.iter().any(|t| matches(std::slice::from_ref(*w), t))).collect();
     let mut collected = Collected::default();
     for pattern in unmatched {
         let why = "no table has this name (user_roles.tables in the configuration)";

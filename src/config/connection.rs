@@ -10,16 +10,14 @@ use super::secret::{Inputs, SecretRef};
 use super::settings::{Provenance, Settings};
 use super::variables::Variables;
 use super::{placeholder, resolve::resolve};
-use crate::model::connection::{ConnSpec, Origin};
+use crate::model::connection::{ConnSpec, LOCAL_SUPABASE, Origin};
 use crate::model::failure::{Failure, FailureKind, Result};
 
 const OWN: &str = "STACKSNAP_DB_URL";
 const COMMON: [&str; 4] = ["DIRECT_URL", "SUPABASE_DB_URL", "DATABASE_URL", "POSTGRES_URL_NON_POOLING"];
 /// libpq's variables that say where the database is.
 const PLACE: [&str; 6] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"];
-const LOCAL_SUPABASE: &str = "postgresql://postgres:postgres@127.0.0.1:54322/postgres";
-/// How `Origin::variable` names the last resort.
-pub const LOCAL_SUPABASE_NAME: &str = "local Supabase default";
+const LOCAL_SUPABASE_URL: &str = "postgresql://postgres:postgres@127.0.0.1:54322/postgres";
 
 /// A connection string and who gave it.
 struct Candidate {
@@ -48,8 +46,8 @@ pub fn resolve_source(inputs: &Inputs, settings: &Settings) -> Result<ConnSpec> 
         return resolve(Params::default(), &inputs.environment, lookup, origin)
             .map_err(|f| f.context(format!("the connection from {} cannot be used", named.join(", "))));
     }
-    let origin = Origin { variable: LOCAL_SUPABASE_NAME.to_string(), file: None, notes };
-    resolve(conninfo::parse(LOCAL_SUPABASE)?, &inputs.environment, lookup, origin)
+    let origin = Origin { variable: LOCAL_SUPABASE.to_string(), file: None, notes };
+    resolve(conninfo::parse(LOCAL_SUPABASE_URL)?, &inputs.environment, lookup, origin)
 }
 
 /// The connection string that wins, if any is set.

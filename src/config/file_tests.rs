@@ -1,3 +1,5 @@
+//! Settings of the file: parsed, refused with a line, suggestions.
+
 use super::*;
 
 fn read_text(text: &str) -> Result<FileSettings> {
@@ -37,7 +39,7 @@ fn every_key_of_the_interface_is_read() {
     assert_eq!(file.root, Some(At { value: PathBuf::from("/srv/app/backups"), line: 3 }));
     assert_eq!(file.pg_bin.unwrap().value, PathBuf::from("/home/ann/pg/bin"));
     assert_eq!(file.timeout.unwrap().value, Duration::from_secs(3600));
-    assert_eq!(file.keep_sessions.unwrap().value, true);
+    assert!(file.keep_sessions.unwrap().value);
     let passphrase = SecretRef::File("/srv/app/pass.txt".into());
     assert_eq!(file.seal.unwrap().value, Seal::Passphrase(passphrase));
     let shop = &file.projects["shop"];

@@ -71,8 +71,11 @@ pub fn resolve<'a>(
     Ok(spec)
 }
 
+/// Hosts with their ports, and the addresses to use instead of looking them up.
+type Places = (Vec<(Host, u16)>, Vec<Option<IpAddr>>);
+
 /// libpq pairs hosts, addresses and ports by their place in three lists.
-fn hosts(params: &Params) -> Result<(Vec<(Host, u16)>, Vec<Option<IpAddr>>)> {
+fn hosts(params: &Params) -> Result<Places> {
     let split = |name: &str| params.get(name).map(|list| list.split(',').collect::<Vec<_>>()).unwrap_or_default();
     let (names, addresses, ports) = (split("host"), split("hostaddr"), split("port"));
     let count = names.len().max(addresses.len()).max(1);

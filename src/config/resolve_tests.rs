@@ -1,3 +1,5 @@
+//! Which source wins, and what fills it in: passfiles, service files, `.env`.
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
@@ -126,4 +128,21 @@ fn a_service_fills_what_the_string_leaves_open_before_the_variables_do() {
 fn no_password_in_debug() {
     let spec = spec_in("postgres://u:canary-1@h/d", &[]).unwrap();
     assert!(!format!("{spec:?} {}", spec.display()).contains("canary"));
+}
+
+#[test]
+fn trap_14_a_database_name_is_never_expanded_as_a_connection_string() {
+    for name in ["host=evil dbname=x", "postgresql://evil/x"] {
+        let spec = spec_in("host=h", &[("PGDATABASE", name)]).unwrap();
+        assert_eq!((tcp(&spec)[0].0.as_str(), spec.database.as_str()), ("h", name));
+    }
+    let spec = spec_in("postgres://h/host%3Devil%20port%3D2", &[]).unwrap();
+    assert_eq!((tcp(&spec), spec.database.as_str()), (vec![("h".to_string(), 5432)], "host=evil port=2"));
+}
+
+#[test]
+fn the_process_has_a_user_and_a_folder() {
+    let environment = Environment::from_process();
+    assert_eq!(environment.current_dir, std::env::current_dir().unwrap());
+    assert!(environment.os_user.is_some() && environment.home.is_some());
 }

@@ -12,7 +12,9 @@ use super::secret::{Inputs, SecretRef};
 use super::suggest::closest;
 use super::toml_reader::At;
 use super::value::{Format, ReadableCompression, parse_duration, parse_list, parse_sessions};
+use super::variables::Variables;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::secret::Secret;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +79,10 @@ pub struct Settings {
     pub encryption_functions: Vec<String>,
     pub keep_sessions: bool,
     pub seal: Option<Seal>,
+    /// The passphrase behind `seal`, once [`Settings::reveal_seal`] has fetched it.
+    pub seal_passphrase: Option<Secret>,
+    /// The folders of PATH: where client programs may be.
+    pub program_dirs: Vec<PathBuf>,
     /// The name of the project in the configuration, when one was chosen.
     pub project: Option<String>,
     /// Restores onto it need the typed name even with --yes.
@@ -156,12 +162,23 @@ impl Chooser<'_> {
     }
 
     /// A value that only the file can set.
-    fn from_file<T>(&mut self, key: &'static str, in_file: Option<At<T>>) -> Option<T> {
+    fn only_file<T>(&mut self, key: &'static str, in_file: Option<At<T>>) -> Option<T> {
         let provenance = in_file
             .as_ref()
             .map_or(Provenance::Default, |at| Provenance::File { path: self.file.path.clone(), line: at.line });
         self.provenance.insert(key, provenance);
         in_file.map(|at| at.value)
+    }
+}
+
+impl Settings {
+    /// Fetches the passphrase that vault secrets are sealed with, where one is configured. Runs its command.
+    pub fn reveal_seal(&mut self, inputs: &Inputs) -> Result<()> {
+        if let Some(Seal::Passphrase(place)) = &self.seal {
+            let variables = Variables::load(inputs, self.project_dir.as_deref())?;
+            self.seal_passphrase = Some(place.reveal(|name| variables.get(name), inputs.run_command.as_ref())?);
+        }
+        Ok(())
     }
 }
 
@@ -173,107 +190,110 @@ pub fn load(inputs: &Inputs) -> Result<Settings> {
     };
     let mut chooser = Chooser { inputs, file: &file, provenance: BTreeMap::new() };
     let (name, part) = choose_project(&mut chooser)?;
-    let flags = &inputs.flags;
-    let formats = chooser.choose(
-        "formats",
-        ("--formats", "STACKSNAP_FORMATS"),
-        flags.formats.clone(),
-        |text| parse_list(text).iter().map(|word| Format::parse(word)).collect(),
-        file.formats.clone(),
-    )?;
-    let mut settings = Settings {
-        root: chooser
-            .path("root", ("--root", "STACKSNAP_ROOT"), flags.root.as_ref(), file.root.clone())?
-            .unwrap_or_else(|| inputs.environment.path("supabase_backups")),
-        formats: normal_formats(formats)?,
-        readable_compression: chooser
-            .choose(
-                "readable_compression",
-                ("--readable-compression", "STACKSNAP_READABLE_COMPRESSION"),
-                flags.readable_compression,
-                ReadableCompression::parse,
-                file.readable_compression.clone(),
-            )?
-            .unwrap_or_default(),
-        keep_days: chooser
-            .choose(
-                "keep_days",
-                ("--keep-days", "STACKSNAP_KEEP_DAYS"),
-                flags.keep_days,
-                parse_number,
-                file.keep_days.clone(),
-            )?
-            .unwrap_or(7),
-        jobs: chooser.choose("jobs", ("--jobs", "STACKSNAP_JOBS"), flags.jobs, parse_number, file.jobs.clone())?,
-        lock_wait: chooser
-            .choose(
-                "lock_wait",
-                ("--lock-wait", "STACKSNAP_LOCK_WAIT"),
-                flags.lock_wait,
-                parse_duration,
-                file.lock_wait.clone(),
-            )?
-            .unwrap_or(Duration::from_secs(60)),
-        timeout: chooser
-            .choose("timeout", ("--timeout", "STACKSNAP_TIMEOUT"), flags.timeout, parse_duration, file.timeout.clone())?
-            .filter(|timeout| !timeout.is_zero()),
-        pg_bin: chooser.path("pg_bin", ("--pg-bin", "STACKSNAP_PG_BIN"), flags.pg_bin.as_ref(), file.pg_bin.clone())?,
-        keep_sessions: chooser
-            .choose(
-                "sessions",
-                ("--sessions", "STACKSNAP_SESSIONS"),
-                flags.keep_sessions,
-                parse_sessions,
-                file.keep_sessions.clone(),
-            )?
-            .unwrap_or(false),
-        seal: chooser.from_file("seal", file.seal.clone()),
-        project: name,
-        project_dir: None,
-        storage_dir: None,
-        exclude_data: Vec::new(),
-        user_role_tables: Vec::new(),
-        encryption_functions: Vec::new(),
-        protect: None,
-        tenants: None,
-        db_url: None,
-        config_file: (!file.path.as_os_str().is_empty()).then(|| file.path.clone()),
-        warnings: warnings(inputs, &file),
-        provenance: BTreeMap::new(),
-    };
+    let mut settings = Settings::defaults(inputs);
+    settings.project = name;
+    settings.config_file = (!file.path.as_os_str().is_empty()).then(|| file.path.clone());
+    settings.warnings = warnings(inputs, &file);
+    fill_snapshot(&mut settings, &mut chooser)?;
     fill_project(&mut settings, part, &mut chooser)?;
     settings.provenance = chooser.provenance;
     Ok(settings)
 }
 
+impl Settings {
+    /// What holds when nothing is said.
+    fn defaults(inputs: &Inputs) -> Self {
+        let here = &inputs.environment.current_dir;
+        Self {
+            root: here.join("supabase_backups"),
+            formats: vec![Format::Dump, Format::Sql, Format::Csv],
+            readable_compression: ReadableCompression::None,
+            keep_days: 7,
+            jobs: None,
+            lock_wait: Duration::from_secs(60),
+            timeout: None,
+            pg_bin: None,
+            project_dir: here.join("supabase").is_dir().then(|| here.clone()),
+            storage_dir: None,
+            exclude_data: Vec::new(),
+            user_role_tables: Vec::new(),
+            encryption_functions: ["is_encrypted", "encrypt_*", "decrypt_*"].map(str::to_string).to_vec(),
+            keep_sessions: false,
+            seal: None,
+            seal_passphrase: None,
+            program_dirs: inputs.environment.get("PATH").map(|p| std::env::split_paths(p).collect()).unwrap_or_default(),
+            project: None,
+            protect: None,
+            tenants: None,
+            db_url: None,
+            config_file: None,
+            warnings: Vec::new(),
+            provenance: BTreeMap::new(),
+        }
+    }
+}
+
+/// Puts a chosen value in the place of the default.
+fn put<T>(place: &mut T, chosen: Option<T>) {
+    if let Some(chosen) = chosen {
+        *place = chosen;
+    }
+}
+
+/// The values of `[snapshot]`.
+fn fill_snapshot(settings: &mut Settings, chooser: &mut Chooser<'_>) -> Result<()> {
+    let (file, flags) = (chooser.file, &chooser.inputs.flags);
+    let names = ("--root", "STACKSNAP_ROOT");
+    put(&mut settings.root, chooser.path("root", names, flags.root.as_ref(), file.root.clone())?);
+    let names = ("--formats", "STACKSNAP_FORMATS");
+    let words = |text: &str| parse_list(text).iter().map(|word| Format::parse(word)).collect();
+    put(&mut settings.formats, chooser.choose("formats", names, flags.formats.clone(), words, file.formats.clone())?);
+    check_formats(&mut settings.formats)?;
+    let names = ("--readable-compression", "STACKSNAP_READABLE_COMPRESSION");
+    let (flag, value) = (flags.readable_compression, file.readable_compression.clone());
+    let chosen = chooser.choose("readable_compression", names, flag, ReadableCompression::parse, value)?;
+    put(&mut settings.readable_compression, chosen);
+    let names = ("--keep-days", "STACKSNAP_KEEP_DAYS");
+    let chosen = chooser.choose("keep_days", names, flags.keep_days, parse_number, file.keep_days.clone())?;
+    put(&mut settings.keep_days, chosen);
+    let names = ("--jobs", "STACKSNAP_JOBS");
+    settings.jobs = chooser.choose("jobs", names, flags.jobs, parse_number, file.jobs.clone())?;
+    let names = ("--lock-wait", "STACKSNAP_LOCK_WAIT");
+    let chosen = chooser.choose("lock_wait", names, flags.lock_wait, parse_duration, file.lock_wait.clone())?;
+    put(&mut settings.lock_wait, chosen);
+    let names = ("--timeout", "STACKSNAP_TIMEOUT");
+    let chosen = chooser.choose("timeout", names, flags.timeout, parse_duration, file.timeout.clone())?;
+    settings.timeout = chosen.filter(|timeout| !timeout.is_zero());
+    let names = ("--pg-bin", "STACKSNAP_PG_BIN");
+    settings.pg_bin = chooser.path("pg_bin", names, flags.pg_bin.as_ref(), file.pg_bin.clone())?;
+    let names = ("--sessions", "STACKSNAP_SESSIONS");
+    let chosen = chooser.choose("sessions", names, flags.keep_sessions, parse_sessions, file.keep_sessions.clone())?;
+    put(&mut settings.keep_sessions, chosen);
+    settings.seal = chooser.only_file("seal", file.seal.clone());
+    Ok(())
+}
+
 /// The values of one project, with their defaults.
 fn fill_project(settings: &mut Settings, part: ProjectPart, chooser: &mut Chooser<'_>) -> Result<()> {
-    let inputs = chooser.inputs;
-    let flags = &inputs.flags;
-    let here = &inputs.environment.current_dir;
-    settings.project_dir = chooser
-        .path("project_dir", ("--project-dir", "STACKSNAP_PROJECT_DIR"), flags.project_dir.as_ref(), part.project_dir)?
-        .or_else(|| here.join("supabase").is_dir().then(|| here.clone()));
-    settings.storage_dir = chooser.path(
-        "storage_dir",
-        ("--storage-dir", "STACKSNAP_STORAGE_DIR"),
-        flags.storage_dir.as_ref(),
-        part.storage_dir,
-    )?;
+    let flags = &chooser.inputs.flags;
+    let names = ("--project-dir", "STACKSNAP_PROJECT_DIR");
+    if let Some(folder) = chooser.path("project_dir", names, flags.project_dir.as_ref(), part.project_dir)? {
+        settings.project_dir = Some(folder);
+    }
+    let names = ("--storage-dir", "STACKSNAP_STORAGE_DIR");
+    settings.storage_dir = chooser.path("storage_dir", names, flags.storage_dir.as_ref(), part.storage_dir)?;
     let listed = |text: &str| Ok(parse_list(text));
     let names = ("--exclude-data", "STACKSNAP_EXCLUDE_DATA");
-    settings.exclude_data = chooser.choose("exclude_data", names, None, listed, part.exclude_data)?.unwrap_or_default();
+    put(&mut settings.exclude_data, chooser.choose("exclude_data", names, None, listed, part.exclude_data)?);
     if !flags.exclude_data.is_empty() {
         settings.exclude_data.extend(flags.exclude_data.iter().cloned());
         chooser.provenance.insert("exclude_data", Provenance::Flag("--exclude-data"));
     }
-    settings.user_role_tables = chooser.from_file("user_roles.tables", part.user_role_tables).unwrap_or_default();
-    settings.encryption_functions = chooser
-        .from_file("encryption.functions", part.encryption_functions)
-        .unwrap_or_else(|| ["is_encrypted", "encrypt_*", "decrypt_*"].map(str::to_string).to_vec());
-    settings.protect = chooser.from_file("protect", part.protect);
-    settings.tenants = chooser.from_file("tenants", part.tenants);
-    settings.db_url = chooser.from_file("db_url", part.db_url);
+    put(&mut settings.user_role_tables, chooser.only_file("user_roles.tables", part.user_role_tables));
+    put(&mut settings.encryption_functions, chooser.only_file("encryption.functions", part.encryption_functions));
+    settings.protect = chooser.only_file("protect", part.protect);
+    settings.tenants = chooser.only_file("tenants", part.tenants);
+    settings.db_url = chooser.only_file("db_url", part.db_url);
     Ok(())
 }
 
@@ -315,15 +335,14 @@ fn parse_number(text: &str) -> Result<u32, String> {
 }
 
 /// Sorted, each once; the archive is what everything else is derived from and cannot be left out.
-fn normal_formats(formats: Option<Vec<Format>>) -> Result<Vec<Format>> {
-    let mut formats = formats.unwrap_or_else(|| vec![Format::Dump, Format::Sql, Format::Csv]);
+fn check_formats(formats: &mut Vec<Format>) -> Result<()> {
     formats.sort_unstable();
     formats.dedup();
     if !formats.contains(&Format::Dump) {
         let text = "the formats do not hold 'dump': the other ones are derived from the archive";
         return Err(Failure::msg(FailureKind::Configuration, text).hint("add 'dump' to the formats"));
     }
-    Ok(formats)
+    Ok(())
 }
 
 fn warnings(inputs: &Inputs, file: &FileSettings) -> Vec<String> {

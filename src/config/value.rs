@@ -38,8 +38,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// The shortest way to write it.
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
-    for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-        if millis != 0 && millis % size == 0 {
+    for (unit, size) in [("h", 3_600_000_u128), ("m", 60_000), ("s", 1_000)] {
+        if millis != 0 && millis.is_multiple_of(size) {
             return format!("{}{unit}", millis / size);
         }
     }

@@ -74,6 +74,9 @@ pub enum Host {
     Unix(PathBuf),
 }
 
+/// `Origin::variable` of the last resort, when nothing is configured.
+pub const LOCAL_SUPABASE: &str = "the local Supabase default";
+
 /// Where the connection came from: `doctor` and `-v` say it. `variable` is e.g. `DATABASE_URL` or `--db-url`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {

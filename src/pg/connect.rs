@@ -1,13 +1,34 @@
 //! Opens one connection as libpq would: hosts in order, TLS by sslmode, password from the spec.
 //!
 //! Invariant: a refusal says which of host, port, user, database, password or certificate was at fault, and what
-//! to do; the password is in no message.
+//! to do; the password is in no message. Like libpq it goes on to the next host only when one cannot be reached:
+//! a refused password or certificate is final.
 
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
+use tokio_postgres::config::{ChannelBinding as Binding, SslMode as Negotiation, SslNegotiation};
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::model::connection::{ConnSpec, Host};
+use super::hints::{Trouble, explain};
+use super::tls::client_config;
+use crate::model::connection::{ChannelBinding, ConnSpec, Host, SslMode};
 use crate::model::failure::{Failure, FailureKind, Result};
+
+/// For each host, when `connect_timeout` is not given.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// What every address of a host gets at least.
+const LEAST_TIMEOUT: Duration = Duration::from_secs(2);
+/// PostgreSQL's request for TLS: its length and its code.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// A connected client and the task that drives it.
 pub struct Connected {
@@ -17,22 +38,222 @@ pub struct Connected {
 
 /// Connects. `application_name` shows up in `pg_stat_activity`.
 pub async fn connect(spec: &ConnSpec, application_name: &str) -> Result<Connected> {
-    let mut config = tokio_postgres::Config::new();
-    for (host, port) in &spec.hosts {
-        match host {
-            Host::Tcp(name) => config.host(name),
-            Host::Unix(folder) => config.host_path(folder),
+    let mut failures: Vec<Failure> = Vec::new();
+    for (index, (host, port)) in spec.hosts.iter().enumerate() {
+        let address = spec.host_addresses.get(index).copied().flatten();
+        let target = Target { spec, host, port: *port, application_name };
+        match target.connect(address).await {
+            Ok(connected) => return Ok(connected),
+            Err(Stop::Final(failure)) => return Err(failure),
+            Err(Stop::Unreachable(failure)) => failures.push(failure),
+        }
+    }
+    let others: Vec<String> = failures.iter().skip(1).map(|failure| format!("also tried: {failure}")).collect();
+    let mut failures = failures.into_iter();
+    let Some(mut first) = failures.next() else {
+        return Err(Failure::msg(FailureKind::Configuration, "the connection names no host"));
+    };
+    first.hints.extend(others);
+    Err(first)
+}
+
+/// Whether the next host may be tried.
+enum Stop {
+    Unreachable(Failure),
+    Final(Failure),
+}
+
+/// One host of the list.
+struct Target<'a> {
+    spec: &'a ConnSpec,
+    host: &'a Host,
+    port: u16,
+    application_name: &'a str,
+}
+
+impl Target<'_> {
+    fn explain(&self, trouble: Trouble) -> Stop {
+        let next = matches!(trouble, Trouble::Lookup(_) | Trouble::Network(..) | Trouble::Timeout(..));
+        let failure = explain(self.spec, self.host, self.port, trouble);
+        if next { Stop::Unreachable(failure) } else { Stop::Final(failure) }
+    }
+
+    async fn connect(&self, address: Option<IpAddr>) -> Result<Connected, Stop> {
+        let name = match (self.host, address) {
+            (Host::Unix(folder), None) => return self.over_socket(folder).await,
+            (Host::Unix(folder), Some(_)) => folder.display().to_string(),
+            (Host::Tcp(name), _) => name.clone(),
         };
-        config.port(*port);
+        let addresses = match address {
+            Some(address) => vec![SocketAddr::new(address, self.port)],
+            None => self.lookup(&name).await.map_err(|trouble| self.explain(trouble))?,
+        };
+        let limit = self.limit(addresses.len());
+        let mut last = None;
+        let only_ipv6 = addresses.iter().all(SocketAddr::is_ipv6);
+        for address in addresses {
+            let attempt = self.over_tcp(address, &name);
+            let trouble = match within(limit, attempt).await {
+                Ok(Ok(connected)) => return Ok(connected),
+                Ok(Err(trouble)) => trouble,
+                Err(limit) => Trouble::Timeout(limit, only_ipv6),
+            };
+            match trouble {
+                Trouble::Network(error, _) => last = Some(Trouble::Network(error, only_ipv6)),
+                Trouble::Timeout(..) => last = Some(trouble),
+                other => return Err(self.explain(other)),
+            }
+        }
+        let none = || Trouble::Lookup(std::io::Error::other("the name has no address"));
+        Err(self.explain(last.unwrap_or_else(none)))
     }
-    config.user(&spec.user).dbname(&spec.database).application_name(application_name);
-    if let Some(password) = &spec.password {
-        config.password(password.reveal());
+
+    /// The limit for one address: libpq's own when it is given, else the host's share of the default.
+    fn limit(&self, addresses: usize) -> Option<Duration> {
+        match self.spec.connect_timeout {
+            Some(Duration::ZERO) => None,
+            Some(given) => Some(given),
+            None => {
+                let share = DEFAULT_TIMEOUT / u32::try_from(addresses.max(1)).unwrap_or(u32::MAX);
+                Some(share.max(LEAST_TIMEOUT))
+            }
+        }
     }
-    let (client, connection) =
-        config.connect(NoTls).await.map_err(|error| Failure::new(FailureKind::Unreachable, error))?;
-    let driver = tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    Ok(Connected { client, driver })
+
+    async fn lookup(&self, name: &str) -> Result<Vec<SocketAddr>, Trouble> {
+        let found = within(self.limit(1), tokio::net::lookup_host((name, self.port))).await;
+        let found: Vec<SocketAddr> =
+            found.map_err(|limit| Trouble::Timeout(limit, false))?.map_err(Trouble::Lookup)?.collect();
+        Ok(found)
+    }
+
+    /// libpq never asks for TLS on a Unix socket.
+    async fn over_socket(&self, folder: &Path) -> Result<Connected, Stop> {
+        let path = folder.join(format!(".s.PGSQL.{}", self.port));
+        let attempt = async {
+            let stream = UnixStream::connect(&path).await.map_err(|error| Trouble::Network(error, false))?;
+            self.start_plain(stream).await
+        };
+        match within(self.limit(1), attempt).await {
+            Ok(result) => result.map_err(|trouble| self.explain(trouble)),
+            Err(limit) => Err(self.explain(Trouble::Timeout(limit, false))),
+        }
+    }
+
+    /// The six modes.
+    async fn over_tcp(&self, address: SocketAddr, name: &str) -> Result<Connected, Trouble> {
+        match self.spec.ssl_mode {
+            SslMode::Disable => self.start_plain(tcp(address).await?).await,
+            SslMode::Allow => match self.start_plain(tcp(address).await?).await {
+                Err(Trouble::Server(error)) if is_about_authorization(&error) => {
+                    let second = self.with_tls(address, name).await;
+                    second.map_err(
+                        |second| if matches!(second, Trouble::NoTls) { Trouble::Server(error) } else { second },
+                    )
+                }
+                other => other,
+            },
+            SslMode::Prefer => match self.with_tls(address, name).await {
+                Err(Trouble::NoTls) => self.start_plain(tcp(address).await?).await,
+                Err(first @ (Trouble::Handshake(_) | Trouble::Certificates(_))) => {
+                    self.start_plain(tcp(address).await?).await.map_err(|_| first)
+                }
+                Err(Trouble::Server(error)) if is_about_authorization(&error) => {
+                    self.start_plain(tcp(address).await?).await.map_err(|_| Trouble::Server(error))
+                }
+                other => other,
+            },
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => self.with_tls(address, name).await,
+        }
+    }
+
+    /// Asks for TLS and goes on with it.
+    async fn with_tls(&self, address: SocketAddr, name: &str) -> Result<Connected, Trouble> {
+        let mut stream = tcp(address).await?;
+        let lost = |error| Trouble::Network(error, false);
+        stream.write_all(&SSL_REQUEST).await.map_err(lost)?;
+        match stream.read_u8().await.map_err(lost)? {
+            b'S' => {
+                let tls = client_config(self.spec, name).map_err(Trouble::Certificates)?;
+                self.start_tls(stream, tls, name).await
+            }
+            b'N' => Err(Trouble::NoTls),
+            _ => Err(Trouble::NotPostgres),
+        }
+    }
+
+    fn config(&self) -> tokio_postgres::Config {
+        let mut config = tokio_postgres::Config::new();
+        config.user(&self.spec.user).dbname(&self.spec.database).application_name(self.application_name);
+        if let Some(password) = &self.spec.password {
+            config.password(password.reveal());
+        }
+        if let Some(options) = &self.spec.options {
+            config.options(options);
+        }
+        config.channel_binding(match self.spec.channel_binding {
+            ChannelBinding::Disable => Binding::Disable,
+            ChannelBinding::Prefer => Binding::Prefer,
+            ChannelBinding::Require => Binding::Require,
+        });
+        config
+    }
+
+    async fn start_plain<S>(&self, stream: S) -> Result<Connected, Trouble>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut config = self.config();
+        config.ssl_mode(Negotiation::Disable);
+        let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(Trouble::from)?;
+        Ok(Connected { client, driver: tokio::spawn(drive(connection)) })
+    }
+
+    /// The server has agreed to TLS already: the handshake is next.
+    async fn start_tls(&self, stream: TcpStream, mut tls: ClientConfig, name: &str) -> Result<Connected, Trouble> {
+        // A name that cannot stand in a certificate is not sent; whether it matters, the verifier decides.
+        let server_name = if ServerName::try_from(name).is_ok() {
+            name
+        } else {
+            tls.enable_sni = false;
+            "localhost"
+        };
+        let mut config = self.config();
+        config.ssl_mode(Negotiation::Require).ssl_negotiation(SslNegotiation::Direct);
+        let mut maker = MakeRustlsConnect::new(tls);
+        let connector = match MakeTlsConnect::<TcpStream>::make_tls_connect(&mut maker, server_name) {
+            Ok(connector) => connector,
+            Err(never) => match never {},
+        };
+        let (client, connection) = config.connect_raw(stream, connector).await.map_err(Trouble::from)?;
+        Ok(Connected { client, driver: tokio::spawn(drive(connection)) })
+    }
+}
+
+/// `Err` is the limit that has passed.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Result<T, Duration> {
+    match limit {
+        None => Ok(work.await),
+        Some(limit) => tokio::time::timeout(limit, work).await.map_err(|_| limit),
+    }
+}
+
+async fn tcp(address: SocketAddr) -> Result<TcpStream, Trouble> {
+    let stream = TcpStream::connect(address).await.map_err(|error| Trouble::Network(error, false))?;
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// Runs until the client is dropped; what goes wrong shows up in the client's next call.
+async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let _ = connection.await;
+}
+
+/// SQLSTATE class 28: `pg_hba.conf` can say otherwise with or without TLS.
+fn is_about_authorization(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| code.code().starts_with("28"))
 }

@@ -4,6 +4,9 @@
 //! source, and never prints or logs a password. It knows objects and rows, not the parts of a snapshot.
 
 pub mod catalog;
+pub mod certificate;
 pub mod connect;
+pub mod hints;
 pub mod session;
 pub mod snapshot;
+pub mod tls;

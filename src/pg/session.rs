@@ -4,8 +4,10 @@
 //! every timeout are set before the first query. A session on a source is READ ONLY.
 
 use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+/// One row of an answer: modules above read it and do not name the protocol.
+pub use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
 
 use super::connect::{Connected, connect};
 use super::snapshot::ExportedSnapshot;

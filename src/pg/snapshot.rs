@@ -79,13 +79,9 @@ impl SnapshotHolder {
         self.died.borrow().clone()
     }
 
-    /// Resolves when the snapshot dies; pending as long as it lives.
-    pub async fn wait_for_death(&self) -> String {
-        let mut died = self.died.clone();
-        match died.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "the session that holds the snapshot has ended".to_string(),
-        }
+    /// Becomes `Some` when the snapshot dies.
+    pub fn deaths(&self) -> watch::Receiver<Option<String>> {
+        self.died.clone()
     }
 }
 

@@ -25,6 +25,8 @@ pub struct DumpOrder {
     /// Only these tables; all when empty.
     pub tables: Vec<QualifiedName>,
     pub exclude_data: Vec<QualifiedName>,
+    /// Encoding of the archive; `None` is the database's own, for SQL_ASCII, which cannot be converted.
+    pub encoding: Option<String>,
 }
 
 /// Starts pg_dump. Data files are not compressed: the derive pass does it, with hashes and CSV in the same pass.
@@ -42,12 +44,14 @@ fn dump_program(client: &Client, order: &DumpOrder) -> Program {
         .arg("--format=directory")
         .arg("--compress=0")
         .arg("--no-sync")
-        .arg("--encoding=UTF8")
         .arg("--blobs")
         .arg(format!("--jobs={}", order.jobs.max(1)))
         .arg(format!("--snapshot={}", order.exported_snapshot))
         .arg(format!("--lock-wait-timeout={}", order.lock_wait.as_millis().max(1)))
         .arg(folder);
+    if let Some(encoding) = &order.encoding {
+        program = program.arg(format!("--encoding={encoding}"));
+    }
     if order.schema_only {
         program = program.arg("--schema-only");
     }
@@ -120,6 +124,7 @@ mod tests {
             data_only: false,
             tables: vec![QualifiedName::new("public", "all*")],
             exclude_data: vec![QualifiedName::new("a\"b", "-t x")],
+            encoding: None,
         };
         let client = Client { bin: "/bin".into(), major: 15, minor: 18, version: String::new() };
         let text = format!("{:?}", dump_program(&client, &order));

@@ -16,6 +16,11 @@ pub fn leave_terminal() {
     let _ = rustix::process::setsid();
 }
 
+/// The number of this process, for locks and the names of runs.
+pub fn pid() -> u32 {
+    std::process::id()
+}
+
 /// Lets others go first.
 pub fn be_nice() {
     let _ = rustix::process::nice(10);

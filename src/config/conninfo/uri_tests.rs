@@ -1,3 +1,5 @@
+//! Connection URIs: what libpq accepts and refuses, and that what is written is read back.
+
 use proptest::prelude::*;
 
 use super::super::build::{Password, to_uri};

@@ -20,6 +20,12 @@ pub enum DumpFailure {
     Other(Failure),
 }
 
+impl From<Failure> for DumpFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
 impl DumpFailure {
     pub fn other(text: &'static str) -> Self {
         Self::Other(Failure::msg(FailureKind::Failed, text))

@@ -3,6 +3,137 @@
 //! Invariant: nothing gets the name of a snapshot before everything is written, hashed and sealed; what could not be
 //! captured is a named gap; whatever ends the run early leaves no child and no partial folder.
 
+mod attempt;
+mod catalogs;
+mod collectors;
 pub mod dump;
 pub mod dump_failure;
+mod partial;
+mod preflight;
+mod queue;
 mod readable;
+mod record;
+mod selection;
+mod unchanged;
+
+use std::time::Instant;
+
+use crate::archive::seal::seal;
+use crate::config::Settings;
+use crate::model::cancel::Cancel;
+use crate::model::connection::ConnSpec;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::report::{SkipReason, TakeReport};
+use crate::model::request::CreateRequest;
+use crate::monitor::{Event, Monitor, Phase};
+
+use attempt::Attempt;
+use dump_failure::DumpFailure;
+use partial::PartialFolder;
+use preflight::Preflight;
+use selection::Selection;
+
+/// How often a run starts over when tables are altered under it.
+const RESTARTS_MAX: u32 = 6;
+
+/// What every part of one run is given.
+pub(crate) struct Job<'a> {
+    pub request: &'a CreateRequest,
+    pub settings: &'a Settings,
+    pub source: &'a ConnSpec,
+    pub monitor: &'a dyn Monitor,
+    pub cancel: &'a Cancel,
+    /// In `pg_stat_activity`: tells our sessions and pg_dump's from all others.
+    pub application_name: String,
+}
+
+/// Takes one snapshot of `source` into the settings' root. The caller holds the root's lock.
+///
+/// Errors leave nothing behind. `--if-changed` ends in a report with `skipped` when nothing moved.
+pub async fn create(
+    request: &CreateRequest,
+    settings: &Settings,
+    source: &ConnSpec,
+    monitor: &dyn Monitor,
+    cancel: &Cancel,
+) -> Result<TakeReport> {
+    let application_name = format!("stacksnap {}", std::process::id());
+    let job = Job { request, settings, source, monitor, cancel, application_name };
+    let started = Instant::now();
+    let selection = Selection::new(request, settings)?;
+    let preflight = job.or_cancelled(preflight::check(&job, &selection)).await?;
+    if request.if_changed
+        && let Some((name, place)) = job.or_cancelled(unchanged::since_last(&job, &preflight, &selection)).await?
+    {
+        let message = format!("nothing changed since {name}");
+        return Ok(TakeReport::skipped(SkipReason::Unchanged, message, Some((name, place))));
+    }
+    job.take(&selection, &preflight, started).await
+}
+
+impl Job<'_> {
+    async fn take(&self, selection: &Selection, preflight: &Preflight, started: Instant) -> Result<TakeReport> {
+        let mut folder = PartialFolder::create(&self.settings.root, self.request.now)?;
+        let mut restarts = 0;
+        let done = loop {
+            self.check_cancelled()?;
+            let attempt = Attempt { job: self, selection, preflight, restarts, folder: folder.place() };
+            match attempt.run().await {
+                Ok(done) => break done,
+                Err(DumpFailure::Overtaken(why)) if restarts < RESTARTS_MAX => {
+                    restarts += 1;
+                    self.monitor.warn(
+                        "started_over",
+                        format!("a table was altered while it was being locked, starting over ({restarts}): {why}"),
+                        None,
+                    );
+                    folder.empty()?;
+                }
+                Err(DumpFailure::Overtaken(why)) => {
+                    return Err(Failure::msg(
+                        FailureKind::Locked,
+                        format!("tables were altered faster than they could be read, {RESTARTS_MAX} times: {why}"),
+                    )
+                    .hint("wait until the migration is done and run the same command again"));
+                }
+                Err(DumpFailure::Stopped) => {
+                    self.check_cancelled()?;
+                    return Err(Failure::msg(FailureKind::Failed, "the run was stopped"));
+                }
+                Err(DumpFailure::Other(failure)) => return Err(failure),
+            }
+        };
+        self.check_cancelled()?;
+        let clock = Instant::now();
+        self.monitor.event(Event::PhaseStarted { phase: Phase::Seal, bytes_total: None });
+        let draft = record::draft(self, selection, preflight, &done, folder.name(), started.elapsed())?;
+        let label = self.request.label.as_ref();
+        let sealed = seal(&self.settings.root, &done.sink, draft, label, self.monitor)?;
+        folder.keep();
+        let summary = format!("{} files", sealed.manifest.artifacts.len());
+        let duration_ms = millis(clock.elapsed());
+        self.monitor.event(Event::PhaseEnded { phase: Phase::Seal, summary, duration_ms });
+        Ok(record::report(&sealed, millis(started.elapsed())))
+    }
+
+    /// Runs something that only waits for the server, until it is done or the run is cancelled.
+    async fn or_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            result = work => result,
+            _ = self.cancel.cancelled() => Err(self.cancelled()),
+        }
+    }
+
+    fn check_cancelled(&self) -> Result<()> {
+        if self.cancel.is_cancelled() { Err(self.cancelled()) } else { Ok(()) }
+    }
+
+    fn cancelled(&self) -> Failure {
+        let reason = self.cancel.reason().unwrap_or(crate::model::cancel::CancelReason::Terminated);
+        Failure::msg(reason.failure_kind(), format!("{}; nothing was kept", reason.sentence()))
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,49 @@
+//! Event triggers: the user's as SQL, the platform's as a fingerprint.
+//!
+//! Invariant (R17): an event trigger of the platform is never written as SQL: every project has its own, and nobody but
+//! the platform may change it. What differs there is for a comparison to say.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::super::context::{Collected, Context};
+use super::super::do_block::do_block;
+use super::super::platform::{PLATFORM_EVENT_TRIGGERS, is_managed_schema};
+use super::super::sql_file::SqlFile;
+use super::write_json;
+use crate::archive::layout::{EVENT_TRIGGERS_JSON, EVENT_TRIGGERS_SQL};
+use crate::archive::sink::hex;
+use crate::model::category::Category;
+use crate::model::failure::Result;
+use crate::model::name::QualifiedName;
+
+pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()> {
+    let (mut own, mut platform): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
+    for row in ctx.session.rows(include_str!("../sql/event_triggers.sql"), &[]).await? {
+        let text = |name: &str| row.get::<_, String>(name);
+        let function = QualifiedName::new(text("function_schema"), text("function_name"));
+        let (name, owner) = (text("name"), text("owner"));
+        let of_platform = owner == "supabase_admin"
+            && (PLATFORM_EVENT_TRIGGERS.contains(&name.as_str()) || is_managed_schema(&function.schema));
+        let mut entry = json!({
+            "name": name, "event": text("event"), "owner": owner, "enabled": text("enabled"),
+            "tags": row.get::<_, Option<Vec<String>>>("tags"), "function": function.sql(),
+        });
+        if of_platform {
+            entry["function_sha256"] = json!(hex(&Sha256::digest(text("source").as_bytes())));
+            platform.push(entry);
+        } else {
+            entry["comment"] = json!(row.get::<_, Option<String>>("comment"));
+            own.push(entry);
+        }
+    }
+    write_json(ctx, EVENT_TRIGGERS_JSON, &json!({"platform": platform, "user": own}))?;
+    let mut file = SqlFile::new(&[
+        "Event triggers of the user. Those of the platform are listed in event_triggers.json and are not made here.",
+        "Run it last of the schema: they fire on the statements that come after.",
+    ]);
+    file.statement(&do_block(include_str!("../sql/event_triggers_apply.sql"), &json!({"triggers": own})));
+    ctx.sink.write(EVENT_TRIGGERS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
+    collected.count("event_triggers", own.len() as u64);
+    Ok(())
+}

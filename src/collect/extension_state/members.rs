@@ -1,0 +1,189 @@
+//! Rows of extension tables that no dump carries: members that are not marked as configuration (queues of pgmq, for one).
+//!
+//! Invariant (R15): every such table is listed with its rows, and its rows are beside it as COPY text, or the list says
+//! why not: session state (pg_net), keys (vault), or a gap. A table that is refused does not end the run.
+
+use std::io::{BufWriter, Write};
+
+use futures_util::{StreamExt, pin_mut};
+use serde_json::{Value, json};
+use tokio_postgres::Row;
+
+use super::super::context::{Collected, Context};
+use super::super::savepoint::attempt;
+use super::write_json;
+use crate::archive::layout::{MEMBER_TABLES_JSON, member_table_path};
+use crate::model::category::Category;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::gap::Gap;
+use crate::model::name::{QualifiedName, ident, visible};
+use crate::pg::session::failure;
+
+/// Extensions whose tables are state of running sessions.
+const SESSION_STATE: [&str; 1] = ["pg_net"];
+/// Extensions whose tables may hold keys in the clear.
+const KEYS: [&str; 2] = ["supabase_vault", "pgsodium"];
+
+/// A member table whose rows were written.
+pub struct MemberTable {
+    pub name: QualifiedName,
+    pub extension: String,
+    pub columns: Vec<String>,
+    pub rows: u64,
+    /// Below the snapshot; none when the table is empty.
+    pub path: Option<String>,
+}
+
+/// A member sequence and where it stands.
+pub struct MemberSequence {
+    pub name: QualifiedName,
+    pub last_value: i64,
+    pub is_called: bool,
+}
+
+/// What was found and captured.
+#[derive(Default)]
+pub struct Members {
+    pub tables: Vec<MemberTable>,
+    pub sequences: Vec<MemberSequence>,
+}
+
+pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<Members> {
+    let mut members = Members::default();
+    let mut list: Vec<Value> = Vec::new();
+    for row in ctx.session.rows(include_str!("../sql/member_tables.sql"), &[]).await? {
+        let name = QualifiedName::new(row.get::<_, String>("schema"), row.get::<_, String>("name"));
+        if row.get::<_, String>("kind") == "S" {
+            sequence(ctx, &row, name, &mut members).await?;
+        } else {
+            list.push(table(ctx, &row, name, &mut members, collected).await?);
+        }
+    }
+    if list.is_empty() {
+        return Ok(members);
+    }
+    let sequences: Vec<Value> = members
+        .sequences
+        .iter()
+        .map(|s| json!({"schema": s.name.schema, "name": s.name.name, "last_value": s.last_value, "is_called": s.is_called}))
+        .collect();
+    write_json(ctx, MEMBER_TABLES_JSON, &json!({"tables": list, "sequences": sequences}))?;
+    collected.count("member_tables", members.tables.len() as u64);
+    collected.count("member_rows", members.tables.iter().map(|t| t.rows).sum());
+    for table in members.tables.iter().filter(|t| t.rows > 0 && t.extension != "pgmq") {
+        let message = format!(
+            "{} belongs to extension {} and no dump carries its rows: they are in {MEMBER_TABLES_JSON} and beside it",
+            visible(&table.name.plain()),
+            visible(&table.extension)
+        );
+        ctx.monitor.warn("member_table", message, Some("load them with \\copy after CREATE EXTENSION".to_string()));
+    }
+    Ok(members)
+}
+
+/// Why the rows of a table are not written, if they are not: a reason for the list, or a gap.
+fn refusal(row: &Row, extension: &str) -> Option<Result<&'static str, &'static str>> {
+    let unlogged = row.get::<_, String>("persistence") == "u";
+    if SESSION_STATE.contains(&extension) {
+        return Some(Ok("state of running sessions"));
+    }
+    if KEYS.contains(&extension) {
+        return Some(Ok("may hold keys: see vault_secrets.json"));
+    }
+    if unlogged && row.get::<_, bool>("standby") {
+        return Some(Err("it is unlogged, and this server is a standby that does not have its rows"));
+    }
+    if !row.get::<_, bool>("readable") {
+        return Some(Err("this role may not read it"));
+    }
+    row.get::<_, bool>("filtered").then_some(Err("row level security hides rows from this role"))
+}
+
+async fn table(
+    ctx: &Context<'_>,
+    row: &Row,
+    name: QualifiedName,
+    members: &mut Members,
+    collected: &mut Collected,
+) -> Result<Value> {
+    let (extension, columns): (String, Vec<String>) = (row.get("extension"), row.get("columns"));
+    let mut entry =
+        json!({"schema": name.schema, "table": name.name, "extension": extension, "columns": columns, "rows": null});
+    let not_captured = |why: &str| {
+        let what = format!("rows of {} (extension {})", visible(&name.plain()), visible(&extension));
+        let todo = "take the snapshot as a superuser, or as the owner of the table";
+        Gap::new("member_table_not_captured", what, why, todo)
+    };
+    match refusal(row, &extension) {
+        Some(Ok(reason)) => {
+            entry["not_written"] = json!(reason);
+            return Ok(entry);
+        }
+        Some(Err(why)) => {
+            entry["not_written"] = json!(why);
+            collected.gap(not_captured(why));
+            return Ok(entry);
+        }
+        None => {}
+    }
+    let path = member_table_path(&name);
+    match attempt(ctx.session, copy(ctx, &name, &columns, &path)).await? {
+        Ok((rows, sha256)) => {
+            entry["rows"] = json!(rows);
+            if let Some(sha256) = &sha256 {
+                entry["file"] = json!(path);
+                entry["sha256"] = json!(sha256);
+            }
+            members.tables.push(MemberTable { name, extension, columns, rows, path: sha256.map(|_| path) });
+        }
+        Err(failure) => {
+            std::fs::remove_file(ctx.sink.place(&path)?).or_else(ignore_missing)?;
+            entry["not_written"] = json!(failure.to_string());
+            collected.gap(not_captured(&failure.to_string()));
+        }
+    }
+    Ok(entry)
+}
+
+fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+/// Streams one table into its file: rows, and the sha256 of the file. An empty table has none.
+async fn copy(
+    ctx: &Context<'_>,
+    name: &QualifiedName,
+    columns: &[String],
+    path: &str,
+) -> Result<(u64, Option<String>)> {
+    let columns: Vec<String> = columns.iter().map(|c| ident(c)).collect();
+    let sql = format!("COPY {} ({}) TO STDOUT", name.sql(), columns.join(", "));
+    let stream = ctx.session.client().copy_out(sql.as_str()).await.map_err(|e| failure(e, &sql))?;
+    pin_mut!(stream);
+    let mut rows = 0;
+    let mut writer = None;
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|e| failure(e, &sql))?;
+        rows += piece.iter().filter(|b| **b == b'\n').count() as u64;
+        if writer.is_none() {
+            writer = Some(BufWriter::with_capacity(1 << 16, ctx.sink.create(path, Category::ExtensionState)?));
+        }
+        if let Some(writer) = &mut writer {
+            writer.write_all(&piece)?;
+        }
+    }
+    let Some(writer) = writer else { return Ok((0, None)) };
+    let writer = writer.into_inner().map_err(|e| Failure::new(FailureKind::Failed, e.into_error()))?;
+    Ok((rows, Some(writer.finish()?.sha256)))
+}
+
+async fn sequence(ctx: &Context<'_>, row: &Row, name: QualifiedName, members: &mut Members) -> Result<()> {
+    if !row.get::<_, bool>("readable") {
+        return Ok(());
+    }
+    let query = format!("SELECT last_value, is_called FROM {}", name.sql());
+    if let Ok(row) = attempt(ctx.session, ctx.session.one(&query, &[])).await? {
+        members.sequences.push(MemberSequence { name, last_value: row.get(0), is_called: row.get(1) });
+    }
+    Ok(())
+}

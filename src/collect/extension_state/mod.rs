@@ -1,0 +1,48 @@
+//! `extension_state/`: what lives in extensions and around the schema, and is in no dump or not whole in one.
+//!
+//! Invariant: each part is one file that runs by itself, and twice. Secrets are sealed or named as not captured. One part
+//! that cannot be read is a gap; it does not take the others with it.
+
+mod cron;
+mod event_triggers;
+mod extensions;
+mod members;
+mod publications;
+mod queues;
+mod vault;
+
+use serde_json::Value;
+
+use super::context::{CollectFuture, Collected, Collector, Context, Stage};
+use crate::model::category::Category;
+use crate::model::failure::{Failure, FailureKind, Result};
+
+pub const COLLECTOR: Collector =
+    Collector { name: "extension_state", category: Category::ExtensionState, stage: Stage::Catalogs, run };
+
+fn run<'a>(ctx: &'a Context<'a>) -> CollectFuture<'a> {
+    Box::pin(collect(ctx))
+}
+
+async fn collect(ctx: &Context<'_>) -> Result<Collected> {
+    let mut collected = Collected::default();
+    for word in ["cron_jobs", "vault_secrets", "queues"] {
+        collected.count(word, 0);
+    }
+    extensions::collect(ctx, &mut collected).await?;
+    publications::collect(ctx, &mut collected).await?;
+    event_triggers::collect(ctx, &mut collected).await?;
+    cron::collect(ctx, &mut collected).await?;
+    vault::collect(ctx, &mut collected).await?;
+    let members = members::collect(ctx, &mut collected).await?;
+    queues::collect(ctx, &mut collected, &members).await?;
+    Ok(collected)
+}
+
+/// A JSON file of this part.
+fn write_json(ctx: &Context<'_>, path: &str, value: &Value) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|e| Failure::new(FailureKind::Failed, e))?;
+    text.push(b'\n');
+    ctx.sink.write(path, Category::ExtensionState, &text)?;
+    Ok(())
+}

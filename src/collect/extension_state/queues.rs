@@ -1,0 +1,147 @@
+//! `queues.sql`: the queues of pgmq, made where they are missing, with the messages that they held.
+//!
+//! Invariant (R15): a message comes back under its own number, with its own visibility time, once; messages that came
+//! later stay. Memory does not grow with the queue: rows are streamed from the file of the member table.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+
+use super::super::context::{Collected, Context};
+use super::super::savepoint::attempt;
+use super::super::setting::quoted;
+use super::super::sql_file::{ENDING, PREAMBLE};
+use super::members::{MemberTable, Members};
+use crate::archive::copy_text::CopyRow;
+use crate::archive::layout::QUEUES_SQL;
+use crate::model::category::Category;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::gap::Gap;
+use crate::model::name::{dollar_quoted, ident, literal_or_null, sql_comment, visible};
+
+/// Rows of one INSERT.
+const BATCH: usize = 200;
+
+struct Queue {
+    name: String,
+    partitioned: bool,
+    unlogged: bool,
+    created_at: String,
+}
+
+pub async fn collect(ctx: &Context<'_>, collected: &mut Collected, members: &Members) -> Result<()> {
+    if !ctx.has_extension("pgmq") || !members.tables.iter().any(|t| t.name.schema == "pgmq" && t.name.name == "meta") {
+        return Ok(());
+    }
+    let query =
+        "SELECT m.queue_name::text, m.is_partitioned, m.is_unlogged, m.created_at::text FROM pgmq.meta m ORDER BY 1";
+    let rows = attempt(ctx.session, ctx.session.rows(query, &[])).await??;
+    let queues: Vec<Queue> = rows
+        .iter()
+        .map(|r| Queue { name: r.get(0), partitioned: r.get(1), unlogged: r.get(2), created_at: r.get(3) })
+        .collect();
+    collected.count("queues", queues.len() as u64);
+    if queues.is_empty() {
+        return Ok(());
+    }
+    let mut out = BufWriter::with_capacity(1 << 16, ctx.sink.create(QUEUES_SQL, Category::ExtensionState)?);
+    for line in [
+        "Queues of pgmq with their messages. Run it after the extensions.",
+        "Queues that are there keep what came later.",
+    ] {
+        writeln!(out, "{}", sql_comment(line))?;
+    }
+    out.write_all(PREAMBLE.as_bytes())?;
+    for queue in &queues {
+        if queue.partitioned {
+            collected.gap(partitioned(&queue.name));
+        }
+        writeln!(out, "{};", create(queue))?;
+        if queue.partitioned {
+            continue;
+        }
+        for prefix in ["q_", "a_"] {
+            let table = format!("{prefix}{}", queue.name.to_lowercase());
+            if let Some(table) = members.tables.iter().find(|t| t.name.schema == "pgmq" && t.name.name == table) {
+                insert(ctx, table, &mut out)?;
+            }
+            set_sequence(members, &format!("{table}_msg_id_seq"), &mut out)?;
+        }
+    }
+    out.write_all(ENDING.as_bytes())?;
+    let writer = out.into_inner().map_err(|e| Failure::new(FailureKind::Failed, e.into_error()))?;
+    writer.finish()?;
+    Ok(())
+}
+
+fn partitioned(queue: &str) -> Gap {
+    Gap::new(
+        "queue_partitioned",
+        format!("partitioned queue '{}' of pgmq", visible(queue)),
+        "pgmq does not record its partition and retention interval",
+        "make it with pgmq.create_partitioned() before running queues.sql, then load its rows from member_tables/",
+    )
+}
+
+fn create(queue: &Queue) -> String {
+    let name = quoted(&queue.name);
+    let make = match (queue.partitioned, queue.unlogged) {
+        (true, _) => format!(
+            "RAISE EXCEPTION 'the partitioned queue % is missing', {name}\n            USING HINT = 'Make it with pgmq.create_partitioned() first.'"
+        ),
+        (false, true) => format!("PERFORM pgmq.create_unlogged({name})"),
+        (false, false) => format!("PERFORM pgmq.create({name})"),
+    };
+    let body = format!(
+        "\nBEGIN\n    IF NOT EXISTS (SELECT FROM pgmq.meta WHERE queue_name = {name}) THEN\n        {make};\n        \
+         UPDATE pgmq.meta SET created_at = {} WHERE queue_name = {name};\n    END IF;\nEND\n",
+        quoted(&queue.created_at)
+    );
+    format!("DO {}", dollar_quoted(&body))
+}
+
+/// All rows of one table, in batches. A number that is taken gets the snapshot's message.
+fn insert(ctx: &Context<'_>, table: &MemberTable, out: &mut impl Write) -> Result<()> {
+    let Some(path) = &table.path else { return Ok(()) };
+    let columns: Vec<String> = table.columns.iter().map(|c| ident(c)).collect();
+    let updates: Vec<String> =
+        columns.iter().filter(|c| *c != "\"msg_id\"").map(|c| format!("{c} = excluded.{c}")).collect();
+    let head = format!("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES", table.name.sql(), columns.join(", "));
+    let tail = format!("\nON CONFLICT (msg_id) DO UPDATE SET {};", updates.join(", "));
+    let mut reader = BufReader::with_capacity(1 << 16, File::open(ctx.sink.place(path)?)?);
+    let mut line = Vec::new();
+    let mut in_batch = 0;
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        let row = CopyRow::new(line.strip_suffix(b"\n").unwrap_or(&line), columns.len());
+        let values: Vec<String> =
+            row.texts().iter().map(|v| literal_or_null(v.as_deref()).trim_start().to_string()).collect();
+        let before = if in_batch == 0 { head.as_str() } else { "," };
+        write!(out, "{before}\n({})", values.join(", "))?;
+        in_batch += 1;
+        if in_batch == BATCH {
+            writeln!(out, "{tail}")?;
+            in_batch = 0;
+        }
+        line.clear();
+    }
+    if in_batch > 0 {
+        writeln!(out, "{tail}")?;
+    }
+    Ok(())
+}
+
+/// The next number is never below the snapshot's.
+fn set_sequence(members: &Members, name: &str, out: &mut impl Write) -> Result<()> {
+    let Some(found) = members.sequences.iter().find(|s| s.name.schema == "pgmq" && s.name.name == name) else {
+        return Ok(());
+    };
+    let sequence = found.name.sql();
+    let body = format!(
+        "\nBEGIN\n    IF EXISTS (SELECT FROM {sequence} s WHERE s.last_value < {value} OR (s.last_value = {value} AND {called} AND NOT s.is_called)) THEN\n        \
+         PERFORM setval({}, {value}, {called});\n    END IF;\nEND\n",
+        quoted(&sequence),
+        value = found.last_value,
+        called = found.is_called,
+    );
+    writeln!(out, "DO {};", dollar_quoted(&body))?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! `rls_policies_complete.sql`: row level security of every schema, executable.
+//!
+//! Invariant (R3, R33): every table with row level security is in the file with its two flags, also one without a
+//! policy (which nobody can read). A policy for a role that is missing stops the restore: to lose a restrictive policy
+//! silently would open data.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tokio_postgres::Row;
+
+use super::context::{CollectFuture, Collected, Collector, Context, Stage};
+use super::do_block::do_block;
+use super::setting::quoted;
+use super::sql_file::SqlFile;
+use crate::archive::layout::POLICIES_SQL;
+use crate::model::category::Category;
+use crate::model::failure::Result;
+use crate::model::name::{QualifiedName, dollar_quoted, ident};
+
+pub const COLLECTOR: Collector =
+    Collector { name: "policies", category: Category::Policies, stage: Stage::Catalogs, run };
+
+const APPLY: &str = include_str!("sql/policies_apply.sql");
+
+/// One policy, as `sql/policies.sql` reads it.
+pub struct Policy {
+    pub table: QualifiedName,
+    pub name: String,
+    pub permissive: bool,
+    pub command: &'static str,
+    /// Quoted, or PUBLIC.
+    pub roles: Vec<String>,
+    pub using: Option<String>,
+    pub with_check: Option<String>,
+    pub comment: Option<String>,
+    pub of_extension: bool,
+}
+
+impl Policy {
+    fn read(row: &Row) -> Self {
+        let command = match row.get::<_, String>("command").as_str() {
+            "r" => "SELECT",
+            "a" => "INSERT",
+            "w" => "UPDATE",
+            "d" => "DELETE",
+            _ => "ALL",
+        };
+        let mut roles: Vec<String> = row.get::<_, Vec<String>>("roles").iter().map(|r| ident(r)).collect();
+        if row.get("to_public") {
+            roles.insert(0, "PUBLIC".to_string());
+        }
+        Self {
+            table: QualifiedName::new(row.get::<_, String>("schema"), row.get::<_, String>("table")),
+            name: row.get("name"),
+            permissive: row.get("permissive"),
+            command,
+            roles,
+            using: row.get("using"),
+            with_check: row.get("with_check"),
+            comment: row.get("comment"),
+            of_extension: row.get("of_extension"),
+        }
+    }
+
+    /// The statements that make this policy what it was, whatever there is now.
+    fn statements(&self) -> Vec<String> {
+        let on = format!("{} ON {}", ident(&self.name), self.table.sql());
+        let kind = if self.permissive { "PERMISSIVE" } else { "RESTRICTIVE" };
+        let mut create = format!("CREATE POLICY {on} AS {kind} FOR {} TO {}", self.command, self.roles.join(", "));
+        for (word, expression) in [("USING", &self.using), ("WITH CHECK", &self.with_check)] {
+            if let Some(expression) = expression {
+                create.push_str(&format!("\n    {word} ({expression})"));
+            }
+        }
+        let mut out = vec![format!("DROP POLICY IF EXISTS {on}"), create];
+        if let Some(comment) = &self.comment {
+            out.push(format!("COMMENT ON POLICY {on} IS {}", quoted(comment)));
+        }
+        out
+    }
+
+    /// The extension brings this one. Whoever restores may not own its table: it is made only where it is missing.
+    fn only_where_missing(&self) -> String {
+        let statements: Vec<String> = self.statements().iter().skip(1).map(|s| format!("        {s};\n")).collect();
+        let table = quoted(&self.table.sql());
+        let body = format!(
+            "\nBEGIN\n    IF to_regclass({table}) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy\n                   \
+             WHERE polrelid = to_regclass({table}) AND polname = {}) THEN\n{}    END IF;\nEND\n",
+            quoted(&self.name),
+            statements.concat()
+        );
+        format!("DO {}", dollar_quoted(&body))
+    }
+}
+
+fn run<'a>(ctx: &'a Context<'a>) -> CollectFuture<'a> {
+    Box::pin(collect(ctx))
+}
+
+/// All policies of the snapshot, by schema, table and name.
+pub async fn read(ctx: &Context<'_>) -> Result<Vec<Policy>> {
+    Ok(ctx.session.rows(include_str!("sql/policies.sql"), &[]).await?.iter().map(Policy::read).collect())
+}
+
+async fn collect(ctx: &Context<'_>) -> Result<Collected> {
+    let policies = read(ctx).await?;
+    let mut names: BTreeMap<&QualifiedName, Vec<&str>> = BTreeMap::new();
+    for policy in &policies {
+        names.entry(&policy.table).or_default().push(&policy.name);
+    }
+    let mut tables: Vec<Value> = Vec::new();
+    let mut enabled = 0;
+    for row in ctx.session.rows(include_str!("sql/policy_tables.sql"), &[]).await? {
+        let table = QualifiedName::new(row.get::<_, String>("schema"), row.get::<_, String>("table"));
+        let (on, forced, member): (bool, bool, bool) = (row.get("enabled"), row.get("forced"), row.get("of_extension"));
+        enabled += u64::from(on);
+        let policies = names.get(&table).cloned().unwrap_or_default();
+        tables.push(json!({
+            "table": table.sql(), "enabled": on, "forced": forced, "of_extension": member, "policies": policies,
+        }));
+    }
+    let mut file = SqlFile::new(&[
+        "Row level security: ENABLE and FORCE of every table, and every policy.",
+        "Run it after the roles and the schema. A role that is missing stops the file: nothing is half applied.",
+    ]);
+    file.statement(&do_block(APPLY, &json!({"tables": tables})));
+    for policy in &policies {
+        file.blank();
+        if policy.of_extension {
+            file.statement(&policy.only_where_missing());
+        } else {
+            policy.statements().iter().for_each(|statement| file.statement(statement));
+        }
+    }
+    ctx.sink.write(POLICIES_SQL, Category::Policies, file.finish().as_bytes())?;
+    let mut collected = Collected::default();
+    collected.count("policies", policies.len() as u64);
+    collected.count("tables_with_rls", enabled);
+    Ok(collected)
+}

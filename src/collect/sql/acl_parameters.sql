@@ -1,0 +1,14 @@
+-- Grants on server parameters (15 and later). The bootstrap superuser is the one who grants them.
+SELECT 'parameter' AS kind, ARRAY[p.parname] AS name, false AS optional,
+       (SELECT jsonb_agg(jsonb_build_array(e.grantee, e.grantor, e.privileges) ORDER BY e.grantee, e.grantor)
+        FROM (
+            SELECT CASE WHEN x.grantee = 0 THEN 'public' WHEN x.grantee = 10 THEN 'pg_object_owner' ELSE g.rolname END AS grantee,
+                   CASE WHEN x.grantor = 10 THEN 'pg_object_owner' ELSE b.rolname END AS grantor,
+                   string_agg(x.privilege_type || CASE WHEN x.is_grantable THEN '*' ELSE '' END, ',' ORDER BY x.privilege_type) AS privileges
+            FROM pg_catalog.aclexplode(p.paracl) x
+            LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantee
+            JOIN pg_catalog.pg_roles b ON b.oid = x.grantor
+            WHERE x.grantee = 0 OR g.oid IS NOT NULL
+            GROUP BY 1, 2) e)::text AS acl
+FROM pg_catalog.pg_parameter_acl p
+ORDER BY p.parname

@@ -1,0 +1,40 @@
+
+-- A job is found again by its name and user, or (without a name) by what it does and when. Its runs are not restored.
+DECLARE
+    state jsonb := /*DATA*/;
+    is_super boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
+    job record; have record; id bigint; db text;
+BEGIN
+    IF to_regclass('cron.job') IS NULL THEN
+        RAISE EXCEPTION 'pg_cron is not installed in this database' USING HINT = 'It lives in the database that cron.database_name names.';
+    END IF;
+    FOR job IN SELECT * FROM jsonb_to_recordset(state -> 'jobs')
+        AS x (jobname text, schedule text, command text, database text, username text, active boolean)
+    LOOP
+        db := CASE WHEN job.database = state ->> 'database' THEN current_database() ELSE job.database END;
+        SELECT j.* INTO have FROM cron.job j
+        WHERE j.username = job.username AND j.jobname::text IS NOT DISTINCT FROM job.jobname
+          AND (job.jobname IS NOT NULL OR (j.schedule = job.schedule AND j.command = job.command))
+        ORDER BY j.database <> db, j.jobid LIMIT 1;
+        id := have.jobid;
+        IF NOT FOUND THEN
+            IF job.username = current_user AND job.jobname IS NULL THEN
+                id := cron.schedule(job.schedule, job.command);
+            ELSIF job.username = current_user THEN
+                id := cron.schedule(job.jobname, job.schedule, job.command);
+            ELSIF is_super THEN
+                -- cron.schedule() makes jobs for whoever calls it, and would replace a job of that name of his.
+                INSERT INTO cron.job (schedule, command, database, username, active, jobname)
+                VALUES (job.schedule, job.command, db, job.username, job.active, job.jobname) RETURNING jobid INTO id;
+            ELSE
+                RAISE WARNING 'cron job % belongs to %: % cannot make it', coalesce(job.jobname, job.schedule), job.username, current_user;
+                CONTINUE;
+            END IF;
+        END IF;
+        SELECT j.* INTO have FROM cron.job j WHERE j.jobid = id;
+        IF (have.schedule, have.command, have.database, have.active) IS DISTINCT FROM (job.schedule, job.command, db, job.active) THEN
+            PERFORM cron.alter_job(job_id := id, schedule := job.schedule, command := job.command,
+                                   database := CASE WHEN have.database <> db THEN db END, active := job.active);
+        END IF;
+    END LOOP;
+END

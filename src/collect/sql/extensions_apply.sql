@@ -1,0 +1,26 @@
+
+DECLARE
+    state jsonb := /*DATA*/;
+    e record; have text;
+BEGIN
+    FOR e IN SELECT * FROM jsonb_to_recordset(state -> 'extensions') AS x (name text, version text, schema text, makes_schema boolean) LOOP
+        SELECT x.extversion INTO have FROM pg_catalog.pg_extension x WHERE x.extname = e.name;
+        IF FOUND THEN
+            IF have <> e.version THEN
+                RAISE WARNING 'extension % is here in version %, it was %', e.name, have, e.version;
+            END IF;
+            CONTINUE;
+        END IF;
+        IF NOT e.makes_schema AND to_regnamespace(quote_ident(e.schema)) IS NULL THEN
+            EXECUTE format('CREATE SCHEMA %I', e.schema);
+        END IF;
+        IF EXISTS (SELECT FROM pg_catalog.pg_available_extension_versions v WHERE v.name = e.name AND v.version = e.version) THEN
+            EXECUTE format('CREATE EXTENSION IF NOT EXISTS %I%s VERSION %L', e.name,
+                           CASE WHEN e.makes_schema THEN '' ELSE format(' WITH SCHEMA %I', e.schema) END, e.version);
+        ELSE
+            RAISE WARNING 'extension % is not available in version %: taking this server''s own', e.name, e.version;
+            EXECUTE format('CREATE EXTENSION IF NOT EXISTS %I%s', e.name,
+                           CASE WHEN e.makes_schema THEN '' ELSE format(' WITH SCHEMA %I', e.schema) END);
+        END IF;
+    END LOOP;
+END

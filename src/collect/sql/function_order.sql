@@ -1,0 +1,5 @@
+-- Which function must exist before which other: bodies in SQL-standard form, default expressions, parts of aggregates.
+SELECT d.objid AS function, d.refobjid AS needs
+FROM pg_catalog.pg_depend d
+WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+  AND d.objid <> d.refobjid AND d.deptype = 'n'

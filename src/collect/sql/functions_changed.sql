@@ -1,0 +1,6 @@
+-- Functions whose row of the snapshot has a successor: their xmax is set, and not by a transaction that the snapshot saw end.
+SELECT p.oid
+FROM pg_catalog.pg_proc p,
+     (SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) % 4294967296 AS low) s
+WHERE p.xmax::text <> '0' AND (p.xmax::text::int8 - s.low + 4294967296) % 4294967296 < 2147483648
+  AND p.oid = ANY ($1)

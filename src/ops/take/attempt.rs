@@ -1,0 +1,343 @@
+//! One attempt at one instant: export the snapshot, read the catalogs beside pg_dump, derive, collect.
+//!
+//! Invariant: everything in an attempt shows the same exported snapshot. The holder of that snapshot outlives every
+//! reader; when it dies, or the run is cancelled, pg_dump and every thread end before this returns.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::task::{AbortHandle, block_in_place};
+
+use super::catalogs::{self, CatalogFacts};
+use super::collectors::Harvest;
+use super::dump::{self, ArchiveOrder, ArchiveResult, ArchiveState};
+use super::dump_failure::DumpFailure;
+use super::preflight::Preflight;
+use super::selection::Selection;
+use super::{Job, millis, queue};
+use crate::archive::layout;
+use crate::archive::reader::{ArchiveData, DataFile};
+use crate::archive::sink::ArtifactSink;
+use crate::collect::context::{CollectSettings, Collector, Context, Seal, Stage};
+use crate::collect::registry;
+use crate::config;
+use crate::model::category::Category;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::monitor::{Event, Phase};
+use crate::pg::session::Session;
+use crate::pg::snapshot::{ExportedSnapshot, SnapshotHolder};
+use crate::pgtools::dump::DumpOrder;
+use crate::pgtools::environment::LibpqEnvironment;
+
+/// What one attempt is given.
+pub struct Attempt<'a> {
+    pub job: &'a Job<'a>,
+    pub selection: &'a Selection,
+    pub preflight: &'a Preflight,
+    pub restarts: u32,
+    pub folder: &'a Path,
+}
+
+/// What a whole attempt found.
+pub struct AttemptDone {
+    pub exported: ExportedSnapshot,
+    pub restarts: u32,
+    pub jobs: u32,
+    pub catalogs: CatalogFacts,
+    pub archive: Option<ArchiveResult>,
+    pub harvest: Harvest,
+    pub sink: ArtifactSink,
+    /// Write counters, read before the snapshot was exported.
+    pub counters_sha256: String,
+}
+
+impl Attempt<'_> {
+    /// Runs it. `Overtaken` means: start over with a new snapshot.
+    pub async fn run(&self) -> Result<AttemptDone, DumpFailure> {
+        let job = self.job;
+        let plain = job.or_cancelled(Session::open(job.source, &job.application_name)).await?;
+        let counters_sha256 = job.or_cancelled(crate::pg::catalog::marker::counters(&plain)).await?;
+        let holder = job.or_cancelled(SnapshotHolder::export(job.source, &job.application_name)).await?;
+        let session = job.or_cancelled(Session::join(job.source, &job.application_name, &holder.exported)).await?;
+        let sink = ArtifactSink::new(self.folder);
+        let state = Arc::new(ArchiveState::default());
+        let _stoppers = [stop_on_cancel(job, &state), stop_on_death(&holder, &state)];
+        let mut harvest = Harvest::default();
+        let result = self.read(&session, &plain, &holder, &state, &sink, &mut harvest).await;
+        if let Some(why) = holder.death().filter(|_| result.is_err() && !job.cancel.is_cancelled()) {
+            let text = format!("the session that held the snapshot was lost: {why}");
+            return Err(DumpFailure::Other(
+                Failure::msg(FailureKind::Unreachable, text)
+                    .hint("is the server up? nothing was kept; run the same command again"),
+            ));
+        }
+        let (catalogs, archive) = result?;
+        Ok(AttemptDone {
+            exported: holder.exported.clone(),
+            restarts: self.restarts,
+            jobs: self.jobs(),
+            catalogs,
+            archive,
+            harvest,
+            sink,
+            counters_sha256,
+        })
+    }
+
+    async fn read(
+        &self,
+        session: &Session,
+        plain: &Session,
+        holder: &SnapshotHolder,
+        state: &Arc<ArchiveState>,
+        sink: &ArtifactSink,
+        harvest: &mut Harvest,
+    ) -> Result<(CatalogFacts, Option<ArchiveResult>), DumpFailure> {
+        let job = self.job;
+        let order = if self.selection.needs_archive() { Some(self.dump_order(session, holder).await?) } else { None };
+        let environment = LibpqEnvironment::new(job.source, &job.application_name)?;
+        let handle = Handle::current();
+        let (archive, catalogs) = block_in_place(|| {
+            std::thread::scope(|scope| {
+                let archive = order.map(|dump| {
+                    let environment = &environment;
+                    scope.spawn(move || self.archive(environment, dump, state, sink))
+                });
+                let has_archive = archive.is_some();
+                let catalogs = handle.block_on(async {
+                    let watch = async {
+                        queue::watch(plain, &job.application_name, job.monitor).await;
+                        std::future::pending::<()>().await;
+                    };
+                    tokio::select! {
+                        facts = self.catalogs(session, state, sink, harvest, has_archive) => facts,
+                        () = watch => Err(DumpFailure::Stopped),
+                        _ = job.cancel.cancelled() => Err(DumpFailure::Stopped),
+                    }
+                });
+                if catalogs.is_err() {
+                    state.stop();
+                }
+                (archive.map(|a| self.joined(a, plain, &handle)).transpose(), catalogs)
+            })
+        });
+        // What pg_dump says goes first, but for "stopped", which somebody else has the reason for.
+        let (archive, catalogs) = match (archive, catalogs) {
+            (Err(DumpFailure::Stopped), Err(failure)) | (Err(failure), _) | (Ok(_), Err(failure)) => {
+                return Err(failure);
+            }
+            (Ok(archive), Ok(catalogs)) => (archive, catalogs),
+        };
+        self.collect_from_archive(session, &catalogs, archive.as_ref(), sink, harvest).await?;
+        Ok((catalogs, archive))
+    }
+
+    /// Waits for the archive's thread; meanwhile tells of queues for locks.
+    fn joined(
+        &self,
+        archive: std::thread::ScopedJoinHandle<'_, Result<ArchiveResult, DumpFailure>>,
+        plain: &Session,
+        handle: &Handle,
+    ) -> Result<ArchiveResult, DumpFailure> {
+        handle.block_on(async {
+            let done = async {
+                while !archive.is_finished() {
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                }
+            };
+            let watch = async {
+                queue::watch(plain, &self.job.application_name, self.job.monitor).await;
+                std::future::pending::<()>().await;
+            };
+            tokio::select! { () = done => {}, () = watch => {} }
+        });
+        archive.join().unwrap_or_else(|_| Err(DumpFailure::other("the archive's thread failed")))
+    }
+
+    fn jobs(&self) -> u32 {
+        // A parallel pg_dump dies when an ALTER TABLE queues behind its first lock; a single one does not.
+        let machine =
+            u32::try_from(std::thread::available_parallelism().map_or(2, std::num::NonZero::get)).unwrap_or(2);
+        let asked = self.job.settings.jobs.unwrap_or(if self.job.request.background { 1 } else { machine.min(4) });
+        if self.restarts > 0 { 1 } else { asked }
+    }
+
+    async fn dump_order(&self, session: &Session, holder: &SnapshotHolder) -> Result<DumpOrder, DumpFailure> {
+        let selection = self.selection;
+        let (mut tables, mut exclude_data) = (Vec::new(), Vec::new());
+        if !selection.tables.is_empty() || !selection.exclude_data.is_empty() {
+            let facts = crate::pg::catalog::tables::tables(session).await?;
+            let named = Selection::matching(&selection.tables, &facts)?;
+            tables = named.into_iter().map(|t| t.name.clone()).collect();
+            let left_out = Selection::matching(&selection.exclude_data, &facts).unwrap_or_default();
+            exclude_data = left_out.into_iter().map(|t| t.name.clone()).collect();
+        }
+        Ok(DumpOrder {
+            folder: self.folder.join(layout::DUMP_DIR),
+            exported_snapshot: holder.exported.id.clone(),
+            jobs: self.jobs(),
+            lock_wait: self.job.settings.lock_wait,
+            schema_only: false,
+            data_only: false,
+            tables,
+            exclude_data,
+            encoding: (self.preflight.facts.encoding != "SQL_ASCII").then(|| "UTF8".to_string()),
+        })
+    }
+
+    fn archive(
+        &self,
+        environment: &LibpqEnvironment,
+        dump: DumpOrder,
+        state: &ArchiveState,
+        sink: &ArtifactSink,
+    ) -> Result<ArchiveResult, DumpFailure> {
+        let clock = Instant::now();
+        let bytes_total = Some(self.preflight.facts.database_bytes);
+        self.job.monitor.event(Event::PhaseStarted { phase: Phase::Dump, bytes_total });
+        let order = ArchiveOrder {
+            client: &self.preflight.client,
+            environment,
+            threads: dump.jobs.max(1) as usize,
+            dump,
+            codec: self.preflight.codec,
+            csv: self.selection.has(Category::Csv),
+            readable_sql: self.selection.has(Category::ReadableSql),
+            compressed: self.selection.compressed,
+        };
+        let result = dump::run(&order, state, sink, self.job.monitor)?;
+        let rows: u64 = result.tables.iter().map(|t| t.fingerprint.rows).sum();
+        let summary = format!("{} tables, {rows} rows", result.tables.len());
+        self.job.monitor.event(Event::PhaseEnded { phase: Phase::Dump, summary, duration_ms: millis(clock.elapsed()) });
+        Ok(result)
+    }
+
+    /// The catalogs, and then the proof that nothing moved under them.
+    async fn catalogs(
+        &self,
+        session: &Session,
+        state: &ArchiveState,
+        sink: &ArtifactSink,
+        harvest: &mut Harvest,
+        has_archive: bool,
+    ) -> Result<CatalogFacts, DumpFailure> {
+        let clock = Instant::now();
+        self.job.monitor.event(Event::PhaseStarted { phase: Phase::Catalogs, bytes_total: None });
+        let client_major = self.preflight.client.major;
+        let facts = catalogs::read(session, client_major, self.selection).await?;
+        let settings = self.collect_settings()?;
+        let context = self.context(session, &facts, &settings, sink, None);
+        let (files, database): (Vec<&Collector>, Vec<&Collector>) = registry::ALL
+            .iter()
+            .filter(|c| c.stage == Stage::Catalogs)
+            .partition(|c| matches!(c.category, Category::EdgeFunctions | Category::Migrations | Category::Project));
+        harvest.run(&context, self.selection, &database).await?;
+        if has_archive {
+            catalogs::wait_for_locks(state).await?;
+        }
+        let fresh = Session::open(self.job.source, &self.job.application_name).await?;
+        catalogs::check_drift(session, &fresh).await?;
+        drop(fresh);
+        harvest.run(&context, self.selection, &files).await?;
+        let summary = format!("{} objects, {} tables", facts.inventory.objects.len(), facts.inventory.tables.len());
+        self.job.monitor.event(Event::PhaseEnded {
+            phase: Phase::Catalogs,
+            summary,
+            duration_ms: millis(clock.elapsed()),
+        });
+        Ok(facts)
+    }
+
+    async fn collect_from_archive(
+        &self,
+        session: &Session,
+        facts: &CatalogFacts,
+        archive: Option<&ArchiveResult>,
+        sink: &ArtifactSink,
+        harvest: &mut Harvest,
+    ) -> Result<(), DumpFailure> {
+        let clock = Instant::now();
+        self.job.monitor.event(Event::PhaseStarted { phase: Phase::Collect, bytes_total: None });
+        let files: Vec<DataFile> =
+            archive.map(|a| a.tables.iter().map(|t| t.data.clone()).collect()).unwrap_or_default();
+        let data = ArchiveData { folder: self.folder.join(layout::DUMP_DIR), files };
+        let settings = self.collect_settings()?;
+        let context = self.context(session, facts, &settings, sink, Some(&data));
+        let late: Vec<&Collector> = registry::ALL.iter().filter(|c| c.stage == Stage::Archive).collect();
+        tokio::select! {
+            result = harvest.run(&context, self.selection, &late) => result?,
+            _ = self.job.cancel.cancelled() => return Err(DumpFailure::Stopped),
+        }
+        let summary = format!("{} collectors", harvest.outcomes.len());
+        self.job.monitor.event(Event::PhaseEnded {
+            phase: Phase::Collect,
+            summary,
+            duration_ms: millis(clock.elapsed()),
+        });
+        Ok(())
+    }
+
+    fn context<'c>(
+        &'c self,
+        session: &'c Session,
+        facts: &'c CatalogFacts,
+        settings: &'c CollectSettings,
+        sink: &'c ArtifactSink,
+        archive: Option<&'c ArchiveData>,
+    ) -> Context<'c> {
+        Context {
+            session,
+            abilities: &self.preflight.abilities,
+            inventory: &facts.inventory,
+            settings,
+            sink,
+            archive,
+            monitor: self.job.monitor,
+        }
+    }
+
+    fn collect_settings(&self) -> Result<CollectSettings> {
+        let settings = self.job.settings;
+        Ok(CollectSettings {
+            project_dir: settings.project_dir.clone(),
+            storage_dir: settings.storage_dir.clone(),
+            user_role_tables: settings.user_role_tables.clone(),
+            encryption_functions: settings.encryption_functions.clone(),
+            keep_sessions: settings.keep_sessions,
+            seal: match (&settings.seal, &settings.seal_passphrase) {
+                (Some(config::Seal::Recipients(keys)), _) => Some(Seal::Recipients(keys.clone())),
+                (Some(config::Seal::Passphrase(_)), Some(secret)) => Some(Seal::Passphrase(secret.clone())),
+                _ => None,
+            },
+        })
+    }
+}
+
+/// Aborts its task when dropped.
+struct Stopper(AbortHandle);
+
+impl Drop for Stopper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn stop_on_cancel(job: &Job<'_>, state: &Arc<ArchiveState>) -> Stopper {
+    let (cancel, state) = (job.cancel.clone(), Arc::clone(state));
+    let task = tokio::spawn(async move {
+        cancel.cancelled().await;
+        state.stop();
+    });
+    Stopper(task.abort_handle())
+}
+
+fn stop_on_death(holder: &SnapshotHolder, state: &Arc<ArchiveState>) -> Stopper {
+    let (mut death, state) = (holder.deaths(), Arc::clone(state));
+    let task = tokio::spawn(async move {
+        let _ = death.wait_for(Option::is_some).await;
+        state.stop();
+    });
+    Stopper(task.abort_handle())
+}

@@ -1,0 +1,63 @@
+//! What the catalogs say under the snapshot, and the proof that it was still true when it was read.
+//!
+//! Invariant (facts 5): text that the server deparses from its caches (definitions, column names) may show a newer
+//! state than the snapshot. So once pg_dump holds its locks, the snapshot is compared with the present: an object that
+//! moved in between means that the run starts over, never that it goes on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::dump::ArchiveState;
+use super::dump_failure::DumpFailure;
+use super::selection::Selection;
+use crate::model::failure::Result;
+use crate::model::inventory::{Inventory, TableFacts};
+use crate::model::name::visible;
+use crate::pg::catalog::{coverage, drift, inventory};
+use crate::pg::session::Session;
+
+/// Read once, under the snapshot.
+pub struct CatalogFacts {
+    pub inventory: Inventory,
+    /// Entries that pg_dump must write, by kind; empty when only some tables were asked for.
+    pub expected: BTreeMap<String, u64>,
+    /// Tables whose rows were left out on purpose.
+    pub rows_excluded: Vec<TableFacts>,
+    /// Hash over all of it, for `--if-changed`.
+    pub catalogs_sha256: String,
+}
+
+pub async fn read(session: &Session, client_major: u32, selection: &Selection) -> Result<CatalogFacts> {
+    let inventory = inventory::inventory(session).await?;
+    let excluded = Selection::matching(&selection.exclude_data, &inventory.tables).unwrap_or_default();
+    let rows_excluded: Vec<TableFacts> = excluded.into_iter().cloned().collect();
+    let oids: Vec<u32> = rows_excluded.iter().map(|t| t.oid).collect();
+    let expected = if selection.tables.is_empty() && selection.needs_archive() {
+        coverage::counts(session, client_major, &oids).await?
+    } else {
+        BTreeMap::new()
+    };
+    let catalogs_sha256 = crate::pg::catalog::marker::catalogs(session, &inventory.objects).await?;
+    Ok(CatalogFacts { inventory, expected, rows_excluded, catalogs_sha256 })
+}
+
+/// Waits until pg_dump has taken its locks: then its table of contents is there.
+pub async fn wait_for_locks(state: &ArchiveState) -> Result<(), DumpFailure> {
+    while state.toc().is_none() {
+        if state.stopped() {
+            return Err(DumpFailure::Stopped);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// Fails with `Overtaken` when an object of the snapshot is different now.
+pub async fn check_drift(session: &Session, fresh: &Session) -> Result<(), DumpFailure> {
+    let moved = drift::drift(session, fresh).await?;
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = moved.iter().take(3).map(|d| visible(&d.name)).collect();
+    Err(DumpFailure::Overtaken(format!("{} changed meanwhile", names.join(", "))))
+}

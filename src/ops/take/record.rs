@@ -1,0 +1,212 @@
+//! The record of a run: gaps that only the whole picture shows, counts, `inventory.json`, the page for a person, the
+//! restore script, and the manifest's draft.
+//!
+//! Invariant: `complete` is true only for a full snapshot without a gap, without a failed collector, and with catalogs
+//! and archive agreeing on every kind of object.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use super::attempt::AttemptDone;
+use super::preflight::Preflight;
+use super::selection::Selection;
+use super::{Job, millis, unchanged};
+use crate::archive::layout;
+use crate::archive::seal::Sealed;
+use crate::model::category::Category;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::gap::Gap;
+use crate::model::ids::SnapshotName;
+use crate::model::manifest::{ChangeMarker, Consistency, Coverage, FORMAT, Manifest, SnapshotKind, TableRecord, Tools};
+use crate::model::outcome::Outcome;
+use crate::model::report::TakeReport;
+use crate::pg::catalog::coverage::{coverage, disagreements};
+use crate::render::{RestoreScriptFacts, manifest_markdown, restore_script};
+
+/// Writes the last files and builds the manifest without checksums (sealing fills them in).
+pub fn draft(
+    job: &Job<'_>,
+    selection: &Selection,
+    preflight: &Preflight,
+    done: &AttemptDone,
+    name: &SnapshotName,
+    elapsed: Duration,
+) -> Result<Manifest> {
+    write_inventory(done)?;
+    let coverage = compared(done);
+    let gaps = gaps(preflight, done, &coverage);
+    let failed = done.harvest.outcomes.iter().any(|o| matches!(o.outcome, Outcome::Failed { .. }));
+    let marker = ChangeMarker {
+        transaction_horizon: done.exported.transaction_horizon.clone(),
+        catalogs_sha256: done.catalogs.catalogs_sha256.clone(),
+        counters_sha256: done.counters_sha256.clone(),
+        files_sha256: unchanged::files_sha256(job)?,
+        settings_sha256: unchanged::settings_sha256(job, preflight, selection),
+    };
+    let mut manifest = Manifest {
+        format: FORMAT,
+        id: name.clone(),
+        kind: selection.kind,
+        complete: selection.kind == SnapshotKind::Full && gaps.is_empty() && !failed,
+        label: job.request.label.as_ref().map(|l| l.as_str().to_string()),
+        note: job.request.note.clone(),
+        tags: job.request.tags.clone(),
+        created_at: job.request.now,
+        duration_ms: millis(elapsed),
+        source: preflight.facts.clone(),
+        consistency: Consistency {
+            exported_snapshot: done.exported.id.clone(),
+            taken_at: done.exported.taken_at,
+            wal_lsn: done.exported.wal_lsn.clone(),
+            transaction_horizon: done.exported.transaction_horizon.clone(),
+            restarts: done.restarts,
+        },
+        tools: Tools {
+            stacksnap: env!("CARGO_PKG_VERSION").to_string(),
+            pg_dump: preflight.client.version.clone(),
+            codec: preflight.codec.word().to_string(),
+            jobs: done.jobs,
+        },
+        counts: BTreeMap::new(),
+        coverage,
+        tables: tables(done),
+        outcomes: done.harvest.outcomes.clone(),
+        gaps,
+        secrets: done.harvest.secrets.clone(),
+        artifacts: done.sink.artifacts(),
+        change_marker: Some(marker),
+        sha256sums_sha256: String::new(),
+        manifest_sha256: String::new(),
+    };
+    manifest.counts = counts(&manifest, done);
+    let script = restore_script(&RestoreScriptFacts::from_manifest(&manifest))?;
+    let mut writer = done.sink.create_executable(layout::RESTORE_SCRIPT, Category::Report)?;
+    writer.write_all(script.as_bytes())?;
+    writer.finish()?;
+    manifest.artifacts = done.sink.artifacts();
+    done.sink.write(layout::BACKUP_MANIFEST, Category::Report, manifest_markdown(&manifest)?.as_bytes())?;
+    Ok(manifest)
+}
+
+fn write_inventory(done: &AttemptDone) -> Result<()> {
+    let writer = done.sink.create(layout::INVENTORY_JSON, Category::Report)?;
+    let mut buffered = std::io::BufWriter::with_capacity(1 << 20, writer);
+    let fingerprints: BTreeMap<String, (u64, String)> = done
+        .archive
+        .iter()
+        .flat_map(|a| &a.tables)
+        .map(|t| (t.data.table.plain(), (t.fingerprint.rows, t.fingerprint.hex())))
+        .collect();
+    #[derive(serde::Serialize)]
+    struct Document<'a> {
+        #[serde(flatten)]
+        inventory: &'a crate::model::inventory::Inventory,
+        rows_and_fingerprints: BTreeMap<String, (u64, String)>,
+    }
+    let document = Document { inventory: &done.catalogs.inventory, rows_and_fingerprints: fingerprints };
+    serde_json::to_writer(&mut buffered, &document).map_err(|e| Failure::new(FailureKind::Failed, e))?;
+    buffered.write_all(b"\n")?;
+    let writer = buffered.into_inner().map_err(|e| Failure::from(e.into_error()))?;
+    writer.finish()?;
+    Ok(())
+}
+
+fn compared(done: &AttemptDone) -> Vec<Coverage> {
+    match &done.archive {
+        Some(archive) if !done.catalogs.expected.is_empty() => coverage(&done.catalogs.expected, &archive.toc.counts()),
+        _ => Vec::new(),
+    }
+}
+
+fn gaps(preflight: &Preflight, done: &AttemptDone, coverage: &[Coverage]) -> Vec<Gap> {
+    let mut gaps = done.harvest.gaps.clone();
+    for kind in disagreements(coverage) {
+        let why = format!("the catalogs have {}, the archive has {}", kind.in_catalogs, kind.in_archive);
+        let todo =
+            "dump that kind with pg_dump as a superuser, or write it down by hand; inventory.json has every definition";
+        gaps.push(Gap::new("coverage_disagrees", kind.kind.clone(), why, todo));
+    }
+    for missing in &preflight.missing {
+        let why = format!("the role lacks {}", missing.privilege);
+        gaps.push(Gap::new("privilege_missing", missing.what.clone(), why, missing.todo.clone()));
+    }
+    for table in &done.catalogs.rows_excluded {
+        let todo = "take it off exclude_data when its rows matter";
+        gaps.push(Gap::new("rows_excluded", table.name.plain(), "its rows were left out as asked", todo));
+    }
+    if preflight.facts.is_standby {
+        for table in done.catalogs.inventory.tables.iter().filter(|t| t.persistence == 'u') {
+            let todo = "take the snapshot from the primary";
+            gaps.push(Gap::new(
+                "unlogged_on_standby",
+                table.name.plain(),
+                "a standby has no rows of unlogged tables",
+                todo,
+            ));
+        }
+    }
+    gaps
+}
+
+fn tables(done: &AttemptDone) -> Vec<TableRecord> {
+    let derived = done.archive.iter().flat_map(|a| &a.tables);
+    derived
+        .map(|table| TableRecord {
+            name: table.data.table.clone(),
+            rows: table.fingerprint.rows,
+            fingerprint: table.fingerprint.hex(),
+            bytes_raw: table.bytes_raw,
+            data_file: Some(table.data_path.clone()),
+            csv_file: table.csv_path.clone(),
+            columns: table.data.columns.clone(),
+        })
+        .collect()
+}
+
+/// Words for a person; `<word>_all` where the plain word counts the schema `public` only.
+fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for outcome in &manifest.outcomes {
+        if let Outcome::Collected { counts: own } = &outcome.outcome {
+            counts.extend(own.iter().map(|(word, n)| (word.clone(), *n)));
+        }
+    }
+    let inventory = &done.catalogs.inventory;
+    let kinds = inventory.counts();
+    for (word, kind) in [
+        ("views", "VIEW"),
+        ("materialized_views", "MATERIALIZED VIEW"),
+        ("indexes", "INDEX"),
+        ("triggers", "TRIGGER"),
+        ("sequences", "SEQUENCE"),
+    ] {
+        counts.insert(word.to_string(), kinds.get(kind).copied().unwrap_or(0));
+    }
+    if done.archive.is_some() {
+        let public = manifest.tables.iter().filter(|t| t.name.schema == "public").count() as u64;
+        counts.insert("tables_all".into(), manifest.tables.len() as u64);
+        counts.insert("tables".into(), if public == 0 { manifest.tables.len() as u64 } else { public });
+        counts.insert("rows".into(), manifest.rows_total());
+        let csv_files = manifest.tables.iter().filter(|t| t.csv_file.is_some()).count();
+        counts.insert("csv_files".into(), csv_files as u64);
+    }
+    counts
+}
+
+/// What `create` says at the end.
+pub fn report(sealed: &Sealed, duration_ms: u64) -> TakeReport {
+    let manifest = &sealed.manifest;
+    TakeReport {
+        snapshot: Some(manifest.id.clone()),
+        place: Some(sealed.folder.clone()),
+        kind: manifest.kind,
+        label: manifest.label.clone(),
+        complete: manifest.complete,
+        counts: manifest.counts.clone(),
+        gaps: manifest.gaps.clone(),
+        bytes_total: manifest.bytes_total(),
+        duration_ms,
+        skipped: None,
+    }
+}

@@ -1,0 +1,94 @@
+//! What one run is to hold: parts, tables, rows left out; and which kind of snapshot that makes.
+//!
+//! Invariant: a run that was asked for less than everything is never of kind `full`. Names given by a user are matched
+//! here against catalog names; they reach no other program as patterns.
+
+use crate::config::{Format, ReadableCompression, Settings};
+use crate::model::category::Category;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::inventory::TableFacts;
+use crate::model::manifest::SnapshotKind;
+use crate::model::pattern;
+use crate::model::request::CreateRequest;
+
+/// The decision, made once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    parts: Vec<Category>,
+    /// Patterns of tables; empty is all.
+    pub tables: Vec<String>,
+    pub exclude_data: Vec<String>,
+    pub kind: SnapshotKind,
+    pub compressed: bool,
+}
+
+/// Parts that are made from the archive's data files.
+const FROM_ARCHIVE: [Category; 7] = [
+    Category::Archive,
+    Category::ReadableSql,
+    Category::Csv,
+    Category::Users,
+    Category::UserRoles,
+    Category::Migrations,
+    Category::Storage,
+];
+
+/// Parts that still make sense when only some tables are wanted.
+const OF_TABLES: [Category; 3] = [Category::Archive, Category::ReadableSql, Category::Csv];
+
+impl Selection {
+    pub fn new(request: &CreateRequest, settings: &Settings) -> Result<Self> {
+        if settings.formats.iter().any(|f| f.word() == "json") {
+            return Err(Failure::msg(FailureKind::Configuration, "the format json is not written yet")
+                .hint("take dump, sql and csv: --formats dump,sql,csv"));
+        }
+        let wanted = |category: &Category| {
+            (request.only.is_empty() || request.only.contains(category))
+                && !request.skip.contains(category)
+                && (request.tables.is_empty() || OF_TABLES.contains(category))
+                && match category {
+                    Category::ReadableSql => settings.formats.contains(&Format::Sql),
+                    Category::Csv => settings.formats.contains(&Format::Csv),
+                    _ => true,
+                }
+        };
+        let parts: Vec<Category> = Category::ALL.into_iter().filter(wanted).collect();
+        if !parts.iter().any(|p| *p != Category::Report) {
+            return Err(Failure::msg(FailureKind::Usage, "nothing is left of the snapshot")
+                .hint("see the parts in `stacksnap create --help`"));
+        }
+        Ok(Self {
+            parts,
+            tables: request.tables.clone(),
+            exclude_data: settings.exclude_data.clone(),
+            kind: if request.is_narrowed() { SnapshotKind::Partial } else { SnapshotKind::Full },
+            compressed: settings.readable_compression == ReadableCompression::Zstd,
+        })
+    }
+
+    pub fn has(&self, category: Category) -> bool {
+        self.parts.contains(&category)
+    }
+
+    /// Must pg_dump run at all?
+    pub fn needs_archive(&self) -> bool {
+        FROM_ARCHIVE.iter().any(|c| self.has(*c))
+    }
+
+    /// The tables that the patterns name. An error when a pattern names none.
+    pub fn matching<'t>(patterns: &[String], tables: &'t [TableFacts]) -> Result<Vec<&'t TableFacts>> {
+        let hit = |p: &str, t: &TableFacts| {
+            let bare = !p.contains('.');
+            pattern::matches(p, &t.name.plain())
+                || (bare && t.name.schema == "public" && pattern::matches(p, &t.name.name))
+        };
+        for p in patterns {
+            if !tables.iter().any(|t| hit(p, t)) {
+                let message = format!("no table is named {}", crate::model::name::visible(p));
+                return Err(Failure::msg(FailureKind::Usage, message)
+                    .hint("names are schema.table, with * and ? as in a shell; the schema public may be left out"));
+            }
+        }
+        Ok(tables.iter().filter(|t| patterns.iter().any(|p| hit(p, t))).collect())
+    }
+}

@@ -1,0 +1,91 @@
+//! `--if-changed`: is there anything that a new snapshot would hold and the last complete one does not?
+//!
+//! Invariant: "nothing changed" is said only when it is proved; whatever cannot be told means that a snapshot is taken.
+
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use super::Job;
+use super::preflight::Preflight;
+use super::selection::Selection;
+use crate::archive::root::Root;
+use crate::archive::sink::hex;
+use crate::model::failure::Result;
+use crate::model::ids::SnapshotName;
+use crate::pg::catalog::marker::{self, Verdict};
+use crate::pg::session::Session;
+
+/// The last complete snapshot, when it still says everything.
+pub async fn since_last(
+    job: &Job<'_>,
+    preflight: &Preflight,
+    selection: &Selection,
+) -> Result<Option<(SnapshotName, PathBuf)>> {
+    let Some((name, place, last)) = Root::new(job.settings.root.clone()).latest_complete()? else { return Ok(None) };
+    let Some(old) = &last.change_marker else { return Ok(None) };
+    let session = Session::open(job.source, &job.application_name).await?;
+    let new = marker::marker(&session, files_sha256(job)?, settings_sha256(job, preflight, selection)).await?;
+    match marker::unchanged(&session, old, &new).await? {
+        Verdict::Unchanged => Ok(Some((name, place))),
+        Verdict::Changed(why) | Verdict::Unsure(why) => {
+            job.monitor.note(format!("taking a snapshot: {why}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Hash over what decides what a snapshot holds.
+pub fn settings_sha256(job: &Job<'_>, preflight: &Preflight, selection: &Selection) -> String {
+    let settings = job.settings;
+    let text = format!(
+        "{:?}",
+        (
+            selection,
+            &settings.formats,
+            &settings.project_dir,
+            &settings.storage_dir,
+            &settings.user_role_tables,
+            &settings.encryption_functions,
+            settings.keep_sessions,
+            settings.seal.is_some(),
+            preflight.codec,
+            preflight.client.major,
+            env!("CARGO_PKG_VERSION"),
+            &job.source.user,
+        )
+    );
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// Hash over names, sizes, times, kinds and links of everything in the project's and the storage folders.
+pub fn files_sha256(job: &Job<'_>) -> Result<String> {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::MetadataExt;
+    let mut hash = Sha256::new();
+    let project = job.settings.project_dir.as_ref();
+    let supabase = project.map(|p| p.join("supabase"));
+    let mut roots: Vec<PathBuf> = supabase.into_iter().chain(job.settings.storage_dir.clone()).collect();
+    for file in [".env", ".git/HEAD", ".git/index", ".git/packed-refs", ".git/logs/HEAD"] {
+        roots.extend(project.map(|p| p.join(file)));
+    }
+    for root in roots {
+        for entry in walkdir::WalkDir::new(&root).follow_links(false).sort_by_file_name() {
+            let Ok(entry) = entry else {
+                hash.update(b"unreadable\0");
+                continue;
+            };
+            let Ok(meta) = entry.path().symlink_metadata() else { continue };
+            hash.update(entry.path().as_os_str().as_bytes());
+            hash.update(b"\0");
+            if meta.is_file() || meta.is_symlink() {
+                let times = (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
+                hash.update(format!("{} {} {} {times:?}\0", meta.mode(), meta.size(), meta.ino()));
+            }
+            if meta.is_symlink() {
+                hash.update(std::fs::read_link(entry.path()).unwrap_or_default().as_os_str().as_bytes());
+            }
+        }
+    }
+    Ok(hex(&hash.finalize()))
+}

@@ -1,0 +1,63 @@
+-- What the fixtures' application does not have: functions of every kind and awkward grants.
+\set ON_ERROR_STOP on
+SELECT format('CREATE ROLE %I', r) FROM unnest(ARRAY['cat_grantor', 'cat "odd" role']) r
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) \gexec
+
+CREATE SCHEMA "Odd ""schema""";
+CREATE TYPE public.mood AS ENUM ('sad', 'it''s', 'a,b');
+CREATE FUNCTION "Odd ""schema""".base(x integer) RETURNS integer IMMUTABLE PARALLEL SAFE LANGUAGE sql AS 'SELECT $1 + 1';
+-- Named so that the alphabet is against the order in which they can be made.
+CREATE FUNCTION public.a_atomic(x integer DEFAULT "Odd ""schema""".base(41), OUT y integer, OUT "Z z" text)
+    LANGUAGE sql STABLE BEGIN ATOMIC SELECT "Odd ""schema""".base(x), 'one; two'::text; END;
+CREATE PROCEDURE public.a_proc(IN a integer, INOUT b text DEFAULT 'x, y(''z''', VARIADIC rest public.mood[] DEFAULT ARRAY['sad', 'it''s', 'a,b']::public.mood[])
+    LANGUAGE plpgsql SET search_path TO "$user", public, 'odd"path' SET "app.x" TO 'it''s \ back' AS $procedure$ BEGIN b := $p$ $procedure $p$; END $procedure$;
+CREATE FUNCTION public.a_table(n integer, s text DEFAULT E'tab\t\\ "x"') RETURNS TABLE (id integer, "Label" public.mood)
+    LANGUAGE plpgsql ROWS 7 COST 12.5 STRICT SECURITY DEFINER LEAKPROOF PARALLEL RESTRICTED AS $$BEGIN RETURN; END$$;
+CREATE FUNCTION public.a_set(anyelement) RETURNS SETOF anyelement LANGUAGE sql AS $_$ SELECT $1 $_$;
+CREATE FUNCTION public.a_window(x anyelement) RETURNS bigint LANGUAGE internal WINDOW IMMUTABLE AS 'window_row_number';
+CREATE FUNCTION public.a_support(double precision) RETURNS double precision LANGUAGE internal IMMUTABLE STRICT SUPPORT pg_catalog.generate_series_int4_support AS 'dsqrt';
+CREATE FUNCTION public.a_trigger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE FUNCTION public."Nasty -- ' $$
+name"("arg 1" integer) RETURNS void LANGUAGE sql AS '';
+COMMENT ON FUNCTION public.a_trigger() IS E'a comment\nwith \\! lines';
+CREATE FUNCTION public.last_state(bigint, integer) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT $2::bigint';
+CREATE FUNCTION public.any_state(internal, double precision, anyelement) RETURNS double precision LANGUAGE internal IMMUTABLE AS 'percentile_disc_final';
+CREATE AGGREGATE public.a_agg(integer) (SFUNC = public.last_state, STYPE = bigint, INITCOND = '0', PARALLEL = SAFE);
+CREATE AGGREGATE public.a_sum(x integer) (SFUNC = int4_sum, STYPE = bigint, COMBINEFUNC = int8pl, SSPACE = 8,
+    MSFUNC = int4_avg_accum, MINVFUNC = int4_avg_accum_inv, MSTYPE = bigint[], MFINALFUNC = int2int4_sum, MINITCOND = '{0,0}', MFINALFUNC_MODIFY = SHAREABLE);
+CREATE AGGREGATE public.a_max(text) (SFUNC = text_larger, STYPE = text, SORTOP = >);
+CREATE AGGREGATE public.a_count(*) (SFUNC = int8inc, STYPE = bigint, INITCOND = '0');
+CREATE AGGREGATE public.a_disc(double precision ORDER BY anyelement) (SFUNC = ordered_set_transition, STYPE = internal, FINALFUNC = percentile_disc_final, FINALFUNC_EXTRA);
+CREATE AGGREGATE public.a_rank(VARIADIC "any" ORDER BY VARIADIC "any") (SFUNC = ordered_set_transition_multi, STYPE = internal, FINALFUNC = rank_final, FINALFUNC_EXTRA, HYPOTHETICAL);
+CREATE AGGREGATE public.a_numeric(numeric) (SFUNC = numeric_avg_accum, STYPE = internal, FINALFUNC = numeric_avg, COMBINEFUNC = numeric_avg_combine, SERIALFUNC = numeric_avg_serialize, DESERIALFUNC = numeric_avg_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE public.a_agg(integer) IS 'an aggregate';
+
+-- Grants in chains, to odd names, on columns, taken from PUBLIC.
+GRANT EXECUTE ON FUNCTION public.a_table(integer, text) TO cat_grantor WITH GRANT OPTION;
+GRANT USAGE ON SCHEMA public TO cat_grantor, "cat ""odd"" role";
+SET ROLE cat_grantor;
+GRANT EXECUTE ON FUNCTION public.a_table(integer, text) TO "cat ""odd"" role";
+RESET ROLE;
+REVOKE ALL ON FUNCTION public.a_set(anyelement) FROM PUBLIC;
+REVOKE ALL ON ROUTINE public.a_proc(integer, text, public.mood[]) FROM PUBLIC, supabase_admin;
+GRANT EXECUTE ON FUNCTION public.a_agg(integer) TO "cat ""odd"" role";
+CREATE TABLE public.acl_table (id integer, secret text, "Odd col" text);
+GRANT SELECT (id, "Odd col"), UPDATE ("Odd col") ON public.acl_table TO "cat ""odd"" role" WITH GRANT OPTION;
+GRANT SELECT, TRIGGER ON public.acl_table TO cat_grantor WITH GRANT OPTION;
+REVOKE ALL ON public.acl_table FROM PUBLIC, anon, authenticated;
+CREATE SEQUENCE public.acl_seq;
+GRANT USAGE ON SEQUENCE public.acl_seq TO cat_grantor;
+REVOKE USAGE ON TYPE public.mood FROM PUBLIC;
+CREATE DOMAIN public.acl_domain AS text;
+GRANT USAGE ON DOMAIN public.acl_domain TO cat_grantor WITH GRANT OPTION;
+REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
+GRANT USAGE ON LANGUAGE plpgsql TO PUBLIC, postgres;
+CREATE FOREIGN DATA WRAPPER cat_fdw;
+GRANT USAGE ON FOREIGN DATA WRAPPER cat_fdw TO cat_grantor WITH GRANT OPTION;
+CREATE SERVER cat_server FOREIGN DATA WRAPPER cat_fdw;
+GRANT USAGE ON FOREIGN SERVER cat_server TO "cat ""odd"" role";
+SELECT lo_create(987654);
+GRANT SELECT ON LARGE OBJECT 987654 TO cat_grantor;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO cat_grantor;
+ALTER DEFAULT PRIVILEGES FOR ROLE cat_grantor REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE cat_grantor GRANT SELECT ON TABLES TO "cat ""odd"" role" WITH GRANT OPTION;
