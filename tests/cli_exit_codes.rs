@@ -80,6 +80,9 @@ fn an_unreachable_server_is_69_with_a_hint_and_leaves_no_snapshot() {
     assert_eq!(status["last_run"]["state"], "failed");
     assert!(status["running"].is_null() && status["last_good"].is_null());
     assert!(!cli_support::all_text_below(&place.root()).contains("canary"));
+    let mut doctor = place.command(&["doctor", "-o", "json"]);
+    let doctor = doctor.env("DATABASE_URL", "postgresql://u:canary@127.0.0.1:1/db?sslmode=disable").output().unwrap();
+    assert_eq!(cli_support::Ran::of(doctor).document()["exit"], 69);
     let list = place.run(&["list"]);
     assert!(list.stdout.contains("the last run failed"), "{list:?}");
 }

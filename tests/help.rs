@@ -8,8 +8,20 @@ use std::path::Path;
 
 use cli_support::Place;
 
-const VERBS: [&str; 11] =
-    ["", "create", "list", "show", "logs", "verify", "config", "config show", "completions", "man", "version"];
+const VERBS: [&str; 12] = [
+    "",
+    "create",
+    "list",
+    "show",
+    "logs",
+    "verify",
+    "doctor",
+    "config",
+    "config show",
+    "completions",
+    "man",
+    "version",
+];
 
 #[test]
 fn help_texts_are_the_kept_ones() {

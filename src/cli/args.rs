@@ -92,6 +92,8 @@ pub enum Verb {
     Logs(LogsArgs),
     /// Prove that a snapshot is still what was written
     Verify(VerifyArgs),
+    /// Is everything there for a snapshot, and what to do where not
+    Doctor(DoctorArgs),
     /// Print or check the configuration
     Config(ConfigArgs),
     /// Print the completions for a shell
@@ -239,6 +241,24 @@ pub struct VerifyArgs {
 pub enum VerifyLevel {
     Checksum,
     Read,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stacksnap doctor\n  stacksnap doctor -q -o json\n\nEnds with 0 when a snapshot can be taken, with 1 when something is in the way, with the code of the\nconnection's error when there is none."
+)]
+pub struct DoctorArgs {
+    /// What to check for
+    #[arg(long = "for", value_enum, value_name = "VERB", default_value_t = DoctorFor::Create)]
+    pub purpose: DoctorFor,
+    /// Folder with pg_dump [default: found by the server's version]
+    #[arg(long, value_name = "DIR")]
+    pub pg_bin: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFor {
+    Create,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 //! way to a terminal or a log, and credentials in URLs are struck out as a last net. Readable without colour.
 
 pub mod bars;
+pub mod checks;
 pub mod error;
 pub mod gaps;
 pub mod lines;

@@ -5,7 +5,6 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::text::safe_json;
 
@@ -84,18 +83,37 @@ impl Ui {
     }
 }
 
-/// The text of a document. A body that is no object stands under `"value"`.
+/// The text of a document: the schema first, then the fields of the body in their order. A body that is no object
+/// stands under `"value"`.
 pub fn document_text(verb: &str, body: &impl Serialize) -> String {
-    let mut document = Map::new();
-    document.insert("schema".to_string(), Value::String(format!("stacksnap.v1.{verb}")));
-    match serde_json::to_value(body) {
-        Ok(Value::Object(fields)) => document.extend(fields),
-        Ok(value) => {
-            document.insert("value".to_string(), value);
+    let schema = format!("\"schema\":\"stacksnap.v1.{verb}\"");
+    let json = match serde_json::to_string(body) {
+        Ok(json) => match json.strip_prefix('{') {
+            Some("}") => format!("{{{schema}}}"),
+            Some(fields) => format!("{{{schema},{fields}"),
+            None => format!("{{{schema},\"value\":{json}}}"),
+        },
+        Err(error) => format!("{{{schema},\"error\":{}}}", serde_json::Value::String(error.to_string())),
+    };
+    safe_json(&json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_names_its_schema_first_and_is_one_line() {
+        #[derive(Serialize)]
+        struct Body {
+            b: u8,
+            a: &'static str,
         }
-        Err(error) => {
-            document.insert("error".to_string(), Value::String(error.to_string()));
-        }
+        assert_eq!(
+            document_text("x", &Body { b: 1, a: "\u{9b}\n" }),
+            r#"{"schema":"stacksnap.v1.x","b":1,"a":"\u009b\n"}"#
+        );
+        assert_eq!(document_text("x", &serde_json::json!({})), r#"{"schema":"stacksnap.v1.x"}"#);
+        assert_eq!(document_text("x", &[1, 2]), r#"{"schema":"stacksnap.v1.x","value":[1,2]}"#);
     }
-    safe_json(&Value::Object(document).to_string())
 }

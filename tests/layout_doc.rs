@@ -1,0 +1,96 @@
+//! `doc/format.md` and the code name the same files, fields and findings.
+#![allow(clippy::disallowed_methods)]
+
+mod sealed;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use stacksnap::model::ids::{LATEST, PREFIX};
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// Names in the first column of the tables of one chapter of the page.
+fn first_column(chapter: &str) -> BTreeSet<String> {
+    let page = read("doc/format.md");
+    let text = page.split(chapter).nth(1).expect("the chapter").split("\n#").next().unwrap();
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|line| line.split(" |").next());
+    cells
+        .flat_map(|cell| cell.split('`').step_by(2).map(str::to_string).collect::<Vec<_>>())
+        .filter(|n| !n.is_empty())
+        .collect()
+}
+
+fn layout() -> BTreeSet<String> {
+    let source = read("src/archive/layout.rs");
+    let constants = source.lines().filter(|l| l.starts_with("pub const") && l.contains(": &str"));
+    constants.filter_map(|line| line.split('"').nth(1)).map(str::to_string).collect()
+}
+
+#[test]
+fn every_name_of_the_layout_is_described_and_the_other_way_round() {
+    let mut described = first_column("## The root folder");
+    described.extend(first_column("## The files of a snapshot"));
+    let expected: BTreeSet<String> = layout()
+        .into_iter()
+        .map(|name| if name == ".partial" { "<name>.partial".to_string() } else { name })
+        .chain([LATEST.to_string(), format!("{PREFIX}YYYYMMDD_HHMMSS"), format!("{PREFIX}<LABEL>")])
+        .collect();
+    assert_eq!(described, expected);
+}
+
+#[test]
+fn every_field_of_the_manifest_is_described() {
+    let value = serde_json::to_value(sealed::draft()).unwrap();
+    let described = first_column("## manifest.json");
+    let page = read("doc/format.md");
+    for (field, inner) in value.as_object().unwrap() {
+        let listed = described.contains(field) || page.contains(&format!("`{field}`"));
+        assert!(listed, "{field}");
+        for name in inner.as_object().into_iter().flat_map(|o| o.keys()) {
+            assert!(page.contains(&format!("`{name}`")) || page.contains(&format!("\"{name}\"")), "{field}.{name}");
+        }
+    }
+    let record = serde_json::to_value(sealed::record("t", &[], "x")).unwrap();
+    for name in record.as_object().unwrap().keys() {
+        assert!(page.contains(&format!("`{name}`")), "tables[].{name}");
+    }
+    assert!(described.contains("manifest_sha256"));
+}
+
+#[test]
+fn every_finding_is_described() {
+    let described = first_column("## How a snapshot is verified");
+    assert!(described.len() > 10);
+    let mut source = String::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verify")).unwrap() {
+        source.push_str(&fs::read_to_string(entry.unwrap().path()).unwrap());
+    }
+    for code in &described {
+        assert!(source.contains(&format!("\"{code}\"")), "{code} is described and never found");
+    }
+    for call in [
+        "Problem::new(\"",
+        "Finding::damage(path, \"",
+        "Finding::warning(path, \"",
+        "found(\"",
+        "Finding::warning(&path, \"",
+    ] {
+        for rest in source.split(call).skip(1) {
+            let code = rest.split('"').next().unwrap();
+            assert!(described.contains(code), "{code} is not described");
+        }
+    }
+}
+
+/// The script knows the ending of SQL files by heart, as does the page.
+#[test]
+fn the_ending_of_sql_files_is_the_same_everywhere() {
+    let ending = stacksnap::collect::sql_file::ENDING.escape_default().to_string();
+    assert!(read("templates/restore_complete_backup.sh.hbs").contains(&format!("own_ending=$'{ending}'")));
+    assert!(read("doc/format.md").contains(&format!("`{ending}`")));
+    assert!(read("src/verify/content.rs").contains(&format!("b\"{ending}\"")));
+}
