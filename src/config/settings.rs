@@ -221,7 +221,11 @@ impl Settings {
             keep_sessions: false,
             seal: None,
             seal_passphrase: None,
-            program_dirs: inputs.environment.get("PATH").map(|p| std::env::split_paths(p).collect()).unwrap_or_default(),
+            program_dirs: inputs
+                .environment
+                .get("PATH")
+                .map(|p| std::env::split_paths(p).collect())
+                .unwrap_or_default(),
             project: None,
             protect: None,
             tenants: None,

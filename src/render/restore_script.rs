@@ -33,6 +33,8 @@ pub struct RestoreScriptFacts {
     pub gaps: Vec<String>,
     /// Rows that the archive holds, by table.
     pub tables: Vec<(QualifiedName, u64)>,
+    /// Dump ids of archive entries that are restored from `extension_state/` instead.
+    pub entries_left_out: Vec<i64>,
 }
 
 impl RestoreScriptFacts {
@@ -55,6 +57,7 @@ impl RestoreScriptFacts {
                 .filter(|t| t.data_file.is_some())
                 .map(|t| (t.name.clone(), t.rows))
                 .collect(),
+            entries_left_out: Vec::new(),
         }
     }
 }
@@ -71,6 +74,8 @@ struct Values {
     counts: Vec<String>,
     gaps: Vec<String>,
     expected_rows: String,
+    /// An extended regular expression of lines of `pg_restore -l`.
+    left_out: String,
 }
 
 /// The script's text. It goes into the snapshot as a program (0700).
@@ -86,8 +91,14 @@ pub fn restore_script(facts: &RestoreScriptFacts) -> Result<String> {
         counts: facts.counts.iter().map(|c| visible(c)).collect(),
         gaps: facts.gaps.iter().map(|g| visible(g)).collect(),
         expected_rows: expected_rows(&facts.tables),
+        left_out: left_out(&facts.entries_left_out),
     };
     render(TEMPLATE, shell, &values)
+}
+
+fn left_out(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    if ids.is_empty() { String::new() } else { format!("^({});", ids.join("|")) }
 }
 
 pub(super) fn kind_word(kind: SnapshotKind) -> &'static str {

@@ -21,14 +21,7 @@ pub fn spec(database: &str) -> ConnSpec {
         database: database.to_string(),
         user: variable("PGUSER"),
         password: Some(Secret::new(variable("PGPASSWORD"))),
-        ssl_mode: Default::default(),
-        ssl_root_cert: None,
-        ssl_cert: None,
-        ssl_key: None,
-        channel_binding: Default::default(),
-        connect_timeout: None,
-        options: None,
-        origin: Origin { variable: "PGHOST".to_string(), ..Origin::default() },
+        ..ConnSpec::default()
     }
 }
 

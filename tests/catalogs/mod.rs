@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use stacksnap::archive::sink::ArtifactSink;
 use stacksnap::collect::context::{CollectSettings, Collected, Collector, Context, SourceAbilities};
-use stacksnap::model::connection::{ChannelBinding, ConnSpec, Host, Origin, SslMode};
+use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::inventory::Inventory;
 use stacksnap::model::secret::Secret;
 use stacksnap::monitor::Silent;
@@ -128,14 +128,7 @@ pub fn spec(user: &str, database: &str) -> ConnSpec {
         database: database.to_string(),
         user: user.to_string(),
         password: Some(Secret::new(password_of(user))),
-        ssl_mode: SslMode::Disable,
-        ssl_root_cert: None,
-        ssl_cert: None,
-        ssl_key: None,
-        channel_binding: ChannelBinding::Disable,
-        connect_timeout: None,
-        options: None,
-        origin: Origin::default(),
+        ..ConnSpec::default()
     }
 }
 
@@ -177,6 +170,7 @@ pub async fn abilities(session: &Session) -> SourceAbilities {
         is_supabase: schemas.iter().any(|s| s == "auth"),
         extensions: list("SELECT extname::text FROM pg_extension").await,
         schemas,
+        ..SourceAbilities::default()
     }
 }
 

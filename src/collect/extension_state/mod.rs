@@ -6,6 +6,7 @@
 mod cron;
 mod event_triggers;
 mod extensions;
+mod foreign_keys;
 mod members;
 mod publications;
 mod queues;
@@ -32,6 +33,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     extensions::collect(ctx, &mut collected).await?;
     publications::collect(ctx, &mut collected).await?;
     event_triggers::collect(ctx, &mut collected).await?;
+    foreign_keys::collect(ctx, &mut collected).await?;
     cron::collect(ctx, &mut collected).await?;
     vault::collect(ctx, &mut collected).await?;
     let members = members::collect(ctx, &mut collected).await?;
