@@ -111,7 +111,11 @@ impl Database {
         let target = Self::plain(name);
         let dump = tempfile::NamedTempFile::new().unwrap();
         finish(program("pg_dump").args(["-Fc", "-f"]).arg(dump.path()).env("PGDATABASE", &source.0)).expect("pg_dump");
-        finish(program("pg_restore").args(["--exit-on-error", "-d", &target.0]).arg(dump.path())).expect("pg_restore");
+        // A plain server refuses an event trigger whose owner is no superuser. Nothing else may go wrong.
+        let restored = finish(program("pg_restore").args(["-d", &target.0]).arg(dump.path()));
+        let errors = restored.err().unwrap_or_default();
+        let other = errors.lines().filter(|l| l.contains("ERROR:") && !l.contains("owner of event trigger"));
+        assert_eq!(other.collect::<Vec<_>>(), Vec::<&str>::new());
         target
     }
 }
