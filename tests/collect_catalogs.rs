@@ -2,23 +2,10 @@
 
 mod catalogs;
 
-use catalogs::{Database, alone, assert_same, file, run, run_with, sql, state, try_file_as, try_sql_as};
+use catalogs::{
+    Database, alone, assert_same, changes_nothing, file, run, run_with, sql, state, try_file_as, try_sql_as, walk,
+};
 use stacksnap::collect::{access_grants, database_roles, extension_state, functions, policies};
-
-/// Runs the collector, applies its file to the database itself twice: nothing may change.
-fn changes_nothing(
-    collector: &stacksnap::collect::context::Collector,
-    database: &Database,
-    name: &str,
-) -> catalogs::Run {
-    let before = state(&database.0);
-    let run = run(collector, &database.0);
-    for round in ["first", "second"] {
-        file(&database.0, &run.path(name));
-        assert_same(&before, &state(&database.0), &format!("{name} on its own source, {round} time"));
-    }
-    run
-}
 
 #[test]
 fn policies_repair_what_was_damaged() {
@@ -364,13 +351,4 @@ fn a_plain_database_has_no_false_gaps() {
             }
         }
     }
-}
-
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut out = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { out.extend(walk(&path)) } else { out.push(path) }
-    }
-    out
 }

@@ -2,7 +2,7 @@
 //! describe its files in `doc/format.md`.
 
 use super::context::Collector;
-use super::{access_grants, database_roles, extension_state, functions, policies};
+use super::{access_grants, database_roles, encryption, extension_state, functions, managed_objects, policies};
 
 /// Every collector, in the order in which they run within their stage.
 pub const ALL: &[Collector] = &[
@@ -11,4 +11,6 @@ pub const ALL: &[Collector] = &[
     database_roles::COLLECTOR,
     access_grants::COLLECTOR,
     extension_state::COLLECTOR,
+    encryption::COLLECTOR,
+    managed_objects::COLLECTOR,
 ];
