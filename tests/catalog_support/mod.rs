@@ -1,7 +1,7 @@
 //! A real server for the catalog tests, in one place: the PG* variables as scripts/pg.sh prints them.
 #![allow(dead_code, clippy::disallowed_methods)]
 
-use stacksnap::model::connection::{ConnSpec, Host, Origin};
+use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::secret::Secret;
 use stacksnap::pg::session::Session;
 

@@ -113,14 +113,7 @@ impl Server {
             database: database.into(),
             user: "supabase_admin".into(),
             password: Some(Secret::new("postgres")),
-            ssl_mode: SslMode::Disable,
-            ssl_root_cert: None,
-            ssl_cert: None,
-            ssl_key: None,
-            channel_binding: ChannelBinding::Prefer,
-            connect_timeout: Some(Duration::from_secs(10)),
-            options: None,
-            origin: Origin::default(),
+            ..ConnSpec::default()
         }
     }
 

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::archive::layout::EXTENSION_STATE_DIR;
+use crate::archive::layout::FOREIGN_KEYS_SQL;
 use crate::collect::context::{Collected, Context};
 use crate::collect::do_block::do_block;
 use crate::collect::sql_file::SqlFile;
@@ -31,7 +31,6 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     collected.count("foreign_keys_switched_off", keys.len() as u64);
     let mut file = SqlFile::new(&["Foreign keys whose checks are switched off, in the state that they have."]);
     file.statement(&do_block(APPLY, &json!({ "keys": keys })));
-    let path = format!("{EXTENSION_STATE_DIR}/foreign_keys.sql");
-    ctx.sink.write(&path, Category::ExtensionState, file.finish().as_bytes())?;
+    ctx.sink.write(FOREIGN_KEYS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
     Ok(())
 }

@@ -8,6 +8,7 @@ mod event_triggers;
 mod extensions;
 mod foreign_keys;
 mod members;
+mod owners;
 mod publications;
 mod queues;
 mod vault;
@@ -38,6 +39,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     vault::collect(ctx, &mut collected).await?;
     let members = members::collect(ctx, &mut collected).await?;
     queues::collect(ctx, &mut collected, &members).await?;
+    owners::collect(ctx).await?;
     Ok(collected)
 }
 

@@ -25,13 +25,11 @@ pub struct CatalogFacts {
     pub rows_excluded: Vec<TableFacts>,
     /// Hash over all of it, for `--if-changed`.
     pub catalogs_sha256: String,
-    /// Event triggers of roles that are no superusers, and foreign keys that are switched off: `extension_state/` has
-    /// them in a form that can be restored, so the restore script leaves the archive's entries out.
-    pub restored_from_files: Vec<u32>,
+    /// Foreign keys that are switched off.
+    pub foreign_keys_off: Vec<u32>,
 }
 
-const RESTORED_FROM_FILES: &str = "SELECT e.oid FROM pg_event_trigger e JOIN pg_roles r ON r.oid = e.evtowner \
-    WHERE NOT r.rolsuper UNION ALL SELECT DISTINCT t.tgconstraint FROM pg_trigger t JOIN pg_constraint k \
+const FOREIGN_KEYS_OFF: &str = "SELECT DISTINCT t.tgconstraint FROM pg_trigger t JOIN pg_constraint k \
     ON k.oid = t.tgconstraint WHERE k.contype = 'f' AND t.tgenabled <> 'O'";
 
 pub async fn read(session: &Session, client_major: u32, selection: &Selection) -> Result<CatalogFacts> {
@@ -45,9 +43,9 @@ pub async fn read(session: &Session, client_major: u32, selection: &Selection) -
         BTreeMap::new()
     };
     let catalogs_sha256 = crate::pg::catalog::marker::catalogs(session, &inventory.objects).await?;
-    let rows = session.rows(RESTORED_FROM_FILES, &[]).await?;
-    let restored_from_files = rows.iter().map(|row| row.get(0)).collect();
-    Ok(CatalogFacts { inventory, expected, rows_excluded, catalogs_sha256, restored_from_files })
+    let rows = session.rows(FOREIGN_KEYS_OFF, &[]).await?;
+    let foreign_keys_off = rows.iter().map(|row| row.get(0)).collect();
+    Ok(CatalogFacts { inventory, expected, rows_excluded, catalogs_sha256, foreign_keys_off })
 }
 
 /// Waits until pg_dump has taken its locks: then its table of contents is there.
