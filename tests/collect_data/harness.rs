@@ -7,12 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 
 use stacksnap::archive::reader::{ArchiveData, DataFile};
 use stacksnap::archive::sink::ArtifactSink;
 use stacksnap::collect::context::{CollectSettings, Collected, Collector, Context, SourceAbilities};
-use stacksnap::model::connection::{ChannelBinding, ConnSpec, Host, Origin, SslMode};
+use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::inventory::Inventory;
 use stacksnap::model::name::QualifiedName;
 use stacksnap::model::secret::Secret;
