@@ -13,8 +13,6 @@ use crate::model::manifest::{Manifest, SnapshotKind};
 use crate::model::name::{QualifiedName, shell, visible};
 
 const TEMPLATE: &str = include_str!("../../templates/restore_complete_backup.sh.hbs");
-/// Rows of one INSERT.
-const ROWS_AT_ONCE: usize = 500;
 
 /// What the script knows of its snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,28 +108,24 @@ pub(super) fn kind_word(kind: SnapshotKind) -> &'static str {
     }
 }
 
-/// INSERT statements, one line a table.
+/// More rows of VALUES, one line a table.
 fn expected_rows(tables: &[(QualifiedName, u64)]) -> String {
     let mut sql = String::new();
-    for part in tables.chunks(ROWS_AT_ONCE) {
-        sql.push_str("INSERT INTO pg_temp.stacksnap_expected (schema_name, table_name, expected) VALUES\n");
-        for (at, (name, rows)) in part.iter().enumerate() {
-            let end = if at + 1 == part.len() { ";" } else { "," };
-            let _ =
-                writeln!(sql, "({}, {}, {rows}){end}", one_line_literal(&name.schema), one_line_literal(&name.name));
-        }
+    for (name, rows) in tables {
+        let _ = writeln!(sql, ", ({}, {}, {rows})", one_line_literal(&name.schema), one_line_literal(&name.name));
     }
     sql
 }
 
-/// A string literal on one line: control characters are escapes, so that no name can end the here-document.
+/// A string literal on one line: control characters and `$` are escapes, so that no name can end the here-document or
+/// the dollar quotes around it.
 fn one_line_literal(text: &str) -> String {
     let mut out = String::from("E'");
     for c in text.chars() {
         match c {
             '\'' => out.push_str("''"),
             '\\' => out.push_str("\\\\"),
-            c if c.is_ascii_control() => {
+            c if c.is_ascii_control() || c == '$' => {
                 let _ = write!(out, "\\x{:02x}", u32::from(c));
             }
             c => out.push(c),
@@ -162,9 +156,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_one_line_of_sql(name in "\\PC*|[\\x01-\\x1f'\\\\]{0,20}") {
+        fn a_name_is_one_line_of_sql(name in "\\PC*|[\\x01-\\x1f'\\\\$]{0,20}") {
             let literal = one_line_literal(&name);
-            prop_assert!(!literal.chars().any(|c| c.is_ascii_control()));
+            prop_assert!(!literal.chars().any(|c| c.is_ascii_control() || c == '$'));
             prop_assert!(literal.starts_with("E'") && literal.ends_with('\''));
         }
     }

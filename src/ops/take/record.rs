@@ -98,14 +98,8 @@ fn entries_left_out(selection: &Selection, done: &AttemptDone) -> Vec<i64> {
         return Vec::new();
     };
     let entries = &archive.toc.entries;
-    let event_triggers = user_event_triggers(done);
-    let from_files = |e: &&Entry| match e.desc.as_str() {
-        // pg_restore makes them as a superuser's, and before statements that they would fire on.
-        "EVENT TRIGGER" => event_triggers.contains(&e.tag),
-        // pg_restore makes them anew, checked and switched on.
-        "FK CONSTRAINT" => done.catalogs.foreign_keys_off.contains(&e.oid),
-        _ => false,
-    };
+    // pg_restore makes them anew, checked and switched on.
+    let from_files = |e: &&Entry| e.desc == "FK CONSTRAINT" && done.catalogs.foreign_keys_off.contains(&e.oid);
     let mut ids: Vec<i64> = entries.iter().filter(from_files).map(|e| e.dump_id).collect();
     let hangs_on = |e: &&Entry| {
         matches!(e.desc.as_str(), "COMMENT" | "SECURITY LABEL") && e.depends_on.iter().any(|id| ids.contains(id))
@@ -113,15 +107,6 @@ fn entries_left_out(selection: &Selection, done: &AttemptDone) -> Vec<i64> {
     let dependents: Vec<i64> = entries.iter().filter(hangs_on).map(|e| e.dump_id).collect();
     ids.extend(dependents);
     ids
-}
-
-/// Names of the event triggers that `extension_state/event_triggers.sql` makes.
-fn user_event_triggers(done: &AttemptDone) -> Vec<String> {
-    let place = done.sink.root().join(layout::EVENT_TRIGGERS_JSON);
-    let listed: serde_json::Value =
-        std::fs::read(place).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    let names = listed["user"].as_array().into_iter().flatten();
-    names.filter_map(|t| t["name"].as_str().map(str::to_string)).collect()
 }
 
 fn write_inventory(done: &AttemptDone) -> Result<()> {
