@@ -2,23 +2,10 @@
 
 mod catalogs;
 
-use catalogs::{Database, alone, assert_same, file, run, run_with, sql, state, try_file_as, try_sql_as};
-use stacksnap::collect::{access_grants, database_roles, functions, policies};
-
-/// Runs the collector, applies its file to the database itself twice: nothing may change.
-fn changes_nothing(
-    collector: &stacksnap::collect::context::Collector,
-    database: &Database,
-    name: &str,
-) -> catalogs::Run {
-    let before = state(&database.0);
-    let run = run(collector, &database.0);
-    for round in ["first", "second"] {
-        file(&database.0, &run.path(name));
-        assert_same(&before, &state(&database.0), &format!("{name} on its own source, {round} time"));
-    }
-    run
-}
+use catalogs::{
+    Database, alone, assert_same, changes_nothing, file, run, run_with, sql, state, try_file_as, try_sql_as, walk,
+};
+use stacksnap::collect::{access_grants, database_roles, extension_state, functions, policies};
 
 #[test]
 fn policies_repair_what_was_damaged() {
@@ -235,4 +222,133 @@ fn unreadable_verifiers_are_a_gap_that_names_the_roles() {
     let before = state(&db.0);
     file(&db.0, &run.path("database_roles.sql"));
     assert_same(&before, &state(&db.0), "without verifiers nothing changes");
+}
+
+/// All queue rows, jobs and secrets, by name and not by number.
+const CONTENTS: &str = "SELECT 'q', t::text FROM pgmq.q_cat_jobs t UNION ALL SELECT 'a', t::text FROM pgmq.a_cat_jobs t \
+    UNION ALL SELECT 'u', t::text FROM pgmq.q_cat_upper t UNION ALL SELECT 'm', concat_ws(' ', queue_name, is_partitioned, is_unlogged) FROM pgmq.meta \
+    UNION ALL SELECT 's', sequencename || last_value FROM pg_sequences WHERE schemaname = 'pgmq' AND last_value IS NOT NULL \
+    UNION ALL SELECT 'j', concat_ws(' ', jobname, schedule, command, username, active, \
+        CASE WHEN database LIKE 'catalogs_%' THEN 'here' ELSE database END) FROM cron.job ORDER BY 1, 2";
+
+#[test]
+fn extension_state_comes_back_after_a_dump_that_lost_it() {
+    let _one = alone();
+    let source = Database::stack("ext");
+    sql(&source.0, "UPDATE cron.job SET database = current_database() WHERE database <> 'another_db'");
+    let run = run(&extension_state::COLLECTOR, &source.0);
+    let counts = &run.collected.counts;
+    for (word, query) in [
+        ("cron_jobs", "cron.job"),
+        ("vault_secrets", "vault.secrets"),
+        ("queues", "pgmq.meta"),
+        ("publications", "pg_publication"),
+        ("event_triggers", "pg_event_trigger WHERE evtname NOT LIKE 'pgrst_%' AND evtname NOT LIKE 'issue_%'"),
+    ] {
+        assert_eq!(counts[word].to_string(), sql(&source.0, &format!("SELECT count(*) FROM {query}")).trim(), "{word}");
+    }
+    assert!(counts["cron_jobs"] >= 4 && counts["vault_secrets"] >= 2 && counts["queues"] >= 3);
+    let gaps: Vec<&str> = run.collected.gaps.iter().map(|g| g.what.as_str()).collect();
+    assert_eq!(gaps.len() as u64, counts["vault_secrets"], "{gaps:?}");
+    assert!(gaps.contains(&"vault secret 'api_key'"));
+
+    let files = [
+        "extensions.sql",
+        "publications.sql",
+        "event_triggers.sql",
+        "database_settings.sql",
+        "queues.sql",
+        "cron_jobs.sql",
+    ];
+    let (before, contents) = (state(&source.0), sql(&source.0, CONTENTS));
+    for round in ["first", "second"] {
+        for name in files {
+            file(&source.0, &run.path(&format!("extension_state/{name}")));
+            assert_same(&before, &state(&source.0), &format!("{name} on its own source, {round} time"));
+            assert_eq!(contents, sql(&source.0, CONTENTS), "{name}, {round} time");
+        }
+    }
+
+    let target = Database::restored_from(&source, "ext_copy");
+    sql(
+        &target.0,
+        "DELETE FROM cron.job; DROP EVENT TRIGGER \"cat ddl\"; ALTER EVENT TRIGGER cat_off ENABLE; DROP PUBLICATION cat_schema; \
+        ALTER PUBLICATION cat_filtered SET TABLE public.orders; ALTER PUBLICATION supabase_realtime ADD TABLE public.orders; \
+        ALTER TABLE public.published REPLICA IDENTITY DEFAULT",
+    );
+    for _ in 0..2 {
+        for name in files {
+            file(&target.0, &run.path(&format!("extension_state/{name}")));
+        }
+        assert_eq!(contents, sql(&target.0, CONTENTS));
+    }
+    let ours = |lines: Vec<String>| -> Vec<String> {
+        let kinds = ["publication", "event trigger", "extension", "rls"];
+        lines.into_iter().filter(|l| kinds.iter().any(|k| l.starts_with(k)) && !l.contains("log_ddl")).collect()
+    };
+    assert_same(&ours(before), &ours(state(&target.0)), "the restored copy");
+    let setting = "SELECT setconfig FROM pg_db_role_setting WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    assert_eq!(sql(&source.0, setting), sql(&target.0, setting));
+}
+
+#[test]
+fn vault_values_are_sealed_or_not_there() {
+    let _one = alone();
+    let db = Database::stack("vault");
+    let key = age::x25519::Identity::generate();
+    let settings = stacksnap::collect::context::CollectSettings {
+        seal: Some(stacksnap::collect::context::Seal::Recipients(vec![key.to_public().to_string()])),
+        ..Default::default()
+    };
+    let run = run_with(&extension_state::COLLECTOR, &db.0, "supabase_admin", &settings, || {});
+    assert!(run.collected.gaps.is_empty(), "{:?}", run.collected.gaps);
+    let sealed = std::fs::read(run.path("extension_state/vault_secrets.json.age")).unwrap();
+    let mut text = String::new();
+    let mut reader =
+        age::Decryptor::new(&sealed[..]).unwrap().decrypt(std::iter::once(&key as &dyn age::Identity)).unwrap();
+    std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+    assert!(text.contains("canary-value") && text.contains("for the test"));
+    for path in walk(run.folder.path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(12).any(|w| w == b"canary-value"), "{}", path.display());
+    }
+    // The stand-in's root key is a member table without a mark: it must not be taken as rows to carry.
+    assert!(!run.path("extension_state/member_tables/vault.root_key.copy").exists());
+
+    // A root key that fits no more: each secret is a gap, and the shared transaction lives on.
+    sql(&db.0, "UPDATE vault.root_key SET key = 'x'");
+    let run = run_with(&extension_state::COLLECTOR, &db.0, "supabase_admin", &settings, || {});
+    assert_eq!(
+        run.collected.gaps.iter().filter(|g| g.code == "vault_secret_undecryptable").count() as u64,
+        run.collected.counts["vault_secrets"]
+    );
+}
+
+#[test]
+fn a_role_that_sees_less_says_so() {
+    let _one = alone();
+    let db = Database::stack("ext_less");
+    let run = run_with(&extension_state::COLLECTOR, &db.0, "pgbouncer", &Default::default(), || {});
+    let codes: Vec<&str> = run.collected.gaps.iter().map(|g| g.code.as_str()).collect();
+    assert!(codes.contains(&"cron_jobs_of_others") && codes.contains(&"vault_secrets_unreadable"), "{codes:?}");
+    assert!(codes.contains(&"member_table_not_captured"), "{codes:?}");
+}
+
+#[test]
+fn a_plain_database_has_no_false_gaps() {
+    let _one = alone();
+    let db = Database::plain("plain");
+    for collector in
+        stacksnap::collect::registry::ALL.iter().filter(|c| c.stage == stacksnap::collect::context::Stage::Catalogs)
+    {
+        let run = run(collector, &db.0);
+        assert_eq!(run.collected.gaps, [], "{}", collector.name);
+        for artifact in walk(run.folder.path()).iter().filter(|p| p.extension().is_some_and(|e| e == "sql")) {
+            let before = state(&db.0);
+            for _ in 0..2 {
+                file(&db.0, artifact);
+                assert_same(&before, &state(&db.0), &artifact.display().to_string());
+            }
+        }
+    }
 }

@@ -46,7 +46,7 @@ fn fill(source: &Database<'_>) {
          CREATE FUNCTION app.hostile() RETURNS text LANGUAGE sql AS $$ SELECT E'\\n\\\\! touch MARK\\nCOMMIT;\\n' $$;
          CREATE PROCEDURE app.commits() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;
          ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT ALL ON TABLES TO PUBLIC;
-         CREATE FUNCTION app.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
+         CREATE FUNCTION app.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO app.ddl_log VALUES (tg_tag); END $$; CREATE TABLE app.ddl_log (what text);
          CREATE EVENT TRIGGER \"it's \\ a\nwatch\" ON ddl_command_end EXECUTE FUNCTION app.watch();
          COMMENT ON EVENT TRIGGER \"it's \\ a\nwatch\" IS 'watches';
          REVOKE ALL ON app.lines FROM PUBLIC; SELECT lo_from_bytea(4711, 'large');",
@@ -188,6 +188,7 @@ fn an_empty_database_becomes_equal() {
         "SELECT string_agg(polname || pg_get_expr(polqual, polrelid), ',' ORDER BY polname) FROM pg_policy",
         "SELECT prosrc FROM pg_proc WHERE proname = 'hostile'",
         "SELECT lo_get(4711)",
+        "SELECT count(*) FROM app.ddl_log",
         "SELECT evtname, evtowner::regrole, evtenabled, obj_description(oid) FROM pg_event_trigger",
         "SELECT nextval('app.orders_id_seq') > 3000",
     ] {

@@ -17,8 +17,8 @@ const APPLY: &str = include_str!("sql/acl_apply.sql");
 /// The objects with their ACLs, grouped.
 #[derive(Default)]
 pub struct AclState {
-    /// In the order in which they are applied: kind, then members of extensions (`true`), then the ACL as text.
-    groups: BTreeMap<(usize, bool, Option<String>), Vec<Value>>,
+    /// In the order in which they are applied: kind, members of extensions (`true`) and their owner, the ACL as text.
+    groups: BTreeMap<(usize, bool, Option<String>, Option<String>), Vec<Value>>,
     kinds: Vec<String>,
     /// Privileges that are written down explicitly: one for each object, grantee and privilege.
     pub grants: u64,
@@ -26,7 +26,18 @@ pub struct AclState {
 
 impl AclState {
     /// Adds one object. `name` is one text, or a table and its column. `acl` is JSON as `sql/acl_state.sql` writes it.
-    pub fn add(&mut self, kind: &str, name: &[String], optional: bool, acl: Option<String>) -> Result<()> {
+    pub fn add(&mut self, kind: &str, name: &[String], acl: Option<String>) -> Result<()> {
+        self.add_object(kind, name, false, None, acl)
+    }
+
+    fn add_object(
+        &mut self,
+        kind: &str,
+        name: &[String],
+        optional: bool,
+        owner: Option<String>,
+        acl: Option<String>,
+    ) -> Result<()> {
         let rank = match self.kinds.iter().position(|k| k == kind) {
             Some(rank) => rank,
             None => {
@@ -38,15 +49,15 @@ impl AclState {
             self.grants += privileges(text)?;
         }
         let object = if let [one] = name { json!(one) } else { json!(name) };
-        self.groups.entry((rank, optional, acl)).or_default().push(object);
+        self.groups.entry((rank, optional, owner, acl)).or_default().push(object);
         Ok(())
     }
 
-    /// Adds the rows of a query with the columns kind, name, optional, acl.
+    /// Adds the rows of a query with the columns kind, name, optional, owner, acl.
     pub fn add_rows(&mut self, rows: &[Row]) -> Result<()> {
         for row in rows {
             let name: Vec<String> = row.get("name");
-            self.add(row.get("kind"), &name, row.get("optional"), row.get("acl"))?;
+            self.add_object(row.get("kind"), &name, row.get("optional"), row.get("owner"), row.get("acl"))?;
         }
         Ok(())
     }
@@ -54,12 +65,14 @@ impl AclState {
     /// The statement that makes the grants of all added objects equal to the state.
     pub fn statement(&self, server_version: u32) -> Result<String> {
         let mut groups = Vec::new();
-        for ((rank, optional, acl), objects) in &self.groups {
+        for ((rank, optional, owner, acl), objects) in &self.groups {
             let acl: Value = match acl {
                 Some(text) => parse(text)?,
                 None => Value::Null,
             };
-            groups.push(json!({"kind": self.kinds[*rank], "optional": optional, "acl": acl, "objects": objects}));
+            groups.push(json!({
+                "kind": self.kinds[*rank], "optional": optional, "owner": owner, "acl": acl, "objects": objects,
+            }));
         }
         Ok(do_block(APPLY, &json!({"server": server_version, "groups": groups})))
     }
@@ -84,10 +97,10 @@ mod tests {
         let mut state = AclState::default();
         let acl = Some(r#"[["anon", "pg_object_owner", "INSERT,SELECT*"]]"#.to_string());
         for name in ["public.a", "public.b"] {
-            state.add("relation", &[name.to_string()], false, acl.clone()).unwrap();
+            state.add("relation", &[name.to_string()], acl.clone()).unwrap();
         }
-        state.add("column", &["public.a".to_string(), "x".to_string()], false, acl).unwrap();
-        state.add("relation", &["public.c".to_string()], false, None).unwrap();
+        state.add("column", &["public.a".to_string(), "x".to_string()], acl).unwrap();
+        state.add("relation", &["public.c".to_string()], None).unwrap();
         assert_eq!(state.grants, 6);
         let sql = state.statement(150_018).unwrap();
         assert!(sql.contains(r#""objects":["public.a","public.b"]"#), "{sql}");

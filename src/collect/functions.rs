@@ -96,7 +96,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
             continue;
         }
         functions.write(row, &mut file);
-        acl.add("routine", &[row.signature()], false, row.acl.clone())?;
+        acl.add("routine", &[row.signature()], row.acl.clone())?;
     }
     if !functions.rows.is_empty() {
         file.statement(&acl.statement(ctx.session.version_num)?);

@@ -31,6 +31,8 @@ pub struct Policy {
     pub command: &'static str,
     /// Quoted, or PUBLIC.
     pub roles: Vec<String>,
+    /// As they are, `public` for PUBLIC.
+    pub role_names: Vec<String>,
     pub using: Option<String>,
     pub with_check: Option<String>,
     pub comment: Option<String>,
@@ -46,9 +48,11 @@ impl Policy {
             "d" => "DELETE",
             _ => "ALL",
         };
-        let mut roles: Vec<String> = row.get::<_, Vec<String>>("roles").iter().map(|r| ident(r)).collect();
+        let mut role_names: Vec<String> = row.get("roles");
+        let mut roles: Vec<String> = role_names.iter().map(|r| ident(r)).collect();
         if row.get("to_public") {
             roles.insert(0, "PUBLIC".to_string());
+            role_names.insert(0, "public".to_string());
         }
         Self {
             table: QualifiedName::new(row.get::<_, String>("schema"), row.get::<_, String>("table")),
@@ -56,6 +60,7 @@ impl Policy {
             permissive: row.get("permissive"),
             command,
             roles,
+            role_names,
             using: row.get("using"),
             with_check: row.get("with_check"),
             comment: row.get("comment"),
@@ -78,6 +83,29 @@ impl Policy {
             out.push(format!("COMMENT ON POLICY {on} IS {}", quoted(comment)));
         }
         out
+    }
+
+    /// One block that makes it only where it is missing or different: the table may not be the restorer's own.
+    pub fn unless_equal(&self) -> String {
+        let statements: Vec<String> = self.statements().iter().map(|s| format!("        {s};\n")).collect();
+        let roles: Vec<String> = self.role_names.iter().map(|role| quoted(role)).collect();
+        let text = |e: &Option<String>| e.as_deref().map_or("NULL".to_string(), quoted);
+        let body = format!(
+            "\nBEGIN\n    IF NOT EXISTS (SELECT FROM pg_catalog.pg_policies p\n        \
+             WHERE p.schemaname = {} AND p.tablename = {} AND p.policyname = {} AND p.permissive = '{}'\n          \
+             AND p.cmd = '{}' AND p.roles::text[] @> ARRAY[{roles}]::text[] AND p.roles::text[] <@ ARRAY[{roles}]::text[]\n          \
+             AND p.qual IS NOT DISTINCT FROM {} AND p.with_check IS NOT DISTINCT FROM {}) THEN\n{}    END IF;\nEND\n",
+            quoted(&self.table.schema),
+            quoted(&self.table.name),
+            quoted(&self.name),
+            if self.permissive { "PERMISSIVE" } else { "RESTRICTIVE" },
+            self.command,
+            text(&self.using),
+            text(&self.with_check),
+            statements.concat(),
+            roles = roles.join(", "),
+        );
+        format!("DO {}", dollar_quoted(&body))
     }
 
     /// The extension brings this one. Whoever restores may not own its table: it is made only where it is missing.

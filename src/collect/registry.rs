@@ -2,7 +2,7 @@
 //! describe its files in `doc/format.md`.
 
 use super::context::Collector;
-use super::{access_grants, database_roles, extension_state, functions, policies};
+use super::{access_grants, database_roles, encryption, extension_state, functions, managed_objects, policies};
 use super::{edge_functions, migration_history, migrations, project, storage, user_roles, users};
 
 /// Every collector, in the order in which they run within their stage.
@@ -12,6 +12,8 @@ pub const ALL: &[Collector] = &[
     database_roles::COLLECTOR,
     access_grants::COLLECTOR,
     extension_state::COLLECTOR,
+    encryption::COLLECTOR,
+    managed_objects::COLLECTOR,
     migrations::COLLECTOR,
     edge_functions::COLLECTOR,
     project::COLLECTOR,

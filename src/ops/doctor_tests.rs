@@ -32,14 +32,7 @@ fn the_transaction_pooler_is_refused() {
         database: "postgres".into(),
         user: "postgres".into(),
         password: None,
-        ssl_mode: Default::default(),
-        ssl_root_cert: None,
-        ssl_cert: None,
-        ssl_key: None,
-        channel_binding: Default::default(),
-        connect_timeout: None,
-        options: None,
-        origin: Default::default(),
+        ..ConnSpec::default()
     };
     assert_eq!(pooler(&spec, &Surroundings::default()).status, Status::Fail);
     spec.hosts[0].1 = 5432;

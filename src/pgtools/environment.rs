@@ -8,7 +8,7 @@ use std::io::Write;
 
 use tempfile::NamedTempFile;
 
-use crate::model::connection::{ChannelBinding, ConnSpec, Host};
+use crate::model::connection::{ConnSpec, Host};
 use crate::model::failure::Result;
 
 /// Variables for a child, and the passfile that they point to. Keep it until the child has ended.
@@ -31,13 +31,17 @@ impl LibpqEnvironment {
         let hosts: Vec<String> = spec.hosts.iter().map(|(host, _)| host_text(host)).collect();
         let ports: Vec<String> = spec.hosts.iter().map(|(_, port)| port.to_string()).collect();
         put("PGHOST", hosts.join(",").into());
+        if spec.host_addresses.iter().any(Option::is_some) {
+            let addresses = spec.host_addresses.iter().map(|a| a.map(|a| a.to_string()).unwrap_or_default());
+            put("PGHOSTADDR", addresses.collect::<Vec<_>>().join(",").into());
+        }
         put("PGPORT", ports.join(",").into());
         put("PGDATABASE", spec.database.clone().into());
         put("PGUSER", spec.user.clone().into());
         put("PGPASSFILE", passfile.path().into());
         put("PGSSLMODE", spec.ssl_mode.word().into());
         put("PGAPPNAME", application_name.into());
-        put("PGCHANNELBINDING", channel_binding(spec.channel_binding).into());
+        put("PGCHANNELBINDING", spec.channel_binding.word().into());
         put("PGTZ", "UTC".into());
         if let Some(file) = &spec.ssl_root_cert {
             put("PGSSLROOTCERT", file.into());
@@ -66,14 +70,6 @@ fn host_text(host: &Host) -> String {
     }
 }
 
-fn channel_binding(binding: ChannelBinding) -> &'static str {
-    match binding {
-        ChannelBinding::Disable => "disable",
-        ChannelBinding::Prefer => "prefer",
-        ChannelBinding::Require => "require",
-    }
-}
-
 fn escape(field: &str) -> String {
     field.replace('\\', "\\\\").replace(':', "\\:")
 }
@@ -81,7 +77,7 @@ fn escape(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::connection::{Origin, SslMode};
+    use crate::model::connection::SslMode;
     use crate::model::secret::Secret;
     use std::os::unix::fs::PermissionsExt;
 
@@ -93,13 +89,7 @@ mod tests {
             user: "u".into(),
             password: Some(Secret::new("pa:ss\\word")),
             ssl_mode: SslMode::VerifyFull,
-            ssl_root_cert: None,
-            ssl_cert: None,
-            ssl_key: None,
-            channel_binding: ChannelBinding::Prefer,
-            connect_timeout: None,
-            options: None,
-            origin: Origin::default(),
+            ..ConnSpec::default()
         };
         let environment = LibpqEnvironment::new(&spec, "stacksnap").unwrap();
         let variables = environment.variables();

@@ -13,8 +13,6 @@ use crate::model::manifest::{Manifest, SnapshotKind};
 use crate::model::name::{QualifiedName, shell, visible};
 
 const TEMPLATE: &str = include_str!("../../templates/restore_complete_backup.sh.hbs");
-/// Rows of one INSERT.
-const ROWS_AT_ONCE: usize = 500;
 
 /// What the script knows of its snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +31,8 @@ pub struct RestoreScriptFacts {
     pub gaps: Vec<String>,
     /// Rows that the archive holds, by table.
     pub tables: Vec<(QualifiedName, u64)>,
+    /// Dump ids of archive entries that are restored from `extension_state/` instead.
+    pub entries_left_out: Vec<i64>,
 }
 
 impl RestoreScriptFacts {
@@ -55,6 +55,7 @@ impl RestoreScriptFacts {
                 .filter(|t| t.data_file.is_some())
                 .map(|t| (t.name.clone(), t.rows))
                 .collect(),
+            entries_left_out: Vec::new(),
         }
     }
 }
@@ -71,6 +72,8 @@ struct Values {
     counts: Vec<String>,
     gaps: Vec<String>,
     expected_rows: String,
+    /// An extended regular expression of lines of `pg_restore -l`.
+    left_out: String,
 }
 
 /// The script's text. It goes into the snapshot as a program (0700).
@@ -86,8 +89,14 @@ pub fn restore_script(facts: &RestoreScriptFacts) -> Result<String> {
         counts: facts.counts.iter().map(|c| visible(c)).collect(),
         gaps: facts.gaps.iter().map(|g| visible(g)).collect(),
         expected_rows: expected_rows(&facts.tables),
+        left_out: left_out(&facts.entries_left_out),
     };
     render(TEMPLATE, shell, &values)
+}
+
+fn left_out(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    if ids.is_empty() { String::new() } else { format!("^({});", ids.join("|")) }
 }
 
 pub(super) fn kind_word(kind: SnapshotKind) -> &'static str {
@@ -99,28 +108,24 @@ pub(super) fn kind_word(kind: SnapshotKind) -> &'static str {
     }
 }
 
-/// INSERT statements, one line a table.
+/// More rows of VALUES, one line a table.
 fn expected_rows(tables: &[(QualifiedName, u64)]) -> String {
     let mut sql = String::new();
-    for part in tables.chunks(ROWS_AT_ONCE) {
-        sql.push_str("INSERT INTO pg_temp.stacksnap_expected (schema_name, table_name, expected) VALUES\n");
-        for (at, (name, rows)) in part.iter().enumerate() {
-            let end = if at + 1 == part.len() { ";" } else { "," };
-            let _ =
-                writeln!(sql, "({}, {}, {rows}){end}", one_line_literal(&name.schema), one_line_literal(&name.name));
-        }
+    for (name, rows) in tables {
+        let _ = writeln!(sql, ", ({}, {}, {rows})", one_line_literal(&name.schema), one_line_literal(&name.name));
     }
     sql
 }
 
-/// A string literal on one line: control characters are escapes, so that no name can end the here-document.
+/// A string literal on one line: control characters and `$` are escapes, so that no name can end the here-document or
+/// the dollar quotes around it.
 fn one_line_literal(text: &str) -> String {
     let mut out = String::from("E'");
     for c in text.chars() {
         match c {
             '\'' => out.push_str("''"),
             '\\' => out.push_str("\\\\"),
-            c if c.is_ascii_control() => {
+            c if c.is_ascii_control() || c == '$' => {
                 let _ = write!(out, "\\x{:02x}", u32::from(c));
             }
             c => out.push(c),
@@ -151,9 +156,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_one_line_of_sql(name in "\\PC*|[\\x01-\\x1f'\\\\]{0,20}") {
+        fn a_name_is_one_line_of_sql(name in "\\PC*|[\\x01-\\x1f'\\\\$]{0,20}") {
             let literal = one_line_literal(&name);
-            prop_assert!(!literal.chars().any(|c| c.is_ascii_control()));
+            prop_assert!(!literal.chars().any(|c| c.is_ascii_control() || c == '$'));
             prop_assert!(literal.starts_with("E'") && literal.ends_with('\''));
         }
     }

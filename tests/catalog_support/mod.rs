@@ -1,7 +1,7 @@
 //! A real server for the catalog tests, in one place: the PG* variables as scripts/pg.sh prints them.
 #![allow(dead_code, clippy::disallowed_methods)]
 
-use stacksnap::model::connection::{ConnSpec, Host, Origin};
+use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::secret::Secret;
 use stacksnap::pg::session::Session;
 
@@ -21,14 +21,7 @@ pub fn spec(database: &str) -> ConnSpec {
         database: database.to_string(),
         user: variable("PGUSER"),
         password: Some(Secret::new(variable("PGPASSWORD"))),
-        ssl_mode: Default::default(),
-        ssl_root_cert: None,
-        ssl_cert: None,
-        ssl_key: None,
-        channel_binding: Default::default(),
-        connect_timeout: None,
-        options: None,
-        origin: Origin { variable: "PGHOST".to_string(), ..Origin::default() },
+        ..ConnSpec::default()
     }
 }
 

@@ -61,3 +61,58 @@ GRANT SELECT ON LARGE OBJECT 987654 TO cat_grantor;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO cat_grantor;
 ALTER DEFAULT PRIVILEGES FOR ROLE cat_grantor REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE cat_grantor GRANT SELECT ON TABLES TO "cat ""odd"" role" WITH GRANT OPTION;
+
+-- Around the schema: publications, event triggers, jobs, secrets, queues.
+CREATE TABLE public.published (id integer PRIMARY KEY, "A b" text, hidden text);
+CREATE UNIQUE INDEX published_identity ON public.published (id);
+ALTER TABLE public.published REPLICA IDENTITY USING INDEX published_identity;
+ALTER TABLE public.acl_table REPLICA IDENTITY FULL;
+CREATE PUBLICATION cat_filtered FOR TABLE public.published (id, "A b") WHERE (id > 10), TABLE public.acl_table WITH (publish = 'insert, delete', publish_via_partition_root = true);
+CREATE PUBLICATION cat_schema FOR TABLES IN SCHEMA "Odd ""schema""", storage;
+CREATE PUBLICATION "cat all" FOR ALL TABLES;
+COMMENT ON PUBLICATION "cat all" IS 'all of it';
+ALTER PUBLICATION cat_filtered OWNER TO postgres;
+CREATE FUNCTION public.cat_on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER "cat ddl" ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'CREATE VIEW') EXECUTE FUNCTION public.cat_on_ddl();
+ALTER EVENT TRIGGER "cat ddl" ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER "cat ddl" IS 'mine';
+CREATE EVENT TRIGGER cat_off ON sql_drop EXECUTE FUNCTION public.cat_on_ddl();
+ALTER EVENT TRIGGER cat_off DISABLE;
+SELECT cron.schedule('nightly', '0 3 * * *', 'SELECT ''canary-cron''');
+SELECT cron.schedule('*/5 * * * *', 'VACUUM');
+SELECT cron.alter_job(cron.schedule('paused', '1 1 1 1 *', 'SELECT 1'), active => false, username => 'postgres');
+INSERT INTO cron.job (schedule, command, database, username, jobname) VALUES ('@daily', 'SELECT 2', 'another_db', 'postgres', 'nightly');
+SELECT vault.create_secret('canary-value', 'api_key', 'for the test'), vault.create_secret('second', 'other');
+SELECT pgmq.create('cat_jobs'), pgmq.create_unlogged('cat_fast'), pgmq.create('Cat_Upper');
+SELECT pgmq.send('cat_jobs', jsonb_build_object('n', n, 'text', E'it''s\\ \t\n"x"')) FROM generate_series(1, 450) n;
+SELECT pgmq.archive('cat_jobs', n) FROM generate_series(1, 20) n;
+SELECT pgmq.send('Cat_Upper', NULL);
+SELECT count(*) FROM pgmq.read('cat_jobs', 3600, 3);
+
+-- Encryption: trigger functions that call it, views that use it, one view on top of another.
+CREATE FUNCTION public.encrypt_cat(v text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'enc:' || reverse($1) $$;
+CREATE TABLE public.cat_secrets (id integer PRIMARY KEY, v text);
+CREATE FUNCTION public.cat_seal() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.v := public.encrypt_cat(new.v); RETURN new; END';
+CREATE TRIGGER "Seal it" BEFORE INSERT OR UPDATE OF v ON public.cat_secrets FOR EACH ROW WHEN (new.v IS NOT NULL) EXECUTE FUNCTION public.cat_seal('x', E'it''s');
+ALTER TABLE public.cat_secrets ENABLE ALWAYS TRIGGER "Seal it";
+COMMENT ON TRIGGER "Seal it" ON public.cat_secrets IS 'keeps it shut';
+CREATE TRIGGER cat_off BEFORE DELETE ON public.cat_secrets FOR EACH STATEMENT EXECUTE FUNCTION public.cat_seal();
+ALTER TABLE public.cat_secrets DISABLE TRIGGER cat_off;
+CREATE VIEW public.cat_open WITH (security_barrier, security_invoker = true, check_option = local) AS SELECT id, public.encrypt_cat(v) AS v FROM public.cat_secrets;
+CREATE VIEW public.a_on_top AS SELECT v FROM public.cat_open;
+COMMENT ON VIEW public.cat_open IS 'it''s open';
+GRANT SELECT (v) ON public.cat_open TO anon;
+REVOKE ALL ON public.a_on_top FROM anon;
+
+-- What users build on the platform's schemas.
+CREATE FUNCTION public.cat_new_user() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN new; END';
+CREATE TRIGGER cat_on_user AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION public.cat_new_user();
+ALTER TABLE auth.users DISABLE TRIGGER cat_on_user;
+CREATE TRIGGER cat_hook AFTER INSERT ON auth.users FOR EACH ROW
+    EXECUTE FUNCTION supabase_functions.http_request('http://x', 'POST', '{"Authorization": "Bearer eyJcanary"}', '{}', '1000');
+CREATE INDEX cat_index ON auth.users (last_sign_in_at) WHERE deleted_at IS NULL;
+CREATE FUNCTION auth.cat_mine() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+ALTER FUNCTION auth.cat_mine() OWNER TO postgres;
+CREATE VIEW storage.cat_mine AS SELECT id FROM storage.objects;
+ALTER VIEW storage.cat_mine OWNER TO postgres;
+CREATE POLICY cat_sessions ON auth.sessions FOR SELECT TO authenticated, anon USING (user_id = auth.uid());

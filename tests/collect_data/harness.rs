@@ -7,12 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 
 use stacksnap::archive::reader::{ArchiveData, DataFile};
 use stacksnap::archive::sink::ArtifactSink;
 use stacksnap::collect::context::{CollectSettings, Collected, Collector, Context, SourceAbilities};
-use stacksnap::model::connection::{ChannelBinding, ConnSpec, Host, Origin, SslMode};
+use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::inventory::Inventory;
 use stacksnap::model::name::QualifiedName;
 use stacksnap::model::secret::Secret;
@@ -113,14 +112,7 @@ impl Server {
             database: database.into(),
             user: "supabase_admin".into(),
             password: Some(Secret::new("postgres")),
-            ssl_mode: SslMode::Disable,
-            ssl_root_cert: None,
-            ssl_cert: None,
-            ssl_key: None,
-            channel_binding: ChannelBinding::Prefer,
-            connect_timeout: Some(Duration::from_secs(10)),
-            options: None,
-            origin: Origin::default(),
+            ..ConnSpec::default()
         }
     }
 

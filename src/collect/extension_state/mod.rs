@@ -6,7 +6,9 @@
 mod cron;
 mod event_triggers;
 mod extensions;
+mod foreign_keys;
 mod members;
+mod owners;
 mod publications;
 mod queues;
 mod vault;
@@ -32,10 +34,12 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     extensions::collect(ctx, &mut collected).await?;
     publications::collect(ctx, &mut collected).await?;
     event_triggers::collect(ctx, &mut collected).await?;
+    foreign_keys::collect(ctx, &mut collected).await?;
     cron::collect(ctx, &mut collected).await?;
     vault::collect(ctx, &mut collected).await?;
     let members = members::collect(ctx, &mut collected).await?;
     queues::collect(ctx, &mut collected, &members).await?;
+    owners::collect(ctx).await?;
     Ok(collected)
 }
 

@@ -96,17 +96,19 @@ fn statement(row: &Row, parts: &[&str]) -> String {
     let set_members = match (all, parts.is_empty()) {
         (true, _) => String::new(),
         (false, false) => format!("    ALTER PUBLICATION {sql_name} SET {};\n", parts.join(",\n        ")),
-        (false, true) => {
-            let empty_new = format!(
-                "    IF EXISTS (SELECT FROM pg_catalog.pg_publication_tables t WHERE t.pubname = {literal_name}) THEN\n        \
-                 DROP PUBLICATION {sql_name};\n        CREATE PUBLICATION {sql_name};\n    END IF;\n"
-            );
-            empty_new
-        }
+        (false, true) => format!(
+            "    -- It publishes nothing, and there is no SET to nothing.\n    \
+             holds := EXISTS (SELECT FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid\n                     \
+             WHERE p.pubname = {literal_name});\n    \
+             IF current_setting('server_version_num')::int >= 150000 THEN\n        \
+             holds := holds OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace r\n            \
+             JOIN pg_catalog.pg_publication p ON p.oid = r.pnpubid WHERE p.pubname = {literal_name});\n    END IF;\n    \
+             IF holds THEN\n        DROP PUBLICATION {sql_name};\n        CREATE PUBLICATION {sql_name};\n    END IF;\n"
+        ),
     };
     let comment = row.get::<_, Option<String>>("comment").map_or("NULL".to_string(), |c| quoted(&c));
     let body = format!(
-        "\nDECLARE\n    have record;\nBEGIN\n    \
+        "\nDECLARE\n    have record;\n    holds boolean;\nBEGIN\n    \
          SELECT p.puballtables AS for_all, pg_catalog.pg_has_role(p.pubowner, 'USAGE') AS mine\n    \
          INTO have FROM pg_catalog.pg_publication p WHERE p.pubname = {literal_name};\n    \
          IF have.mine = false THEN\n        \

@@ -91,9 +91,11 @@ fn create(queue: &Queue) -> String {
         (false, true) => format!("PERFORM pgmq.create_unlogged({name})"),
         (false, false) => format!("PERFORM pgmq.create({name})"),
     };
+    // A publication of all tables forbids updates of a table without a key: then the time of creation is today's.
     let body = format!(
         "\nBEGIN\n    IF NOT EXISTS (SELECT FROM pgmq.meta WHERE queue_name = {name}) THEN\n        {make};\n        \
-         UPDATE pgmq.meta SET created_at = {} WHERE queue_name = {name};\n    END IF;\nEND\n",
+         BEGIN\n            UPDATE pgmq.meta SET created_at = {} WHERE queue_name = {name};\n        \
+         EXCEPTION WHEN object_not_in_prerequisite_state THEN\n            NULL;\n        END;\n    END IF;\nEND\n",
         quoted(&queue.created_at)
     );
     format!("DO {}", dollar_quoted(&body))

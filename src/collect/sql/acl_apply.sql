@@ -73,6 +73,14 @@ BEGIN
                         USING HINT = 'Restore the schema of the snapshot first.';
                 END IF;
                 SELECT rolname INTO owner_name FROM pg_catalog.pg_roles WHERE oid = owner;
+                IF pass = 0 AND owner_name <> grp ->> 'owner' AND NOT (acl_kind = 's' AND EXISTS (
+                    SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = to_regclass(name)
+                    AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')))
+                THEN -- a member of an extension: no dump carries its owner; a table's own sequence follows the table
+                    EXECUTE format('ALTER %s OWNER TO %I', target, grp ->> 'owner');
+                    pass := 1;
+                    CONTINUE;
+                END IF;
                 IF grp ->> 'acl' IS NULL THEN
                     SELECT coalesce(array_agg(w ORDER BY w), '{}') INTO want FROM (
                         SELECT jsonb_build_array(CASE x.grantee WHEN 0 THEN 'public' ELSE 'pg_object_owner' END, 'pg_object_owner',
@@ -99,7 +107,7 @@ BEGIN
                     FROM aclexplode(coalesce(acl, acldefault(acl_kind, owner))) x
                     LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantee LEFT JOIN pg_catalog.pg_roles b ON b.oid = x.grantor) t;
                 EXIT WHEN have = want;
-                IF pass = 1 THEN
+                IF pass = 2 THEN
                     IF (SELECT array_agg(w - 1 ORDER BY w - 1) FROM unnest(want) w) = (SELECT array_agg(h - 1 ORDER BY h - 1) FROM unnest(have) h) THEN
                         RAISE WARNING 'the grants on % are right, but some were made by another role than in the snapshot', target;
                         EXIT;
@@ -107,7 +115,7 @@ BEGIN
                     RAISE EXCEPTION 'the grants on % cannot be made what they were', target || columns
                         USING DETAIL = format('wanted %s, got %s', want, have);
                 END IF;
-                pass := 1;
+                pass := 2;
                 FOR r IN SELECT DISTINCT h ->> 0 AS grantee FROM unnest(have) h LOOP
                     EXECUTE format('REVOKE ALL PRIVILEGES%s ON %s FROM %s CASCADE', columns, target,
                         CASE r.grantee WHEN 'public' THEN 'PUBLIC' WHEN 'pg_object_owner' THEN quote_ident(owner_name) ELSE quote_ident(r.grantee) END);

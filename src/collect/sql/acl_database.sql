@@ -10,6 +10,6 @@ SELECT 'database' AS kind, ARRAY['this database'] AS name, false AS optional,
                LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantee
                JOIN pg_catalog.pg_roles b ON b.oid = x.grantor
                WHERE x.grantee = 0 OR g.oid IS NOT NULL
-               GROUP BY 1, 2) e)::text END AS acl
+               GROUP BY 1, 2) e)::text END AS acl, NULL::text AS owner
 FROM pg_catalog.pg_database d
 WHERE d.datname = pg_catalog.current_database()

@@ -9,6 +9,6 @@ SELECT 'parameter' AS kind, ARRAY[p.parname] AS name, false AS optional,
             LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantee
             JOIN pg_catalog.pg_roles b ON b.oid = x.grantor
             WHERE x.grantee = 0 OR g.oid IS NOT NULL
-            GROUP BY 1, 2) e)::text AS acl
+            GROUP BY 1, 2) e)::text AS acl, NULL::text AS owner
 FROM pg_catalog.pg_parameter_acl p
 ORDER BY p.parname

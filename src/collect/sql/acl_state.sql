@@ -1,4 +1,4 @@
--- Every object that can carry grants, with its whole ACL as rows of [grantee, grantor, privileges]; NULL is the default.
+-- Every object that can carry grants (and, for members of extensions, the owner: no dump has it), with its whole ACL as rows of [grantee, grantor, privileges]; NULL is the default.
 -- All of it from the snapshot's own rows. Objects of the system are listed only where they differ from initdb.
 WITH space AS (
     SELECT n.oid, n.nspname, n.nspowner, n.nspacl, n.nspname IN ('pg_catalog', 'information_schema') AS of_system
@@ -50,8 +50,10 @@ WITH space AS (
     SELECT 10, 'large object', 'pg_catalog.pg_largeobject_metadata'::regclass, oid, 0, ARRAY[oid::text], lomacl, lomowner, false
     FROM pg_catalog.pg_largeobject_metadata
 )
-SELECT o.kind, o.name, member.extension IS NOT NULL AS optional, entries.acl::text
+SELECT o.kind, o.name, member.extension IS NOT NULL AS optional, entries.acl::text,
+       CASE WHEN member.extension IS NOT NULL AND o.kind IN ('schema', 'type', 'relation', 'routine') THEN r.rolname::text END AS owner
 FROM object o
+JOIN pg_catalog.pg_roles r ON r.oid = o.owner
 LEFT JOIN pg_catalog.pg_init_privs i ON i.classoid = o.classid AND i.objoid = o.oid AND i.objsubid = o.subid
 LEFT JOIN LATERAL (
     SELECT d.refobjid AS extension FROM pg_catalog.pg_depend d

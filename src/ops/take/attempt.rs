@@ -16,13 +16,13 @@ use super::dump::{self, ArchiveOrder, ArchiveResult, ArchiveState};
 use super::dump_failure::DumpFailure;
 use super::preflight::Preflight;
 use super::selection::Selection;
-use super::{Job, millis, queue};
+use super::{Job, collect_settings, millis, queue};
 use crate::archive::layout;
 use crate::archive::reader::{ArchiveData, DataFile};
 use crate::archive::sink::ArtifactSink;
-use crate::collect::context::{CollectSettings, Collector, Context, Seal, Stage};
+use crate::collect::context::{CollectSettings, Collector, Context, Stage};
+use crate::collect::files_marker::files_marker;
 use crate::collect::registry;
-use crate::config;
 use crate::model::category::Category;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::monitor::{Event, Phase};
@@ -51,6 +51,8 @@ pub struct AttemptDone {
     pub sink: ArtifactSink,
     /// Write counters, read before the snapshot was exported.
     pub counters_sha256: String,
+    /// What is copied from folders, as it was before it was copied.
+    pub files_sha256: String,
 }
 
 impl Attempt<'_> {
@@ -61,6 +63,7 @@ impl Attempt<'_> {
         let counters_sha256 = job.or_cancelled(crate::pg::catalog::marker::counters(&plain)).await?;
         let holder = job.or_cancelled(SnapshotHolder::export(job.source, &job.application_name)).await?;
         let session = job.or_cancelled(Session::join(job.source, &job.application_name, &holder.exported)).await?;
+        let files_sha256 = files_marker(&collect_settings(job.settings));
         let sink = ArtifactSink::new(self.folder);
         let state = Arc::new(ArchiveState::default());
         let _stoppers = [stop_on_cancel(job, &state), stop_on_death(&holder, &state)];
@@ -83,6 +86,7 @@ impl Attempt<'_> {
             harvest,
             sink,
             counters_sha256,
+            files_sha256,
         })
     }
 
@@ -227,7 +231,7 @@ impl Attempt<'_> {
         self.job.monitor.event(Event::PhaseStarted { phase: Phase::Catalogs, bytes_total: None });
         let client_major = self.preflight.client.major;
         let facts = catalogs::read(session, client_major, self.selection).await?;
-        let settings = self.collect_settings()?;
+        let settings = collect_settings(self.job.settings);
         let context = self.context(session, &facts, &settings, sink, None);
         let (files, database): (Vec<&Collector>, Vec<&Collector>) = registry::ALL
             .iter()
@@ -263,7 +267,7 @@ impl Attempt<'_> {
         let files: Vec<DataFile> =
             archive.map(|a| a.tables.iter().map(|t| t.data.clone()).collect()).unwrap_or_default();
         let data = ArchiveData { folder: self.folder.join(layout::DUMP_DIR), files };
-        let settings = self.collect_settings()?;
+        let settings = collect_settings(self.job.settings);
         let context = self.context(session, facts, &settings, sink, Some(&data));
         let late: Vec<&Collector> = registry::ALL.iter().filter(|c| c.stage == Stage::Archive).collect();
         tokio::select! {
@@ -296,22 +300,6 @@ impl Attempt<'_> {
             archive,
             monitor: self.job.monitor,
         }
-    }
-
-    fn collect_settings(&self) -> Result<CollectSettings> {
-        let settings = self.job.settings;
-        Ok(CollectSettings {
-            project_dir: settings.project_dir.clone(),
-            storage_dir: settings.storage_dir.clone(),
-            user_role_tables: settings.user_role_tables.clone(),
-            encryption_functions: settings.encryption_functions.clone(),
-            keep_sessions: settings.keep_sessions,
-            seal: match (&settings.seal, &settings.seal_passphrase) {
-                (Some(config::Seal::Recipients(keys)), _) => Some(Seal::Recipients(keys.clone())),
-                (Some(config::Seal::Passphrase(_)), Some(secret)) => Some(Seal::Passphrase(secret.clone())),
-                _ => None,
-            },
-        })
     }
 }
 

@@ -25,7 +25,12 @@ pub struct CatalogFacts {
     pub rows_excluded: Vec<TableFacts>,
     /// Hash over all of it, for `--if-changed`.
     pub catalogs_sha256: String,
+    /// Foreign keys that are switched off.
+    pub foreign_keys_off: Vec<u32>,
 }
+
+const FOREIGN_KEYS_OFF: &str = "SELECT DISTINCT t.tgconstraint FROM pg_trigger t JOIN pg_constraint k \
+    ON k.oid = t.tgconstraint WHERE k.contype = 'f' AND t.tgenabled <> 'O'";
 
 pub async fn read(session: &Session, client_major: u32, selection: &Selection) -> Result<CatalogFacts> {
     let inventory = inventory::inventory(session).await?;
@@ -38,7 +43,9 @@ pub async fn read(session: &Session, client_major: u32, selection: &Selection) -
         BTreeMap::new()
     };
     let catalogs_sha256 = crate::pg::catalog::marker::catalogs(session, &inventory.objects).await?;
-    Ok(CatalogFacts { inventory, expected, rows_excluded, catalogs_sha256 })
+    let rows = session.rows(FOREIGN_KEYS_OFF, &[]).await?;
+    let foreign_keys_off = rows.iter().map(|row| row.get(0)).collect();
+    Ok(CatalogFacts { inventory, expected, rows_excluded, catalogs_sha256, foreign_keys_off })
 }
 
 /// Waits until pg_dump has taken its locks: then its table of contents is there.

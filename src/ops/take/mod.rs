@@ -19,7 +19,8 @@ mod unchanged;
 use std::time::Instant;
 
 use crate::archive::seal::seal;
-use crate::config::Settings;
+use crate::collect::context::{CollectSettings, Seal};
+use crate::config::{self, Settings};
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -131,6 +132,22 @@ impl Job<'_> {
     fn cancelled(&self) -> Failure {
         let reason = self.cancel.reason().unwrap_or(crate::model::cancel::CancelReason::Terminated);
         Failure::msg(reason.failure_kind(), format!("{}; nothing was kept", reason.sentence()))
+    }
+}
+
+/// What the configuration says to the collectors.
+fn collect_settings(settings: &Settings) -> CollectSettings {
+    CollectSettings {
+        project_dir: settings.project_dir.clone(),
+        storage_dir: settings.storage_dir.clone(),
+        user_role_tables: settings.user_role_tables.clone(),
+        encryption_functions: settings.encryption_functions.clone(),
+        keep_sessions: settings.keep_sessions,
+        seal: match (&settings.seal, &settings.seal_passphrase) {
+            (Some(config::Seal::Recipients(keys)), _) => Some(Seal::Recipients(keys.clone())),
+            (Some(config::Seal::Passphrase(_)), Some(secret)) => Some(Seal::Passphrase(secret.clone())),
+            _ => None,
+        },
     }
 }
 

@@ -22,6 +22,7 @@ use crate::model::manifest::{ChangeMarker, Consistency, Coverage, FORMAT, Manife
 use crate::model::outcome::Outcome;
 use crate::model::report::TakeReport;
 use crate::pg::catalog::coverage::{coverage, disagreements};
+use crate::pgtools::toc::Entry;
 use crate::render::{RestoreScriptFacts, manifest_markdown, restore_script};
 
 /// Writes the last files and builds the manifest without checksums (sealing fills them in).
@@ -41,7 +42,7 @@ pub fn draft(
         transaction_horizon: done.exported.transaction_horizon.clone(),
         catalogs_sha256: done.catalogs.catalogs_sha256.clone(),
         counters_sha256: done.counters_sha256.clone(),
-        files_sha256: unchanged::files_sha256(job)?,
+        files_sha256: done.files_sha256.clone(),
         settings_sha256: unchanged::settings_sha256(job, preflight, selection),
     };
     let mut manifest = Manifest {
@@ -80,13 +81,32 @@ pub fn draft(
         manifest_sha256: String::new(),
     };
     manifest.counts = counts(&manifest, done);
-    let script = restore_script(&RestoreScriptFacts::from_manifest(&manifest))?;
+    let mut facts = RestoreScriptFacts::from_manifest(&manifest);
+    facts.entries_left_out = entries_left_out(selection, done);
+    let script = restore_script(&facts)?;
     let mut writer = done.sink.create_executable(layout::RESTORE_SCRIPT, Category::Report)?;
     writer.write_all(script.as_bytes())?;
     writer.finish()?;
     manifest.artifacts = done.sink.artifacts();
     done.sink.write(layout::BACKUP_MANIFEST, Category::Report, manifest_markdown(&manifest)?.as_bytes())?;
     Ok(manifest)
+}
+
+/// Dump ids of archive entries that the restore script takes from `extension_state/`, with what hangs on them.
+fn entries_left_out(selection: &Selection, done: &AttemptDone) -> Vec<i64> {
+    let Some(archive) = done.archive.as_ref().filter(|_| selection.has(Category::ExtensionState)) else {
+        return Vec::new();
+    };
+    let entries = &archive.toc.entries;
+    // pg_restore makes them anew, checked and switched on.
+    let from_files = |e: &&Entry| e.desc == "FK CONSTRAINT" && done.catalogs.foreign_keys_off.contains(&e.oid);
+    let mut ids: Vec<i64> = entries.iter().filter(from_files).map(|e| e.dump_id).collect();
+    let hangs_on = |e: &&Entry| {
+        matches!(e.desc.as_str(), "COMMENT" | "SECURITY LABEL") && e.depends_on.iter().any(|id| ids.contains(id))
+    };
+    let dependents: Vec<i64> = entries.iter().filter(hangs_on).map(|e| e.dump_id).collect();
+    ids.extend(dependents);
+    ids
 }
 
 fn write_inventory(done: &AttemptDone) -> Result<()> {

@@ -11,6 +11,7 @@ use super::preflight::Preflight;
 use super::selection::Selection;
 use crate::archive::root::Root;
 use crate::archive::sink::hex;
+use crate::collect::files_marker::files_marker;
 use crate::model::failure::Result;
 use crate::model::ids::SnapshotName;
 use crate::pg::catalog::marker::{self, Verdict};
@@ -25,7 +26,12 @@ pub async fn since_last(
     let Some((name, place, last)) = Root::new(job.settings.root.clone()).latest_complete()? else { return Ok(None) };
     let Some(old) = &last.change_marker else { return Ok(None) };
     let session = Session::open(job.source, &job.application_name).await?;
-    let new = marker::marker(&session, files_sha256(job)?, settings_sha256(job, preflight, selection)).await?;
+    let new = marker::marker(
+        &session,
+        files_marker(&super::collect_settings(job.settings)),
+        settings_sha256(job, preflight, selection),
+    )
+    .await?;
     match marker::unchanged(&session, old, &new).await? {
         Verdict::Unchanged => Ok(Some((name, place))),
         Verdict::Changed(why) | Verdict::Unsure(why) => {
@@ -56,36 +62,4 @@ pub fn settings_sha256(job: &Job<'_>, preflight: &Preflight, selection: &Selecti
         )
     );
     hex(&Sha256::digest(text.as_bytes()))
-}
-
-/// Hash over names, sizes, times, kinds and links of everything in the project's and the storage folders.
-pub fn files_sha256(job: &Job<'_>) -> Result<String> {
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::MetadataExt;
-    let mut hash = Sha256::new();
-    let project = job.settings.project_dir.as_ref();
-    let supabase = project.map(|p| p.join("supabase"));
-    let mut roots: Vec<PathBuf> = supabase.into_iter().chain(job.settings.storage_dir.clone()).collect();
-    for file in [".env", ".git/HEAD", ".git/index", ".git/packed-refs", ".git/logs/HEAD"] {
-        roots.extend(project.map(|p| p.join(file)));
-    }
-    for root in roots {
-        for entry in walkdir::WalkDir::new(&root).follow_links(false).sort_by_file_name() {
-            let Ok(entry) = entry else {
-                hash.update(b"unreadable\0");
-                continue;
-            };
-            let Ok(meta) = entry.path().symlink_metadata() else { continue };
-            hash.update(entry.path().as_os_str().as_bytes());
-            hash.update(b"\0");
-            if meta.is_file() || meta.is_symlink() {
-                let times = (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
-                hash.update(format!("{} {} {} {times:?}\0", meta.mode(), meta.size(), meta.ino()));
-            }
-            if meta.is_symlink() {
-                hash.update(std::fs::read_link(entry.path()).unwrap_or_default().as_os_str().as_bytes());
-            }
-        }
-    }
-    Ok(hex(&hash.finalize()))
 }
