@@ -36,6 +36,11 @@ pub const ROOT_LOCK: &str = ".stacksnap.lock";
 pub const ROOT_STATUS: &str = "status.json";
 pub const ROOT_LOGS_DIR: &str = "logs";
 
+/// `complete_database_with_data.sql`, or `.sql.zst`.
+pub fn readable_sql(compressed: bool) -> String {
+    format!("{READABLE_SQL}{}", if compressed { ".zst" } else { "" })
+}
+
 /// `data_records/<schema>.<table>.csv`, or `.csv.zst`.
 pub fn csv_path(table: &QualifiedName, compressed: bool) -> String {
     let ending = if compressed { "csv.zst" } else { "csv" };
