@@ -50,8 +50,18 @@ pub fn tables(source: &Snapshot, target: &Snapshot) -> Vec<String> {
     };
     let (was, is) = (rows(source), rows(target));
     let names: BTreeSet<_> = was.keys().chain(is.keys()).collect();
-    let differs = names.into_iter().filter(|name| was.get(name) != is.get(name));
-    differs.map(|name| format!("rows of {}: {:?}, {:?}", name.plain(), was.get(name), is.get(name))).collect()
+    let line = |name: &stacksnap::model::name::QualifiedName| {
+        let what = match (was.get(name), is.get(name)) {
+            (a, b) if a == b => return None,
+            (Some(_), None) => "lost".into(),
+            (None, _) => "new".into(),
+            (Some(a), Some(b)) if a.2 != b.2 => format!("columns {:?}, {:?}", a.2, b.2),
+            (Some(a), Some(b)) if a.0 != b.0 => format!("{} and {}", a.0, b.0),
+            _ => "values".to_string(),
+        };
+        Some(format!("rows of {}: {what}", name.plain()))
+    };
+    names.into_iter().filter_map(line).collect()
 }
 
 /// Fails with every difference that is not one of `expected` (difference, why it may be), and with every one of those

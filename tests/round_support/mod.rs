@@ -79,6 +79,12 @@ impl Cluster {
         }
     }
 
+    /// The same server as somebody else sees it.
+    pub fn as_user(&self, user: &str, password: &str) -> Self {
+        let (bin, port, host) = (self.bin.clone(), self.port.clone(), self.host.clone());
+        Self { bin, port, host, user: user.into(), password: password.into(), folder: None }
+    }
+
     /// A program with this server's variables and nothing else of ours.
     pub fn command(&self, program: &Path, database: &str) -> Command {
         let mut command = Command::new(program);
@@ -227,7 +233,10 @@ impl Snapshot {
 
     /// `code what` of each gap, sorted.
     pub fn gaps(&self) -> Vec<String> {
-        let line = |gap: &Gap| format!("{} {}", gap.code, gap.what);
+        let line = |gap: &Gap| {
+            let id = gap.what.strip_prefix("vault secret ").filter(|id| id.len() == 36 && !id.contains('\''));
+            format!("{} {}", gap.code, if id.is_some() { "vault secret without a name" } else { &gap.what })
+        };
         let mut gaps: Vec<String> = self.manifest.gaps.iter().map(line).collect();
         gaps.sort();
         gaps
