@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use stacksnap::archive::manifest_file::read_manifest;
+use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::gap::Gap;
 use stacksnap::model::inventory::Inventory;
 use stacksnap::model::manifest::Manifest;
 use stacksnap::model::name::ident;
+use stacksnap::model::secret::Secret;
 
 /// Everything that the fixtures have, in one database.
 pub const EVERYTHING: &[&str] = &["stack", "app", "types", "nasty", "schema_zoo", "cycles"];
@@ -83,6 +85,16 @@ impl Cluster {
     pub fn as_user(&self, user: &str, password: &str) -> Self {
         let (bin, port, host) = (self.bin.clone(), self.port.clone(), self.host.clone());
         Self { bin, port, host, user: user.into(), password: password.into(), folder: None }
+    }
+
+    pub fn spec(&self, database: &str) -> ConnSpec {
+        ConnSpec {
+            hosts: vec![(Host::Tcp(self.host.clone()), self.port.parse().unwrap())],
+            database: database.to_string(),
+            user: self.user.clone(),
+            password: Some(Secret::new(self.password.clone())),
+            ..ConnSpec::default()
+        }
     }
 
     /// A program with this server's variables and nothing else of ours.

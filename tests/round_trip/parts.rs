@@ -40,7 +40,6 @@ DO $$ DECLARE r record; BEGIN
              WHERE tgfoid = 'public.encrypt_api_key_trigger'::regproc LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', r.tgname, r.rel);
     END LOOP;
-    FOR r IN SELECT extrelation::text AS x FROM (SELECT srrelid::regclass AS extrelation FROM pg_subscription_rel) s LOOP NULL; END LOOP;
 END $$;
 DELETE FROM auth.users WHERE email LIKE 'a%' OR email LIKE 'b%';
 UPDATE auth.users SET encrypted_password = 'x';
@@ -81,6 +80,16 @@ fn run(target: &Cluster, database: &str, file: &Path) {
     ok(target.psql(database).arg("-o").arg("/dev/null").arg("-f").arg(file));
 }
 
+/// All differences but these: `log_ddl`, a trigger of the application, notes each CREATE POLICY; a job of pg_cron that
+/// is made anew has a new number (`JOBS` compares the rest).
+fn changed(whole: &Snapshot, now: &Snapshot) -> Vec<String> {
+    let own = ["private.ddl_log", "cron.jobid_seq", "rows of cron.job: values"];
+    differences(whole, now).into_iter().filter(|line| !own.iter().any(|o| line.contains(o))).collect()
+}
+
+const JOBS: &str =
+    "SELECT jobname, schedule, command, username, active, nodename, nodeport, database FROM cron.job ORDER BY 2, 3";
+
 /// `database` is the snapshot, restored.
 pub fn each_file_runs_twice_and_repairs(snapshot: &Snapshot, target: &Cluster, database: &str, whole: &Snapshot) {
     let files = own_files(snapshot);
@@ -88,9 +97,10 @@ pub fn each_file_runs_twice_and_repairs(snapshot: &Snapshot, target: &Cluster, d
     for file in files.iter().chain(&files) {
         run(target, database, file);
     }
-    let after = differences(whole, &target.look(database));
+    let after = changed(whole, &target.look(database));
     assert!(after.is_empty(), "run on a whole copy, the files changed: {after:#?}");
 
+    let jobs = target.sql(database, JOBS);
     target.sql(database, DAMAGE);
     let damaged = target.look(database);
     for part in ["POLICY", "FUNCTION", "TRIGGER", "ACL", "ROLE", "EVENT TRIGGER", "ROW SECURITY", "DEFAULT ACL"] {
@@ -105,7 +115,8 @@ pub fn each_file_runs_twice_and_repairs(snapshot: &Snapshot, target: &Cluster, d
         for file in &files {
             run(target, database, file);
         }
-        let left: Vec<_> = differences(whole, &target.look(database));
+        let left = changed(whole, &target.look(database));
+        assert_eq!(target.sql(database, JOBS), jobs);
         assert!(left.is_empty(), "after round {round} on a damaged copy: {left:#?}");
     }
 }
