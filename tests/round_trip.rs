@@ -73,7 +73,7 @@ fn option_order(source: &Cluster, from: &str, target: &Cluster, to: &str) {
     let sql = "SELECT s.srvname, m.usename, o.* FROM pg_user_mappings m JOIN pg_foreign_server s ON s.oid = m.srvid, \
                pg_options_to_table(m.umoptions) o ORDER BY 1, 2, 3, 4";
     let options = source.sql(from, sql);
-    assert!(options.contains("mapping-secret-1") && options.contains("mapping-secret-2"), "{options}");
+    assert!(options.contains("mapping-secret-1"), "{options}");
     assert_eq!(options, target.sql(to, sql));
 }
 
@@ -97,11 +97,8 @@ fn everything_as_superuser_and_as_postgres() {
     assert_eq!(snapshot.gaps(), expected_gaps(&[]));
     same_but(&snapshot, &restored, &[&STACK[..], &ZOO].concat());
     tolerated_in_part(&source, &from, &target, "round_target");
-    step("as postgres");
     as_postgres(&source, &from, &target, &snapshot, place.path());
-    step("each file");
     parts::each_file_runs_twice_and_repairs(&snapshot, &target, "round_target", &restored);
-    step("readable SQL");
     readable::sql_equals_the_archive(&source, &from, &target, place.path());
     source.drop_database(&from);
 }
@@ -129,7 +126,8 @@ const FEWER: &[&str] = &["stack", "app", "types", "schema_zoo"];
 
 #[test]
 fn of_16() {
-    in_clusters_of(16, "revoked", FEWER, &[&STACK[..], &ZOO].concat(), &[]);
+    // Its build has no contrib: one of the two foreign servers of the zoo cannot be there.
+    in_clusters_of(16, "revoked", FEWER, &[&STACK[..], &ZOO[..3]].concat(), &[]);
 }
 
 #[test]
@@ -142,7 +140,7 @@ fn of_18() {
 fn trap_11_client_18_on_server_15() {
     let source = server();
     let (bin, place) = (client(18), tempfile::tempdir().unwrap());
-    let from = source.load("round_newer", "revoked", &["types", "cycles"]);
+    let from = source.load("round_newer", "revoked", &["nasty", "cycles"]);
     let snapshot = source.create(&from, &place.path().join("b"), 0, &["--pg-bin", bin.to_str().unwrap()]);
     snapshot.is_good();
     let version = &snapshot.manifest.tools.pg_dump;
@@ -151,6 +149,7 @@ fn trap_11_client_18_on_server_15() {
     // Back into 18 with pg_restore, and back into 15 with the script, which takes out what 15 does not know.
     let newer = Cluster::start(18);
     newer.empty("round_newer_18");
+    ok(newer.psql("round_newer_18").args(["-o", "/dev/null", "-f"]).arg(snapshot.folder.join("database_roles.sql")));
     ok(newer.program("pg_restore", "round_newer_18").args(["-e", "-O", "-x", "-d", "round_newer_18"]).arg(&archive));
     let rows = compare::tables(&snapshot, &newer.look("round_newer_18"));
     assert!(rows.is_empty(), "{rows:#?}");
@@ -160,11 +159,6 @@ fn trap_11_client_18_on_server_15() {
     same_but(&snapshot, &source.look("round_newer_15"), &[]);
     source.drop_database("round_newer_15");
     source.drop_database(&from);
-}
-
-#[allow(clippy::print_stderr, clippy::disallowed_macros)]
-fn step(what: &str) {
-    eprintln!("{what}: {:?}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap());
 }
 
 /// Taken by a role that is no superuser: what it may not read is named, everything else comes back.
