@@ -53,10 +53,8 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     if roles.iter().any(|role| role["password"].is_string()) {
         collected.secret(DATABASE_ROLES_SQL, "password verifiers of database roles");
     }
-    if !passwords {
-        if let Some(gap) = unreadable_passwords(&roles) {
-            collected.gap(gap);
-        }
+    if let Some(gap) = unreadable_passwords(&roles).filter(|_| !passwords) {
+        collected.gap(gap);
     }
     if settings.iter().any(|s| s["secret"] == true) {
         collected.secret(DATABASE_ROLES_SQL, "settings of roles whose name says that they are secret");
