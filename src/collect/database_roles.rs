@@ -45,7 +45,10 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     let state = json!({"passwords": passwords, "roles": roles, "settings": settings});
     file.statement(&do_block(include_str!("sql/roles_apply.sql"), &state));
     file.blank();
-    file.statement(&do_block(include_str!("sql/role_members_apply.sql"), &json!({"roles": names, "members": members})));
+    file.statement(&do_block(
+        include_str!("sql/role_members_apply.sql"),
+        &json!({"server": ctx.session.version_num, "roles": names, "members": members}),
+    ));
     ctx.sink.write(DATABASE_ROLES_SQL, Category::DatabaseRoles, file.finish().as_bytes())?;
 
     let mut collected = Collected::default();
