@@ -45,7 +45,10 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     let state = json!({"passwords": passwords, "roles": roles, "settings": settings});
     file.statement(&do_block(include_str!("sql/roles_apply.sql"), &state));
     file.blank();
-    file.statement(&do_block(include_str!("sql/role_members_apply.sql"), &json!({"roles": names, "members": members})));
+    file.statement(&do_block(
+        include_str!("sql/role_members_apply.sql"),
+        &json!({"server": ctx.session.version_num, "roles": names, "members": members}),
+    ));
     ctx.sink.write(DATABASE_ROLES_SQL, Category::DatabaseRoles, file.finish().as_bytes())?;
 
     let mut collected = Collected::default();
@@ -53,10 +56,8 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     if roles.iter().any(|role| role["password"].is_string()) {
         collected.secret(DATABASE_ROLES_SQL, "password verifiers of database roles");
     }
-    if !passwords {
-        if let Some(gap) = unreadable_passwords(&roles) {
-            collected.gap(gap);
-        }
+    if let Some(gap) = unreadable_passwords(&roles).filter(|_| !passwords) {
+        collected.gap(gap);
     }
     if settings.iter().any(|s| s["secret"] == true) {
         collected.secret(DATABASE_ROLES_SQL, "settings of roles whose name says that they are secret");
