@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tokio_postgres::Row;
 
 use super::do_block::do_block;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::pg::session::Row;
 
 const APPLY: &str = include_str!("sql/acl_apply.sql");
 

@@ -14,6 +14,7 @@ use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
 use crate::model::name::visible;
+use crate::pg::session::Row;
 
 pub const COLLECTOR: Collector =
     Collector { name: "database_roles", category: Category::DatabaseRoles, stage: Stage::Catalogs, run };
@@ -85,7 +86,7 @@ async fn roles(ctx: &Context<'_>, passwords: bool) -> Result<Vec<Value>> {
         if passwords { ("pg_catalog.pg_authid", "r.rolpassword") } else { ("pg_catalog.pg_roles", "NULL::text") };
     let query = include_str!("sql/roles.sql").replace("/*SOURCE*/", source).replace("/*PASSWORD*/", password);
     let rows = ctx.session.rows(&query, &[]).await?;
-    let role = |row: &tokio_postgres::Row| {
+    let role = |row: &Row| {
         let text = |name: &str| row.get::<_, Option<String>>(name);
         let flag = |name: &str| row.get::<_, bool>(name);
         json!({
@@ -114,7 +115,7 @@ async fn settings(ctx: &Context<'_>) -> Result<Vec<Value>> {
 
 async fn members(ctx: &Context<'_>) -> Result<Vec<Value>> {
     let rows = ctx.session.rows(include_str!("sql/role_members.sql"), &[]).await?;
-    let member = |row: &tokio_postgres::Row| {
+    let member = |row: &Row| {
         let text = |name: &str| row.get::<_, Option<String>>(name);
         let flag = |name: &str| row.get::<_, Option<bool>>(name);
         json!({

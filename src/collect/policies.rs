@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tokio_postgres::Row;
 
 use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::do_block::do_block;
@@ -18,6 +17,7 @@ use crate::archive::layout::POLICIES_SQL;
 use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted, ident};
+use crate::pg::session::Row;
 
 pub const COLLECTOR: Collector =
     Collector { name: "policies", category: Category::Policies, stage: Stage::Catalogs, run };

@@ -19,6 +19,7 @@ use crate::model::manifest::Manifest;
 use crate::model::report::{SkipReason, TakeReport};
 use crate::model::run::RunId;
 use crate::monitor::Monitor;
+use crate::proc::own;
 
 /// How long a cancelled run may take to clean up before it is dropped.
 pub const CLEANUP_GRACE: Duration = Duration::from_secs(30);
@@ -62,7 +63,7 @@ pub fn clear(root: &Root, run: &Run, min_interval: Option<Duration>, monitor: &d
 
 /// Writes this process into the lock file.
 pub fn sign(mut lock: RootLock, run: &Run) -> Result<RootLock> {
-    let holder = Holder { pid: std::process::id(), run: run.id.to_string(), started_at: run.started_at };
+    let holder = Holder { pid: own::pid(), run: run.id.to_string(), started_at: run.started_at };
     lock.sign(&holder)?;
     Ok(lock)
 }
@@ -240,7 +241,7 @@ fn begin(root: &Root, run: &Run, monitor: &dyn Monitor) -> Result<()> {
     }
     now.running = Some(RunningRun {
         run: run.id.to_string(),
-        pid: std::process::id(),
+        pid: own::pid(),
         started_at: run.started_at,
         background: run.background,
         log: logs::relative(&run.id),

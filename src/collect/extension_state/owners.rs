@@ -12,6 +12,7 @@ use crate::collect::do_block::do_block;
 use crate::collect::sql_file::SqlFile;
 use crate::model::category::Category;
 use crate::model::failure::Result;
+use crate::pg::session::Row;
 
 const LIST: &str = include_str!("../sql/member_owners.sql");
 const APPLY: &str = include_str!("../sql/member_owners_apply.sql");
@@ -21,7 +22,7 @@ pub async fn collect(ctx: &Context<'_>) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let member = |row: &tokio_postgres::Row| {
+    let member = |row: &Row| {
         let text = |at: usize| row.get::<_, String>(at);
         json!({"alter": text(0), "identity": text(1), "owner": text(2)})
     };
