@@ -49,7 +49,6 @@ pub const PUBLICATIONS_SQL: &str = "extension_state/publications.sql";
 pub const EVENT_TRIGGERS_SQL: &str = "extension_state/event_triggers.sql";
 pub const EVENT_TRIGGERS_JSON: &str = "extension_state/event_triggers.json";
 pub const FOREIGN_KEYS_SQL: &str = "extension_state/foreign_keys.sql";
-pub const MEMBER_OWNERS_SQL: &str = "extension_state/member_owners.sql";
 pub const DATABASE_SETTINGS_SQL: &str = "extension_state/database_settings.sql";
 pub const CRON_JOBS_SQL: &str = "extension_state/cron_jobs.sql";
 pub const VAULT_SECRETS_JSON: &str = "extension_state/vault_secrets.json";

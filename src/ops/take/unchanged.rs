@@ -26,6 +26,7 @@ pub async fn since_last(
     let Some((name, place, last)) = Root::new(job.settings.root.clone()).latest_complete()? else { return Ok(None) };
     let Some(old) = &last.change_marker else { return Ok(None) };
     let session = Session::open(job.source, &job.application_name).await?;
+    session.execute(&format!("SET lock_timeout = {}", job.settings.lock_wait.as_millis())).await?;
     let new = marker::marker(
         &session,
         files_marker(&super::collect_settings(job.settings)),
