@@ -263,7 +263,7 @@ fn programs_target_and_usage() {
     ended(&unreachable, 69, "does not answer");
     // A Supabase project is not an empty database.
     scene.target.sql("CREATE SCHEMA auth; CREATE SCHEMA storage");
-    ended(&scene.restore(), 14, "stacksnap restore");
+    ended(&scene.restore(), 14, "which this script must not touch");
 }
 
 #[test]
