@@ -178,17 +178,17 @@ async fn bounded<F>(timeout: Option<Duration>, cancel: &Cancel, work: F) -> Resu
 where
     F: Future<Output = Result<TakeReport>>,
 {
+    // A task of its own: the work may block the thread that it runs on for as long as pg_dump takes.
+    let timer = timeout.map(|limit| {
+        let cancel = cancel.clone();
+        tokio::spawn(async move {
+            if tokio::time::timeout(limit, cancel.cancelled()).await.is_err() {
+                cancel.cancel(CancelReason::Timeout);
+            }
+        })
+    });
     let out_of_grace = async {
-        match timeout {
-            Some(limit) => {
-                if tokio::time::timeout(limit, cancel.cancelled()).await.is_err() {
-                    cancel.cancel(CancelReason::Timeout);
-                }
-            }
-            None => {
-                cancel.cancelled().await;
-            }
-        }
+        cancel.cancelled().await;
         tokio::select! {
             () = tokio::time::sleep(CLEANUP_GRACE) => {}
             () = async { cancel.hurried().await; tokio::time::sleep(HURRIED_GRACE).await } => {}
@@ -199,6 +199,9 @@ where
         outcome = work => outcome,
         () = out_of_grace => Err(Failure::msg(FailureKind::Failed, "the run did not stop in time and was dropped")),
     };
+    if let Some(timer) = timer {
+        timer.abort();
+    }
     match (outcome, cancel.reason()) {
         (Err(failure), Some(reason)) => Err(cancelled(failure, reason, timeout)),
         (outcome, _) => outcome,
