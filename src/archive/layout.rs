@@ -36,6 +36,11 @@ pub const ROOT_LOCK: &str = ".stacksnap.lock";
 pub const ROOT_STATUS: &str = "status.json";
 pub const ROOT_LOGS_DIR: &str = "logs";
 
+/// `complete_database_with_data.sql`, or `.sql.zst`.
+pub fn readable_sql(compressed: bool) -> String {
+    format!("{READABLE_SQL}{}", if compressed { ".zst" } else { "" })
+}
+
 /// `data_records/<schema>.<table>.csv`, or `.csv.zst`.
 pub fn csv_path(table: &QualifiedName, compressed: bool) -> String {
     let ending = if compressed { "csv.zst" } else { "csv" };
@@ -48,6 +53,7 @@ pub const EXTENSIONS_JSON: &str = "extension_state/extensions.json";
 pub const PUBLICATIONS_SQL: &str = "extension_state/publications.sql";
 pub const EVENT_TRIGGERS_SQL: &str = "extension_state/event_triggers.sql";
 pub const EVENT_TRIGGERS_JSON: &str = "extension_state/event_triggers.json";
+pub const MEMBER_ROUTINES_SQL: &str = "extension_state/member_routines.sql";
 pub const FOREIGN_KEYS_SQL: &str = "extension_state/foreign_keys.sql";
 pub const DATABASE_SETTINGS_SQL: &str = "extension_state/database_settings.sql";
 pub const CRON_JOBS_SQL: &str = "extension_state/cron_jobs.sql";

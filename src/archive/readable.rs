@@ -10,7 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::follow::{Follower, Next};
-use super::sink::ArtifactWriter;
+use super::layout;
+use super::sink::{ArtifactSink, ArtifactWriter};
+use crate::model::category::Category;
 use crate::model::name::{QualifiedName, sql_comment};
 
 /// pg_dump's own last comment: its presence is part of `verify`.
@@ -18,6 +20,49 @@ pub const TRAILER: &str = "-- PostgreSQL database dump complete";
 
 const HEAD_END: &str = "\n-- Dumped by pg_dump version ";
 const WRITER_POLL: Duration = Duration::from_millis(5);
+
+/// The file, as it is or as one zstd frame with its checksum (facts 4).
+pub enum SqlWriter<'a> {
+    Plain(ArtifactWriter<'a>),
+    Zstd(Box<zstd::stream::write::Encoder<'static, ArtifactWriter<'a>>>),
+}
+
+impl<'a> SqlWriter<'a> {
+    pub fn create(sink: &'a ArtifactSink, compressed: bool) -> io::Result<Self> {
+        let writer = sink.create(&layout::readable_sql(compressed), Category::ReadableSql)?;
+        if !compressed {
+            return Ok(Self::Plain(writer));
+        }
+        let mut encoder = zstd::stream::write::Encoder::new(writer, 1)?;
+        encoder.include_checksum(true)?;
+        Ok(Self::Zstd(Box::new(encoder)))
+    }
+
+    /// Ends the frame and records the file.
+    pub fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Plain(writer) => writer.finish()?,
+            Self::Zstd(encoder) => encoder.finish()?.finish()?,
+        };
+        Ok(())
+    }
+}
+
+impl Write for SqlWriter<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(writer) => writer.write(buf),
+            Self::Zstd(encoder) => encoder.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(writer) => writer.flush(),
+            Self::Zstd(encoder) => encoder.flush(),
+        }
+    }
+}
 
 /// One table's rows for the file.
 #[derive(Debug, Clone)]
@@ -39,7 +84,7 @@ pub fn body(printed: &str) -> Option<&str> {
 }
 
 /// Begins the file: the head, with the key that keeps psql's commands out.
-pub fn write_head(writer: &mut ArtifactWriter<'_>, restrict_key: &str, about: &[String]) -> io::Result<()> {
+pub fn write_head(writer: &mut SqlWriter<'_>, restrict_key: &str, about: &[String]) -> io::Result<()> {
     let mut head = String::from("--\n-- PostgreSQL database dump\n--\n\n");
     head.push_str(&format!("\\restrict {restrict_key}\n\n"));
     for line in about {
@@ -52,7 +97,7 @@ pub fn write_head(writer: &mut ArtifactWriter<'_>, restrict_key: &str, about: &[
 /// Writes the rows of one table, following the file while pg_dump writes it.
 /// `wait` is asked when there is nothing yet: `Ok(true)` when the writer has ended; an error stops.
 pub fn write_table(
-    writer: &mut ArtifactWriter<'_>,
+    writer: &mut SqlWriter<'_>,
     folder: &Path,
     section: &TableSection,
     wait: &dyn Fn() -> io::Result<bool>,
@@ -85,13 +130,33 @@ pub fn write_table(
 }
 
 /// Ends the file.
-pub fn write_end(writer: &mut ArtifactWriter<'_>, restrict_key: &str) -> io::Result<()> {
+pub fn write_end(writer: &mut SqlWriter<'_>, restrict_key: &str) -> io::Result<()> {
     writer.write_all(format!("--\n{TRAILER}\n--\n\n\\unrestrict {restrict_key}\n").as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trap_4_a_compressed_file_notices_every_flipped_bit() {
+        let dir = tempfile::tempdir().unwrap();
+        let sink = ArtifactSink::new(dir.path());
+        let mut writer = SqlWriter::create(&sink, true).unwrap();
+        let lines: String = (0..400).map(|n| format!("{n}\tvalue {}\n", n * 7919 % 1000)).collect();
+        write_head(&mut writer, "key", &["about\n\\! touch x".into()]).unwrap();
+        writer.write_all(lines.as_bytes()).unwrap();
+        write_end(&mut writer, "key").unwrap();
+        writer.finish().unwrap();
+        let bytes = std::fs::read(dir.path().join("complete_database_with_data.sql.zst")).unwrap();
+        let text = String::from_utf8(zstd::stream::decode_all(&bytes[..]).unwrap()).unwrap();
+        assert!(text.contains(&lines) && text.contains(TRAILER), "{text}");
+        for at in (0..bytes.len()).step_by(7) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            assert!(zstd::stream::decode_all(&damaged[..]).map_or(true, |out| out == text.as_bytes()), "byte {at}");
+        }
+    }
 
     #[test]
     fn the_body_is_what_stands_between_head_and_trailer() {

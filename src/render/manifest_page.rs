@@ -68,6 +68,7 @@ const SECTIONS: [SectionPlan; 12] = [
         &[
             ("complete_database_with_data.dump/", "archive of pg_dump, for pg_restore"),
             ("complete_database_with_data.sql", "the same as SQL, readable"),
+            ("complete_database_with_data.sql.zst", "the same as SQL, compressed: zstd -d"),
             ("inventory.json", "every object with its definition"),
         ],
         &["tables", "rows", "views", "indexes", "triggers", "sequences", "large_objects"],

@@ -7,6 +7,7 @@ mod cron;
 mod event_triggers;
 mod extensions;
 mod foreign_keys;
+mod member_routines;
 mod members;
 mod publications;
 mod queues;
@@ -38,6 +39,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     vault::collect(ctx, &mut collected).await?;
     let members = members::collect(ctx, &mut collected).await?;
     queues::collect(ctx, &mut collected, &members).await?;
+    member_routines::collect(ctx).await?;
     Ok(collected)
 }
 

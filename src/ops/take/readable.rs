@@ -1,13 +1,11 @@
-//! Writes `complete_database_with_data.sql` beside pg_dump: schema printed by pg_restore, rows from the data files.
+//! Writes `complete_database_with_data.sql` (or `.sql.zst`) beside pg_dump: schema printed by pg_restore, rows from the data files.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::dump::ArchiveOrder;
-use crate::archive::layout;
-use crate::archive::readable::{self, TableSection};
-use crate::archive::sink::{ArtifactSink, ArtifactWriter, hex};
-use crate::model::category::Category;
+use crate::archive::readable::{self, SqlWriter, TableSection};
+use crate::archive::sink::{ArtifactSink, hex};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::pgtools::dump::{Part, print_list, print_part};
 use crate::pgtools::toc::{Section, TableData, Toc};
@@ -29,7 +27,7 @@ pub fn write(
     getrandom::fill(&mut key_bytes)
         .map_err(|e| Failure::msg(FailureKind::Failed, format!("no random numbers: {e}")))?;
     let key = hex(&key_bytes);
-    let mut writer = sink.create(layout::READABLE_SQL, Category::ReadableSql)?;
+    let mut writer = SqlWriter::create(sink, order.compressed)?;
     let about = [
         format!("Dumped from database version {}", toc.server_version),
         format!("Dumped by pg_dump version {}, written by stacksnap", toc.client_version),
@@ -71,7 +69,7 @@ pub fn write(
     Ok(())
 }
 
-fn append(writer: &mut ArtifactWriter<'_>, part: &Path) -> Result<()> {
+fn append(writer: &mut SqlWriter<'_>, part: &Path) -> Result<()> {
     let printed = std::fs::read_to_string(part)?;
     let body = readable::body(&printed)
         .ok_or_else(|| Failure::msg(FailureKind::Failed, "pg_restore printed something that is not a dump"))?;
