@@ -106,7 +106,6 @@ fn trap_3_one_that_lies_with_a_cut_file_never_makes_a_snapshot() {
         let (place, database) = (Place::new(), server().small());
         let ran = fake(&place, &database, name, &[], &[("STACKSNAP_FAKE_CUT", cut)]);
         place.assert_clean_failure(&ran, 1);
-        println!("{name} {cut}: {}", ran.error());
     }
 }
 
