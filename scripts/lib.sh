@@ -48,10 +48,10 @@ need_build_tools() {
     wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$repo/Cargo.toml")
     if ! command -v cargo >/dev/null && [ -x "${HOME:-}/.cargo/bin/cargo" ]; then PATH="$HOME/.cargo/bin:$PATH"; fi
     command -v cargo >/dev/null ||
-        die "missing: cargo $wanted or newer. Install Rust from https://rustup.rs, then run this again"
+        die "missing: cargo $wanted or newer. Install Rust with rustup, then run this again"
     found=$(cd "$repo" && cargo --version | cut -d' ' -f2)
     if [ "$(printf '%s\n%s\n' "$wanted" "${found%%-*}" | sort -V | head -n 1)" != "$wanted" ]; then
-        die "cargo is $found, and $wanted or newer is needed: rustup update stable (https://rustup.rs)"
+        die "cargo is $found, and $wanted or newer is needed: rustup update stable"
     fi
     need cc build-essential
 }

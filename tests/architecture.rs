@@ -292,6 +292,35 @@ fn the_documents_are_there_and_link_to_what_exists() {
     assert_none("Documents are part of the house.", &broken);
 }
 
+/// A document that says "this test holds it" is a promise.
+#[test]
+fn tests_that_documents_name_exist() {
+    let mut code = String::new();
+    for path in walk("src").into_iter().chain(walk("tests")).filter(|p| p.ends_with(".rs")) {
+        code.push_str(&std::fs::read_to_string(package().join(path)).unwrap());
+    }
+    let mut broken = Vec::new();
+    let threats = std::fs::read_to_string(package().join("doc/threat-model.md")).unwrap();
+    let rows = threats.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| against"));
+    let mut named: Vec<String> = rows.flat_map(|l| quoted(l.rsplit(" | ").next().unwrap_or_default())).collect();
+    assert!(named.len() > 20, "the last column of doc/threat-model.md names tests");
+    let design = std::fs::read_to_string(package().join("doc/design.md")).unwrap();
+    named.extend(
+        design.split('[').skip(1).filter(|t| t.starts_with('`')).flat_map(|t| quoted(t.split(']').next().unwrap())),
+    );
+    for name in named {
+        if !code.contains(&format!("fn {name}(")) {
+            broken.push(name);
+        }
+    }
+    assert_none("Documents name tests that exist.", &broken);
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_string).collect()
+}
+
 /// The targets of `[text](target)`.
 fn links(text: &str) -> impl Iterator<Item = String> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());

@@ -211,6 +211,31 @@ fn roles_come_back_with_verifiers_settings_and_memberships() {
     sql(&db.0, "DROP ROLE cat_role_b; DROP ROLE cat_role_a");
 }
 
+/// Since 16 a grantor needs the admin option: a snapshot of 15 must not take it from a newer platform's own user.
+#[test]
+fn roles_of_an_older_server_take_no_membership_away_on_a_newer_one() {
+    let _one = alone();
+    let db = Database::stack("older");
+    let run = run(&database_roles::COLLECTOR, &db.0);
+    let text = run.text("database_roles.sql");
+    let version = sql(&db.0, "SHOW server_version_num").trim().to_string();
+    let older = text.replace(&format!("\"server\": {version}"), "\"server\": 150018");
+    assert!(older.contains("\"server\": 150018"));
+    let older: String = older.replace("\"set\":true", "\"set\":null").replace("\"set\":false", "\"set\":null");
+    std::fs::write(run.path("older.sql"), older).unwrap();
+    sql(&db.0, "GRANT cat_grantor TO postgres WITH ADMIN OPTION");
+    let admins = "SELECT roleid::regrole, member::regrole FROM pg_auth_members WHERE admin_option ORDER BY 1, 2";
+    let before = sql(&db.0, admins);
+    file(&db.0, &run.path("older.sql"));
+    let after = sql(&db.0, admins);
+    sql(&db.0, "REVOKE cat_grantor FROM postgres");
+    if version.parse::<u32>().unwrap() >= 160_000 {
+        assert_eq!(before, after);
+    } else {
+        assert_ne!(before, after);
+    }
+}
+
 #[test]
 fn unreadable_verifiers_are_a_gap_that_names_the_roles() {
     let _one = alone();

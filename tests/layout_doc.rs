@@ -17,10 +17,12 @@ fn read(path: &str) -> String {
 fn first_column(chapter: &str) -> BTreeSet<String> {
     let page = read("doc/format.md");
     let text = page.split(chapter).nth(1).expect("the chapter").split("\n#").next().unwrap();
-    let cells = text.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|line| line.split(" |").next());
-    cells
-        .flat_map(|cell| cell.split('`').step_by(2).map(str::to_string).collect::<Vec<_>>())
-        .filter(|n| !n.is_empty())
+    // The first name of each line, and further paths that the line explains.
+    let lines = text.lines().filter(|line| line.starts_with("| `"));
+    lines
+        .flat_map(|line| line.split('`').skip(1).step_by(2).enumerate())
+        .filter(|(at, name)| *at == 0 || name.starts_with("extension_state/"))
+        .map(|(_, name)| name.to_string())
         .collect()
 }
 
@@ -93,4 +95,18 @@ fn the_ending_of_sql_files_is_the_same_everywhere() {
     assert!(read("templates/restore_complete_backup.sh.hbs").contains(&format!("own_ending=$'{ending}'")));
     assert!(read("doc/format.md").contains(&format!("`{ending}`")));
     assert!(read("src/verify/content.rs").contains(&format!("b\"{ending}\"")));
+}
+
+/// A new file of SQL needs its place in the order of a restore.
+#[test]
+fn the_script_runs_every_file_of_extension_state() {
+    let script = read("templates/restore_complete_backup.sh.hbs");
+    let places: Vec<&str> =
+        script.lines().filter(|l| l.contains("for file in ") || l.contains("extension_state/")).collect();
+    for name in
+        layout().iter().filter_map(|n| n.strip_prefix("extension_state/")?.strip_suffix(".sql").map(str::to_string))
+    {
+        let named = places.iter().any(|l| l.split([' ', '/', '.', ';']).any(|word| word == name));
+        assert!(named, "extension_state/{name}.sql is never run");
+    }
 }

@@ -1,6 +1,8 @@
 //! The restore script against a real server: right for an empty database, and for nothing else.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "sealed/scene.rs"]
+mod scene;
 mod sealed;
 #[path = "sealed/server.rs"]
 mod server;
@@ -10,113 +12,14 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use stacksnap::archive::seal::seal;
-use stacksnap::model::category::Category;
 use stacksnap::model::gap::Gap;
-use stacksnap::model::manifest::{Manifest, TableRecord};
-use stacksnap::model::name::QualifiedName;
-use stacksnap::monitor::Silent;
-use stacksnap::render::{RestoreScriptFacts, manifest_markdown, restore_script};
+use stacksnap::model::manifest::Manifest;
+use stacksnap::render::{RestoreScriptFacts, restore_script};
 
+use scene::{fill, snapshot};
 use server::{Database, Server, success};
 
 const SCRIPT: &str = "restore_complete_backup.sh";
-
-/// Names that would run something, or end a quote, a line, a comment or a here-document.
-fn nasty() -> Vec<String> {
-    [
-        "x\n\\! touch MARK\n",
-        "`touch MARK`",
-        "$(touch MARK)",
-        "a'b\"c\\d",
-        "\nSTACKSNAP_SQL\ntouch MARK\n",
-        ":USER %I é; --",
-    ]
-    .map(str::to_string)
-    .to_vec()
-}
-
-fn fill(source: &Database<'_>) {
-    source.sql(
-        "CREATE SCHEMA app; CREATE TABLE app.orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text, double int GENERATED ALWAYS AS (length(note) * 2) STORED);
-         INSERT INTO app.orders (note) SELECT repeat('row ' || n || E'\\\\!\\n\\t`id`', 3) FROM generate_series(1, 3000) n;
-         CREATE TABLE app.lines (id int REFERENCES app.orders, what jsonb); INSERT INTO app.lines SELECT n, '{}' FROM generate_series(1, 500) n;
-         CREATE MATERIALIZED VIEW app.totals AS SELECT count(*) AS n FROM app.orders;
-         ALTER TABLE app.orders ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON app.orders USING (id > 0);
-         CREATE FUNCTION app.hostile() RETURNS text LANGUAGE sql AS $$ SELECT E'\\n\\\\! touch MARK\\nCOMMIT;\\n' $$;
-         CREATE PROCEDURE app.commits() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;
-         ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT ALL ON TABLES TO PUBLIC;
-         CREATE FUNCTION app.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO app.ddl_log VALUES (tg_tag); END $$; CREATE TABLE app.ddl_log (what text);
-         CREATE EVENT TRIGGER \"it's \\ a\nwatch\" ON ddl_command_end EXECUTE FUNCTION app.watch();
-         COMMENT ON EVENT TRIGGER \"it's \\ a\nwatch\" IS 'watches';
-         REVOKE ALL ON app.lines FROM PUBLIC; SELECT lo_from_bytea(4711, 'large');",
-    );
-    for name in nasty() {
-        let table = stacksnap::model::name::ident(&name);
-        let text = stacksnap::model::name::literal(&name);
-        source.sql(&format!(
-            "CREATE TABLE app.{table} ({table} text); INSERT INTO app.{table} VALUES ({text});
-             CREATE POLICY {table} ON app.{table} USING ({table} <>{text}); COMMENT ON TABLE app.{table} IS {text}"
-        ));
-    }
-}
-
-/// What a snapshot of `source` would be: pg_dump's archive and a few parts, sealed.
-fn snapshot(server: &Server, source: &Database<'_>, root: &Path, change: impl FnOnce(&mut Manifest)) -> PathBuf {
-    let sink = sealed::partial(root);
-    let dump = sink.root().join("complete_database_with_data.dump");
-    success(server.program("pg_dump").args(["-Fd", "-Z1", "-f"]).arg(&dump).env("PGDATABASE", &source.name));
-    let mut first = String::new();
-    for entry in fs::read_dir(&dump).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let path = format!("complete_database_with_data.dump/{name}");
-        fs::set_permissions(dump.join(&name), fs::Permissions::from_mode(0o600)).unwrap();
-        sink.adopt(&path, Category::Archive).unwrap();
-        first = path;
-    }
-    let mut manifest = sealed::draft();
-    manifest.source.database.clone_from(&source.name);
-    let tables = [("orders", 3000), ("lines", 500)].map(|(t, n)| (t.to_string(), n)).into_iter();
-    for (name, rows) in tables.chain(nasty().into_iter().map(|name| (name, 1))) {
-        let name = QualifiedName::new("app", name);
-        let (data_file, fingerprint) = (Some(first.clone()), String::new());
-        manifest.tables.push(TableRecord {
-            name,
-            rows,
-            fingerprint,
-            bytes_raw: 0,
-            data_file,
-            csv_file: None,
-            columns: vec![],
-        });
-    }
-    let role = format!("app_reader_{}", std::process::id());
-    let parts = [
-        (
-            "database_roles.sql",
-            format!("DO $$ BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"),
-        ),
-        (
-            "rls_policies_complete.sql",
-            "DROP POLICY IF EXISTS mine ON app.orders; CREATE POLICY mine ON app.orders USING (id > 1)".into(),
-        ),
-        (
-            "extension_state/10_settings.sql",
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET app.x = 1', current_database()); END $$".into(),
-        ),
-        ("access_grants.sql", format!("REVOKE ALL ON app.lines FROM PUBLIC; GRANT SELECT ON app.lines TO {role}")),
-    ];
-    for (path, statement) in parts {
-        sink.write(path, Category::Grants, sealed::own_sql(&statement).as_bytes()).unwrap();
-    }
-    change(&mut manifest);
-    use std::io::Write;
-    let mut script = sink.create_executable(SCRIPT, Category::Report).unwrap();
-    script.write_all(restore_script(&RestoreScriptFacts::from_manifest(&manifest)).unwrap().as_bytes()).unwrap();
-    script.finish().unwrap();
-    sink.write("BACKUP_MANIFEST.md", Category::Report, manifest_markdown(&manifest).unwrap().as_bytes()).unwrap();
-    seal(root, &sink, manifest, None, &Silent).unwrap().folder
-}
 
 /// Runs the script against `target`, in the empty folder `work` so that a marker file would be seen.
 fn run(server: &Server, folder: &Path, target: &str, arguments: &[&str]) -> Output {
@@ -310,17 +213,18 @@ fn trap_1_a_pg_restore_that_dies_or_stops_early_commits_nothing() {
             .arg(scene.folder.join("complete_database_with_data.dump")),
     )
     .len();
-    let cuts: Vec<usize> = (0..12).map(|n| whole * n / 12).chain([whole - 30]).collect();
+    // What is missing at the end, in bytes.
+    let cuts: Vec<usize> = (1..12).map(|n| whole * n / 12).chain([1, 30, 200]).collect();
     for cut in cuts {
         // `head` ends early and the real one fails of it, or says nothing of it.
         for end in ["kill -9 $$", "exit 0"] {
-            fake_pg_restore(&server, &bin, &format!("REAL 2>/dev/null | head -c {cut}\n{end}"));
+            fake_pg_restore(&server, &bin, &format!("REAL 2>/dev/null | head -c -{cut}\n{end}"));
             ended(
                 &scene.run(&["--pg-bin", bin.to_str().unwrap(), "--confirm", &scene.target.name]),
                 1,
                 "nothing was written",
             );
-            assert!(scene.target.is_empty(), "cut at {cut} of {whole}, then {end}");
+            assert!(scene.target.is_empty(), "{cut} of {whole} cut, then {end}");
         }
     }
     fake_pg_restore(&server, &bin, "REAL");
@@ -359,7 +263,7 @@ fn programs_target_and_usage() {
     ended(&unreachable, 69, "does not answer");
     // A Supabase project is not an empty database.
     scene.target.sql("CREATE SCHEMA auth; CREATE SCHEMA storage");
-    ended(&scene.restore(), 14, "stacksnap restore");
+    ended(&scene.restore(), 14, "which this script must not touch");
 }
 
 #[test]

@@ -4,13 +4,13 @@
 //! bounded by threads times chunk, whatever the data; a file that is short is an error. Threads share the chunks of
 //! one table, so that one large table keeps every core busy; each file's chunks are written in order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::codec::{Codec, Compressor};
 use super::csv;
@@ -22,6 +22,8 @@ use super::sink::{ArtifactSink, ArtifactWriter};
 use crate::model::category::Category;
 
 const ACTIVE_FILES_MAX: usize = 8;
+/// How often the folder is looked at while nothing new is known.
+const LOOK_EVERY: Duration = Duration::from_millis(30);
 const IDLE_SLEEP: Duration = Duration::from_millis(3);
 
 /// One table's file to derive from.
@@ -68,7 +70,14 @@ pub struct DerivedTable {
 /// Runs the pass until every task is done. Returns tables in the order of the tasks.
 pub fn derive(order: &DeriveOrder, sink: &ArtifactSink, watch: &dyn DeriveWatch) -> io::Result<Vec<DerivedTable>> {
     let by_file = order.tasks.iter().enumerate().map(|(i, task)| (task.data.file_name.clone(), i)).collect();
-    let board = Board { waiting: by_file, active: Vec::new(), done: BTreeMap::new(), failure: None };
+    let board = Board {
+        waiting: by_file,
+        seen: VecDeque::new(),
+        looked_at: None,
+        active: Vec::new(),
+        done: BTreeMap::new(),
+        failure: None,
+    };
     let pass = Pass { order, sink, watch, board: Mutex::new(board) };
     std::thread::scope(|scope| {
         for _ in 0..order.threads.max(1) {
@@ -92,6 +101,9 @@ pub fn derive(order: &DeriveOrder, sink: &ArtifactSink, watch: &dyn DeriveWatch)
 struct Board<'a> {
     /// Files that are not there yet, with their task.
     waiting: HashMap<String, usize>,
+    /// Tasks whose file has appeared, in the order of the last look at the folder.
+    seen: VecDeque<usize>,
+    looked_at: Option<Instant>,
     active: Vec<Arc<Job<'a>>>,
     done: BTreeMap<usize, DerivedTable>,
     failure: Option<io::Error>,
@@ -168,7 +180,7 @@ impl<'a> Pass<'a> {
                 continue;
             }
             let board = self.board()?;
-            if board.waiting.is_empty() && board.active.is_empty() {
+            if board.waiting.is_empty() && board.seen.is_empty() && board.active.is_empty() {
                 return Ok(());
             }
             drop(board);
@@ -190,30 +202,40 @@ impl<'a> Pass<'a> {
     fn open_files(&self, writer_done: bool) -> io::Result<bool> {
         let mut board = self.board()?;
         let room = ACTIVE_FILES_MAX.saturating_sub(board.active.len());
-        if room == 0 || board.waiting.is_empty() {
+        if room == 0 {
             return Ok(false);
         }
-        let mut found = Vec::new();
-        if let Ok(entries) = std::fs::read_dir(&self.order.folder) {
-            for entry in entries.flatten() {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                if found.len() < room && board.waiting.contains_key(&name) {
-                    found.push(name);
-                }
+        if board.seen.is_empty() && !board.waiting.is_empty() {
+            self.look_at_folder(&mut board, writer_done)?;
+        }
+        let mut opened = false;
+        for _ in 0..room {
+            let Some(task) = board.seen.pop_front() else { break };
+            let job = self.open_job(task)?;
+            board.active.push(Arc::new(job));
+            opened = true;
+        }
+        Ok(opened)
+    }
+
+    /// Finds files that have appeared. A folder of thousands is not read for each of them, nor all the time.
+    fn look_at_folder(&self, board: &mut Board<'a>, writer_done: bool) -> io::Result<()> {
+        if !writer_done && board.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return Ok(());
+        }
+        board.looked_at = Some(Instant::now());
+        for entry in std::fs::read_dir(&self.order.folder)?.flatten() {
+            let name = entry.file_name();
+            if let Some(task) = name.to_str().and_then(|name| board.waiting.remove(name)) {
+                board.seen.push_back(task);
             }
         }
-        if found.is_empty() && writer_done {
+        if board.seen.is_empty() && writer_done {
             let missing = board.waiting.keys().next().cloned().unwrap_or_default();
             let text = format!("the archive lacks the data file {missing}, although pg_dump reported success");
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
-        for name in &found {
-            if let Some(task) = board.waiting.remove(name) {
-                let job = self.open_job(task)?;
-                board.active.push(Arc::new(job));
-            }
-        }
-        Ok(!found.is_empty())
+        Ok(())
     }
 
     fn open_job(&self, task: usize) -> io::Result<Job<'a>> {

@@ -12,7 +12,7 @@ use super::lock::RootLock;
 use super::manifest_file::read_manifest;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::{LATEST, PREFIX, SnapshotName};
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{Manifest, SnapshotKind};
 use crate::model::name::visible;
 
 /// The folder where snapshots live.
@@ -105,8 +105,17 @@ impl Root {
 
     /// The newest snapshot whose manifest says complete.
     pub fn latest_complete(&self) -> Result<Option<(SnapshotName, PathBuf, Manifest)>> {
+        self.latest(|manifest| manifest.complete)
+    }
+
+    /// The newest snapshot of everything, be it with gaps: what a new one would be compared with.
+    pub fn latest_full(&self) -> Result<Option<(SnapshotName, PathBuf, Manifest)>> {
+        self.latest(|manifest| manifest.kind == SnapshotKind::Full)
+    }
+
+    fn latest(&self, fits: impl Fn(&Manifest) -> bool) -> Result<Option<(SnapshotName, PathBuf, Manifest)>> {
         let sealed = self.entries()?.into_iter().find_map(|entry| match entry.state {
-            EntryState::Sealed(manifest) if manifest.complete => Some((entry.name, entry.place, *manifest)),
+            EntryState::Sealed(manifest) if fits(&manifest) => Some((entry.name, entry.place, *manifest)),
             _ => None,
         });
         Ok(sealed)

@@ -121,7 +121,7 @@ fn half_a_file_is_removed_and_a_lost_one_fails() {
     let root = tempfile::tempdir().unwrap();
     let sink = partial(root.path(), NAME);
     sink.write("a.sql", Category::Policies, b"a").unwrap();
-    sink.create("half.sql", Category::Policies).unwrap().write_all(b"ha").unwrap();
+    std::fs::write(sink.root().join("half.sql"), b"ha").unwrap();
     let monitor = Recording::default();
     let sealed = seal(root.path(), &sink, draft(NAME), None, &monitor).unwrap();
     assert_eq!(monitor.warnings(), ["unfinished_file_removed"]);

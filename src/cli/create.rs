@@ -46,7 +46,7 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     let root = Root::new(settings.root.clone());
     let request = request(args, started_at);
     let inherited = args.run_id.as_deref().and_then(RunId::parse);
-    let id = inherited.clone().unwrap_or_else(|| RunId::at(started_at, std::process::id()));
+    let id = inherited.clone().unwrap_or_else(|| RunId::at(started_at, own::pid()));
     let run = Run { id, started_at, background: inherited.is_some() || args.background };
     if args.background {
         return background::start(around, args, &root, &run);

@@ -7,18 +7,20 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tokio_postgres::Row;
 
 use super::do_block::do_block;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::pg::session::Row;
 
 const APPLY: &str = include_str!("sql/acl_apply.sql");
+
+/// In the order in which they are applied: kind, members of extensions (`true`) and their owner, the ACL as text.
+type GroupKey = (usize, bool, Option<String>, Option<String>);
 
 /// The objects with their ACLs, grouped.
 #[derive(Default)]
 pub struct AclState {
-    /// In the order in which they are applied: kind, members of extensions (`true`) and their owner, the ACL as text.
-    groups: BTreeMap<(usize, bool, Option<String>, Option<String>), Vec<Value>>,
+    groups: BTreeMap<GroupKey, Vec<Value>>,
     kinds: Vec<String>,
     /// Privileges that are written down explicitly: one for each object, grantee and privilege.
     pub grants: u64,

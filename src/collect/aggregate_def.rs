@@ -3,10 +3,9 @@
 //! Invariant: every property of `pg_aggregate` is written: transition, final, combine and serial functions, moving
 //! mode, ordered-set and hypothetical-set kinds, sort operator, parallel safety. Source: CREATE AGGREGATE, ruleutils.c.
 
-use tokio_postgres::Row;
-
 use super::function_def::FunctionRow;
 use super::setting::quoted;
+use crate::pg::session::Row;
 
 /// One row of `sql/aggregates.sql`.
 #[derive(Debug, Clone, Default)]

@@ -14,6 +14,7 @@ use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
 use crate::model::name::visible;
+use crate::pg::session::Row;
 
 pub const COLLECTOR: Collector =
     Collector { name: "database_roles", category: Category::DatabaseRoles, stage: Stage::Catalogs, run };
@@ -45,7 +46,10 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     let state = json!({"passwords": passwords, "roles": roles, "settings": settings});
     file.statement(&do_block(include_str!("sql/roles_apply.sql"), &state));
     file.blank();
-    file.statement(&do_block(include_str!("sql/role_members_apply.sql"), &json!({"roles": names, "members": members})));
+    file.statement(&do_block(
+        include_str!("sql/role_members_apply.sql"),
+        &json!({"server": ctx.session.version_num, "roles": names, "members": members}),
+    ));
     ctx.sink.write(DATABASE_ROLES_SQL, Category::DatabaseRoles, file.finish().as_bytes())?;
 
     let mut collected = Collected::default();
@@ -53,10 +57,8 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     if roles.iter().any(|role| role["password"].is_string()) {
         collected.secret(DATABASE_ROLES_SQL, "password verifiers of database roles");
     }
-    if !passwords {
-        if let Some(gap) = unreadable_passwords(&roles) {
-            collected.gap(gap);
-        }
+    if let Some(gap) = unreadable_passwords(&roles).filter(|_| !passwords) {
+        collected.gap(gap);
     }
     if settings.iter().any(|s| s["secret"] == true) {
         collected.secret(DATABASE_ROLES_SQL, "settings of roles whose name says that they are secret");
@@ -84,7 +86,7 @@ async fn roles(ctx: &Context<'_>, passwords: bool) -> Result<Vec<Value>> {
         if passwords { ("pg_catalog.pg_authid", "r.rolpassword") } else { ("pg_catalog.pg_roles", "NULL::text") };
     let query = include_str!("sql/roles.sql").replace("/*SOURCE*/", source).replace("/*PASSWORD*/", password);
     let rows = ctx.session.rows(&query, &[]).await?;
-    let role = |row: &tokio_postgres::Row| {
+    let role = |row: &Row| {
         let text = |name: &str| row.get::<_, Option<String>>(name);
         let flag = |name: &str| row.get::<_, bool>(name);
         json!({
@@ -113,7 +115,7 @@ async fn settings(ctx: &Context<'_>) -> Result<Vec<Value>> {
 
 async fn members(ctx: &Context<'_>) -> Result<Vec<Value>> {
     let rows = ctx.session.rows(include_str!("sql/role_members.sql"), &[]).await?;
-    let member = |row: &tokio_postgres::Row| {
+    let member = |row: &Row| {
         let text = |name: &str| row.get::<_, Option<String>>(name);
         let flag = |name: &str| row.get::<_, Option<bool>>(name);
         json!({

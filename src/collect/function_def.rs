@@ -3,10 +3,9 @@
 //! Invariant (facts 5): `pg_get_functiondef()` shows the newest body, not the snapshot's; so the text is built here, word
 //! for word as the server would, and a test on a quiet server holds the two equal. Source: ruleutils.c.
 
-use tokio_postgres::Row;
-
 use super::setting::{Setting, conforming};
 use crate::model::name::ident;
+use crate::pg::session::Row;
 
 /// One row of `sql/functions.sql`.
 #[derive(Debug, Clone, Default)]

@@ -7,16 +7,17 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tokio_postgres::Row;
 
 use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::do_block::do_block;
+use super::platform::is_managed_schema;
 use super::setting::quoted;
 use super::sql_file::SqlFile;
 use crate::archive::layout::POLICIES_SQL;
 use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted, ident};
+use crate::pg::session::Row;
 
 pub const COLLECTOR: Collector =
     Collector { name: "policies", category: Category::Policies, stage: Stage::Catalogs, run };
@@ -157,6 +158,8 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
         file.blank();
         if policy.of_extension {
             file.statement(&policy.only_where_missing());
+        } else if is_managed_schema(&policy.table.schema) {
+            file.statement(&policy.unless_equal());
         } else {
             policy.statements().iter().for_each(|statement| file.statement(statement));
         }

@@ -10,6 +10,7 @@ use super::setting::quoted;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
 use crate::model::name::{QualifiedName, dollar_quoted, ident, visible};
+use crate::pg::session::Row;
 
 pub struct Trigger {
     pub name: String,
@@ -34,7 +35,7 @@ pub async fn read(ctx: &Context<'_>, schemas: &[String], functions: &[u32]) -> R
     let oids: Vec<u32> = rows.iter().map(|row| row.get("oid")).collect();
     let changed = ctx.session.rows(include_str!("sql/triggers_changed.sql"), &[&oids]).await?;
     let changed: BTreeSet<u32> = changed.iter().map(|row| row.get(0)).collect();
-    let read = |row: &tokio_postgres::Row| Trigger {
+    let read = |row: &Row| Trigger {
         name: row.get("name"),
         table: QualifiedName::new(row.get::<_, String>("schema"), row.get::<_, String>("table")),
         enabled: row.get("enabled"),

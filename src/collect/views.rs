@@ -9,6 +9,7 @@ use super::setting::quoted;
 use super::sql_file::SqlFile;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted, ident};
+use crate::pg::session::Row;
 
 pub struct View {
     pub name: QualifiedName,
@@ -23,7 +24,7 @@ pub struct View {
 /// The views of `schemas`, and those that depend on `functions`; what others need comes first.
 pub async fn read(ctx: &Context<'_>, schemas: &[String], functions: &[u32]) -> Result<Vec<View>> {
     let rows = ctx.session.rows(include_str!("sql/views.sql"), &[&schemas, &functions]).await?;
-    let read = |row: &tokio_postgres::Row| View {
+    let read = |row: &Row| View {
         name: QualifiedName::new(row.get::<_, String>("schema"), row.get::<_, String>("name")),
         plain: row.get("plain"),
         owner: row.get("owner"),

@@ -281,7 +281,7 @@ fn standby(facts: &SourceFacts, around: &Surroundings) -> Check {
 }
 
 fn extensions(tables: &[TableFacts]) -> Check {
-    let beside = tables.iter().filter(|t| t.extension.is_some() && !t.extension_config && t.bytes_estimated > 0);
+    let beside = tables.iter().filter(|t| t.extension.is_some() && !t.extension_config && t.rows_estimated > 0);
     let lines: Vec<String> =
         beside.map(|t| format!("{} ({})", t.name.sql(), t.extension.as_deref().unwrap_or_default())).collect();
     if lines.is_empty() {

@@ -19,6 +19,7 @@ use crate::model::manifest::Manifest;
 use crate::model::report::{SkipReason, TakeReport};
 use crate::model::run::RunId;
 use crate::monitor::Monitor;
+use crate::proc::own;
 
 /// How long a cancelled run may take to clean up before it is dropped.
 pub const CLEANUP_GRACE: Duration = Duration::from_secs(30);
@@ -62,7 +63,7 @@ pub fn clear(root: &Root, run: &Run, min_interval: Option<Duration>, monitor: &d
 
 /// Writes this process into the lock file.
 pub fn sign(mut lock: RootLock, run: &Run) -> Result<RootLock> {
-    let holder = Holder { pid: std::process::id(), run: run.id.to_string(), started_at: run.started_at };
+    let holder = Holder { pid: own::pid(), run: run.id.to_string(), started_at: run.started_at };
     lock.sign(&holder)?;
     Ok(lock)
 }
@@ -177,17 +178,17 @@ async fn bounded<F>(timeout: Option<Duration>, cancel: &Cancel, work: F) -> Resu
 where
     F: Future<Output = Result<TakeReport>>,
 {
+    // A task of its own: the work may block the thread that it runs on for as long as pg_dump takes.
+    let timer = timeout.map(|limit| {
+        let cancel = cancel.clone();
+        tokio::spawn(async move {
+            if tokio::time::timeout(limit, cancel.cancelled()).await.is_err() {
+                cancel.cancel(CancelReason::Timeout);
+            }
+        })
+    });
     let out_of_grace = async {
-        match timeout {
-            Some(limit) => {
-                if tokio::time::timeout(limit, cancel.cancelled()).await.is_err() {
-                    cancel.cancel(CancelReason::Timeout);
-                }
-            }
-            None => {
-                cancel.cancelled().await;
-            }
-        }
+        cancel.cancelled().await;
         tokio::select! {
             () = tokio::time::sleep(CLEANUP_GRACE) => {}
             () = async { cancel.hurried().await; tokio::time::sleep(HURRIED_GRACE).await } => {}
@@ -198,6 +199,9 @@ where
         outcome = work => outcome,
         () = out_of_grace => Err(Failure::msg(FailureKind::Failed, "the run did not stop in time and was dropped")),
     };
+    if let Some(timer) = timer {
+        timer.abort();
+    }
     match (outcome, cancel.reason()) {
         (Err(failure), Some(reason)) => Err(cancelled(failure, reason, timeout)),
         (outcome, _) => outcome,
@@ -240,7 +244,7 @@ fn begin(root: &Root, run: &Run, monitor: &dyn Monitor) -> Result<()> {
     }
     now.running = Some(RunningRun {
         run: run.id.to_string(),
-        pid: std::process::id(),
+        pid: own::pid(),
         started_at: run.started_at,
         background: run.background,
         log: logs::relative(&run.id),

@@ -7,6 +7,9 @@
 pub mod detach;
 pub mod own;
 
+/// How a program ended, for those who may not name processes.
+pub use std::process::ExitStatus;
+
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -171,7 +174,7 @@ impl Program {
 /// What a program left behind.
 #[derive(Debug)]
 pub struct Finished {
-    pub status: std::process::ExitStatus,
+    pub status: ExitStatus,
     pub stdout: Vec<u8>,
     /// The last 64 KiB of its standard error.
     pub stderr: String,
@@ -188,7 +191,7 @@ pub struct Running {
 
 impl Running {
     /// Waits at most `timeout`; the exit status once it has ended.
-    pub fn poll(&mut self, timeout: Duration) -> io::Result<Option<std::process::ExitStatus>> {
+    pub fn poll(&mut self, timeout: Duration) -> io::Result<Option<ExitStatus>> {
         let status = self.handle.wait_timeout(timeout)?.map(|output| output.status);
         if status.is_some() {
             self.done = true;

@@ -29,7 +29,9 @@ pub fn render(report: &TakeReport) -> String {
     let mut out = String::new();
     for (key, title, one, many, more) in PARTS {
         if let Some(n) = report.counts.get(key) {
-            out.push_str(&format!("✅ {title}: {}{more}\n", counted(*n, one, many)));
+            let all = report.counts.get(&format!("{key}_all")).filter(|all| *all != n);
+            let all = all.map(|all| format!(" ({all} with all schemas and extensions)")).unwrap_or_default();
+            out.push_str(&format!("✅ {title}: {}{more}{all}\n", counted(*n, one, many)));
         }
     }
     out.push('\n');

@@ -50,7 +50,7 @@ pub async fn role(session: &Session, name: &str, attributes: &str, database: &Co
         .execute(&format!(
             "DO $$ BEGIN IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '{name}') THEN \
              DROP OWNED BY {name}; END IF; END $$; DROP ROLE IF EXISTS {name}; \
-             CREATE ROLE {name} LOGIN PASSWORD 'test' {attributes}"
+             CREATE ROLE {name} LOGIN PASSWORD 'test'; ALTER ROLE {name} {attributes}"
         ))
         .await
         .unwrap();

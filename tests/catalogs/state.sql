@@ -35,7 +35,7 @@ SELECT regexp_replace(kind || ' | ' || identity || ' | ' || coalesce(definition,
     SELECT 'acl ' || kind AS kind, identity, concat_ws(' ', g.name, 'by', b.name, x.privilege_type, x.is_grantable) AS definition
     FROM acls, aclexplode(coalesce(acl, standard)) x LEFT JOIN who g ON g.oid = x.grantee LEFT JOIN who b ON b.oid = x.grantor
     UNION ALL
-    SELECT 'policy', polrelid::regclass || '.' || polname, concat_ws(' ', polpermissive, polcmd, polroles::regrole[]::text,
+    SELECT 'policy', polrelid::regclass || '.' || polname, concat_ws(' ', polpermissive, polcmd, (SELECT string_agg(r::regrole::text, ',' ORDER BY r::regrole::text) FROM unnest(polroles) r),
            pg_get_expr(polqual, polrelid), '/', pg_get_expr(polwithcheck, polrelid), obj_description(oid, 'pg_policy')) FROM pg_policy
     UNION ALL
     SELECT 'rls', oid::regclass::text, concat_ws(' ', relrowsecurity, relforcerowsecurity, relreplident) FROM pg_class WHERE relkind IN ('r', 'p')

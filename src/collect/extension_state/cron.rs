@@ -12,6 +12,7 @@ use crate::model::category::Category;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::visible;
+use crate::pg::session::Row;
 
 const WHY_ALL: &str = "take the snapshot as a superuser or a role with BYPASSRLS";
 
@@ -65,8 +66,6 @@ async fn jobs(ctx: &Context<'_>, filtered: bool) -> Result<Vec<Value>> {
     if filtered {
         see("SET LOCAL row_security = off").await?;
     }
-    let read = |row: &tokio_postgres::Row| {
-        serde_json::from_str::<Value>(row.get(0)).map_err(|e| Failure::new(FailureKind::Failed, e))
-    };
+    let read = |row: &Row| serde_json::from_str::<Value>(row.get(0)).map_err(|e| Failure::new(FailureKind::Failed, e));
     rows.iter().map(read).collect()
 }

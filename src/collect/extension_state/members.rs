@@ -7,7 +7,6 @@ use std::io::{BufWriter, Write};
 
 use futures_util::{StreamExt, pin_mut};
 use serde_json::{Value, json};
-use tokio_postgres::Row;
 
 use super::super::context::{Collected, Context};
 use super::super::savepoint::attempt;
@@ -17,6 +16,7 @@ use crate::model::category::Category;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::{QualifiedName, ident, visible};
+use crate::pg::session::Row;
 use crate::pg::session::failure;
 
 /// Extensions whose tables are state of running sessions.

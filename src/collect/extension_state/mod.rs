@@ -7,8 +7,8 @@ mod cron;
 mod event_triggers;
 mod extensions;
 mod foreign_keys;
+mod member_routines;
 mod members;
-mod owners;
 mod publications;
 mod queues;
 mod vault;
@@ -39,7 +39,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     vault::collect(ctx, &mut collected).await?;
     let members = members::collect(ctx, &mut collected).await?;
     queues::collect(ctx, &mut collected, &members).await?;
-    owners::collect(ctx).await?;
+    member_routines::collect(ctx).await?;
     Ok(collected)
 }
 

@@ -4,7 +4,6 @@
 //! the one who restores does not own (the platform's) is left as it is, and that is said.
 
 use serde_json::json;
-use tokio_postgres::Row;
 
 use super::super::context::{Collected, Context};
 use super::super::do_block::do_block;
@@ -14,6 +13,7 @@ use crate::archive::layout::PUBLICATIONS_SQL;
 use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted, ident};
+use crate::pg::session::Row;
 
 pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()> {
     let publications = ctx.session.rows(include_str!("../sql/publications.sql"), &[]).await?;

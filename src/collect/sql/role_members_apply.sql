@@ -4,6 +4,9 @@ DECLARE
     state jsonb := /*DATA*/;
     server int := current_setting('server_version_num')::int;
     is_super boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
+    -- Before 16 CREATEROLE was enough to grant any role; since then it takes the admin option, which an older snapshot
+    -- cannot know of. There nothing is taken away.
+    only_add boolean := server >= 160000 AND (state ->> 'server')::int < 160000;
     pending jsonb[]; m jsonb; have record; r record; by_whom text; options text; progress boolean;
 BEGIN
     FOR r IN
@@ -11,7 +14,7 @@ BEGIN
         FROM pg_catalog.pg_auth_members a
         JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
         LEFT JOIN pg_catalog.pg_roles b ON b.oid = a.grantor
-        WHERE state -> 'roles' ? w.rolname AND (state -> 'roles' ? g.rolname OR g.rolname ~ '^pg_')
+        WHERE NOT only_add AND state -> 'roles' ? w.rolname AND (state -> 'roles' ? g.rolname OR g.rolname ~ '^pg_')
           AND w.rolname NOT IN (session_user, current_user)
           AND NOT EXISTS (
               SELECT FROM jsonb_array_elements(state -> 'members') x
@@ -42,10 +45,10 @@ BEGIN
             LEFT JOIN pg_catalog.pg_roles b ON b.oid = a.grantor
             WHERE g.rolname = m ->> 'role' AND w.rolname = m ->> 'member'
             ORDER BY (m ->> 'grantor' = CASE WHEN a.grantor = 10 THEN 'pg_bootstrap' ELSE b.rolname END) DESC, a.admin_option DESC LIMIT 1;
-            CONTINUE WHEN FOUND AND have.admin_option = (m ->> 'admin')::boolean
+            CONTINUE WHEN FOUND AND (have.admin_option = (m ->> 'admin')::boolean OR (only_add AND have.admin_option))
                 AND (server < 160000 OR m -> 'set' = 'null'
                      OR (have.row -> 'inherit_option' = m -> 'inherit' AND have.row -> 'set_option' = m -> 'set'));
-            IF FOUND AND have.admin_option AND NOT (m ->> 'admin')::boolean THEN
+            IF FOUND AND have.admin_option AND NOT (m ->> 'admin')::boolean AND NOT only_add THEN
                 EXECUTE format('REVOKE ADMIN OPTION FOR %I FROM %I CASCADE', m ->> 'role', m ->> 'member');
             END IF;
             options := CASE

@@ -63,6 +63,8 @@ impl Attempt<'_> {
         let counters_sha256 = job.or_cancelled(crate::pg::catalog::marker::counters(&plain)).await?;
         let holder = job.or_cancelled(SnapshotHolder::export(job.source, &job.application_name)).await?;
         let session = job.or_cancelled(Session::join(job.source, &job.application_name, &holder.exported)).await?;
+        // Deparsing locks relations: behind a change that waits for pg_dump it would wait for the end of pg_dump.
+        session.execute(&format!("SET LOCAL lock_timeout = {}", job.settings.lock_wait.as_millis())).await?;
         let files_sha256 = files_marker(&collect_settings(job.settings));
         let sink = ArtifactSink::new(self.folder);
         let state = Arc::new(ArchiveState::default());
@@ -116,7 +118,7 @@ impl Attempt<'_> {
                         std::future::pending::<()>().await;
                     };
                     tokio::select! {
-                        facts = self.catalogs(session, state, sink, harvest, has_archive) => facts,
+                        facts = self.catalogs(session, state, sink, harvest, has_archive) => facts.map_err(|f| overtaken(f, state)),
                         () = watch => Err(DumpFailure::Stopped),
                         _ = job.cancel.cancelled() => Err(DumpFailure::Stopped),
                     }
@@ -300,6 +302,16 @@ impl Attempt<'_> {
             archive,
             monitor: self.job.monitor,
         }
+    }
+}
+
+/// A lock that cannot be had while pg_dump has all of its own: a change of a table stands in between.
+fn overtaken(failure: DumpFailure, state: &ArchiveState) -> DumpFailure {
+    match failure {
+        DumpFailure::Other(failure) if failure.kind == FailureKind::Locked && state.toc().is_some() => {
+            DumpFailure::Overtaken(failure.to_string())
+        }
+        other => other,
     }
 }
 

@@ -5,10 +5,10 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 
 use crate::model::failure::{Failure, FailureKind};
 use crate::pgtools::dump::last_lines;
+use crate::proc::ExitStatus;
 
 /// Why the archive phase ended early.
 #[derive(Debug)]

@@ -27,6 +27,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::report::{SkipReason, TakeReport};
 use crate::model::request::CreateRequest;
 use crate::monitor::{Event, Monitor, Phase};
+use crate::proc::own;
 
 use attempt::Attempt;
 use dump_failure::DumpFailure;
@@ -58,7 +59,7 @@ pub async fn create(
     monitor: &dyn Monitor,
     cancel: &Cancel,
 ) -> Result<TakeReport> {
-    let application_name = format!("stacksnap {}", std::process::id());
+    let application_name = format!("stacksnap {}", own::pid());
     let job = Job { request, settings, source, monitor, cancel, application_name };
     let started = Instant::now();
     let selection = Selection::new(request, settings)?;

@@ -203,6 +203,15 @@ fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
     ] {
         counts.insert(word.to_string(), kinds.get(kind).copied().unwrap_or(0));
     }
+    // What people count: the schema public, and not what extensions bring. `<word>_all` is all of it.
+    if let (Some(all), Some(public)) = (counts.get("functions").copied(), counts.remove("functions_public")) {
+        counts.insert("functions".into(), public);
+        counts.insert("functions_all".into(), all);
+    }
+    if let Some(all) = counts.get("policies").copied() {
+        counts.insert("policies".into(), kinds.get("POLICY").copied().unwrap_or(all).min(all));
+        counts.insert("policies_all".into(), all);
+    }
     if done.archive.is_some() {
         let public = manifest.tables.iter().filter(|t| t.name.schema == "public").count() as u64;
         counts.insert("tables_all".into(), manifest.tables.len() as u64);

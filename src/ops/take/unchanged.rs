@@ -1,4 +1,4 @@
-//! `--if-changed`: is there anything that a new snapshot would hold and the last complete one does not?
+//! `--if-changed`: is there anything that a new snapshot would hold and the last one of everything does not?
 //!
 //! Invariant: "nothing changed" is said only when it is proved; whatever cannot be told means that a snapshot is taken.
 
@@ -14,18 +14,25 @@ use crate::archive::sink::hex;
 use crate::collect::files_marker::files_marker;
 use crate::model::failure::Result;
 use crate::model::ids::SnapshotName;
+use crate::model::outcome::Outcome;
 use crate::pg::catalog::marker::{self, Verdict};
 use crate::pg::session::Session;
 
-/// The last complete snapshot, when it still says everything.
+/// The last snapshot of everything, when a new one would hold the same. One with gaps counts too, but for a part that
+/// failed: that may go better now.
 pub async fn since_last(
     job: &Job<'_>,
     preflight: &Preflight,
     selection: &Selection,
 ) -> Result<Option<(SnapshotName, PathBuf)>> {
-    let Some((name, place, last)) = Root::new(job.settings.root.clone()).latest_complete()? else { return Ok(None) };
+    let Some((name, place, last)) = Root::new(job.settings.root.clone()).latest_full()? else { return Ok(None) };
     let Some(old) = &last.change_marker else { return Ok(None) };
+    let failed = last.outcomes.iter().any(|o| matches!(o.outcome, Outcome::Failed { .. }));
+    if failed {
+        return Ok(None);
+    }
     let session = Session::open(job.source, &job.application_name).await?;
+    session.execute(&format!("SET lock_timeout = {}", job.settings.lock_wait.as_millis())).await?;
     let new = marker::marker(
         &session,
         files_marker(&super::collect_settings(job.settings)),

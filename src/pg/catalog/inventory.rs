@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use super::{NO_JIT, get, query, tables};
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
-use crate::model::name::{QualifiedName, literal};
+use crate::model::name::QualifiedName;
 use crate::pg::session::Session;
 
 const QUERIES: &[&str] = &[
@@ -38,7 +38,8 @@ const QUERIES: &[&str] = &[
 ];
 const ROLES: &str = include_str!("../sql/inventory_roles.sql");
 const SEQUENCES: &str = include_str!("../sql/sequence_values.sql");
-const SEQUENCES_PER_QUERY: usize = 500;
+/// The planner's time grows with the square of this.
+const SEQUENCES_PER_QUERY: usize = 50;
 
 /// Everything that the database holds, sorted by kind, schema and identity, and its tables.
 pub async fn inventory(session: &Session) -> Result<Inventory> {
@@ -99,27 +100,25 @@ async fn sequence_values(session: &Session) -> Result<Vec<CatalogObject>> {
         };
         if value.is_none() && readable { unread.push((name, object)) } else { found.push(object) }
     }
-    for chunk in unread.chunks(SEQUENCES_PER_QUERY) {
-        let branches: Vec<String> = chunk
-            .iter()
-            .map(|(name, object)| {
-                format!("SELECT {}, last_value, is_called FROM {}", literal(&object.identity), name.sql())
-            })
-            .collect();
-        let sql =
-            format!("SELECT * FROM ({}) s(identity, last_value, is_called) ORDER BY 1", branches.join(" UNION ALL "));
-        let mut values = std::collections::HashMap::new();
-        for row in session.rows(&sql, &[]).await? {
-            let (last, called): (i64, bool) = (get(&row, 1)?, get(&row, 2)?);
-            values.insert(get::<String>(&row, 0)?, format!("{last}, {called}"));
-        }
-        found.extend(chunk.iter().map(|(_, object)| {
-            let mut object = object.clone();
-            if let Some(value) = values.remove(&object.identity) {
-                object.definition = value;
-            }
-            object
-        }));
-    }
+    let results = try_join_all(unread.chunks(SEQUENCES_PER_QUERY).map(|chunk| values_of(session, chunk))).await?;
+    found.extend(results.into_iter().flatten());
     Ok(found)
+}
+
+/// The values of sequences that have to be looked into, in one query.
+async fn values_of(session: &Session, chunk: &[(QualifiedName, CatalogObject)]) -> Result<Vec<CatalogObject>> {
+    let branches: Vec<String> = chunk
+        .iter()
+        .enumerate()
+        .map(|(n, (name, _))| format!("SELECT {n}::int4 AS n, last_value, is_called FROM {}", name.sql()))
+        .collect();
+    let rows = session.rows(&branches.join(" UNION ALL "), &[]).await?;
+    let mut objects: Vec<CatalogObject> = chunk.iter().map(|(_, object)| object.clone()).collect();
+    for row in rows {
+        let (last, called): (i64, bool) = (get(&row, 1)?, get(&row, 2)?);
+        if let Some(object) = objects.get_mut(get::<i32>(&row, 0)?.unsigned_abs() as usize) {
+            object.definition = format!("{last}, {called}");
+        }
+    }
+    Ok(objects)
 }

@@ -1,5 +1,5 @@
 -- Who holds, or waits for, a lock that our ACCESS SHARE would queue behind.
-SELECT l.granted, l.pid, coalesce(format('%I.%I', n.nspname, c.relname), 'relation ' || l.relation)::text,
+SELECT l.granted, l.pid, CASE WHEN c.oid IS NULL THEN 'relation ' || l.relation ELSE format('%I.%I', n.nspname, c.relname) END,
        coalesce(a.usename, '?')::text,
        extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.state_change))::int8
 FROM pg_locks l

@@ -7,7 +7,7 @@ WITH ns AS (
 ), rel AS (
     SELECT c.* FROM pg_class c JOIN ns ON ns.oid = c.relnamespace WHERE c.oid >= 16384 AND c.relpersistence <> 't'
 ), part (catalog, oid, h) AS (
-    SELECT 'pg_namespace', n.oid, hashtextextended(n.nspname, 0) FROM pg_namespace n WHERE n.oid >= 16384 AND n.nspname !~ '^pg_'
+    SELECT 'pg_namespace', n.oid, hashtextextended(n.nspname, 0) FROM pg_namespace n WHERE n.nspname !~ '^pg_'
     UNION ALL
     SELECT 'pg_class', c.oid, hashtextextended(concat_ws(' ', c.relname, c.relnamespace, c.relkind,
         CASE WHEN c.relkind = 'r' THEN c.relfilenode END), 0)
@@ -26,8 +26,8 @@ WITH ns AS (
     SELECT 'pg_enum', v.enumtypid, sum(hashtextextended(concat_ws(' ', v.enumsortorder, v.enumlabel), 0)) FROM pg_enum v GROUP BY v.enumtypid
     UNION ALL
     SELECT 'pg_proc', p.oid, hashtextextended(concat_ws(' ', p.proname, p.pronamespace, p.prokind, p.proargtypes::text, p.prorettype,
-        p.proretset, p.proallargtypes::text, p.proargmodes::text, p.proargnames::text, p.proargdefaults::text,
-        /*pg14+*/ p.prosqlbody::text /*else*/ NULL /*end*/), 0)
+        p.proretset, p.proallargtypes::text, p.proargmodes::text, p.proargnames::text, regexp_replace(p.proargdefaults::text, ':location -?[0-9]+', '', 'g'),
+        /*pg14+*/ regexp_replace(p.prosqlbody::text, ':location -?[0-9]+', '', 'g') /*else*/ NULL /*end*/), 0)
     FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace WHERE p.oid >= 16384
     UNION ALL
     SELECT 'pg_constraint', k.oid, hashtextextended(concat_ws(' ', k.conname, k.connamespace, k.contype, k.condeferrable, k.condeferred,

@@ -78,6 +78,6 @@ SELECT 'ACL'::text, g.nspname::text, g.name,
 FROM grants g
 LEFT JOIN pg_roles ee ON ee.oid = g.grantee
 LEFT JOIN pg_roles er ON er.oid = g.grantor
-LEFT JOIN pg_depend x ON x.classid = g.classid AND x.objid = g.oid AND x.objsubid = 0 AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = g.classid AND x.objid = g.oid AND x.objsubid = 0 AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
 GROUP BY g.classid, g.oid, g.nspname, g.name

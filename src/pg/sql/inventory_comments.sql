@@ -20,5 +20,5 @@ SELECT c.kind, i.schema,
        c.text, NULL::text, e.extname::text
 FROM c
 CROSS JOIN LATERAL pg_identify_object(c.classoid, c.objoid, c.objsubid) i
-LEFT JOIN pg_depend x ON x.classid = c.classoid AND x.objid = c.objoid AND x.objsubid = 0 AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = c.classoid AND x.objid = c.objoid AND x.objsubid = 0 AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid

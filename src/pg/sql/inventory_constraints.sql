@@ -21,7 +21,7 @@ LEFT JOIN pg_index i ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x
 LEFT JOIN (SELECT g.tgconstraint, string_agg(DISTINCT g.tgenabled::text, '') AS states
            FROM pg_trigger g WHERE g.tgisinternal GROUP BY g.tgconstraint) ri
        ON ri.tgconstraint = k.oid AND k.contype = 'f'
-LEFT JOIN pg_depend x ON x.deptype = 'e' AND x.objsubid = 0
+LEFT JOIN pg_depend x ON x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass AND x.objsubid = 0
       AND x.classid = CASE WHEN k.contypid <> 0 THEN 'pg_type'::regclass ELSE 'pg_class'::regclass END
       AND x.objid = CASE WHEN k.contypid <> 0 THEN k.contypid ELSE k.conrelid END
 LEFT JOIN pg_extension e ON e.oid = x.refobjid

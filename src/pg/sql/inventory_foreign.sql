@@ -7,7 +7,7 @@ SELECT 'FOREIGN DATA WRAPPER'::text, NULL::text, quote_ident(w.fdwname),
        r.rolname::text, e.extname::text
 FROM pg_foreign_data_wrapper w
 LEFT JOIN pg_roles r ON r.oid = w.fdwowner
-LEFT JOIN pg_depend x ON x.classid = 'pg_foreign_data_wrapper'::regclass AND x.objid = w.oid AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = 'pg_foreign_data_wrapper'::regclass AND x.objid = w.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
 UNION ALL
 SELECT 'SERVER', NULL, quote_ident(s.srvname),
@@ -21,7 +21,7 @@ SELECT 'SERVER', NULL, quote_ident(s.srvname),
 FROM secret, pg_foreign_server s
 JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
 LEFT JOIN pg_roles r ON r.oid = s.srvowner
-LEFT JOIN pg_depend x ON x.classid = 'pg_foreign_server'::regclass AND x.objid = s.oid AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = 'pg_foreign_server'::regclass AND x.objid = s.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
 UNION ALL
 SELECT 'USER MAPPING', NULL, format('%s on server %I', CASE WHEN m.umuser = 0 THEN 'public' ELSE quote_ident(m.usename) END, m.srvname),

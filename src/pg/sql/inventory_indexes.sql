@@ -6,7 +6,7 @@ WITH i AS (
     FROM pg_index i
     JOIN pg_class c ON c.oid = i.indexrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_depend x ON x.classid = 'pg_class'::regclass AND x.objid = i.indrelid AND x.objsubid = 0 AND x.deptype = 'e'
+    LEFT JOIN pg_depend x ON x.classid = 'pg_class'::regclass AND x.objid = i.indrelid AND x.objsubid = 0 AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
     LEFT JOIN pg_extension e ON e.oid = x.refobjid
     WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 )

@@ -41,6 +41,6 @@ SELECT o.kind, o.nspname::text, coalesce(i.identity, 'oid ' || o.oid), o.definit
 FROM o
 CROSS JOIN LATERAL pg_identify_object(o.classid, o.oid, 0) i
 LEFT JOIN pg_roles r ON r.oid = o.owner
-LEFT JOIN pg_depend x ON x.classid = o.classid AND x.objid = o.oid AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = o.classid AND x.objid = o.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
 WHERE o.nspname IS NULL OR (o.nspname !~ '^pg_' AND o.nspname <> 'information_schema')

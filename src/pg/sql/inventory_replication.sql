@@ -3,7 +3,7 @@ SELECT 'PUBLICATION'::text, NULL::text, quote_ident(p.pubname),
        (to_jsonb(p) - ARRAY['oid', 'pubname', 'pubowner'])::text, r.rolname::text, e.extname::text
 FROM pg_publication p
 LEFT JOIN pg_roles r ON r.oid = p.pubowner
-LEFT JOIN pg_depend x ON x.classid = 'pg_publication'::regclass AND x.objid = p.oid AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = 'pg_publication'::regclass AND x.objid = p.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
 UNION ALL
 SELECT 'PUBLICATION TABLE', n.nspname, format('%I.%I in publication %I', n.nspname, c.relname, p.pubname),
@@ -39,5 +39,5 @@ SELECT 'EVENT TRIGGER', NULL, quote_ident(t.evtname),
        r.rolname, e.extname
 FROM pg_event_trigger t
 LEFT JOIN pg_roles r ON r.oid = t.evtowner
-LEFT JOIN pg_depend x ON x.classid = 'pg_event_trigger'::regclass AND x.objid = t.oid AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = 'pg_event_trigger'::regclass AND x.objid = t.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid

@@ -5,7 +5,7 @@ SELECT 'STATISTICS'::text, n.nspname::text, format('%I.%I', n.nspname, s.stxname
 FROM pg_statistic_ext s
 JOIN pg_namespace n ON n.oid = s.stxnamespace
 LEFT JOIN pg_roles r ON r.oid = s.stxowner
-LEFT JOIN pg_depend x ON x.classid = 'pg_statistic_ext'::regclass AND x.objid = s.oid AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = 'pg_statistic_ext'::regclass AND x.objid = s.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 UNION ALL
@@ -15,6 +15,6 @@ SELECT 'PROCEDURAL LANGUAGE', NULL, quote_ident(l.lanname),
        r.rolname, e.extname
 FROM pg_language l
 LEFT JOIN pg_roles r ON r.oid = l.lanowner
-LEFT JOIN pg_depend x ON x.classid = 'pg_language'::regclass AND x.objid = l.oid AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = 'pg_language'::regclass AND x.objid = l.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
 WHERE l.lanispl

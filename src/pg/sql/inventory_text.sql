@@ -36,6 +36,6 @@ FROM o
 JOIN pg_namespace n ON n.oid = o.nsp
 CROSS JOIN LATERAL pg_identify_object(o.classid, o.oid, 0) i
 LEFT JOIN pg_roles r ON r.oid = o.owner
-LEFT JOIN pg_depend x ON x.classid = o.classid AND x.objid = o.oid AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = o.classid AND x.objid = o.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
 WHERE o.oid >= 16384 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'

@@ -35,7 +35,7 @@ LEFT JOIN pg_class c ON c.oid = t.typrelid
 LEFT JOIN pg_type b ON b.oid = t.typbasetype
 LEFT JOIN pg_type el ON el.oid = t.typelem
 LEFT JOIN pg_roles r ON r.oid = t.typowner
-LEFT JOIN pg_depend x ON x.classid = 'pg_type'::regclass AND x.objid = t.oid AND x.deptype = 'e'
+LEFT JOIN pg_depend x ON x.classid = 'pg_type'::regclass AND x.objid = t.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND (t.typrelid = 0 OR c.relkind = 'c') AND t.typtype <> 'm' AND (el.typarray IS NULL OR el.typarray <> t.oid)
