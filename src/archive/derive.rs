@@ -53,7 +53,8 @@ pub trait DeriveWatch: Sync {
     /// Must everything stop (cancelled, or pg_dump failed)?
     fn stopped(&self) -> bool;
     fn table_started(&self, data: &DataFile);
-    fn table_progress(&self, data: &DataFile, bytes_raw: u64);
+    /// `bytes_raw` of this table so far, `bytes_added` of them since the last call for it.
+    fn table_progress(&self, data: &DataFile, bytes_raw: u64, bytes_added: u64);
     fn table_ended(&self, table: &DerivedTable);
 }
 
@@ -326,6 +327,7 @@ impl<'a> Pass<'a> {
         let Some(output) = guard.as_mut() else { return Err(io::Error::other("data after the end of a table")) };
         output.pending.insert(number, derived);
         let mut ended = false;
+        let bytes_before = output.bytes_raw;
         while let Some(next) = output.pending.remove(&output.next_chunk) {
             output.next_chunk += 1;
             output.data.write_all(&next.packed)?;
@@ -336,7 +338,7 @@ impl<'a> Pass<'a> {
             output.bytes_raw += next.bytes_raw;
             ended |= next.last;
         }
-        self.watch.table_progress(job.data, output.bytes_raw);
+        self.watch.table_progress(job.data, output.bytes_raw, output.bytes_raw - bytes_before);
         if ended && let Some(output) = guard.take() {
             drop(guard);
             self.finish(job, output)?;

@@ -6,7 +6,7 @@ use super::gaps;
 use super::report::kind_word;
 use super::table::Align::{Left, Right};
 use super::table::Table;
-use super::text::{age_ms, bytes, counted, duration_ms, grouped, line};
+use super::text::{age_ms, ago, bytes, counted, duration_ms, grouped, line};
 use crate::model::gap::Gap;
 use crate::model::manifest::{Manifest, TableRecord};
 use crate::model::outcome::{Artifact, Outcome};
@@ -175,10 +175,10 @@ fn overview(shown: &Shown) -> String {
     let mut rows = vec![
         ("snapshot", m.id.to_string()),
         ("state", format!("{complete}, {}, {}", kind_word(m.kind), counted(m.gaps.len() as u64, "gap", "gaps"))),
-        ("taken", format!("{} ({} ago)", m.consistency.taken_at, age_ms(shown.facts.age_ms))),
+        ("taken", format!("{} ({})", m.consistency.taken_at, ago(shown.facts.age_ms))),
         ("took", duration_ms(m.duration_ms)),
         ("database", format!("{} as {}, PostgreSQL {}", m.source.database, m.source.user, m.source.server_version)),
-        ("made by", format!("stacksnap {}, pg_dump {}, {}", m.tools.stacksnap, m.tools.pg_dump, m.tools.codec)),
+        ("made by", format!("stacksnap {}, {}, {}", m.tools.stacksnap, m.tools.pg_dump, m.tools.codec)),
         ("size", format!("{} in {}", bytes(shown.facts.bytes), counted(m.artifacts.len() as u64, "file", "files"))),
         ("place", shown.place.to_string_lossy().into_owned()),
     ];

@@ -42,6 +42,16 @@ pub fn age_ms(ms: i64) -> String {
     }
 }
 
+/// The same in a sentence: `just now`, `5 min ago`.
+pub fn ago(ms: i64) -> String {
+    let age = age_ms(ms);
+    if age.ends_with(|c: char| c.is_ascii_lowercase()) && age.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("{age} ago")
+    } else {
+        age
+    }
+}
+
 /// `1 table`, `23 tables`.
 pub fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(n), if n == 1 { one } else { many })

@@ -251,19 +251,19 @@ impl DeriveWatch for Watch<'_> {
         self.monitor.event(Event::TableStarted { table: data.table.plain(), bytes_estimated: 0 });
     }
 
-    fn table_progress(&self, data: &DataFile, bytes_raw: u64) {
+    fn table_progress(&self, data: &DataFile, bytes_raw: u64, bytes_added: u64) {
+        let bytes_done = self.state.bytes_done.fetch_add(bytes_added, Ordering::Relaxed) + bytes_added;
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.last_told.load(Ordering::Relaxed);
         let due = now_ms >= last + TELL_EVERY_MS;
         if due && self.last_told.compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.monitor.event(Event::TableProgress { table: data.table.plain(), bytes_done: bytes_raw });
+            self.monitor.event(Event::PhaseProgress { phase: Phase::Dump, bytes_done });
         }
     }
 
     fn table_ended(&self, table: &DerivedTable) {
-        let bytes_done = self.state.bytes_done.fetch_add(table.bytes_raw, Ordering::Relaxed) + table.bytes_raw;
         let rows = table.fingerprint.rows;
         self.monitor.event(Event::TableEnded { table: table.data.table.plain(), rows, bytes: table.bytes_raw });
-        self.monitor.event(Event::PhaseProgress { phase: Phase::Dump, bytes_done });
     }
 }
