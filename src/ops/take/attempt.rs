@@ -69,7 +69,9 @@ impl Attempt<'_> {
         let _stoppers = [stop_on_cancel(job, &state), stop_on_death(&holder, &state)];
         let mut harvest = Harvest::default();
         let result = self.read(&session, &plain, &holder, &state, &sink, &mut harvest).await;
-        if let Some(why) = holder.death().filter(|_| result.is_err() && !job.cancel.is_cancelled()) {
+        let closed = session.is_closed() && plain.is_closed();
+        let lost = holder.death().or_else(|| closed.then(|| "the server closed the connections".to_string()));
+        if let Some(why) = lost.filter(|_| result.is_err() && !job.cancel.is_cancelled()) {
             let text = format!("the session that held the snapshot was lost: {why}");
             return Err(DumpFailure::Other(
                 Failure::msg(FailureKind::Unreachable, text)

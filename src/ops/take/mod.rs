@@ -35,7 +35,7 @@ use preflight::Preflight;
 use selection::Selection;
 
 /// How often a run starts over when tables are altered under it.
-const RESTARTS_MAX: u32 = 6;
+const RESTARTS_MAX: u32 = 12;
 
 /// What every part of one run is given.
 pub(crate) struct Job<'a> {
