@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use take_support::slow::Slow;
-use take_support::{
-    Access, Place, Ran, alone_with_roles, assert_verified, fill, processes, read, server, success,
-};
+use take_support::{Access, Place, Ran, alone_with_roles, assert_verified, fill, processes, read, server, success};
 
 #[test]
 fn no_way_in() {
@@ -217,7 +215,8 @@ fn two_at_once() {
     assert_eq!(second.code, 75, "{second:?}");
     assert_eq!(second.json()["skipped"]["reason"], "busy", "{second:?}");
     // A table that is dropped in the middle is in the snapshot: the drop waits.
-    let drop_table = database.server.program("psql", &database.name).args(["-X", "-q", "-c", "DROP TABLE app.notes"]).spawn();
+    let drop_table =
+        database.server.program("psql", &database.name).args(["-X", "-q", "-c", "DROP TABLE app.notes"]).spawn();
     slow.open_up();
     let ran = first.wait();
     assert_eq!(ran.code, 0, "{ran:?}");

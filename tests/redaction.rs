@@ -115,7 +115,13 @@ fn threats_9_and_10_no_secret_leaves_its_place() {
     careless.current_dir(place.dir.path()).env("STACKSNAP_DB_URL", &url);
     for output in ["text", "json", "ndjson"] {
         let ran = with_secrets(careless.args(["-o", output]));
-        let ran = if output == "text" { ran } else { with_secrets(place.bare(&["create", "-o", output, "--pg-bin"]).arg(&server().bin).env("STACKSNAP_DB_URL", &url)) };
+        let ran = if output == "text" {
+            ran
+        } else {
+            with_secrets(
+                place.bare(&["create", "-o", output, "--pg-bin"]).arg(&server().bin).env("STACKSNAP_DB_URL", &url),
+            )
+        };
         assert!(ran.code == 3 || ran.code == 0, "{ran:?}");
         assert_silent("create's output", &(ran.stdout + &ran.stderr));
         if output == "text" {

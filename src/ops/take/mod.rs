@@ -8,6 +8,7 @@ mod catalogs;
 mod collectors;
 pub mod dump;
 pub mod dump_failure;
+mod gate;
 mod partial;
 mod preflight;
 mod queue;
