@@ -2,9 +2,11 @@
 //!
 //! Invariant: a child has no standard input, its own process group, `LC_ALL=C`, and none of libpq's variables but
 //! those given; its standard error is drained on a thread of its own into a bounded tail (a child that floods cannot
-//! block or fill memory); dropping a `Running` kills the whole group and waits. Arguments are never joined by a shell.
+//! block or fill memory); dropping a `Running` kills the whole group and waits, and a guardian does so when this process
+//! is killed. Arguments are never joined by a shell.
 
 pub mod detach;
+mod guardian;
 pub mod own;
 
 /// How a program ended, for those who may not name processes.
@@ -19,6 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use guardian::Guardian;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 const TAIL_BYTES: usize = 64 * 1024;
@@ -109,7 +112,9 @@ impl Program {
 
     /// Starts it. Standard output goes nowhere.
     pub fn start(&self) -> io::Result<Running> {
-        self.spawn(None)
+        let mut running = self.spawn(None)?;
+        running.guardian = running.pids().first().map(|pid| Guardian::over(*pid)).transpose()?;
+        Ok(running)
     }
 
     /// Runs it to the end and returns its output; standard output is bounded to 16 MiB, an error beyond.
@@ -167,7 +172,7 @@ impl Program {
             let tail = Arc::clone(&tail);
             move || drain(reader, &tail)
         });
-        Ok(Running { handle, tail, drain: Some(drain), done: false, name: self.path.clone() })
+        Ok(Running { handle, tail, drain: Some(drain), done: false, guardian: None, name: self.path.clone() })
     }
 }
 
@@ -186,6 +191,7 @@ pub struct Running {
     tail: Arc<Mutex<Tail>>,
     drain: Option<JoinHandle<()>>,
     done: bool,
+    guardian: Option<Guardian>,
     name: PathBuf,
 }
 
@@ -194,8 +200,7 @@ impl Running {
     pub fn poll(&mut self, timeout: Duration) -> io::Result<Option<ExitStatus>> {
         let status = self.handle.wait_timeout(timeout)?.map(|output| output.status);
         if status.is_some() {
-            self.done = true;
-            self.join_drain();
+            self.ended();
         }
         Ok(status)
     }
@@ -226,7 +231,12 @@ impl Running {
         // Workers that outlived their leader share its group.
         self.signal(Signal::KILL);
         let _ = self.handle.wait();
+        self.ended();
+    }
+
+    fn ended(&mut self) {
         self.done = true;
+        self.guardian = None;
         self.join_drain();
     }
 

@@ -62,6 +62,7 @@ impl Server {
         let mut command = Command::new(self.bin.join(name));
         command.env("PGHOST", &self.host).env("PGPORT", self.port.to_string()).env("PGUSER", &self.user);
         command.env("PGPASSWORD", &self.password).env("PGDATABASE", database).env_remove("PGOPTIONS");
+        command.env("PGCLIENTENCODING", "UTF8");
         command
     }
 
@@ -393,4 +394,9 @@ pub fn read(folder: &Path, name: &str) -> String {
 pub fn assert_verified(place: &Place, folder: &Path) {
     let ran = Ran::of(place.bare(&["verify", "-o", "json"]).arg(folder));
     assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+/// The log of the newest run.
+pub fn last_log(place: &Place) -> String {
+    Ran::of(&mut place.bare(&["logs", "latest"])).stdout
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::try_join;
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, block_in_place};
 
@@ -14,6 +15,7 @@ use super::catalogs::{self, CatalogFacts};
 use super::collectors::Harvest;
 use super::dump::{self, ArchiveOrder, ArchiveResult, ArchiveState};
 use super::dump_failure::DumpFailure;
+use super::gate::Gate;
 use super::preflight::Preflight;
 use super::selection::Selection;
 use super::{Job, collect_settings, millis, queue};
@@ -71,7 +73,9 @@ impl Attempt<'_> {
         let _stoppers = [stop_on_cancel(job, &state), stop_on_death(&holder, &state)];
         let mut harvest = Harvest::default();
         let result = self.read(&session, &plain, &holder, &state, &sink, &mut harvest).await;
-        if let Some(why) = holder.death().filter(|_| result.is_err() && !job.cancel.is_cancelled()) {
+        let closed = session.is_closed() && plain.is_closed();
+        let lost = holder.death().or_else(|| closed.then(|| "the server closed the connections".to_string()));
+        if let Some(why) = lost.filter(|_| result.is_err() && !job.cancel.is_cancelled()) {
             let text = format!("the session that held the snapshot was lost: {why}");
             return Err(DumpFailure::Other(
                 Failure::msg(FailureKind::Unreachable, text)
@@ -120,6 +124,8 @@ impl Attempt<'_> {
                     tokio::select! {
                         facts = self.catalogs(session, state, sink, harvest, has_archive) => facts.map_err(|f| overtaken(f, state)),
                         () = watch => Err(DumpFailure::Stopped),
+                        // A catalog query may wait for the very lock that pg_dump gave up on.
+                        () = catalogs::until_stopped(state) => Err(DumpFailure::Stopped),
                         _ = job.cancel.cancelled() => Err(DumpFailure::Stopped),
                     }
                 });
@@ -232,19 +238,30 @@ impl Attempt<'_> {
         let clock = Instant::now();
         self.job.monitor.event(Event::PhaseStarted { phase: Phase::Catalogs, bytes_total: None });
         let client_major = self.preflight.client.major;
-        let facts = catalogs::read(session, client_major, self.selection).await?;
         let settings = collect_settings(self.job.settings);
-        let context = self.context(session, &facts, &settings, sink, None);
         let (files, database): (Vec<&Collector>, Vec<&Collector>) = registry::ALL
             .iter()
             .filter(|c| c.stage == Stage::Catalogs)
             .partition(|c| matches!(c.category, Category::EdgeFunctions | Category::Migrations | Category::Project));
-        harvest.run(&context, self.selection, &database).await?;
-        if has_archive {
+        let reading = async {
+            let facts = catalogs::read(session, client_major, self.selection).await?;
+            let context = self.context(session, &facts, &settings, sink, None);
+            harvest.run(&context, self.selection, &database).await?;
+            Ok::<_, DumpFailure>(facts)
+        };
+        let gate = async {
+            if !has_archive {
+                return Ok(None);
+            }
+            let gate = Gate::open(self.job).await?;
             catalogs::wait_for_locks(state).await?;
-        }
+            Ok::<_, DumpFailure>(Some(gate.close().await))
+        };
+        let (facts, gate) = try_join(reading, gate).await?;
         let fresh = Session::open(self.job.source, &self.job.application_name).await?;
         catalogs::check_drift(session, &fresh).await?;
+        drop(gate);
+        let context = self.context(session, &facts, &settings, sink, None);
         drop(fresh);
         harvest.run(&context, self.selection, &files).await?;
         let summary = format!("{} objects, {} tables", facts.inventory.objects.len(), facts.inventory.tables.len());

@@ -59,6 +59,13 @@ pub async fn wait_for_locks(state: &ArchiveState) -> Result<(), DumpFailure> {
     Ok(())
 }
 
+/// Resolves when the archive phase was told to end.
+pub async fn until_stopped(state: &ArchiveState) {
+    while !state.stopped() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Fails with `Overtaken` when an object of the snapshot is different now.
 pub async fn check_drift(session: &Session, fresh: &Session) -> Result<(), DumpFailure> {
     let moved = drift::drift(session, fresh).await?;

@@ -169,7 +169,7 @@ fn derive_beside(
         match (tables, sql) {
             (Err(error), Ok(())) => Err(DumpFailure::from_io(error)),
             (Err(error), Err(_)) if error.kind() != io::ErrorKind::Interrupted => Err(DumpFailure::from_io(error)),
-            (_, Err(failure)) => Err(DumpFailure::Other(failure)),
+            (_, Err(failure)) => Err(DumpFailure::from_part(failure)),
             (Ok(tables), Ok(())) => Ok(tables),
         }
     })?;

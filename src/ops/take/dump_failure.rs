@@ -45,6 +45,12 @@ impl DumpFailure {
         }
     }
 
+    /// From a part that followed pg_dump: one that was told to stop is no reason of its own.
+    pub fn from_part(failure: Failure) -> Self {
+        let io = failure.error.root_cause().downcast_ref::<io::Error>();
+        if io.is_some_and(|e| e.kind() == io::ErrorKind::Interrupted) { Self::Stopped } else { Self::Other(failure) }
+    }
+
     /// From pg_dump's exit status and standard error.
     pub fn classify(status: ExitStatus, stderr: &str) -> Self {
         let words = last_lines(stderr, 4);
@@ -53,7 +59,10 @@ impl DumpFailure {
             || (has("does not exist") && (has("LOCK TABLE") || has("COPY ") || has("error message from server")))
             || has("cache lookup failed")
             || has("could not open relation with OID");
-        if has("canceling statement due to lock timeout") {
+        // pg_dump's --lock-wait-timeout sets statement_timeout around its LOCK TABLE.
+        let waited = has("canceling statement due to lock timeout")
+            || (has("canceling statement due to statement timeout") && has("LOCK TABLE"));
+        if waited {
             return Self::Other(
                 Failure::msg(FailureKind::Locked, format!("a table stayed locked for longer than --lock-wait: {words}"))
                     .hint("see who holds it: select pid, query from pg_stat_activity where pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity)")
@@ -107,6 +116,8 @@ mod tests {
             kind("pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout"),
             Some(FailureKind::Locked)
         );
+        let waited = "pg_dump: error: query failed: ERROR:  canceling statement due to statement timeout\npg_dump: detail: Query was: LOCK TABLE public.t IN ACCESS SHARE MODE";
+        assert_eq!(kind(waited), Some(FailureKind::Locked));
         assert_eq!(
             kind("pg_dump: error: query failed: ERROR:  permission denied for table x"),
             Some(FailureKind::Denied)

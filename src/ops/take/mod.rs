@@ -8,6 +8,7 @@ mod catalogs;
 mod collectors;
 pub mod dump;
 pub mod dump_failure;
+mod gate;
 mod partial;
 mod preflight;
 mod queue;
@@ -36,7 +37,7 @@ use preflight::Preflight;
 use selection::Selection;
 
 /// How often a run starts over when tables are altered under it.
-const RESTARTS_MAX: u32 = 6;
+const RESTARTS_MAX: u32 = 12;
 
 /// What every part of one run is given.
 pub(crate) struct Job<'a> {
