@@ -1,6 +1,6 @@
 //! Bad days of `create`: no way in, locks, a server that stops, a full disk, signals, kill -9, two at once, odd
 //! databases. Each ends with the right exit code and advice, and with nothing half-written.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::print_stdout)]
 
 mod take_support;
 

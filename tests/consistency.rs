@@ -1,6 +1,6 @@
 //! One instant: what `create` writes agrees with itself while the database is changed under it (facts 5, 9 and 18), and
 //! `--if-changed` sees every kind of change.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::print_stdout)]
 
 mod take_support;
 
@@ -145,17 +145,15 @@ fn trap_5_every_file_shows_the_same_instant() {
             )
         }),
     ];
-    let mut restarts = 0;
+
     for _ in 0..3 {
         let ran = place.run(database.access(), &[]);
         let folder = ran.folder();
         agrees(&folder);
         assert_verified(&place, &folder);
-        restarts += manifest(&folder)["consistency"]["restarts"].as_u64().unwrap();
         std::thread::sleep(Duration::from_millis(1100));
     }
     let rounds: Vec<u64> = writers.into_iter().map(Writer::end).collect();
-    println!("{restarts} restarts, writers {rounds:?}");
     assert!(rounds.iter().all(|n| *n > 3), "{rounds:?}");
 }
 
@@ -202,7 +200,6 @@ fn trap_18_a_change_that_queues_behind_the_dump() {
     assert_eq!(database.sql("SELECT min(added) FROM public.people"), "7");
     let folder = std::fs::canonicalize(place.root().join("comprehensive_backup_LATEST")).unwrap();
     assert_verified(&place, &folder);
-    println!("{} restarts", manifest(&folder)["consistency"]["restarts"]);
 }
 
 #[test]
@@ -239,7 +236,6 @@ fn if_changed_sees_every_kind_of_change() {
         assert_eq!(same.code, 75, "before {change}: {same:?}\n{log}");
         assert_eq!(same.json()["skipped"]["reason"], "unchanged", "{same:?}");
         assert!(clock.elapsed() < Duration::from_secs(5), "{:?} for nothing", clock.elapsed());
-        println!("{:?}", clock.elapsed());
         if change == "edge" {
             std::fs::write(&edge, "Deno.serve(() => new Response('2'))").unwrap();
         } else {

@@ -2,7 +2,7 @@
 //! and a look at the processes that a run started.
 //!
 //! The server is the one that `scripts/pg.sh start` printed. Without it these tests fail: they never skip.
-#![allow(dead_code, clippy::disallowed_methods)]
+#![allow(dead_code, clippy::disallowed_methods, clippy::disallowed_macros, clippy::print_stdout)]
 
 pub mod processes;
 pub mod slow;
