@@ -110,14 +110,6 @@ fn trap_3_one_that_lies_with_a_cut_file_never_makes_a_snapshot() {
 }
 
 #[test]
-#[ignore = "open: whole rows that pg_dump leaves out can be told only by counting them on the server too"]
-fn trap_3_a_cut_between_two_rows_is_noticed() {
-    let (place, database) = (Place::new(), server().small());
-    let ran = fake(&place, &database, "lies_at_row", &[], &[]);
-    place.assert_clean_failure(&ran, 1);
-}
-
-#[test]
 fn after_every_bad_day_a_good_one() {
     let (place, database) = (Place::new(), server().small());
     assert_eq!(fake(&place, &database, "killed", &[], &[]).code, 1);

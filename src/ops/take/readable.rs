@@ -70,7 +70,11 @@ pub fn write(
 }
 
 fn append(writer: &mut SqlWriter<'_>, part: &Path) -> Result<()> {
-    let printed = std::fs::read_to_string(part)?;
+    let printed = std::fs::read_to_string(part).map_err(|error| {
+        Failure::from(error)
+            .context("pg_restore reported success, but the schema that it was to print cannot be read")
+            .hint("check the client tools: stacksnap doctor")
+    })?;
     let body = readable::body(&printed)
         .ok_or_else(|| Failure::msg(FailureKind::Failed, "pg_restore printed something that is not a dump"))?;
     writer.write_all(body.as_bytes())?;
