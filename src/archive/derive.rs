@@ -300,8 +300,10 @@ impl<'a> Pass<'a> {
         let columns = job.data.columns.len();
         let mut fingerprint = TableFingerprint::default();
         let mut csv_bytes = Vec::with_capacity(if with_csv { lines.len() + lines.len() / 8 } else { 0 });
-        for line in lines.split_inclusive(|b| *b == b'\n') {
-            let line = &line[..line.len() - 1];
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', &lines) {
+            let line = &lines[start..end];
+            start = end + 1;
             fingerprint.add(line);
             if with_csv {
                 csv::row(line, columns, &mut csv_bytes);
