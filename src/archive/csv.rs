@@ -78,7 +78,8 @@ fn quoted(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn value(text: &[u8], single: bool, out: &mut Vec<u8>) {
+/// Writes one value that is not NULL. `single`: it stands alone in its row, where `\\.` would be the end of data.
+pub fn value(text: &[u8], single: bool, out: &mut Vec<u8>) {
     if needs_quotes(text, single) {
         quoted(text, out);
     } else {

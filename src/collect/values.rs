@@ -28,20 +28,9 @@ pub fn sql_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
 
 /// Writes one CSV field as `COPY … CSV` does: NULL is nothing, the empty string is `""`.
 pub fn csv_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
-    let Some(value) = value else { return };
-    let plain = !value.is_empty() && value != b"\\." && !value.iter().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r'));
-    if plain {
-        out.extend_from_slice(value);
-        return;
+    if let Some(value) = value {
+        csv::value(value, true, out);
     }
-    out.push(b'"');
-    for byte in value {
-        if *byte == b'"' {
-            out.push(b'"');
-        }
-        out.push(*byte);
-    }
-    out.push(b'"');
 }
 
 /// Runs work that reads and writes files for long, without holding up the other tasks of the runtime.
@@ -57,6 +46,7 @@ pub fn blocking<T>(work: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::csv;
     use proptest::prelude::*;
 
     fn sql(value: Option<&str>) -> String {
