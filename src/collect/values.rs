@@ -3,6 +3,8 @@
 //! Invariant: a value is bytes and stays what it is; NULL is never the empty string. No line of SQL that holds a
 //! value begins with a backslash, and a row of SQL is one line.
 
+use crate::archive::csv;
+
 /// Writes `NULL`, `'…'` or `E'…'`. Line breaks and backslashes are escaped, so that the literal is one line and means
 /// the same under both settings of `standard_conforming_strings`.
 pub fn sql_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
@@ -46,7 +48,6 @@ pub fn blocking<T>(work: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::csv;
     use proptest::prelude::*;
 
     fn sql(value: Option<&str>) -> String {
