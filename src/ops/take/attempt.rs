@@ -183,8 +183,7 @@ impl Attempt<'_> {
             let facts = crate::pg::catalog::tables::tables(session).await?;
             let named = Selection::matching(&selection.tables, &facts)?;
             tables = named.into_iter().map(|t| t.name.clone()).collect();
-            let left_out = Selection::matching(&selection.exclude_data, &facts).unwrap_or_default();
-            exclude_data = left_out.into_iter().map(|t| t.name.clone()).collect();
+            exclude_data = selection.rows_excluded(&facts).into_iter().map(|t| t.name.clone()).collect();
         }
         Ok(DumpOrder {
             folder: self.folder.join(layout::DUMP_DIR),

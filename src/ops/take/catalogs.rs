@@ -34,8 +34,7 @@ const FOREIGN_KEYS_OFF: &str = "SELECT DISTINCT t.tgconstraint FROM pg_trigger t
 
 pub async fn read(session: &Session, client_major: u32, selection: &Selection) -> Result<CatalogFacts> {
     let inventory = inventory::inventory(session).await?;
-    let excluded = Selection::matching(&selection.exclude_data, &inventory.tables).unwrap_or_default();
-    let rows_excluded: Vec<TableFacts> = excluded.into_iter().cloned().collect();
+    let rows_excluded: Vec<TableFacts> = selection.rows_excluded(&inventory.tables).into_iter().cloned().collect();
     let oids: Vec<u32> = rows_excluded.iter().map(|t| t.oid).collect();
     let expected = if selection.tables.is_empty() && selection.needs_archive() {
         coverage::counts(session, client_major, &oids).await?

@@ -77,18 +77,54 @@ impl Selection {
 
     /// The tables that the patterns name. An error when a pattern names none.
     pub fn matching<'t>(patterns: &[String], tables: &'t [TableFacts]) -> Result<Vec<&'t TableFacts>> {
-        let hit = |p: &str, t: &TableFacts| {
-            let bare = !p.contains('.');
-            pattern::matches(p, &t.name.plain())
-                || (bare && t.name.schema == "public" && pattern::matches(p, &t.name.name))
-        };
         for p in patterns {
-            if !tables.iter().any(|t| hit(p, t)) {
+            if !tables.iter().any(|t| names(p, t)) {
                 let message = format!("no table is named {}", crate::model::name::visible(p));
                 return Err(Failure::msg(FailureKind::Usage, message)
                     .hint("names are schema.table, with * and ? as in a shell; the schema public may be left out"));
             }
         }
-        Ok(tables.iter().filter(|t| patterns.iter().any(|p| hit(p, t))).collect())
+        Ok(named_by(patterns, tables))
+    }
+
+    /// The tables whose rows are left out. A pattern that names none is no error (the same settings serve several
+    /// databases) and takes nothing from the others.
+    pub fn rows_excluded<'t>(&self, tables: &'t [TableFacts]) -> Vec<&'t TableFacts> {
+        named_by(&self.exclude_data, tables)
+    }
+}
+
+fn named_by<'t>(patterns: &[String], tables: &'t [TableFacts]) -> Vec<&'t TableFacts> {
+    tables.iter().filter(|t| patterns.iter().any(|p| names(p, t))).collect()
+}
+
+/// Does the pattern name the table? Without a dot it speaks of the schema `public`.
+fn names(p: &str, t: &TableFacts) -> bool {
+    let bare = !p.contains('.');
+    pattern::matches(p, &t.name.plain()) || (bare && t.name.schema == "public" && pattern::matches(p, &t.name.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::name::QualifiedName;
+
+    #[test]
+    fn a_pattern_that_names_nothing_takes_nothing_from_the_others() {
+        let table = |schema: &str, name: &str| TableFacts {
+            oid: 1,
+            name: QualifiedName::new(schema, name),
+            columns: Vec::new(),
+            persistence: 'p',
+            extension: None,
+            extension_config: false,
+            bytes_estimated: 0,
+            rows_estimated: 0,
+        };
+        let tables = [table("public", "http_logs"), table("app", "orders")];
+        let patterns = ["public.gone".to_string(), "http_*".to_string()];
+        let found: Vec<String> = named_by(&patterns, &tables).iter().map(|t| t.name.plain()).collect();
+        assert_eq!(found, ["public.http_logs"]);
+        assert!(Selection::matching(&patterns, &tables).is_err(), "for --table it is a mistake");
     }
 }
