@@ -60,8 +60,16 @@ pub fn start(what: Detached) -> io::Result<Started> {
 }
 
 fn on_its_own(child: &Child) -> bool {
-    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-    pid.is_some() && rustix::process::getsid(pid).ok() == pid
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+    session_in(&stat) == Some(child.id())
+}
+
+/// The session's id in a line of `/proc/PID/stat`. It is 0 where the session began outside of our PID namespace (a
+/// container's first process): a wrapper of `getsid` that takes every id for a positive one dies of that.
+fn session_in(stat: &str) -> Option<u32> {
+    // The second field is the program's name in parentheses and may hold anything, spaces and parentheses too.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(3)?.parse().ok()
 }
 
 /// The lock that a parent passed as standard input; from then on standard input is empty.
@@ -70,4 +78,16 @@ pub fn inherited_lock() -> io::Result<File> {
     let lock = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     Ok(lock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::session_in;
+
+    #[test]
+    fn a_session_that_began_outside_of_the_namespace_is_no_panic() {
+        assert_eq!(session_in("77 (stacksnap) S 1 0 0 0 -1 4194560"), Some(0));
+        assert_eq!(session_in("77 (a) b (c) S 1 76 77 0 -1"), Some(77));
+        assert_eq!(session_in(""), None);
+    }
 }
