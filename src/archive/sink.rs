@@ -102,6 +102,9 @@ impl ArtifactSink {
     }
 }
 
+/// A piece is written and then hashed while the processor's cache still holds it.
+const PIECE_BYTES: usize = 64 << 10;
+
 struct HashingWriter {
     hasher: Sha256,
     bytes: u64,
@@ -159,7 +162,7 @@ impl Drop for ArtifactWriter<'_> {
 
 impl Write for ArtifactWriter<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(buf)?;
+        let written = self.file.write(&buf[..buf.len().min(PIECE_BYTES)])?;
         self.hasher.update(&buf[..written]);
         self.bytes += written as u64;
         Ok(written)
