@@ -18,6 +18,12 @@ pub enum Phase {
     Collect,
     Seal,
     Verify,
+    Plan,
+    Prepare,
+    Load,
+    Build,
+    Finish,
+    Prove,
 }
 
 impl Phase {
@@ -32,6 +38,12 @@ impl Phase {
             Self::Collect => "collecting what dumps leave out",
             Self::Seal => "sealing",
             Self::Verify => "verifying",
+            Self::Plan => "comparing the target with the snapshot",
+            Self::Prepare => "making objects",
+            Self::Load => "loading rows",
+            Self::Build => "building indexes and constraints",
+            Self::Finish => "setting owners, grants and state",
+            Self::Prove => "proving that both are equal",
         }
     }
 }

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use super::codec::{Codec, Compressor};
 use super::csv;
-use super::fingerprint::TableFingerprint;
 use super::follow::{Follower, Next};
 use super::layout;
 use super::reader::DataFile;
 use super::sink::{ArtifactSink, ArtifactWriter};
 use crate::model::category::Category;
+use crate::model::fingerprint::TableFingerprint;
 
 const ACTIVE_FILES_MAX: usize = 8;
 /// How often the folder is looked at while nothing new is known.

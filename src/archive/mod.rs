@@ -8,7 +8,6 @@ pub mod codec;
 pub mod copy_text;
 pub mod csv;
 pub mod derive;
-pub mod fingerprint;
 pub mod follow;
 pub mod layout;
 pub mod lock;

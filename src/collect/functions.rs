@@ -9,7 +9,6 @@ use super::acl::AclState;
 use super::aggregate_def::AggregateRow;
 use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::function_def::FunctionRow;
-use super::platform::is_managed_schema;
 use super::setting::quoted;
 use super::sql_file::SqlFile;
 use crate::archive::layout::FUNCTIONS_SQL;
@@ -17,6 +16,7 @@ use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
 use crate::model::name::{dollar_quoted, ident};
+use crate::model::platform::is_managed_schema;
 
 pub const COLLECTOR: Collector =
     Collector { name: "functions", category: Category::Functions, stage: Stage::Catalogs, run };

@@ -6,7 +6,6 @@
 
 use super::acl::AclState;
 use super::context::{CollectFuture, Collected, Collector, Context, Stage};
-use super::platform::{PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
 use super::setting::quoted;
 use super::sql_file::SqlFile;
 use super::triggers::{self, Trigger};
@@ -15,6 +14,7 @@ use crate::archive::layout::MANAGED_OBJECTS_SQL;
 use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted};
+use crate::model::platform::{PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
 
 pub const COLLECTOR: Collector =
     Collector { name: "managed_objects", category: Category::ManagedObjects, stage: Stage::Catalogs, run };

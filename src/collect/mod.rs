@@ -23,7 +23,6 @@ pub mod git_facts;
 pub mod managed_objects;
 pub mod migration_history;
 pub mod migrations;
-pub mod platform;
 pub mod policies;
 pub mod project;
 pub mod project_dir;

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::do_block::do_block;
-use super::platform::is_managed_schema;
 use super::setting::quoted;
 use super::sql_file::SqlFile;
 use crate::archive::layout::POLICIES_SQL;
 use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted, ident};
+use crate::model::platform::is_managed_schema;
 use crate::pg::session::Row;
 
 pub const COLLECTOR: Collector =

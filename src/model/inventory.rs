@@ -21,6 +21,23 @@ pub struct CatalogObject {
     pub owner: Option<String>,
     /// The extension that it belongs to. Members are recreated by CREATE EXTENSION and are in no dump.
     pub extension: Option<String>,
+    /// Where it stands in the catalogs that were read. None in snapshots of format 1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+}
+
+/// `pg_depend`'s way to name an object. It ties an object to its entry in the archive, and holds in one database only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Address {
+    pub class: u32,
+    pub oid: u32,
+    /// Column number; 0 for the whole.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sub: i32,
+}
+
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// One column of a table, in the order of the table.

@@ -36,6 +36,8 @@ pub struct Entry {
     pub desc: String,
     pub section: Section,
     pub definition: String,
+    /// e.g. `DROP FUNCTION s.f(integer);`: how the archive names the object.
+    pub drop_statement: String,
     /// The COPY statement of a `TABLE DATA` entry.
     pub copy_statement: String,
     pub schema: Option<String>,
@@ -266,7 +268,7 @@ impl<'a> Reader<'a> {
             other => return Err(format!("section {other} of entry {dump_id} is not known")),
         };
         let definition = self.some_text()?;
-        let _drop_statement = self.some_text()?;
+        let drop_statement = self.some_text()?;
         let copy_statement = self.some_text()?;
         let schema = self.text()?.filter(|s| !s.is_empty());
         let _tablespace = self.text()?;
@@ -294,6 +296,7 @@ impl<'a> Reader<'a> {
             desc,
             section,
             definition,
+            drop_statement,
             copy_statement,
             schema,
             owner,

@@ -6,7 +6,7 @@ use std::io::BufRead;
 
 use super::content::Problem;
 use crate::archive::copy_text::END_OF_DATA;
-use crate::archive::fingerprint::TableFingerprint;
+use crate::model::fingerprint::TableFingerprint;
 
 /// A data file of the archive: rows, `\.`, newlines.
 #[derive(Default)]

@@ -63,6 +63,7 @@ pub(super) async fn objects(session: &Session) -> Result<Vec<CatalogObject>> {
             definition: get::<Option<String>>(row, 3)?.unwrap_or_default(),
             owner: get(row, 4)?,
             extension: get(row, 5)?,
+            address: None,
         });
     }
     objects.extend(sequence_values(session).await?);
@@ -97,6 +98,7 @@ async fn sequence_values(session: &Session) -> Result<Vec<CatalogObject>> {
             definition: value.clone().unwrap_or_else(|| "not readable".to_string()),
             owner: None,
             extension: get(&row, 5)?,
+            address: None,
         };
         if value.is_none() && readable { unread.push((name, object)) } else { found.push(object) }
     }
