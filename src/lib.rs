@@ -15,5 +15,6 @@ pub mod pg;
 pub mod pgtools;
 pub mod proc;
 pub mod render;
+pub mod restore;
 pub mod ui;
 pub mod verify;

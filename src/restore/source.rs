@@ -1,0 +1,36 @@
+//! A snapshot opened for a restore: its manifest, its inventory and the archive's table of contents.
+//!
+//! Invariant: it is opened after the checksums were verified, and only read. A damaged or newer one is refused.
+
+use std::path::{Path, PathBuf};
+
+use crate::archive::layout;
+use crate::archive::manifest_file;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::inventory::Inventory;
+use crate::model::manifest::Manifest;
+use crate::pgtools::toc::Toc;
+
+/// Everything about a snapshot but its rows.
+#[derive(Debug)]
+pub struct SnapshotSource {
+    pub place: PathBuf,
+    pub manifest: Manifest,
+    pub inventory: Inventory,
+    pub toc: Toc,
+}
+
+impl SnapshotSource {
+    /// Opens the snapshot in `place`. `NotFound`, `Integrity` or `Configuration` (newer format) when it cannot be.
+    pub fn open(place: &Path) -> Result<Self> {
+        let manifest = manifest_file::read_manifest(place)?;
+        let file = place.join(layout::INVENTORY_JSON);
+        let bytes = std::fs::read(&file)
+            .map_err(|e| Failure::new(FailureKind::Integrity, e).context(format!("cannot read {}", file.display())))?;
+        let inventory = serde_json::from_slice(&bytes).map_err(|e| {
+            Failure::new(FailureKind::Integrity, e).context(format!("cannot understand {}", file.display()))
+        })?;
+        let toc = Toc::read(&place.join(layout::DUMP_DIR))?;
+        Ok(Self { place: place.to_path_buf(), manifest, inventory, toc })
+    }
+}
