@@ -19,7 +19,8 @@ pub struct CopyIn {
 }
 
 impl CopyIn {
-    /// Starts `statement`. Waits for the table's lock as long as `lock_timeout` says.
+    /// Starts `statement`. Waits for the table's lock as long as `lock_timeout` says. After an error the session is of
+    /// no more use: the library answers a refused COPY with one message too many, and then gives the connection up.
     pub async fn start(session: &Session, statement: &str) -> Result<Self> {
         let sink = session.client().copy_in(statement).await.map_err(|e| failure(e, statement))?;
         Ok(Self { sink: Box::pin(sink), statement: statement.to_string() })

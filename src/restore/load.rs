@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::model::cancel::{Cancel, CancelReason};
 use crate::model::failure::{Failure, FailureKind, Result};
-use crate::model::name::{QualifiedName, ident};
+use crate::model::name::{QualifiedName, ident, visible};
 use crate::pg::copy::CopyIn;
 use crate::pg::session::Session;
 use rows::{Counted, Piece, Pieces};
@@ -63,7 +63,7 @@ impl LoadTask {
     }
 
     fn named(&self, failure: Failure) -> Failure {
-        failure.context(format!("the rows of {} were not loaded", self.table.sql()))
+        failure.context(format!("the rows of {} were not loaded", visible(&self.table.sql())))
     }
 }
 
@@ -80,7 +80,8 @@ pub struct Loaded {
 ///
 /// After an error nothing of the table is in, unless triggers of the target left out rows (then roll back); an open
 /// transaction is aborted. `Integrity`: the file is not what the task says. When `cancel` was heard, the COPY is aborted but the server may need time to notice: roll back
-/// or close the session.
+/// or close the session. What the server refuses before it takes a row (no such table, no right, no lock in time)
+/// ends the connection: see `pg::copy`.
 pub async fn load_one(
     session: &Session,
     task: &LoadTask,
