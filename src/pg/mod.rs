@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod certificate;
 pub mod connect;
+pub mod copy;
 pub mod hints;
 pub mod session;
 pub mod snapshot;
