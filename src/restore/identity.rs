@@ -4,7 +4,7 @@
 //! for SQL.
 
 /// The byte after the identifier at the start of `text`: quoted, or up to the first byte that ends a plain one.
-fn identifier_end(text: &str) -> Option<usize> {
+pub fn identifier_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     if bytes.first() != Some(&b'"') {
         let end = bytes.iter().position(|b| b" .(\"".contains(b)).unwrap_or(bytes.len());
