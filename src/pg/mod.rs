@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod certificate;
 pub mod connect;
 pub mod hints;
+pub mod rows;
 pub mod session;
 pub mod snapshot;
 pub mod tls;
