@@ -5,6 +5,7 @@
 //! It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
 
 pub mod load;
+pub mod pool;
 pub mod source;
 
 use crate::model::cancel::Cancel;
