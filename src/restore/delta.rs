@@ -129,10 +129,17 @@ mod tests {
 
     #[test]
     fn objects_are_matched_by_kind_and_identity() {
-        let scope =
-            Scope { platform: false, kind: TargetKind::SameDatabase, only: vec![], extensions_missing: BTreeSet::new(), rules: None };
-        let wanted = [object("TABLE", "public.a", "1"), object("VIEW", "public.b", "1"), object("TABLE", "public.c", "1")];
-        let live = [object("TABLE", "public.a", "2"), object("TABLE", "public.b", "1"), object("TABLE", "public.c", "1")];
+        let scope = Scope {
+            platform: false,
+            kind: TargetKind::SameDatabase,
+            only: vec![],
+            extensions_missing: BTreeSet::new(),
+            rules: None,
+        };
+        let wanted =
+            [object("TABLE", "public.a", "1"), object("VIEW", "public.b", "1"), object("TABLE", "public.c", "1")];
+        let live =
+            [object("TABLE", "public.a", "2"), object("TABLE", "public.b", "1"), object("TABLE", "public.c", "1")];
         let delta = Delta::new(&wanted, &live, &scope);
         assert_eq!(delta.differs.len(), 1);
         assert_eq!(delta.missing[0].identity, "public.b");

@@ -160,7 +160,11 @@ impl Work<'_> {
         let named: BTreeSet<String> =
             fatal.iter().take(NAMED_MAX).map(|o| visible(&format!("{} {}", o.kind, o.identity))).collect();
         let more = fatal.len().saturating_sub(NAMED_MAX);
-        let mut text = format!("{} objects could not be made equal: {}", fatal.len(), named.into_iter().collect::<Vec<_>>().join(", "));
+        let mut text = format!(
+            "{} objects could not be made equal: {}",
+            fatal.len(),
+            named.into_iter().collect::<Vec<_>>().join(", ")
+        );
         if more > 0 {
             text.push_str(&format!(" and {more} more"));
         }

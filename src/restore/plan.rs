@@ -87,7 +87,8 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let gone = dependents(session, &roots).await?;
     let known: HashSet<ObjectName> = delta.names().into_iter().collect();
     let along = live.objects.iter().filter(|o| {
-        let of_its_own = !matches!(o.kind.as_str(), "ACL" | "COMMENT" | "SEQUENCE SET" | "ROW SECURITY" | "SECURITY LABEL");
+        let of_its_own =
+            !matches!(o.kind.as_str(), "ACL" | "COMMENT" | "SEQUENCE SET" | "ROW SECURITY" | "SECURITY LABEL");
         of_its_own && o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a })) && !known.contains(&name(o))
     });
     let in_snapshot: HashSet<ObjectName> = engine.source.inventory.objects.iter().map(name).collect();
@@ -98,7 +99,8 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     drop.sort();
     let remade = live.objects.iter().filter(|o| o.kind == "TABLE");
     let remade = remade.filter(|o| o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a })));
-    let remade = remade.filter_map(|o| identity::qualified(&o.identity)).map(|(s, n)| QualifiedName::new(s, n)).collect();
+    let remade =
+        remade.filter_map(|o| identity::qualified(&o.identity)).map(|(s, n)| QualifiedName::new(s, n)).collect();
     Ok(Objects { drop, replace, create: delta.missing.iter().map(|o| name(o)).collect(), remade })
 }
 
@@ -155,7 +157,8 @@ fn refuse_conflict(engine: &Engine<'_>, record: &TableRecord, rows: u64) -> Resu
     if engine.request.conflicts != ConflictPolicy::Abort || !theirs || rows == 0 {
         return Ok(());
     }
-    let text = format!("{} of the target has {rows} rows that differ from the snapshot's", visible(&record.name.plain()));
+    let text =
+        format!("{} of the target has {rows} rows that differ from the snapshot's", visible(&record.name.plain()));
     Err(Failure::msg(FailureKind::DifferencesFound, text)
         .hint("nothing was written; choose: --auth-rows overwrite (the snapshot's rows) or keep (the target's rows)"))
 }
@@ -213,7 +216,9 @@ fn manual(engine: &Engine<'_>, examined: &Examined) -> Vec<String> {
     }
     let jobs = engine.source.inventory.tables.iter().any(|t| t.name == QualifiedName::new("cron", "job"));
     if jobs && !engine.request.activate_jobs && examined.facts.kind != TargetKind::SameDatabase {
-        list.push("cron jobs come back switched off; switch them on when the stack is ready (or use --activate-jobs)".into());
+        list.push(
+            "cron jobs come back switched off; switch them on when the stack is ready (or use --activate-jobs)".into(),
+        );
     }
     list
 }

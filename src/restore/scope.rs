@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::model::difference::Rules;
 use crate::model::inventory::CatalogObject;
-use crate::model::platform::{
-    PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner,
-};
+use crate::model::platform::{PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
 use crate::model::restore::{RestorePart, TargetKind};
 
 /// Where the project's own history of migrations is: the user's, although the platform's tool writes it.

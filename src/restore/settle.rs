@@ -108,7 +108,14 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
     let said = |needle: &str| left.words.values().find(|text| text.contains(needle)).cloned();
     let of_the_server = matches!(
         object.kind.as_str(),
-        "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING" | "DATABASE SETTING" | "ACL" | "DEFAULT ACL" | "COMMENT" | "EVENT TRIGGER"
+        "ROLE"
+            | "ROLE MEMBERSHIP"
+            | "ROLE SETTING"
+            | "DATABASE SETTING"
+            | "ACL"
+            | "DEFAULT ACL"
+            | "COMMENT"
+            | "EVENT TRIGGER"
     );
     if !examined.facts.is_superuser && of_the_server {
         let why = said("42501").unwrap_or_else(|| "this role may not change it".to_string());
@@ -118,7 +125,11 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         return exception("owner_not_permitted", "plain PostgreSQL wants a superuser as its owner".into(), "");
     }
     if object.kind == "USER MAPPING" {
-        return exception("options_not_readable", "its options were not readable, or are not".into(), "set them by hand");
+        return exception(
+            "options_not_readable",
+            "its options were not readable, or are not".into(),
+            "set them by hand",
+        );
     }
     let _ = source;
     None

@@ -77,9 +77,8 @@ fn kind(engine: &Engine<'_>, state: &TargetState) -> TargetKind {
 
 /// Extensions of the snapshot that the server could not install.
 fn missing_extensions(engine: &Engine<'_>, state: &TargetState) -> BTreeSet<String> {
-    let there = |name: &str| {
-        state.available_extensions.iter().any(|e| e == name) || state.extensions.iter().any(|e| e == name)
-    };
+    let there =
+        |name: &str| state.available_extensions.iter().any(|e| e == name) || state.extensions.iter().any(|e| e == name);
     let wanted = engine.source.inventory.of_kind("EXTENSION").map(|o| plain(&o.identity).to_string());
     wanted.filter(|name| !there(name)).collect()
 }
