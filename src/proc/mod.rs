@@ -6,6 +6,7 @@
 //! is killed. Arguments are never joined by a shell.
 
 pub mod detach;
+pub mod foreground;
 mod guardian;
 pub mod own;
 
