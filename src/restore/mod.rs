@@ -11,6 +11,7 @@ pub mod drop;
 mod execute;
 pub mod files;
 pub mod identity;
+pub mod large_objects;
 pub mod load;
 mod merge;
 mod parallel;
