@@ -18,7 +18,7 @@ use stacksnap::pgtools::toc::{Entry, Toc};
 const PARTS: [&str; 1] = ["DEFAULT"];
 
 /// Kinds of the inventory that no entry has an id for, and why.
-const WITHOUT_ID: [(&str, &str); 13] = [
+const WITHOUT_ID: [(&str, &str); 12] = [
     ("ACL", "an entry hangs on that of its object, and is there only where privileges are not the default"),
     ("COMMENT", "an entry hangs on that of its object"),
     ("SECURITY LABEL", "an entry hangs on that of its object"),
@@ -31,7 +31,6 @@ const WITHOUT_ID: [(&str, &str); 13] = [
     ("ROLE MEMBERSHIP", "roles are no part of a database"),
     ("ROLE SETTING", "roles are no part of a database"),
     ("DATABASE SETTING", "they are together in DATABASE PROPERTIES"),
-    ("NOT NULL CONSTRAINT", "a column's; it is in the table's definition unless it is not valid"),
 ];
 
 fn dump(spec: &ConnSpec, folder: &Path) -> Toc {
@@ -50,7 +49,8 @@ fn left_out(object: &CatalogObject) -> Option<&'static str> {
     let says = |text: &str| object.definition.contains(text);
     match object.kind.as_str() {
         _ if object.address.is_some_and(|a| a.oid < 16384) => Some("every database has it"),
-        "CHECK CONSTRAINT" if !says("NOT VALID") => Some("it is in the definition of its table or domain"),
+        "CHECK CONSTRAINT" if !says("NOT VALID") && !says("NOT ENFORCED") => Some("its table or domain has it"),
+        "NOT NULL CONSTRAINT" if !says("NOT VALID") => Some("its table or domain has it"),
         "FK CONSTRAINT" | "TRIGGER" if says("OF A PARTITIONED PARENT") => Some("its parent makes it"),
         "INDEX" if says(" INVALID") => Some("pg_dump leaves out an index that is not valid"),
         _ => None,
@@ -77,8 +77,13 @@ async fn every_entry_has_its_object_and_every_object_its_entry() {
             objects.entry((&object.kind, a.class, a.oid)).or_default().push(object);
         }
     }
-    // From 17 on an entry stands for a group of large objects: the first one's id.
-    let kind_of = |entry: &Entry| if entry.desc == "BLOB METADATA" { "BLOB".to_string() } else { entry.desc.clone() };
+    let kind_of = |entry: &Entry| match entry.desc.as_str() {
+        // From 17 on an entry stands for a group of large objects: the first one's id.
+        "BLOB METADATA" => "BLOB".to_string(),
+        // From 18 on a NOT NULL that is not valid has an entry of its own, under this word.
+        "CONSTRAINT" if entry.definition.contains(" NOT NULL ") => "NOT NULL CONSTRAINT".to_string(),
+        other => other.to_string(),
+    };
     let mut carried = BTreeSet::new();
     for entry in toc.entries.iter().filter(|e| e.catalog_oid != 0 && !PARTS.contains(&e.desc.as_str()) && !is_view(e)) {
         let kind = kind_of(entry);
