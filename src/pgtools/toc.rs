@@ -177,6 +177,16 @@ pub fn copy_columns(statement: &str) -> Option<Vec<String>> {
     (end.trim_end() == "FROM stdin;").then_some(columns)
 }
 
+/// The names at the beginning of a text, as SQL writes them with dots between (`s."a.b".c`), and what follows them.
+pub fn dotted_name(text: &str) -> Option<(Vec<String>, &str)> {
+    let mut scanner = Identifiers { text: text.as_bytes(), at: 0 };
+    let mut names = vec![scanner.identifier()?];
+    while scanner.eat(b'.') {
+        names.push(scanner.identifier()?);
+    }
+    Some((names, text.get(scanner.at..)?))
+}
+
 struct Identifiers<'a> {
     text: &'a [u8],
     at: usize,
@@ -205,7 +215,7 @@ impl Identifiers<'_> {
                 name.push(byte);
             }
         } else {
-            while let Some(byte) = self.text.get(self.at).filter(|b| !b".,() \"".contains(b)) {
+            while let Some(byte) = self.text.get(self.at).filter(|b| !b".,() \";".contains(b)) {
                 name.push(*byte);
                 self.at += 1;
             }
@@ -328,6 +338,14 @@ mod tests {
         assert_eq!(columns("COPY public.none  FROM stdin;\n"), Some(vec![]));
         assert_eq!(columns("COPY public.none () FROM stdin;\n"), Some(vec![]));
         assert_eq!(columns("DELETE FROM public.t"), None);
+    }
+
+    #[test]
+    fn names_with_dots_between() {
+        let names = |text| dotted_name(text).map(|(names, rest)| (names.join("|"), rest));
+        assert_eq!(names("s.\"a.\"\"b\".c IS"), Some(("s|a.\"b|c".into(), " IS")));
+        assert_eq!(names("x;\n"), Some(("x".into(), ";\n")));
+        assert_eq!(names(""), None);
     }
 
     proptest! {

@@ -4,6 +4,12 @@
 //! the caller has verified; statements go over the protocol, never through psql; no error is passed over in silence.
 //! It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
 
+pub mod entries;
+#[cfg(test)]
+mod entries_tests;
+mod entry_class;
+mod entry_names;
+pub mod entry_sql;
 pub mod source;
 
 use crate::model::cancel::Cancel;
