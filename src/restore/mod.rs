@@ -4,7 +4,6 @@
 //! the caller has verified; statements go over the protocol, never through psql; no error is passed over in silence.
 //! It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
 
-<<<<<<< HEAD
 pub mod converge;
 pub mod creation;
 pub mod delta;
@@ -24,14 +23,12 @@ pub mod rows;
 mod runner;
 pub mod scope;
 mod settle;
-=======
 pub mod entries;
 #[cfg(test)]
 mod entries_tests;
 mod entry_class;
 mod entry_names;
 pub mod entry_sql;
->>>>>>> inv
 pub mod source;
 mod state;
 mod tables;
