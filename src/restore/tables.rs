@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::load::{LoadTask, Loaded, load_one};
-use super::merge;
+use super::{large_objects, merge};
 use super::rows::{Rows, decide};
 use super::runner::Runner;
 use super::scope::Scope;
@@ -31,6 +31,7 @@ pub struct Tables<'a> {
     done: Mutex<BTreeSet<QualifiedName>>,
     rows: AtomicU64,
     bytes: AtomicU64,
+    blobs_done: AtomicBool,
 }
 
 impl<'a> Tables<'a> {
@@ -53,6 +54,7 @@ impl<'a> Tables<'a> {
             done: Mutex::new(BTreeSet::new()),
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            blobs_done: AtomicBool::new(false),
         }
     }
 
@@ -102,6 +104,21 @@ impl<'a> Tables<'a> {
         for record in left {
             self.load(runner, record, true).await?;
         }
+        Ok(())
+    }
+
+    /// Writes the large objects, once, in place of those that are there.
+    pub async fn large_objects(&self, runner: &Runner<'_>) -> Result<()> {
+        if !self.request.only.is_empty() || !self.request.tables.is_empty() {
+            return Ok(());
+        }
+        if self.blobs_done.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let folder = self.source.place.join(layout::DUMP_DIR);
+        let objects = large_objects::list(&self.source.toc, &folder)?;
+        let loaded = large_objects::write_all(runner.session, &folder, &objects, runner.cancel, &|_| {}).await?;
+        self.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
         Ok(())
     }
 
