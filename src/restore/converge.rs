@@ -17,12 +17,14 @@ use super::{files, identity, tables};
 use crate::archive::layout;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
-use crate::model::name::QualifiedName;
+use crate::model::name::{QualifiedName, ident};
 use crate::model::restore::ObjectName;
 use crate::pg::catalog::inventory::inventory;
 
 /// A pass that drops leaves work for the next one; chains of dependents are short.
 const PASSES_MAX: usize = 8;
+
+const FOREIGN_KEY_VIOLATION: &str = "23503";
 
 /// Takes from others what the default privileges of the target would give them on objects that are made now.
 const CLOSE_DEFAULTS: &str = "DO $stacksnap$ DECLARE d record; BEGIN \
@@ -175,7 +177,9 @@ impl Converge<'_> {
         for step in steps {
             let what = step.what();
             if let Some(failure) = self.runner.attempt(&what, &step.sql).await? {
-                words.insert(what, failure.to_string());
+                if !self.added_around_rows(step, &failure).await? {
+                    words.insert(what, failure.to_string());
+                }
                 continue;
             }
             if let Some(object) = step.object
@@ -186,6 +190,18 @@ impl Converge<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A foreign key whose checks were switched off may have rows that break it.
+    async fn added_around_rows(&self, step: &Step<'_>, failure: &Failure) -> Result<bool> {
+        let unchecked = |o: &&CatalogObject| o.kind == "FK CONSTRAINT" && !o.definition.ends_with("RI TRIGGERS O");
+        let Some(key) = step.object.filter(unchecked) else { return Ok(false) };
+        let table = identity::on(&key.identity).and_then(|(_, table)| identity::qualified(table));
+        let Some((schema, name)) = table else { return Ok(false) };
+        if !failure.to_string().contains(FOREIGN_KEY_VIOLATION) || key.definition.contains("UNPROVED") {
+            return Ok(false);
+        }
+        self.tables.refill_around(self.runner, &QualifiedName::new(schema, name), &step.sql).await
     }
 
     /// Materialized views that were made are empty; the archive's own statements fill them, in its order.
@@ -243,7 +259,19 @@ impl Converge<'_> {
                 self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
             }
         }
+        self.database_owner(live, words).await?;
         self.state_files(delta, missing, live, words).await
+    }
+
+    /// Whose the database is decides who grants on it. Platforms keep it to themselves.
+    async fn database_owner(&self, live: &Inventory, words: &mut BTreeMap<String, String>) -> Result<()> {
+        let of = |i: &Inventory| i.of_kind("DATABASE").next().and_then(|o| o.owner.clone());
+        let (Some(wanted), Some(found)) = (of(&self.source.inventory), of(live)) else { return Ok(()) };
+        if wanted == found || self.scope.platform || !self.scope.only.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("ALTER DATABASE {} OWNER TO {}", ident(&self.database), ident(&wanted));
+        self.tried("owner of the database", &sql, words).await
     }
 
     async fn state_files(

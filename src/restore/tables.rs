@@ -17,7 +17,7 @@ use super::source::SnapshotSource;
 use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::manifest::TableRecord;
-use crate::model::name::{QualifiedName, visible};
+use crate::model::name::{QualifiedName, ident, visible};
 use crate::model::restore::{ConflictPolicy, RestoreRequest};
 use crate::monitor::{Event, Monitor, Phase};
 
@@ -119,7 +119,23 @@ impl<'a> Tables<'a> {
         let objects = large_objects::list(&self.source.toc, &folder)?;
         let loaded = large_objects::write_all(runner.session, &folder, &objects, runner.cancel, &|_| {}).await?;
         self.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
+        for object in objects.iter().filter(|o| !o.owner.is_empty()) {
+            let sql = format!("ALTER LARGE OBJECT {} OWNER TO {}", object.oid, ident(&object.owner));
+            if let Some(failure) = runner.attempt(&format!("owner of large object {}", object.oid), &sql).await? {
+                self.monitor.warn("owner_not_set", failure.to_string(), None);
+            }
+        }
         Ok(())
+    }
+
+    /// Rows that break a key which is there all the same, its checks switched off: the key is added while the table is
+    /// empty, and the rows come back unchecked.
+    pub async fn refill_around(&self, runner: &Runner<'_>, table: &QualifiedName, sql: &str) -> Result<bool> {
+        let Some(record) = self.records.get(table) else { return Ok(false) };
+        merge::empty(runner, table).await?;
+        runner.run(&format!("key of {}", visible(&table.plain())), sql).await?;
+        self.load(runner, record, false).await?;
+        Ok(true)
     }
 
     async fn load(&self, runner: &Runner<'_>, record: &TableRecord, there: bool) -> Result<()> {
