@@ -9,6 +9,7 @@ mod clock;
 mod completions;
 mod config;
 mod create;
+mod diff;
 mod doctor;
 mod list;
 mod logs;
@@ -78,6 +79,7 @@ fn dispatch(around: &Surroundings, verb: Verb) -> Result<Ended> {
         Verb::Show(args) => show::run(around, &args),
         Verb::Logs(args) => logs::run(around, &args),
         Verb::Verify(args) => verify::run(around, &args),
+        Verb::Diff(args) => diff::run(around, &args),
         Verb::Doctor(args) => doctor::run(around, &args),
         Verb::Config(args) => config::run(around, args.action),
         Verb::Completions(args) => completions::run(args.shell),
