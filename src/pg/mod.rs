@@ -10,6 +10,7 @@ pub mod connect;
 pub mod hints;
 pub mod probe_rls;
 pub mod probes;
+pub mod rows;
 pub mod session;
 pub mod snapshot;
 pub mod tls;
