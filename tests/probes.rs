@@ -194,6 +194,13 @@ async fn a_role_without_rights_is_told_why_a_probe_does_not_apply() {
     assert_eq!(why, "this role may not become supabase_auth_admin");
     assert_eq!(outcome(&found, "hash_kinds").detail, "bcrypt 6");
     assert_eq!(outcome(&found, "pgbouncer_get_auth").passed, None);
+    // Without USAGE on auth a name there is an error, not an answer.
+    let mut spec = spec(&database, "supabase_functions_admin");
+    spec.password = Some(Secret::new("supabase_functions_admin"));
+    let stranger = Session::open(&spec, "stacksnap-test").await.unwrap();
+    let found = probes(&stranger, None).await.unwrap();
+    assert!(!found.iter().any(|o| o.passed == Some(false)), "{found:?}");
+    assert_eq!(rls_view(&stranger, None).await.unwrap().user, None);
     let bare = server().small();
     let found = probes(&superuser(&bare).await, None).await.unwrap();
     let applies = |o: &&ProbeOutcome| o.passed.is_some() && !o.name.starts_with("authenticator_");

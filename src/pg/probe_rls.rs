@@ -84,16 +84,10 @@ async fn look(session: &Session, role: &str, claims: Option<Option<&str>>, view:
 
 /// As the gateway does for each request. Gives back the user's id.
 async fn set_claims(session: &Session, user: Option<&str>) -> Result<Option<String>> {
-    let there: bool = get(
-        &session
-            .one(
-                "SELECT pg_catalog.to_regclass('auth.users') IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_attribute \
-                 WHERE attrelid = pg_catalog.to_regclass('auth.users') AND attname = 'id' AND NOT attisdropped)",
-                &[],
-            )
-            .await?,
-        0,
-    )?;
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'auth' AND c.relname = 'users' \
+               AND c.relkind IN ('r', 'p') AND a.attname = 'id' AND NOT a.attisdropped)";
+    let there: bool = get(&session.one(sql, &[]).await?, 0)?;
     if !there {
         session.execute(r#"SET LOCAL "request.jwt.claims" = '{"role": "authenticated"}'"#).await?;
         return Ok(None);

@@ -1,11 +1,17 @@
 -- What the probes need to know before they try anything. $1: 'SET' from PostgreSQL 16 on, 'MEMBER' before.
+-- Names are looked up in the catalogs: to_regclass() is an error for a role without USAGE on the schema.
+WITH place AS (
+    SELECT c.oid, c.relnamespace, n.nspname || '.' || c.relname AS name
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname IN ('auth', 'storage') AND c.relkind IN ('r', 'p')
+)
 SELECT pg_catalog.pg_is_in_recovery() OR pg_catalog.current_setting('transaction_read_only')::bool AS read_only,
        (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user) AS superuser,
-       pg_catalog.to_regclass('auth.users') IS NOT NULL AS users,
-       pg_catalog.to_regclass('storage.buckets') IS NOT NULL AS buckets,
-       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
-             WHERE a.attrelid = pg_catalog.to_regclass('auth.users') AND a.attnum > 0 AND NOT a.attisdropped
-               AND pg_catalog.has_schema_privilege((SELECT c.relnamespace FROM pg_catalog.pg_class c WHERE c.oid = a.attrelid), 'USAGE')
+       EXISTS (SELECT FROM place WHERE name = 'auth.users') AS users,
+       EXISTS (SELECT FROM place WHERE name = 'storage.buckets') AS buckets,
+       ARRAY(SELECT a.attname::text FROM place p JOIN pg_catalog.pg_attribute a ON a.attrelid = p.oid
+             WHERE p.name = 'auth.users' AND a.attnum > 0 AND NOT a.attisdropped
+               AND pg_catalog.has_schema_privilege(p.relnamespace, 'USAGE')
                AND pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')) AS readable_columns,
        ARRAY(SELECT r.rolname::text FROM pg_catalog.pg_roles r) AS roles,
        ARRAY(SELECT r.rolname::text FROM pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(r.oid, $1)) AS settable,
