@@ -32,7 +32,6 @@ use crate::restore::source::SnapshotSource;
 use crate::restore::{Done, Engine};
 use crate::verify::{Level, verify};
 
-pub use check::same_target;
 pub use proof::Before;
 
 /// What is asked for beside the engine's own request.
@@ -84,10 +83,10 @@ impl Recovery<'_> {
         }
         let source = SnapshotSource::open(place)?;
         check::whole_enough(&source.manifest, self.request.allow_partial)?;
-        let plan = self.guarded(self.engine(&source).plan()).await?;
         if let Some(expected) = &self.options.expected {
-            same_target(expected, &plan.target)?;
+            self.guarded(check::expected_target(self.target, expected)).await?;
         }
+        let plan = self.guarded(self.engine(&source).plan()).await?;
         Ok(Prepared { source, plan })
     }
 

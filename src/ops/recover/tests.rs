@@ -1,5 +1,6 @@
 //! What is decided before and after a restore, without a server.
 
+use super::check::Found;
 use super::*;
 use crate::model::name::QualifiedName;
 use crate::model::restore::{Exception, ObjectName, Proof, SecurityCensus, TableLoad};
@@ -69,7 +70,7 @@ fn undo_knows_its_target_again() {
     let with = |change: fn(&mut TargetFacts)| {
         let mut other = there.clone();
         change(&mut other);
-        same_target(&there, &other).err().map(|f| f.kind)
+        check::same_target(&there, &Found::of(&other)).err().map(|f| f.kind)
     };
     assert_eq!(with(|_| {}), None);
     assert_eq!(with(|t| t.host_sha256 = "another way in".into()), None, "the identifier of the server decides");
