@@ -314,3 +314,32 @@ fn r33_kill_9_leaves_the_target_as_it_was_or_undo_brings_it_back() {
     assert_eq!(ran.code, 0, "{seen:?} {ran:?}");
     assert_eq!(contents(&database), good);
 }
+
+#[test]
+fn killed_while_it_fills_an_empty_database_undo_empties_it_again() {
+    let (place, source) = (Place::new(), server().small());
+    // More than what is restored in one transaction.
+    take_support::fill(&source, "public.large", 70);
+    snapshot(&place, &source, &[]);
+    let target = server().database("TEMPLATE template0");
+    let empty = contents(&target);
+    let args = ["--confirm", target.name.as_str(), "--no-proof"];
+    let mut command = restore(&place, target.access(), "latest", &args);
+    let mut child = command.stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let there = "SELECT count(*) FROM pg_class WHERE relname = 'large'";
+    for _ in 0..600 {
+        if target.sql(there) != "0" || child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_ne!(contents(&target), empty, "it was killed in the middle");
+    let listed = Ran::of(&mut place.bare(&["undo", "-o", "json"])).json();
+    let row = &listed["restores"][0];
+    assert_eq!((row["state"].as_str(), row["can_undo"].as_bool()), (Some("died"), Some(true)), "{listed}");
+    let ran = Ran::of(&mut undo(&place, target.access(), row["id"].as_str().unwrap(), &args));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(contents(&target), empty);
+}

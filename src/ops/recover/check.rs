@@ -94,8 +94,14 @@ pub fn same_target(expected: &TargetFacts, found: &Found) -> Result<()> {
         .hint("give --to of the database that was restored; to put its snapshot elsewhere use: stacksnap restore"))
 }
 
-/// Is there anything in the target that a restore changes or removes? Only then is a safety snapshot of use.
-pub fn has_something_to_lose(plan: &RestorePlan) -> bool {
+/// Is a safety snapshot of use? Where the target holds anything that is changed or removed; and where an end halfway
+/// would leave half a stack in an empty target, which only `undo` clears away.
+pub fn needs_safety(plan: &RestorePlan) -> bool {
+    !plan.one_transaction || has_something_to_lose(plan)
+}
+
+/// Is there anything in the target that a restore changes or removes?
+fn has_something_to_lose(plan: &RestorePlan) -> bool {
     let empty = matches!(plan.target.kind, TargetKind::Bare | TargetKind::FreshProject);
     let untouched = plan.drop.is_empty() && plan.replace.is_empty() && plan.load.iter().all(|l| l.why == "new");
     !(empty && untouched)
