@@ -7,6 +7,7 @@ pub mod abilities;
 pub mod cancel;
 pub mod category;
 pub mod connection;
+pub mod difference;
 pub mod failure;
 pub mod fingerprint;
 pub mod gap;

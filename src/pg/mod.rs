@@ -6,7 +6,9 @@
 pub mod catalog;
 pub mod certificate;
 pub mod connect;
+pub mod copy;
 pub mod hints;
+pub mod rows;
 pub mod session;
 pub mod snapshot;
 pub mod tls;

@@ -4,6 +4,7 @@
 //! the caller has verified; statements go over the protocol, never through psql; no error is passed over in silence.
 //! It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
 
+pub mod load;
 pub mod source;
 
 use crate::model::cancel::Cancel;

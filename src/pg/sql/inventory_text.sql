@@ -31,7 +31,8 @@ WITH o AS (
                 JOIN pg_namespace dn ON dn.oid = d.dictnamespace WHERE m.mapcfg = c.oid))
     FROM pg_ts_config c
 )
-SELECT o.kind, n.nspname::text, coalesce(i.identity, 'oid ' || o.oid), o.definition, r.rolname::text, e.extname::text
+SELECT o.kind, n.nspname::text, coalesce(i.identity, 'oid ' || o.oid), o.definition, r.rolname::text, e.extname::text,
+       o.classid::oid, o.oid, 0
 FROM o
 JOIN pg_namespace n ON n.oid = o.nsp
 CROSS JOIN LATERAL pg_identify_object(o.classid, o.oid, 0) i

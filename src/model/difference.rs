@@ -1,0 +1,234 @@
+//! What two inventories differ in: each object by kind and identity, with how much it matters.
+//!
+//! Invariant: pure; catalog addresses are never compared (they hold in one database only), and nothing that differs is
+//! left out but what a [`Rules`] field names. What two major versions write differently by nature is still told, as
+//! [`Severity::Cosmetic`] with a note.
+
+mod lineage;
+mod severity;
+mod versions;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::inventory::CatalogObject;
+
+/// How much a difference matters, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Who may do what: policies, row security, grants, owners, roles, SECURITY DEFINER.
+    Security,
+    /// What the database is made of.
+    Structure,
+    /// Comments, and what major versions write differently by nature.
+    Cosmetic,
+}
+
+/// On which side an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Only on the left.
+    Missing,
+    /// Only on the right.
+    Extra,
+    /// On both, and not the same.
+    Differs,
+}
+
+/// One object that is not the same on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectDifference {
+    pub kind: String,
+    pub schema: Option<String>,
+    /// As in the inventory. It comes from the database: show it through `name::visible`.
+    pub identity: String,
+    pub change: Change,
+    pub severity: Severity,
+    /// The definition on the left; none where it is not there.
+    pub left: Option<String>,
+    pub right: Option<String>,
+    pub owner_left: Option<String>,
+    pub owner_right: Option<String>,
+    /// For a missing object: the extra one that seems to be the same under another name. A hint, no proof.
+    pub renamed_to: Option<String>,
+    /// Why it is less (or more) than it looks, in a sentence.
+    pub note: Option<String>,
+}
+
+/// What counts as a difference. The default is strict: everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// The sides come from different major versions: MAINTAIN grants, versions of extensions (with their members), text
+    /// of views and rules, and catalog columns that one version lacks are [`Severity::Cosmetic`] with a note.
+    pub across_majors: bool,
+    /// Roles, memberships, settings of roles and comments on roles are not compared: they belong to the whole server.
+    pub ignore_roles: bool,
+    /// Who owns an object is not compared.
+    pub ignore_owners: bool,
+    /// Values of sequences (`SEQUENCE SET`) are not compared: they move with every insert.
+    pub ignore_sequence_values: bool,
+    /// INHERIT and SET of memberships count. Before 16 there are none: false when one side is that old.
+    pub membership_options: bool,
+    /// NOT NULL constraints count as objects. Before 18 they are none (the column says it): false when one side is older.
+    pub not_null_constraints: bool,
+    /// Both sides are one database: an object with the same address on both is the same one, renamed.
+    pub same_database: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            across_majors: false,
+            ignore_roles: false,
+            ignore_owners: false,
+            ignore_sequence_values: false,
+            membership_options: true,
+            not_null_constraints: true,
+            same_database: false,
+        }
+    }
+}
+
+impl Rules {
+    /// Strict, but for what servers of these versions (e.g. 150018) cannot have in common.
+    pub fn between(left_version_num: u32, right_version_num: u32) -> Self {
+        let (left, right) = (left_version_num / 10_000, right_version_num / 10_000);
+        let older = left.min(right);
+        Self {
+            across_majors: left != right,
+            membership_options: left == right || older >= 16,
+            not_null_constraints: left == right || older >= 18,
+            ..Self::default()
+        }
+    }
+
+    fn ignores(&self, object: &CatalogObject) -> bool {
+        let of_roles = matches!(object.kind.as_str(), "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING")
+            || (matches!(object.kind.as_str(), "COMMENT" | "SECURITY LABEL") && object.identity.starts_with("role "));
+        (self.ignore_roles && of_roles)
+            || (self.ignore_sequence_values && object.kind == "SEQUENCE SET")
+            || (!self.not_null_constraints && object.kind == "NOT NULL CONSTRAINT")
+    }
+}
+
+/// Two sides of one identity; at least one is there.
+#[derive(Debug, Clone, Copy)]
+struct Pair<'a> {
+    left: Option<&'a CatalogObject>,
+    right: Option<&'a CatalogObject>,
+}
+
+/// Everything that differs, sorted by severity, kind and identity. Equal inventories give nothing.
+pub fn compare(left: &[CatalogObject], right: &[CatalogObject], rules: &Rules) -> Vec<ObjectDifference> {
+    let moved = versions::moved_extensions(left, right);
+    let pairs = different_pairs(left, right, rules);
+    let mut found: Vec<(ObjectDifference, Pair<'_>)> =
+        pairs.into_iter().map(|pair| (difference(&pair, rules, &moved), pair)).collect();
+    lineage::mark(&mut found, rules.same_database);
+    let mut differences: Vec<ObjectDifference> = found.into_iter().map(|(difference, _)| difference).collect();
+    differences.sort_by(|a, b| {
+        let key = |d: &ObjectDifference| (d.severity, d.kind.clone(), d.identity.clone(), d.change);
+        key(a).cmp(&key(b))
+    });
+    differences
+}
+
+type Key<'a> = (&'a str, &'a str, Option<&'a str>);
+
+fn by_key<'a>(objects: &'a [CatalogObject], rules: &Rules) -> BTreeMap<Key<'a>, Vec<&'a CatalogObject>> {
+    let mut map: BTreeMap<Key<'a>, Vec<&CatalogObject>> = BTreeMap::new();
+    for object in objects.iter().filter(|o| !rules.ignores(o)) {
+        let key = (object.kind.as_str(), object.identity.as_str(), object.schema.as_deref());
+        map.entry(key).or_default().push(object);
+    }
+    // Identities are unique but for rare kinds; then equal ones must meet.
+    map.values_mut().for_each(|several| several.sort_by(|a, b| content(a).cmp(&content(b))));
+    map
+}
+
+fn content(object: &CatalogObject) -> (&str, Option<&str>, Option<&str>) {
+    (&object.definition, object.owner.as_deref(), object.extension.as_deref())
+}
+
+fn different_pairs<'a>(left: &'a [CatalogObject], right: &'a [CatalogObject], rules: &Rules) -> Vec<Pair<'a>> {
+    let (was, is) = (by_key(left, rules), by_key(right, rules));
+    let keys: BTreeSet<&Key<'_>> = was.keys().chain(is.keys()).collect();
+    let mut pairs = Vec::new();
+    for key in keys {
+        let (l, r) = (was.get(key).map_or(&[][..], Vec::as_slice), is.get(key).map_or(&[][..], Vec::as_slice));
+        for at in 0..l.len().max(r.len()) {
+            let pair = Pair { left: l.get(at).copied(), right: r.get(at).copied() };
+            if !same(&pair, rules) {
+                pairs.push(pair);
+            }
+        }
+    }
+    pairs
+}
+
+fn same(pair: &Pair<'_>, rules: &Rules) -> bool {
+    let (Some(left), Some(right)) = (pair.left, pair.right) else { return false };
+    let membership = !rules.membership_options && left.kind == "ROLE MEMBERSHIP";
+    let definitions = if membership {
+        let plain = |o: &'_ CatalogObject| versions::without_membership_options(&o.definition);
+        plain(left) == plain(right)
+    } else {
+        left.definition == right.definition
+    };
+    definitions && left.extension == right.extension && (rules.ignore_owners || left.owner == right.owner)
+}
+
+fn difference(pair: &Pair<'_>, rules: &Rules, moved: &BTreeSet<&str>) -> ObjectDifference {
+    let (left, right) = (pair.left, pair.right);
+    let change = match (left, right) {
+        (Some(_), Some(_)) => Change::Differs,
+        (Some(_), None) => Change::Missing,
+        _ => Change::Extra,
+    };
+    let either = left.or(right);
+    let mut severity = severity::of(pair, rules);
+    let mut note = membership_note(pair);
+    let owners_equal = rules.ignore_owners || change != Change::Differs || owners(pair).0 == owners(pair).1;
+    if rules.across_majors
+        && owners_equal
+        && let Some(why) = versions::by_nature(pair, moved)
+    {
+        severity = Severity::Cosmetic;
+        note = Some(why);
+    }
+    let (owner_left, owner_right) = owners(pair);
+    ObjectDifference {
+        kind: either.map(|o| o.kind.clone()).unwrap_or_default(),
+        schema: either.and_then(|o| o.schema.clone()),
+        identity: either.map(|o| o.identity.clone()).unwrap_or_default(),
+        change,
+        severity,
+        left: left.map(|o| o.definition.clone()),
+        right: right.map(|o| o.definition.clone()),
+        owner_left: owner_left.map(str::to_string),
+        owner_right: owner_right.map(str::to_string),
+        renamed_to: None,
+        note,
+    }
+}
+
+fn owners<'a>(pair: &Pair<'a>) -> (Option<&'a str>, Option<&'a str>) {
+    (pair.left.and_then(|o| o.owner.as_deref()), pair.right.and_then(|o| o.owner.as_deref()))
+}
+
+/// An object that is a member of an extension on one side only looks the same otherwise.
+fn membership_note(pair: &Pair<'_>) -> Option<String> {
+    let (left, right) = (pair.left?, pair.right?);
+    let word = |o: &CatalogObject| match &o.extension {
+        Some(name) => format!("a member of the extension {name}"),
+        None => "no member of an extension".to_string(),
+    };
+    (left.extension != right.extension).then(|| format!("it was {}, and is {}", word(left), word(right)))
+}
+
+#[cfg(test)]
+#[path = "difference_tests.rs"]
+mod tests;

@@ -1,0 +1,57 @@
+//! How much a difference matters, from the kind of object and what changed about it.
+//!
+//! Invariant: in doubt the worse one: a definition that is not understood is never called harmless.
+
+use super::{Change, Pair, Rules, Severity, owners};
+use crate::model::inventory::CatalogObject;
+
+/// Kinds that say who may do what.
+const SECURITY_KINDS: [&str; 7] =
+    ["POLICY", "ROW SECURITY", "ACL", "DEFAULT ACL", "ROLE", "ROLE MEMBERSHIP", "SECURITY LABEL"];
+
+pub fn of(pair: &Pair<'_>, rules: &Rules) -> Severity {
+    let Some(either) = pair.left.or(pair.right) else { return Severity::Structure };
+    let change = if pair.left.is_some() && pair.right.is_some() { Change::Differs } else { Change::Missing };
+    let (was, is) = owners(pair);
+    let owner_changed = change == Change::Differs && !rules.ignore_owners && was != is;
+    let kind = either.kind.as_str();
+    if owner_changed || SECURITY_KINDS.contains(&kind) {
+        return Severity::Security;
+    }
+    let any = |test: fn(&CatalogObject) -> bool| [pair.left, pair.right].into_iter().flatten().any(test);
+    match kind {
+        "COMMENT" => Severity::Cosmetic,
+        "FUNCTION" | "PROCEDURE" if any(runs_as_owner) => Severity::Security,
+        // A view without security_invoker shows rows as its owner sees them.
+        "VIEW" if change == Change::Differs && view_options(pair.left) != view_options(pair.right) => {
+            Severity::Security
+        }
+        _ => Severity::Structure,
+    }
+}
+
+/// Does the definition of a function say SECURITY DEFINER before its body?
+fn runs_as_owner(function: &CatalogObject) -> bool {
+    head(&function.definition).contains(" SECURITY DEFINER")
+}
+
+/// Everything before the body: up to the first newline that stands outside of quotes.
+fn head(definition: &str) -> &str {
+    let mut quote = None;
+    for (at, c) in definition.char_indices() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            (None, '\n') => return &definition[..at],
+            _ => {}
+        }
+    }
+    definition
+}
+
+/// The options of a view that decide whose rights count, as they stand.
+fn view_options(view: Option<&CatalogObject>) -> Vec<&str> {
+    let Some(options) = view.and_then(|v| v.definition.strip_prefix("WITH (")) else { return Vec::new() };
+    let options = options.split(") ").next().unwrap_or_default();
+    options.split(", ").filter(|o| o.starts_with("security_")).collect()
+}

@@ -1,0 +1,144 @@
+//! What two major versions of PostgreSQL write differently about the same thing (facts 23).
+//!
+//! Invariant: only what is named here is excused, and each excuse compares the rest of the definition strictly.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::Pair;
+use crate::model::inventory::CatalogObject;
+
+/// Columns of catalogs under their older and their newer name.
+const RENAMED_COLUMNS: [(&str, &str); 2] = [("daticulocale", "datlocale"), ("colliculocale", "colllocale")];
+
+/// Why a difference is one by nature, or none.
+pub fn by_nature(pair: &Pair<'_>, moved: &BTreeSet<&str>) -> Option<String> {
+    let either = pair.left.or(pair.right)?;
+    let kind = either.kind.as_str();
+    if let Some(extension) = either.extension.as_deref().filter(|e| moved.contains(e))
+        && (!is_about_rights(kind) || (kind == "ACL" && (pair.left.is_none() || pair.right.is_none())))
+    {
+        return Some(format!("it belongs to the extension {extension}, whose versions differ"));
+    }
+    let (left, right) = (pair.left?, pair.right?);
+    if left.extension != right.extension {
+        return None;
+    }
+    let (was, is) = (left.definition.as_str(), right.definition.as_str());
+    let (equal, why) = match kind {
+        "ACL" | "DEFAULT ACL" => {
+            (without_maintain(was) == without_maintain(is), "the privilege MAINTAIN exists since PostgreSQL 17")
+        }
+        "EXTENSION" => {
+            (without_version(was) == without_version(is), "the versions of the extension differ, as the servers' do")
+        }
+        "VIEW" | "MATERIALIZED VIEW" => {
+            (around_query(was) == around_query(is), "each major version prints a query in its own way: read both texts")
+        }
+        "RULE" => (true, "each major version prints a rule in its own way: read both texts"),
+        "DATABASE" | "COLLATION" | "PUBLICATION" => {
+            (same_row(was, is) == Some(true), "the catalogs of one version have columns that those of the other lack")
+        }
+        _ => (false, ""),
+    };
+    equal.then(|| why.to_string())
+}
+
+/// What an extension's version does not excuse: rights that somebody may have given or taken.
+fn is_about_rights(kind: &str) -> bool {
+    matches!(kind, "POLICY" | "ROW SECURITY" | "ACL" | "DEFAULT ACL" | "TRIGGER" | "SECURITY LABEL")
+}
+
+/// Extensions that both sides have, in different versions.
+pub fn moved_extensions<'a>(left: &'a [CatalogObject], right: &'a [CatalogObject]) -> BTreeSet<&'a str> {
+    let of = |objects: &'a [CatalogObject]| -> BTreeMap<&'a str, &'a str> {
+        let extensions = objects.iter().filter(|o| o.kind == "EXTENSION");
+        // Members name their extension as it is, its own identity is quoted where needed.
+        extensions.map(|o| (o.identity.trim_matches('"'), version(&o.definition))).collect()
+    };
+    let is = of(right);
+    of(left)
+        .into_iter()
+        .filter(|(name, v)| is.get(name).is_some_and(|other| other != v))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+fn version(definition: &str) -> &str {
+    definition.split(" SCHEMA ").next().unwrap_or_default()
+}
+
+fn without_version(definition: &str) -> &str {
+    definition.split_once(" SCHEMA ").map_or(definition, |(_, rest)| rest)
+}
+
+/// An ACL (one `grantee=PRIVILEGES/grantor` a line) without MAINTAIN; a grant of nothing else is gone.
+fn without_maintain(acl: &str) -> String {
+    let mut out = String::new();
+    for line in acl.lines() {
+        let at = after_name(line);
+        let (grantee, rest) = line.split_at(at);
+        let Some((privileges, grantor)) = rest.strip_prefix('=').and_then(|rest| rest.split_once('/')) else {
+            out.push_str(line);
+            out.push('\n');
+            continue;
+        };
+        let kept: Vec<&str> = privileges.split(',').filter(|p| p.trim_end_matches('*') != "MAINTAIN").collect();
+        if !kept.is_empty() {
+            out.push_str(&format!("{grantee}={}/{grantor}\n", kept.join(",")));
+        }
+    }
+    out
+}
+
+/// Where a name at the beginning of a line ends: quoted ones may hold anything.
+fn after_name(line: &str) -> usize {
+    if !line.starts_with('"') {
+        return line.find('=').unwrap_or(line.len());
+    }
+    let mut inside = false;
+    for (at, c) in line.char_indices() {
+        match c {
+            '"' => inside = !inside,
+            '=' if !inside => return at,
+            _ => {}
+        }
+    }
+    line.len()
+}
+
+/// `WITH ADMIN INHERIT SET` without what came with PostgreSQL 16.
+pub fn without_membership_options(definition: &str) -> Vec<String> {
+    let kept = definition.split(' ').filter(|word| !matches!(*word, "INHERIT" | "SET" | ""));
+    kept.map(str::to_string).collect()
+}
+
+/// What stands around the query of a view: options and columns, whether it is populated. The server's text of a query
+/// begins with a blank and ends with a semicolon.
+fn around_query(definition: &str) -> (&str, Option<&str>) {
+    match definition.split_once(" AS  ") {
+        Some((head, query)) => (head, query.rsplit(';').next()),
+        None => (definition, None),
+    }
+}
+
+/// Two catalog rows as JSON behind equal words: equal in every column that both have?
+fn same_row(left: &str, right: &str) -> Option<bool> {
+    let (at_left, at_right) = (left.find('{')?, right.find('{')?);
+    if left[..at_left] != right[..at_right] {
+        return Some(false);
+    }
+    let (was, is) = (row(&left[at_left..])?, row(&right[at_right..])?);
+    Some(was.iter().all(|(column, value)| is.get(column).is_none_or(|other| other == value)))
+}
+
+fn row(json: &str) -> Option<Map<String, Value>> {
+    let mut row: Map<String, Value> = serde_json::from_str(json).ok()?;
+    for (older, newer) in RENAMED_COLUMNS {
+        if let Some(value) = row.remove(older) {
+            row.insert(newer.to_string(), value);
+        }
+    }
+    Some(row)
+}

@@ -1,0 +1,235 @@
+//! Rows of a live database as COPY text: streamed, counted and fingerprinted as a snapshot's own data files are.
+//!
+//! Invariant: the text is what pg_dump writes under the session's pins (facts 20), of the table itself and never of its
+//! children; no line is held, however long, and lines may be cut anywhere between the pieces. It writes nothing.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::task::JoinSet;
+
+use super::session::{Session, failure};
+use super::snapshot::{ExportedSnapshot, SnapshotHolder};
+use crate::model::cancel::{Cancel, CancelReason};
+use crate::model::connection::ConnSpec;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::fingerprint::TableFingerprint;
+use crate::model::name::{QualifiedName, ident};
+
+const APPLICATION: &str = "stacksnap rows";
+/// How often progress is told.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What one table of a live database holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveTable {
+    pub name: QualifiedName,
+    pub rows: u64,
+    /// 32 hexadecimal digits, as in a manifest: see [`TableFingerprint`].
+    pub sum: String,
+    /// Bytes of COPY text.
+    pub bytes_raw: u64,
+}
+
+/// The COPY statement for these columns in this order. Without columns it stands for a table that has none.
+pub fn copy_out_sql(table: &QualifiedName, columns: &[String]) -> String {
+    if columns.is_empty() {
+        return format!("COPY {} TO STDOUT", table.sql());
+    }
+    let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+    format!("COPY {} ({}) TO STDOUT", table.sql(), columns.join(", "))
+}
+
+/// Streams COPY text in the pieces in which it arrives; `each` may stop it with an error. Returns how many bytes it was.
+///
+/// One piece is one row in PostgreSQL's own protocol, but nothing here relies on it.
+pub async fn copy_out(
+    session: &Session,
+    table: &QualifiedName,
+    columns: &[String],
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<u64> {
+    let sql = copy_out_sql(table, columns);
+    let mut stream = pin!(session.client().copy_out(&sql).await.map_err(|e| failure(e, &sql))?);
+    let mut bytes = 0;
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|e| failure(e, &sql))?;
+        bytes += piece.len() as u64;
+        each(&piece)?;
+    }
+    Ok(bytes)
+}
+
+/// Counts and fingerprints one table through `session`, as this session sees it.
+pub async fn fingerprint_table(session: &Session, table: &QualifiedName, columns: &[String]) -> Result<LiveTable> {
+    read_table(session, table, columns, |_| {}).await
+}
+
+async fn read_table(
+    session: &Session,
+    table: &QualifiedName,
+    columns: &[String],
+    progress: impl Fn(u64),
+) -> Result<LiveTable> {
+    let mut lines = Lines::default();
+    let bytes_raw = copy_out(session, table, columns, |piece| {
+        lines.push(piece);
+        progress(piece.len() as u64);
+        Ok(())
+    })
+    .await?;
+    let fingerprint = lines.finish(table)?;
+    Ok(LiveTable { name: table.clone(), rows: fingerprint.rows, sum: fingerprint.hex(), bytes_raw })
+}
+
+/// Fingerprints tables over `jobs` sessions that all see one instant; `tables` are begun in their order, so name the
+/// biggest first. The result is in the order of `tables`; `progress` hears of bytes that were read since it last did.
+pub async fn fingerprint_tables(
+    spec: &ConnSpec,
+    tables: &[(QualifiedName, Vec<String>)],
+    jobs: usize,
+    cancel: &Cancel,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<LiveTable>> {
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let holder = SnapshotHolder::export(spec, APPLICATION).await?;
+    fingerprint_tables_at(spec, &holder.exported, tables, jobs, Duration::ZERO, cancel, progress).await
+}
+
+/// The same at an instant that the caller holds. `lock_wait` bounds the wait for a locked table; zero waits for ever.
+pub async fn fingerprint_tables_at(
+    spec: &ConnSpec,
+    exported: &ExportedSnapshot,
+    tables: &[(QualifiedName, Vec<String>)],
+    jobs: usize,
+    lock_wait: Duration,
+    cancel: &Cancel,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<LiveTable>> {
+    let queue = Arc::new(Queue { tables: tables.to_vec(), next: AtomicUsize::new(0), bytes: AtomicU64::new(0) });
+    // Dropping the set ends the sessions, and with them the COPYs.
+    let mut workers = JoinSet::new();
+    for _ in 0..jobs.clamp(1, tables.len().max(1)) {
+        workers.spawn(work(spec.clone(), exported.clone(), Arc::clone(&queue), lock_wait));
+    }
+    let mut done: Vec<Option<LiveTable>> = vec![None; tables.len()];
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            biased;
+            reason = cancel.cancelled() => return Err(stopped(reason)),
+            _ = tick.tick() => progress(queue.bytes.swap(0, Ordering::Relaxed)),
+            ended = workers.join_next() => match ended {
+                None => break,
+                Some(Err(panic)) => return Err(Failure::new(FailureKind::Failed, panic)),
+                Some(Ok(result)) => result?.into_iter().for_each(|(at, table)| done[at] = Some(table)),
+            },
+        }
+    }
+    progress(queue.bytes.swap(0, Ordering::Relaxed));
+    Ok(done.into_iter().flatten().collect())
+}
+
+struct Queue {
+    tables: Vec<(QualifiedName, Vec<String>)>,
+    next: AtomicUsize,
+    bytes: AtomicU64,
+}
+
+async fn work(
+    spec: ConnSpec,
+    exported: ExportedSnapshot,
+    queue: Arc<Queue>,
+    lock_wait: Duration,
+) -> Result<Vec<(usize, LiveTable)>> {
+    let session = Session::join(&spec, APPLICATION, &exported).await?;
+    session.execute(&format!("SET LOCAL lock_timeout = {}", lock_wait.as_millis())).await?;
+    let mut done = Vec::new();
+    loop {
+        let at = queue.next.fetch_add(1, Ordering::Relaxed);
+        let Some((table, columns)) = queue.tables.get(at) else { return Ok(done) };
+        let count = |bytes| {
+            queue.bytes.fetch_add(bytes, Ordering::Relaxed);
+        };
+        let read = read_table(&session, table, columns, count).await;
+        done.push((at, read.map_err(|e| e.context(format!("cannot read the rows of {}", table.sql())))?));
+    }
+}
+
+fn stopped(reason: CancelReason) -> Failure {
+    Failure::msg(reason.failure_kind(), format!("{} while rows were being read", reason.sentence()))
+}
+
+/// Puts pieces together to lines and fingerprints them. A line that comes in several pieces is hashed piece by piece.
+#[derive(Default)]
+struct Lines {
+    fingerprint: TableFingerprint,
+    /// The beginning of a line whose end has not come yet.
+    open: Option<Box<blake3::Hasher>>,
+}
+
+impl Lines {
+    fn push(&mut self, mut piece: &[u8]) {
+        while let Some(at) = memchr::memchr(b'\n', piece) {
+            let line = &piece[..at];
+            match self.open.take() {
+                Some(mut open) => self.fingerprint.add_hash(&open.update(line).finalize()),
+                None => self.fingerprint.add(line),
+            }
+            piece = &piece[at + 1..];
+        }
+        if !piece.is_empty() {
+            self.open.get_or_insert_default().update(piece);
+        }
+    }
+
+    fn finish(self, table: &QualifiedName) -> Result<TableFingerprint> {
+        if self.open.is_some() {
+            let text = format!("the rows of {} ended in the middle of one", table.sql());
+            return Err(Failure::msg(FailureKind::Unreachable, text).hint("is the server up? run the command again"));
+        }
+        Ok(self.fingerprint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_quoted_and_no_columns_are_no_list() {
+        let table = QualifiedName::new("s\"x", "T");
+        assert_eq!(copy_out_sql(&table, &["a\"b".into(), "C".into()]), r#"COPY "s""x"."T" ("a""b", "C") TO STDOUT"#);
+        assert_eq!(copy_out_sql(&table, &[]), r#"COPY "s""x"."T" TO STDOUT"#);
+    }
+
+    #[test]
+    fn an_end_in_the_middle_of_a_row_is_an_error() {
+        let mut lines = Lines::default();
+        lines.push(b"1\n2");
+        assert!(lines.finish(&QualifiedName::new("s", "t")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_between_pieces_do_not_matter(
+            rows in proptest::collection::vec("[a-z\t]{0,12}", 0..20),
+            cuts in proptest::collection::vec(0usize..200, 0..12),
+        ) {
+            let mut whole = TableFingerprint::new();
+            rows.iter().for_each(|row| whole.add(row.as_bytes()));
+            let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).chain([0, text.len()]).collect();
+            cuts.sort_unstable();
+            let mut lines = Lines::default();
+            cuts.windows(2).for_each(|cut| lines.push(&text.as_bytes()[cut[0]..cut[1]]));
+            prop_assert_eq!(lines.finish(&QualifiedName::new("s", "t")).unwrap(), whole);
+        }
+    }
+}
