@@ -4,8 +4,10 @@
 //! the caller has verified; statements go over the protocol, never through psql; no error is passed over in silence.
 //! It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
 
+mod identity;
 pub mod load;
 pub mod source;
+pub mod stubs;
 
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
