@@ -3,6 +3,8 @@
 //! Invariant: no value of the environment is read or shown here (`config` reads it), so no help text can hold one.
 //! A verb that is not built is not here.
 
+mod restore;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use crate::config::{Format as DataFormat, ReadableCompression, parse_duration};
 use crate::model::category::Category;
 use crate::model::ids::Label;
 
+pub use restore::{AuthRows, GuardArgs, HowArgs, RestoreArgs, Rollback, TargetArgs, UndoArgs};
+
 const EXAMPLES: &str = "\
 Examples:
   stacksnap create                              take a snapshot of what DATABASE_URL (or .env) names
@@ -20,10 +24,12 @@ Examples:
   stacksnap list                                what there is
   stacksnap verify latest                       is it still what was written?
   stacksnap logs latest -f                      follow a run in the background
+  stacksnap guard -- supabase db push           a migration, with a way back
+  stacksnap restore latest --to URL --dry-run   what would putting it back change?
 
 Exit codes: 0 ok, 1 failed, 3 done with named gaps, 10 not found, 11 locked, 12 credentials or
-rights, 13 damaged, 64 wrong usage, 69 server unreachable, 75 skipped, 78 configuration, 130 and
-143 stopped by a signal";
+rights, 13 damaged, 14 not confirmed, 15 not proven, 64 wrong usage, 69 server unreachable, 75 skipped,
+78 configuration, 130 and 143 stopped by a signal";
 
 /// Complete, consistent, provable snapshots of a Supabase or PostgreSQL stack
 #[derive(Debug, Parser)]
@@ -92,6 +98,12 @@ pub enum Verb {
     Logs(LogsArgs),
     /// Prove that a snapshot is still what was written
     Verify(VerifyArgs),
+    /// Put a snapshot back: plan, ask, safety snapshot, restore, proof
+    Restore(Box<RestoreArgs>),
+    /// Take a restore back, from the snapshot that was taken before it
+    Undo(UndoArgs),
+    /// Run a migration between a snapshot and, if it fails, a rollback
+    Guard(Box<GuardArgs>),
     /// Is everything there for a snapshot, and what to do where not
     Doctor(DoctorArgs),
     /// Print or check the configuration

@@ -5,7 +5,10 @@
 
 pub mod doctor;
 pub mod flight;
+pub mod guard;
 pub mod list;
 pub mod logs;
+pub mod recover;
 pub mod show;
 pub mod take;
+pub mod undo;

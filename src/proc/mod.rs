@@ -6,6 +6,7 @@
 //! is killed. Arguments are never joined by a shell.
 
 pub mod detach;
+pub mod foreground;
 pub mod guardian;
 pub mod other;
 pub mod own;

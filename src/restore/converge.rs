@@ -24,6 +24,18 @@ use crate::pg::catalog::inventory::inventory;
 /// A pass that drops leaves work for the next one; chains of dependents are short.
 const PASSES_MAX: usize = 8;
 
+/// Takes from others what the default privileges of the target would give them on objects that are made now.
+const CLOSE_DEFAULTS: &str = "DO $stacksnap$ DECLARE d record; BEGIN \
+    FOR d IN SELECT DISTINCT r.rolname, n.nspname, a.grantee, g.rolname AS who, \
+        CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' END AS what \
+    FROM pg_catalog.pg_default_acl d JOIN pg_catalog.pg_roles r ON r.oid = d.defaclrole \
+    JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace \
+    CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) a LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
+    WHERE d.defaclobjtype IN ('r', 'S', 'f') AND a.grantee <> d.defaclrole AND pg_catalog.pg_has_role(r.oid, 'USAGE') \
+    LOOP EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I REVOKE ALL ON %s FROM %s', \
+        d.rolname, d.nspname, d.what, CASE WHEN d.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(d.who) END); \
+    END LOOP; END $stacksnap$";
+
 /// Everything that the passes need.
 pub struct Converge<'a> {
     pub source: &'a SnapshotSource,
@@ -63,6 +75,22 @@ impl Converge<'_> {
         let live = inventory(self.runner.session).await?;
         let objects = Delta::new(wanted, &live.objects, self.scope).names();
         Ok(Left { objects, words })
+    }
+
+    /// Into an empty target: roles, extensions, and everything that comes before rows. Nobody is let in yet: what the
+    /// target's default privileges would open is closed first (R32), and grants come at the very end.
+    pub async fn prepare(&self) -> Result<()> {
+        let mut words = BTreeMap::new();
+        self.file(layout::DATABASE_ROLES_SQL, &mut words).await?;
+        self.tried("close default privileges", CLOSE_DEFAULTS, &mut words).await?;
+        if self.scope.extensions_missing.is_empty() {
+            self.file(layout::EXTENSIONS_SQL, &mut words).await?;
+        }
+        let live = inventory(self.runner.session).await?;
+        let delta = Delta::new(&self.source.inventory.objects, &live.objects, self.scope);
+        let steps = self.creation.of(&delta.missing);
+        let pre: Vec<_> = steps.into_iter().filter(|s| !s.is_post_data()).collect();
+        self.entries(&pre, &mut words).await
     }
 
     async fn pass(

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::Scope;
+use crate::model::difference::{self, Severity};
 use crate::model::inventory::CatalogObject;
 use crate::model::restore::ObjectName;
 
@@ -33,10 +34,12 @@ pub fn name(object: &CatalogObject) -> ObjectName {
 
 impl<'s, 't> Delta<'s, 't> {
     pub fn new(wanted: &'s [CatalogObject], live: &'t [CatalogObject], scope: &Scope) -> Self {
+        let counted = counted(wanted, live, scope);
+        let counts = |o: &CatalogObject| counted.as_ref().is_none_or(|names| names.contains(&name(o)));
         let there: BTreeMap<Key, &CatalogObject> = live.iter().map(|o| (key(o), o)).collect();
         let wanted_keys: BTreeSet<Key> = wanted.iter().map(key).collect();
         let mut delta = Self::default();
-        for object in wanted.iter().filter(|o| scope.brings_back(o)) {
+        for object in wanted.iter().filter(|o| scope.brings_back(o) && counts(o)) {
             match there.get(&key(object)) {
                 None if is_of_another(object, &there) => {}
                 None => delta.missing.push(object),
@@ -44,7 +47,8 @@ impl<'s, 't> Delta<'s, 't> {
                 Some(found) => delta.differs.push((object, found)),
             }
         }
-        delta.extra = live.iter().filter(|o| !wanted_keys.contains(&key(o)) && scope.may_drop(o)).collect();
+        let ours = |o: &&CatalogObject| !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o);
+        delta.extra = live.iter().filter(ours).collect();
         delta
     }
 
@@ -69,6 +73,14 @@ impl<'s, 't> Delta<'s, 't> {
         let missing = self.missing.iter().map(|o| name(o));
         missing.chain(self.extra.iter().map(|o| name(o))).chain(self.differs.iter().map(|(o, _)| name(o))).collect()
     }
+}
+
+/// Between major versions: what differs by more than what they write differently by nature. `None`: everything counts.
+fn counted(wanted: &[CatalogObject], live: &[CatalogObject], scope: &Scope) -> Option<BTreeSet<ObjectName>> {
+    let rules = scope.rules.as_ref()?;
+    let real = difference::compare(wanted, live, rules).into_iter();
+    let real = real.filter(|d| d.severity != Severity::Cosmetic || d.note.is_none());
+    Some(real.map(|d| ObjectName { kind: d.kind, identity: d.identity }).collect())
 }
 
 /// Privileges and comments hang on an object: on one that is out of scope and not there, they are not missing.
@@ -117,10 +129,17 @@ mod tests {
 
     #[test]
     fn objects_are_matched_by_kind_and_identity() {
-        let scope =
-            Scope { platform: false, kind: TargetKind::SameDatabase, only: vec![], extensions_missing: BTreeSet::new() };
-        let wanted = [object("TABLE", "public.a", "1"), object("VIEW", "public.b", "1"), object("TABLE", "public.c", "1")];
-        let live = [object("TABLE", "public.a", "2"), object("TABLE", "public.b", "1"), object("TABLE", "public.c", "1")];
+        let scope = Scope {
+            platform: false,
+            kind: TargetKind::SameDatabase,
+            only: vec![],
+            extensions_missing: BTreeSet::new(),
+            rules: None,
+        };
+        let wanted =
+            [object("TABLE", "public.a", "1"), object("VIEW", "public.b", "1"), object("TABLE", "public.c", "1")];
+        let live =
+            [object("TABLE", "public.a", "2"), object("TABLE", "public.b", "1"), object("TABLE", "public.c", "1")];
         let delta = Delta::new(&wanted, &live, &scope);
         assert_eq!(delta.differs.len(), 1);
         assert_eq!(delta.missing[0].identity, "public.b");

@@ -59,7 +59,9 @@ pub fn drop_statement(object: &CatalogObject) -> Option<String> {
     match object.kind.as_str() {
         "TRIGGER" if object.definition.ends_with("OF A PARTITIONED PARENT") => None,
         "TRIGGER" | "POLICY" | "RULE" => Some(format!("DROP {} IF EXISTS {name} ON {rest} CASCADE", object.kind)),
-        "CONSTRAINT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "NOT NULL CONSTRAINT" => Some(drop_constraint(name, rest)),
+        "CONSTRAINT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "NOT NULL CONSTRAINT" => {
+            Some(drop_constraint(name, rest))
+        }
         _ => None,
     }
 }
@@ -76,8 +78,16 @@ pub fn owner_statement(object: &CatalogObject) -> Option<String> {
     let owner = ident(object.owner.as_deref()?);
     let word = match object.kind.as_str() {
         "BLOB" => "LARGE OBJECT",
-        "EXTENSION" | "CAST" | "TRANSFORM" | "ACCESS METHOD" | "TEXT SEARCH PARSER" | "TEXT SEARCH TEMPLATE"
-        | "DEFAULT ACL" | "ROLE" | "SUBSCRIPTION" | "DATABASE" => return None,
+        "EXTENSION"
+        | "CAST"
+        | "TRANSFORM"
+        | "ACCESS METHOD"
+        | "TEXT SEARCH PARSER"
+        | "TEXT SEARCH TEMPLATE"
+        | "DEFAULT ACL"
+        | "ROLE"
+        | "SUBSCRIPTION"
+        | "DATABASE" => return None,
         kind => plain_word(kind)?,
     };
     Some(format!("ALTER {word} {} OWNER TO {owner}", object.identity))
@@ -143,9 +153,11 @@ pub fn comment(identity: &str, text: Option<&str>, database: &str) -> Option<Str
     if identity == "database" {
         return Some(format!("COMMENT ON DATABASE {} IS{text}", ident(database)));
     }
-    let known = WORDS.iter().map(|(w, sql)| (*w, (*sql).to_string())).chain(MORE.iter().map(|w| (*w, w.to_uppercase())));
-    let (word, sql) =
-        known.filter(|(w, _)| identity.strip_prefix(w).is_some_and(|r| r.starts_with(' '))).max_by_key(|(w, _)| w.len())?;
+    let known =
+        WORDS.iter().map(|(w, sql)| (*w, (*sql).to_string())).chain(MORE.iter().map(|w| (*w, w.to_uppercase())));
+    let (word, sql) = known
+        .filter(|(w, _)| identity.strip_prefix(w).is_some_and(|r| r.starts_with(' ')))
+        .max_by_key(|(w, _)| w.len())?;
     let rest = &identity[word.len() + 1..];
     let rest = match (word, on(rest)) {
         ("domain constraint", Some((name, domain))) => format!("{name} ON DOMAIN {domain}"),
@@ -210,10 +222,7 @@ mod tests {
         assert_eq!(drop("TABLE", "public.\"T\""), "DROP TABLE IF EXISTS public.\"T\" CASCADE");
         assert_eq!(drop("POLICY", "\"p on q\" on public.t"), "DROP POLICY IF EXISTS \"p on q\" ON public.t CASCADE");
         assert_eq!(drop("FK CONSTRAINT", "f on s.t"), "ALTER TABLE s.t DROP CONSTRAINT IF EXISTS f CASCADE");
-        assert_eq!(
-            drop("CHECK CONSTRAINT", "c on domain s.d"),
-            "ALTER DOMAIN s.d DROP CONSTRAINT IF EXISTS c CASCADE"
-        );
+        assert_eq!(drop("CHECK CONSTRAINT", "c on domain s.d"), "ALTER DOMAIN s.d DROP CONSTRAINT IF EXISTS c CASCADE");
         assert_eq!(drop("PROCEDURAL LANGUAGE", "plperl"), "DROP LANGUAGE IF EXISTS plperl CASCADE");
         assert!(drop_statement(&object("ACL", "TABLE public.t", "")).is_none());
     }
@@ -240,7 +249,11 @@ mod tests {
 
     #[test]
     fn r19_sequences_are_altered_and_set() {
-        let s = object("SEQUENCE", "public.s", "AS integer START 1 INCREMENT 2 MINVALUE 1 MAXVALUE 9 CACHE 1 CYCLE OWNED BY public.t.id");
+        let s = object(
+            "SEQUENCE",
+            "public.s",
+            "AS integer START 1 INCREMENT 2 MINVALUE 1 MAXVALUE 9 CACHE 1 CYCLE OWNED BY public.t.id",
+        );
         assert_eq!(
             alter_sequence(&s).unwrap(),
             "ALTER SEQUENCE public.s AS integer START WITH 1 INCREMENT BY 2 MINVALUE 1 MAXVALUE 9 CACHE 1 CYCLE"
@@ -252,7 +265,10 @@ mod tests {
 
     #[test]
     fn row_security_is_both_switches() {
-        assert_eq!(row_security("t", Some("ENABLE, FORCE")), "ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY");
+        assert_eq!(
+            row_security("t", Some("ENABLE, FORCE")),
+            "ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+        );
         assert_eq!(row_security("t", None), "ALTER TABLE t DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY");
     }
 }

@@ -6,10 +6,12 @@
 
 pub mod rows;
 
+use std::io;
 use std::path::PathBuf;
 
 use futures_util::future::try_join_all;
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
 
 use crate::model::cancel::{Cancel, CancelReason};
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -75,7 +77,7 @@ pub struct Loaded {
     pub bytes: u64,
 }
 
-/// Loads one table over one session, within whatever transaction that is in. `progress` hears the bytes of each piece
+/// Loads one table over one session (a table without rows needs no statement), within whatever transaction that is in. `progress` hears the bytes of each piece
 /// (not their sum) as it is handed to the connection.
 ///
 /// After an error nothing of the table is in, unless triggers of the target left out rows (then roll back); an open
@@ -89,6 +91,9 @@ pub async fn load_one(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Loaded> {
     let work = async {
+        if task.rows == 0 {
+            return only_check(task).await;
+        }
         let (copies, loaded) = send_all(&[session], task, progress).await?;
         finish_all(copies, task).await?;
         Ok(loaded)
@@ -109,6 +114,9 @@ pub async fn load_split(
 ) -> Result<Loaded> {
     let task = LoadTask { freeze: false, ..task.clone() };
     let work = async {
+        if task.rows == 0 {
+            return only_check(&task).await;
+        }
         try_join_all(sessions.iter().map(|s| s.execute("BEGIN"))).await?;
         let (copies, loaded) = send_all(sessions, &task, progress).await?;
         finish_all(copies, &task).await?;
@@ -142,10 +150,22 @@ async fn send_all(
     let Pieces { receiver, outcome } = rows::start(&task.folder, &task.file_name);
     let pieces = Mutex::new(receiver);
     try_join_all(copies.iter_mut().map(|copy| feed(copy, &pieces, progress))).await?;
+    Ok((copies, checked(task, outcome).await?))
+}
+
+/// A table without rows needs no server: only its file has to be empty too.
+async fn only_check(task: &LoadTask) -> Result<Loaded> {
+    let Pieces { mut receiver, outcome } = rows::start(&task.folder, &task.file_name);
+    while receiver.recv().await.is_some() {}
+    checked(task, outcome).await
+}
+
+/// The end of reading: the file was whole, and it is the one that the task means.
+async fn checked(task: &LoadTask, outcome: JoinHandle<io::Result<Counted>>) -> Result<Loaded> {
     let read = outcome.await.map_err(|e| Failure::new(FailureKind::Failed, e).context("the reading thread failed"))?;
     let counted = read.map_err(|e| rows::unreadable(e, &task.file_name))?;
     task.check(&counted)?;
-    Ok((copies, Loaded { rows: counted.fingerprint.rows, bytes: counted.bytes }))
+    Ok(Loaded { rows: counted.fingerprint.rows, bytes: counted.bytes })
 }
 
 /// Takes pieces until there are none. The parts of one row stay together: they are sent before anyone else may take.

@@ -84,7 +84,10 @@ async fn staged(
         let sql = format!("SELECT pg_catalog.count(*) FROM {stage} WHERE {} IS NOT NULL", ident(column));
         let filled: i64 = runner.session.one(&sql, &[]).await?.try_get(0).unwrap_or(1);
         if filled > 0 {
-            let text = format!("{name} of the target has no column {}, and {filled} rows of the snapshot fill it", visible(column));
+            let text = format!(
+                "{name} of the target has no column {}, and {filled} rows of the snapshot fill it",
+                visible(column)
+            );
             return Err(Failure::msg(FailureKind::Failed, text)
                 .hint("bring the platform's services on the target to the version of the source, then restore again"));
         }

@@ -22,8 +22,18 @@ pub enum Way {
 pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) -> Way {
     let same_definition = wanted.definition == live.definition;
     match wanted.kind.as_str() {
-        "ACL" | "DEFAULT ACL" | "COMMENT" | "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING" | "DATABASE SETTING"
-        | "SEQUENCE SET" | "PUBLICATION" | "PUBLICATION TABLE" | "PUBLICATION TABLES IN SCHEMA" | "BLOB"
+        "ACL"
+        | "DEFAULT ACL"
+        | "COMMENT"
+        | "ROLE"
+        | "ROLE MEMBERSHIP"
+        | "ROLE SETTING"
+        | "DATABASE SETTING"
+        | "SEQUENCE SET"
+        | "PUBLICATION"
+        | "PUBLICATION TABLE"
+        | "PUBLICATION TABLES IN SCHEMA"
+        | "BLOB"
         | "EXTENSION" => Way::Elsewhere,
         // Whose it is, is set for everything at the end.
         _ if same_definition => Way::Elsewhere,
@@ -97,7 +107,9 @@ fn table(wanted: &CatalogObject, live: &CatalogObject) -> Way {
         }
     }
     // A column of the snapshot that is not there, or is there in another form, needs its rows too.
-    let altered = drops.iter().any(|sql| w.1.iter().filter_map(|c| column_name(c)).any(|n| sql.contains(&format!("COLUMN {n} "))));
+    let altered = drops
+        .iter()
+        .any(|sql| w.1.iter().filter_map(|c| column_name(c)).any(|n| sql.contains(&format!("COLUMN {n} "))));
     if left.next().is_some() || altered || drops.is_empty() { Way::Drop } else { Way::Alter(drops) }
 }
 
@@ -149,7 +161,11 @@ mod tests {
     #[test]
     fn a_column_that_is_gone_or_changed_needs_its_rows() {
         let wanted = table_of(&["a integer NOT NULL", "b text"]);
-        for live in [table_of(&["a integer NOT NULL"]), table_of(&["a bigint NOT NULL", "b text"]), table_of(&["b text", "a integer NOT NULL"])] {
+        for live in [
+            table_of(&["a integer NOT NULL"]),
+            table_of(&["a bigint NOT NULL", "b text"]),
+            table_of(&["b text", "a integer NOT NULL"]),
+        ] {
             assert_eq!(way(&wanted, &live, None), Way::Drop, "{live:?}");
         }
     }

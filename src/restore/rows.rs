@@ -118,11 +118,18 @@ mod tests {
 
     #[test]
     fn r22_and_r27_rows_that_belong_to_services_stay_as_they_are() {
-        let platform =
-            Scope { platform: true, kind: TargetKind::FreshProject, only: vec![], extensions_missing: BTreeSet::new() };
+        let platform = Scope {
+            platform: true,
+            kind: TargetKind::FreshProject,
+            only: vec![],
+            extensions_missing: BTreeSet::new(),
+            rules: None,
+        };
         let bare = Scope { platform: false, kind: TargetKind::Bare, ..platform.clone() };
-        let leaves = |s: &Scope, schema, name| matches!(decide(&record(schema, name), None, s, &request()), Rows::Leave(..));
-        for (schema, name) in [("auth", "schema_migrations"), ("realtime", "subscription"), ("auth", "refresh_tokens")] {
+        let leaves =
+            |s: &Scope, schema, name| matches!(decide(&record(schema, name), None, s, &request()), Rows::Leave(..));
+        for (schema, name) in [("auth", "schema_migrations"), ("realtime", "subscription"), ("auth", "refresh_tokens")]
+        {
             assert!(leaves(&platform, schema, name), "{schema}.{name}");
             assert!(!leaves(&bare, schema, name), "{schema}.{name}");
         }

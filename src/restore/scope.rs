@@ -6,17 +6,17 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::difference::Rules;
 use crate::model::inventory::CatalogObject;
-use crate::model::platform::{
-    PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner,
-};
+use crate::model::platform::{PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
 use crate::model::restore::{RestorePart, TargetKind};
 
 /// Where the project's own history of migrations is: the user's, although the platform's tool writes it.
 const MIGRATIONS_SCHEMA: &str = "supabase_migrations";
 
-/// Kinds that no restore changes: `ROLE`s and the database belong to more than this restore, subscriptions connect.
-const NEVER_MADE: [&str; 3] = ["DATABASE", "SUBSCRIPTION", "SECURITY LABEL"];
+/// Kinds that no pass over the objects changes: the database is more than this restore's, subscriptions connect
+/// elsewhere, values of sequences and large objects are loaded like rows.
+const NEVER_MADE: [&str; 5] = ["DATABASE", "SUBSCRIPTION", "SECURITY LABEL", "SEQUENCE SET", "BLOB"];
 
 /// The rules for one restore.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Scope {
     pub only: Vec<RestorePart>,
     /// Extensions that the target cannot have.
     pub extensions_missing: BTreeSet<String>,
+    /// What counts as a difference when the servers are of different major versions.
+    pub rules: Option<Rules>,
 }
 
 impl Scope {
@@ -136,7 +138,7 @@ mod tests {
     }
 
     fn scope(platform: bool, kind: TargetKind) -> Scope {
-        Scope { platform, kind, only: Vec::new(), extensions_missing: BTreeSet::new() }
+        Scope { platform, kind, only: Vec::new(), extensions_missing: BTreeSet::new(), rules: None }
     }
 
     #[test]

@@ -40,9 +40,11 @@ impl<'a> Tables<'a> {
         request: &'a RestoreRequest,
         monitor: &'a dyn Monitor,
     ) -> Self {
-        let wanted = source.manifest.tables.iter().filter(|record| {
-            decide(record, source.inventory.table(&record.name), scope, request) == Rows::Load
-        });
+        let wanted = source
+            .manifest
+            .tables
+            .iter()
+            .filter(|record| decide(record, source.inventory.table(&record.name), scope, request) == Rows::Load);
         Self {
             source,
             request,

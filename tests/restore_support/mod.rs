@@ -9,8 +9,10 @@ use stacksnap::archive::copy_text::END_OF_DATA;
 use stacksnap::archive::reader::open_data;
 use stacksnap::model::failure::Failure;
 use stacksnap::model::fingerprint::TableFingerprint;
+use stacksnap::model::name::QualifiedName;
 use stacksnap::pgtools::toc::Toc;
 use stacksnap::restore::load::LoadTask;
+use stacksnap::restore::pool::BuildTask;
 
 use crate::round_support::{Cluster, ok};
 
@@ -75,6 +77,36 @@ impl Archive {
             task
         };
         tables.into_iter().map(task).collect()
+    }
+
+    /// Keys, indexes and foreign keys; their tables are read from the statements, for names without quotes only.
+    pub fn builds(&self) -> Vec<BuildTask> {
+        let kinds = ["INDEX", "CONSTRAINT", "FK CONSTRAINT"];
+        let tables = |definition: &str| -> Vec<QualifiedName> {
+            let mut words = definition.split([' ', '(', '\n', ';']);
+            let mut found = Vec::new();
+            while let Some(word) = words.next() {
+                if matches!(word, "ON" | "ONLY" | "REFERENCES")
+                    && let Some((schema, name)) = words.next().and_then(|name| name.split_once('.'))
+                {
+                    found.push(QualifiedName::new(schema, name));
+                }
+            }
+            assert!(!found.is_empty(), "{definition}");
+            found
+        };
+        let entries = self.toc().entries.into_iter().filter(|e| kinds.contains(&e.desc.as_str()));
+        let build = |entry: stacksnap::pgtools::toc::Entry| BuildTask {
+            dump_id: entry.dump_id,
+            what: format!("{} {}", entry.desc, entry.tag),
+            tables: tables(&entry.definition),
+            after_rows: tables(&entry.definition),
+            shared: entry.desc == "INDEX",
+            weight: if entry.desc == "INDEX" { 1 << 20 } else { 1 << 18 },
+            needs: entry.depends_on,
+            statements: vec![entry.definition],
+        };
+        entries.map(build).collect()
     }
 
     pub fn decoded(&self, task: &LoadTask) -> Vec<u8> {
