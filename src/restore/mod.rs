@@ -31,6 +31,7 @@ mod entry_names;
 pub mod entry_sql;
 pub mod source;
 mod state;
+pub mod stubs;
 mod tables;
 
 use crate::model::cancel::Cancel;
