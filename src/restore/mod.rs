@@ -8,6 +8,12 @@ pub mod converge;
 pub mod creation;
 pub mod delta;
 pub mod drop;
+pub mod entries;
+#[cfg(test)]
+mod entries_tests;
+mod entry_class;
+mod entry_names;
+pub mod entry_sql;
 mod execute;
 pub mod files;
 pub mod identity;
@@ -23,12 +29,6 @@ pub mod rows;
 mod runner;
 pub mod scope;
 mod settle;
-pub mod entries;
-#[cfg(test)]
-mod entries_tests;
-mod entry_class;
-mod entry_names;
-pub mod entry_sql;
 pub mod source;
 mod state;
 pub mod stubs;
@@ -37,6 +37,7 @@ mod tables;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::Result;
+use crate::model::name::QualifiedName;
 use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, RestoreRequest};
 use crate::monitor::Monitor;
 use source::SnapshotSource;
@@ -67,6 +68,17 @@ impl Engine<'_> {
     /// server says.
     pub async fn plan(&self) -> Result<RestorePlan> {
         plan::plan(self).await
+    }
+
+    /// What this restore may touch, as the target is now: for the proof, which must not look further.
+    pub async fn scope(&self) -> Result<scope::Scope> {
+        let (_, examined) = state::examine(self).await?;
+        Ok(examined.scope)
+    }
+
+    /// The tables whose rows this restore brings back.
+    pub fn tables(&self, scope: &scope::Scope) -> Vec<QualifiedName> {
+        tables::Tables::new(self.source, scope, self.request, self.monitor).records().map(|r| r.name.clone()).collect()
     }
 
     /// Does what the plan says, or ends with the target as it was (one transaction) or as `undo` can mend it.
