@@ -8,13 +8,14 @@ use std::path::Path;
 
 use cli_support::Place;
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 13] = [
     "",
     "create",
     "list",
     "show",
     "logs",
     "verify",
+    "diff",
     "doctor",
     "config",
     "config show",
