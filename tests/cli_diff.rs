@@ -134,7 +134,7 @@ fn planted_changes_are_named_live_and_between_snapshots() {
     assert!(same.json()["tables_compared"].as_u64() >= Some(5), "{same:?}");
 
     database.sql(PLANTED);
-    database.sql("DELETE FROM public.people WHERE id = 1");
+    database.sql("DELETE FROM public.people WHERE id = 500");
     let ran = live(&place, &database, &["latest", "live", "-o", "json"]);
     assert_eq!(ran.code, 4, "{ran:?}");
     let document = ran.json();
@@ -167,7 +167,7 @@ fn data_names_the_keys_of_rows() {
     let before = snapshot(&place, &database);
     database.sql(
         r#"DELETE FROM public.composite WHERE a = 3; UPDATE public.composite SET v = 'w' WHERE a = 4;
-           INSERT INTO public.composite VALUES (900, E'tab\t', 'new'); DELETE FROM public.people WHERE id <= 30;
+           INSERT INTO public.composite VALUES (900, E'tab\t', 'new'); DELETE FROM public.people WHERE id > 470;
            DELETE FROM public.no_key WHERE v = 'x'; INSERT INTO public.no_key VALUES ('x'), ('z'), ('z')"#,
     );
     let now = live(&place, &database, &["latest", "live", "--data", "-o", "json"]);
@@ -197,7 +197,7 @@ fn data_names_the_keys_of_rows() {
     let text = offline(&place, &before, &after, &["--data"]).stdout;
     for part in [
         "left:  comprehensive_backup_",
-        "removed 30: id = 1, 2, 3,",
+        "removed 30: id = 471, 472, 473,",
         "added 1: B \"x, a = (tab\\u{9}, 900)",
         "no primary key: 1 row only on the left, 2 rows only on the right",
         "different: 3 tables with other rows",

@@ -9,6 +9,7 @@ use std::path::Path;
 use cli_support::Place;
 
 const VERBS: [&str; 15] = [
+const VERBS: [&str; 13] = [
     "",
     "create",
     "list",
@@ -18,6 +19,7 @@ const VERBS: [&str; 15] = [
     "restore",
     "undo",
     "guard",
+    "diff",
     "doctor",
     "config",
     "config show",

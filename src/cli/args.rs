@@ -260,14 +260,15 @@ pub enum VerifyLevel {
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
-  stacksnap diff BEFORE_MIGRATION live --schema     what did the migration do to the objects?
-  stacksnap diff latest live --security             is anything more open than it was?
-  stacksnap diff 20260129 20260130 --data           which rows came, went and changed? No server is needed
+  stacksnap diff BEFORE_MIGRATION live --schema   what did the migration do to the objects?
+  stacksnap diff latest live --security           is anything more open than it was?
+  stacksnap diff 20260129 20260130 --data         which rows came, went, changed? Needs no server
 
-Without an option: objects, and the rows and fingerprint of each table. With 'live' that reads every row of
-the database once; nothing is written. In the text, - is only on the left, + only on the right, ~ differs.
+Without an option: objects, and the rows and fingerprint of each table. With 'live' that reads
+every row of the database once; nothing is written. In the text, - is only on the left, + only on
+the right, ~ differs.
 
-Ends with 0 when both are equal, with 4 when they differ, with 13 when a snapshot is damaged.";
+Ends with 0 when both are equal, 4 when they differ, 13 when a snapshot is damaged.";
 
 #[derive(Debug, Args)]
 #[command(after_help = DIFF_EXAMPLES)]

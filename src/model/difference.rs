@@ -52,6 +52,8 @@ pub struct ObjectDifference {
     pub right: Option<String>,
     pub owner_left: Option<String>,
     pub owner_right: Option<String>,
+    /// The extension that it is a member of, on either side.
+    pub extension: Option<String>,
     /// For a missing object: the extra one that seems to be the same under another name. A hint, no proof.
     pub renamed_to: Option<String>,
     /// Why it is less (or more) than it looks, in a sentence.
@@ -129,6 +131,10 @@ pub fn compare(left: &[CatalogObject], right: &[CatalogObject], rules: &Rules) -
         pairs.into_iter().map(|pair| (difference(&pair, rules, &moved), pair)).collect();
     lineage::mark(&mut found, rules.same_database);
     let mut differences: Vec<ObjectDifference> = found.into_iter().map(|(difference, _)| difference).collect();
+    if rules.across_majors {
+        versions::mark_parts_of_foreign_keys(&mut differences);
+    }
+    with_their_extension(&mut differences);
     differences.sort_by(|a, b| {
         let key = |d: &ObjectDifference| (d.severity, d.kind.clone(), d.identity.clone(), d.change);
         key(a).cmp(&key(b))
@@ -210,8 +216,27 @@ fn difference(pair: &Pair<'_>, rules: &Rules, moved: &BTreeSet<&str>) -> ObjectD
         right: right.map(|o| o.definition.clone()),
         owner_left: owner_left.map(str::to_string),
         owner_right: owner_right.map(str::to_string),
+        extension: left.and_then(|o| o.extension.clone()).or_else(|| right.and_then(|o| o.extension.clone())),
         renamed_to: None,
         note,
+    }
+}
+
+/// Members of an extension that one side lacks come and go with it: their grants are no news of their own.
+fn with_their_extension(differences: &mut [ObjectDifference]) {
+    let one_sided = differences.iter().filter(|d| d.kind == "EXTENSION" && d.change != Change::Differs);
+    let gone: BTreeSet<(Change, String)> =
+        one_sided.map(|d| (d.change, d.identity.trim_matches('"').to_string())).collect();
+    for difference in differences.iter_mut().filter(|d| d.change != Change::Differs) {
+        let Some(extension) = difference.extension.clone() else { continue };
+        if gone.contains(&(difference.change, extension.clone())) {
+            if difference.kind == "ACL" {
+                difference.severity = Severity::Structure;
+            }
+            difference
+                .note
+                .get_or_insert(format!("a member of the extension {extension}, which is there on one side only"));
+        }
     }
 }
 

@@ -30,7 +30,13 @@ pub fn render(ui: Ui, diff: &Diff) -> String {
         if count > 0 {
             out.push_str(&format!("\n{} ({})\n", ui.paint(color, word), grouped(count)));
             let of = diff.objects.iter().filter(|d| d.severity == severity);
-            of.for_each(|difference| out.push_str(&object(ui, difference)));
+            let (members, shown): (Vec<_>, Vec<_>) =
+                of.partition(|d| ui.verbosity < Verbosity::Verbose && is_member(diff, d));
+            shown.iter().for_each(|difference| out.push_str(&object(ui, difference)));
+            if !members.is_empty() {
+                let count = counted(members.len() as u64, "member", "members");
+                out.push_str(&format!("  … {count} of extensions that are there on one side only (-v shows them)\n"));
+            }
         }
     }
     if !diff.tables.is_empty() {
@@ -46,6 +52,16 @@ pub fn render(ui: Ui, diff: &Diff) -> String {
     out.push('\n');
     out.push_str(&verdict(ui, diff));
     out
+}
+
+/// Does it only follow its extension, which is named itself?
+fn is_member(diff: &Diff, difference: &ObjectDifference) -> bool {
+    let Some(extension) = difference.extension.as_deref().filter(|_| difference.change != Change::Differs) else {
+        return false;
+    };
+    diff.objects
+        .iter()
+        .any(|d| d.kind == "EXTENSION" && d.change == difference.change && d.identity.trim_matches('"') == extension)
 }
 
 fn side(facts: &SideFacts) -> String {
@@ -116,7 +132,7 @@ fn object(ui: Ui, difference: &ObjectDifference) -> String {
         (left, right) if difference.severity == Severity::Security || ui.verbosity == Verbosity::Verbose => {
             lines(left.as_deref().unwrap_or_default(), right.as_deref().unwrap_or_default())
                 .into_iter()
-                .filter(|line| !matches!(line, Line::Removed("") | Line::Added("")))
+                .filter(|line| !matches!(line, Line::Removed("") | Line::Added("") | Line::Kept("")))
                 .collect()
         }
         _ => return out,

@@ -118,7 +118,7 @@ impl Keying {
         scratch.clear();
         // The fields are escaped: a tab cannot be in one.
         for index in &self.indexes {
-            scratch.extend_from_slice(line.split(|b| *b == b'\t').nth(*index).unwrap_or_default());
+            scratch.extend_from_slice(field(line, *index));
             scratch.push(b'\t');
         }
         (hash(scratch), row)
@@ -128,6 +128,15 @@ impl Keying {
         let texts = CopyRow::new(line, self.columns).texts();
         self.indexes.iter().map(|index| texts.get(*index).cloned().flatten()).collect()
     }
+}
+
+/// The raw field at `index`; empty where the line has fewer.
+fn field(mut line: &[u8], index: usize) -> &[u8] {
+    for _ in 0..index {
+        let Some(at) = memchr::memchr(b'\t', line) else { return &[] };
+        line = &line[at + 1..];
+    }
+    &line[..memchr::memchr(b'\t', line).unwrap_or(line.len())]
 }
 
 fn hash(bytes: &[u8]) -> u128 {

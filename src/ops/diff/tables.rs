@@ -102,6 +102,8 @@ pub async fn compare_rows(
             ..of(&record.name, RowChange::Rows)
         };
         if request.depth == Depth::Keys {
+            let message = format!("finding the rows that differ in {}", record.name.plain());
+            monitor.event(Event::Note { message });
             let objects = (&left.inventory.objects[..], &right.inventory().objects[..]);
             match keys::compare_keys(record, objects, (&sources.0, &sources.1), cancel).await? {
                 Ok(found) => difference.keys = Some(found),
