@@ -35,6 +35,7 @@ pub const PARTIAL_SUFFIX: &str = ".partial";
 pub const ROOT_LOCK: &str = ".stacksnap.lock";
 pub const ROOT_STATUS: &str = "status.json";
 pub const ROOT_LOGS_DIR: &str = "logs";
+pub const ROOT_RESTORES_DIR: &str = "restores";
 
 /// `complete_database_with_data.sql`, or `.sql.zst`.
 pub fn readable_sql(compressed: bool) -> String {

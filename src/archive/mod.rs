@@ -15,6 +15,7 @@ pub mod logs;
 pub mod manifest_file;
 pub mod readable;
 pub mod reader;
+pub mod restores;
 pub mod root;
 pub mod seal;
 pub mod sink;

@@ -115,7 +115,9 @@ impl Root {
 
     fn latest(&self, fits: impl Fn(&Manifest) -> bool) -> Result<Option<(SnapshotName, PathBuf, Manifest)>> {
         let sealed = self.entries()?.into_iter().find_map(|entry| match entry.state {
-            EntryState::Sealed(manifest) if fits(&manifest) => Some((entry.name, entry.place, *manifest)),
+            EntryState::Sealed(manifest) if !manifest.is_safety_copy() && fits(&manifest) => {
+                Some((entry.name, entry.place, *manifest))
+            }
             _ => None,
         });
         Ok(sealed)

@@ -62,7 +62,7 @@ pub fn seal(
             .hint(format!("the data is whole in {}", partial.display()))
     })?;
     sync_folder(root)?;
-    if manifest.complete && manifest.kind == SnapshotKind::Full {
+    if manifest.complete && manifest.kind == SnapshotKind::Full && !manifest.is_safety_copy() {
         link(root, LATEST, &name, monitor);
     }
     if let Some(label) = label {

@@ -9,12 +9,17 @@ mod clock;
 mod completions;
 mod config;
 mod create;
+mod diff;
 mod doctor;
+mod guard;
 mod list;
 mod logs;
 mod man;
+mod recovery;
+mod restore;
 mod show;
 mod signals;
+mod undo;
 mod usage;
 mod verify;
 mod version;
@@ -63,7 +68,7 @@ pub fn run() -> u8 {
     let ui = Ui { format: format(cli.globals.output), verbosity: verbosity(&cli.globals), color: !plain };
     let around = Surroundings { environment, ui, globals: cli.globals, raw_args };
     match dispatch(&around, cli.verb) {
-        Ok(ended) => ended.map_or(0, FailureKind::exit_code),
+        Ok(code) => code,
         Err(failure) => {
             error::print(ui, &failure);
             failure.kind.exit_code()
@@ -71,19 +76,25 @@ pub fn run() -> u8 {
     }
 }
 
-fn dispatch(around: &Surroundings, verb: Verb) -> Result<Ended> {
-    match verb {
+fn dispatch(around: &Surroundings, verb: Verb) -> Result<u8> {
+    let ended = match verb {
         Verb::Create(args) => create::run(around, &args),
         Verb::List => list::run(around),
         Verb::Show(args) => show::run(around, &args),
         Verb::Logs(args) => logs::run(around, &args),
         Verb::Verify(args) => verify::run(around, &args),
+        Verb::Restore(args) => restore::run(around, &args),
+        Verb::Undo(args) => undo::run(around, &args),
+        // Its exit code is that of the command that it ran.
+        Verb::Guard(args) => return guard::run(around, &args),
+        Verb::Diff(args) => diff::run(around, &args),
         Verb::Doctor(args) => doctor::run(around, &args),
         Verb::Config(args) => config::run(around, args.action),
         Verb::Completions(args) => completions::run(args.shell),
         Verb::Man => man::run(),
         Verb::Version => version::run(around.ui),
-    }
+    }?;
+    Ok(ended.map_or(0, FailureKind::exit_code))
 }
 
 fn format(output: OutputFormat) -> Format {

@@ -21,7 +21,8 @@ pub struct CatalogObject {
     pub owner: Option<String>,
     /// The extension that it belongs to. Members are recreated by CREATE EXTENSION and are in no dump.
     pub extension: Option<String>,
-    /// Where it stands in the catalogs that were read. None in snapshots of format 1.0.
+    /// Where it stands in the catalogs that were read: its own row, or the row of what it describes or is a part of
+    /// (ACL, COMMENT, ROW SECURITY, …). None where there is no such row, and in snapshots of format 1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
 }
@@ -29,6 +30,7 @@ pub struct CatalogObject {
 /// `pg_depend`'s way to name an object. It ties an object to its entry in the archive, and holds in one database only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Address {
+    /// The catalog's own oid, e.g. 1259 for `pg_class`.
     pub class: u32,
     pub oid: u32,
     /// Column number; 0 for the whole.

@@ -20,7 +20,7 @@ pub struct FormatVersion {
     pub minor: u32,
 }
 
-pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 0 };
+pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 1 };
 
 impl FormatVersion {
     /// Can this program read a snapshot of that format?
@@ -162,7 +162,16 @@ pub struct ChangeMarker {
     pub settings_sha256: String,
 }
 
+/// The tag of a snapshot that was taken of a target before a restore; its value is the restore's id.
+pub const SAFETY_TAG: &str = "stacksnap.safety_of";
+
 impl Manifest {
+    /// Was it taken of a restore's target, to undo that restore? Then it is never the latest snapshot of anything:
+    /// `restore latest`, said twice, must not restore what the first one replaced.
+    pub fn is_safety_copy(&self) -> bool {
+        self.tags.contains_key(SAFETY_TAG)
+    }
+
     /// Rows of all tables.
     pub fn rows_total(&self) -> u64 {
         self.tables.iter().map(|t| t.rows).sum()

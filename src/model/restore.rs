@@ -25,6 +25,38 @@ pub enum RestorePart {
     Migrations,
 }
 
+impl RestorePart {
+    pub const ALL: [Self; 8] = [
+        Self::Users,
+        Self::Roles,
+        Self::Policies,
+        Self::Functions,
+        Self::Encryption,
+        Self::Schema,
+        Self::Data,
+        Self::Migrations,
+    ];
+
+    /// The word for flags, plans and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Roles => "roles",
+            Self::Policies => "policies",
+            Self::Functions => "functions",
+            Self::Encryption => "encryption",
+            Self::Schema => "schema",
+            Self::Data => "data",
+            Self::Migrations => "migrations",
+        }
+    }
+
+    /// Reads a word of `--only`; `None` when there is no such part.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.word() == word)
+    }
+}
+
 /// What happens to rows of `auth` and `storage` that the target has and that differ from the snapshot's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -263,5 +295,11 @@ pub struct RestoreReport {
     pub statements: u64,
     pub rows_loaded: u64,
     pub bytes_loaded: u64,
+    /// What is not there afterwards, as the engine knows it; the proof has its own list.
+    #[serde(default)]
+    pub exceptions: Vec<Exception>,
+    /// What is left to do by hand.
+    #[serde(default)]
+    pub manual: Vec<String>,
     pub proof: Option<Proof>,
 }

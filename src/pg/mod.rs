@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod census;
 pub mod certificate;
 pub mod connect;
+pub mod copy;
 pub mod hints;
 pub mod probe_rls;
 pub mod probes;

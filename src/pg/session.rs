@@ -106,10 +106,31 @@ pub fn failure(error: tokio_postgres::Error, sql: &str) -> Failure {
         sqlstate::ADMIN_SHUTDOWN | sqlstate::CANNOT_CONNECT_NOW => FailureKind::Unreachable,
         _ => FailureKind::Failed,
     };
-    let text = format!("the server refused: {} (SQLSTATE {}) in: {start} …", db.message(), db.code().code());
+    let place = db.where_().and_then(copy_place).map(|place| format!(", at {place}")).unwrap_or_default();
+    let text = format!("the server refused: {} (SQLSTATE {}) in: {start} …{place}", db.message(), db.code().code());
     let failure = Failure::msg(kind, text);
     match db.hint() {
         Some(hint) => failure.hint(hint.to_string()),
         None => failure,
+    }
+}
+
+/// The line of an error's CONTEXT that tells where a COPY stood: `COPY t, line 3, column x`. What follows is the
+/// row or the value itself, which may be a secret: it is cut off.
+fn copy_place(context: &str) -> Option<&str> {
+    let line = context.lines().find(|line| line.starts_with("COPY "))?;
+    Some(line.split(": ").next().unwrap_or(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::copy_place;
+
+    #[test]
+    fn the_place_in_a_copy_without_the_row() {
+        let context = "SQL function \"f\"\nCOPY users, line 3, column age: \"secret: 7\"\nmore";
+        assert_eq!(copy_place(context), Some("COPY users, line 3, column age"));
+        assert_eq!(copy_place("COPY users, line 3: \"1\thash\""), Some("COPY users, line 3"));
+        assert_eq!(copy_place("PL/pgSQL function f() line 3"), None);
     }
 }

@@ -2,13 +2,29 @@
 //!
 //! Invariant: best effort; where the system refuses (a container without the right), the run goes on.
 
-use rustix::process::{Resource, Rlimit};
+use std::sync::OnceLock;
+
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, umask};
+
+/// The mask that this process was started with.
+static ORIGINAL_UMASK: OnceLock<Mode> = OnceLock::new();
 
 /// Files are private unless said otherwise, and no core dump shows what was in memory.
 pub fn harden() {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let original = umask(Mode::from_raw_mode(0o077));
+    let _ = ORIGINAL_UMASK.set(original);
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let _ = rustix::process::setrlimit(Resource::Core, none);
+}
+
+/// Starts something that is to have the user's own mask. No other thread may write files meanwhile.
+pub fn with_original_umask<T>(start: impl FnOnce() -> T) -> T {
+    let Some(original) = ORIGINAL_UMASK.get() else { return start() };
+    let ours = umask(*original);
+    let started = start();
+    umask(ours);
+    started
 }
 
 /// Leaves the terminal and its signals: a session and a process group of its own.

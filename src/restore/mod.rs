@@ -4,11 +4,39 @@
 //! the caller has verified; statements go over the protocol, never through psql; no error is passed over in silence.
 //! It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
 
+pub mod converge;
+pub mod creation;
+pub mod delta;
+pub mod drop;
+mod execute;
+pub mod files;
+pub mod identity;
+pub mod large_objects;
+pub mod load;
+mod merge;
+mod parallel;
+mod plan;
+pub mod pool;
+pub mod replace;
+mod roles;
+pub mod rows;
+mod runner;
+pub mod scope;
+mod settle;
+pub mod entries;
+#[cfg(test)]
+mod entries_tests;
+mod entry_class;
+mod entry_names;
+pub mod entry_sql;
 pub mod source;
+mod state;
+pub mod stubs;
+mod tables;
 
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
-use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::failure::Result;
 use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, RestoreRequest};
 use crate::monitor::Monitor;
 use source::SnapshotSource;
@@ -33,12 +61,19 @@ pub struct Done {
 
 impl Engine<'_> {
     /// Examines the target and says what a restore would do. Writes nothing.
+    ///
+    /// # Errors
+    /// `NotConfirmed` for a target that must not be written to, `Denied` for rights that are lacking, and what the
+    /// server says.
     pub async fn plan(&self) -> Result<RestorePlan> {
-        Err(Failure::msg(FailureKind::Failed, "under construction"))
+        plan::plan(self).await
     }
 
     /// Does what the plan says, or ends with the target as it was (one transaction) or as `undo` can mend it.
-    pub async fn execute(&self, _plan: &ConfirmedPlan) -> Result<Done> {
-        Err(Failure::msg(FailureKind::Failed, "under construction"))
+    ///
+    /// # Errors
+    /// `NotConfirmed` when the target is not the plan's, else the first thing that could not be done.
+    pub async fn execute(&self, plan: &ConfirmedPlan) -> Result<Done> {
+        execute::execute(self, plan).await
     }
 }

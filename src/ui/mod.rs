@@ -5,14 +5,18 @@
 
 pub mod bars;
 pub mod checks;
+pub mod diff;
 pub mod error;
 pub mod gaps;
 pub mod lines;
 pub mod ndjson;
 pub mod out;
+pub mod prompt;
 pub mod report;
+pub mod restore;
 pub mod screen;
 pub mod snapshots;
 pub mod table;
 pub mod text;
+pub mod text_diff;
 pub mod verification;

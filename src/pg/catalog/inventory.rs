@@ -5,10 +5,11 @@
 //! from `pg_get_functiondef` (facts 5). A role that may not read verifiers gets the rest.
 
 use futures_util::future::try_join_all;
+use tokio_postgres::Row;
 
 use super::{NO_JIT, get, query, tables};
 use crate::model::failure::Result;
-use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::name::QualifiedName;
 use crate::pg::session::Session;
 
@@ -38,6 +39,8 @@ const QUERIES: &[&str] = &[
 ];
 const ROLES: &str = include_str!("../sql/inventory_roles.sql");
 const SEQUENCES: &str = include_str!("../sql/sequence_values.sql");
+/// `'pg_class'::regclass::oid`, which never changes.
+const PG_CLASS: u32 = 1259;
 /// The planner's time grows with the square of this.
 const SEQUENCES_PER_QUERY: usize = 50;
 
@@ -63,12 +66,19 @@ pub(super) async fn objects(session: &Session) -> Result<Vec<CatalogObject>> {
             definition: get::<Option<String>>(row, 3)?.unwrap_or_default(),
             owner: get(row, 4)?,
             extension: get(row, 5)?,
-            address: None,
+            address: address(row)?,
         });
     }
     objects.extend(sequence_values(session).await?);
     objects.sort();
     Ok(objects)
+}
+
+/// Columns 7 to 9: what pg_dump writes into its entry for the object (class and oid), and the column's number.
+fn address(row: &Row) -> Result<Option<Address>> {
+    let (class, oid): (Option<u32>, Option<u32>) = (get(row, 6)?, get(row, 7)?);
+    let sub = get(row, 8)?;
+    Ok(class.zip(oid).map(|(class, oid)| Address { class, oid, sub }))
 }
 
 /// Verifiers are told by their sha256 where this role may read them.
@@ -98,7 +108,7 @@ async fn sequence_values(session: &Session) -> Result<Vec<CatalogObject>> {
             definition: value.clone().unwrap_or_else(|| "not readable".to_string()),
             owner: None,
             extension: get(&row, 5)?,
-            address: None,
+            address: Some(Address { class: PG_CLASS, oid: get(&row, 6)?, sub: 0 }),
         };
         if value.is_none() && readable { unread.push((name, object)) } else { found.push(object) }
     }

@@ -5,6 +5,7 @@
 
 pub mod coverage;
 pub mod coverage_compare;
+pub mod dependents;
 pub mod drift;
 pub mod inventory;
 pub mod marker;
@@ -12,6 +13,7 @@ pub mod privileges;
 pub mod source;
 pub mod surroundings;
 pub mod tables;
+pub mod target;
 mod versioned;
 
 use super::session::Session;

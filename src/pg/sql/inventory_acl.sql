@@ -8,7 +8,7 @@ WITH o AS (
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     UNION ALL
-    SELECT 'pg_class'::regclass, c.oid, 0, n.nspname, format('COLUMN %I.%I.%I', n.nspname, c.relname, a.attname), a.attacl
+    SELECT 'pg_class'::regclass, c.oid, a.attnum, n.nspname, format('COLUMN %I.%I.%I', n.nspname, c.relname, a.attname), a.attacl
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE a.attacl IS NOT NULL AND NOT a.attisdropped AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     UNION ALL
@@ -65,19 +65,19 @@ WITH o AS (
     SELECT 'pg_parameter_acl'::regclass, a.oid, 0, NULL, format('PARAMETER %I', a.parname), a.paracl FROM pg_parameter_acl a
     /*else*/ /*end*/
 ), grants AS (
-    SELECT o.classid, o.oid, o.nspname, o.name, g.grantee, g.grantor,
+    SELECT o.classid, o.oid, o.sub, o.nspname, o.name, g.grantee, g.grantor,
            string_agg(g.privilege_type || CASE WHEN g.is_grantable THEN '*' ELSE '' END, ',' ORDER BY g.privilege_type) AS privileges
     FROM o LEFT JOIN LATERAL aclexplode(o.acl) g ON true
-    GROUP BY o.classid, o.oid, o.nspname, o.name, g.grantee, g.grantor
+    GROUP BY o.classid, o.oid, o.sub, o.nspname, o.name, g.grantee, g.grantor
 )
 SELECT 'ACL'::text, g.nspname::text, g.name,
        coalesce(string_agg(CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(ee.rolname) END || '=' || g.privileges
                            || '/' || quote_ident(er.rolname), E'\n'
                            ORDER BY g.grantee <> 0, ee.rolname, er.rolname), ''),
-       NULL::text, min(e.extname)::text
+       NULL::text, min(e.extname)::text, g.classid::oid, g.oid, g.sub
 FROM grants g
 LEFT JOIN pg_roles ee ON ee.oid = g.grantee
 LEFT JOIN pg_roles er ON er.oid = g.grantor
 LEFT JOIN pg_depend x ON x.classid = g.classid AND x.objid = g.oid AND x.objsubid = 0 AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
-GROUP BY g.classid, g.oid, g.nspname, g.name
+GROUP BY g.classid, g.oid, g.sub, g.nspname, g.name

@@ -17,7 +17,7 @@ WITH c AS (
 SELECT c.kind, i.schema,
        concat_ws(' ', coalesce(CASE i.type WHEN 'database' THEN 'database' ELSE i.type || ' ' || i.identity END, 'oid ' || c.objoid),
                  'by ' || c.provider),
-       c.text, NULL::text, e.extname::text
+       c.text, NULL::text, e.extname::text, c.classoid, c.objoid, c.objsubid
 FROM c
 CROSS JOIN LATERAL pg_identify_object(c.classoid, c.objoid, c.objsubid) i
 LEFT JOIN pg_depend x ON x.classid = c.classoid AND x.objid = c.objoid AND x.objsubid = 0 AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass

@@ -12,7 +12,7 @@ SELECT CASE k.contype WHEN 'f' THEN 'FK CONSTRAINT' WHEN 'c' THEN 'CHECK CONSTRA
            CASE WHEN i.indisclustered THEN 'CLUSTERED' END,
            CASE WHEN i.indisreplident THEN 'REPLICA IDENTITY' END,
            'RI TRIGGERS ' || ri.states),
-       NULL::text, e.extname::text
+       NULL::text, e.extname::text, 'pg_constraint'::regclass::oid, k.oid, 0
 FROM pg_constraint k
 JOIN pg_namespace n ON n.oid = k.connamespace
 LEFT JOIN pg_class c ON c.oid = k.conrelid

@@ -8,7 +8,7 @@ SELECT 'DEFAULT ACL'::text, n.nspname::text,
                           string_agg(a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END, ',' ORDER BY a.privilege_type),
                           (SELECT quote_ident(x.rolname) FROM pg_roles x WHERE x.oid = a.grantor)) AS line
             FROM aclexplode(d.defaclacl) a GROUP BY a.grantee, a.grantor) g), ''),
-       r.rolname::text, NULL::text
+       r.rolname::text, NULL::text, 'pg_default_acl'::regclass::oid, d.oid, 0
 FROM pg_default_acl d
 LEFT JOIN pg_roles r ON r.oid = d.defaclrole
 LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace

@@ -31,7 +31,7 @@ SELECT CASE p.prokind WHEN 'a' THEN 'AGGREGATE' WHEN 'p' THEN 'PROCEDURE' ELSE '
                 FROM unnest(p.proconfig) WITH ORDINALITY u(s, rank)),
                'AS', quote_literal(p.probin), E'\n' || /*pg14+*/ coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) /*else*/ p.prosrc /*end*/)
        END,
-       r.rolname::text, e.extname::text
+       r.rolname::text, e.extname::text, 'pg_proc'::regclass::oid, p.oid, 0
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang

@@ -18,10 +18,11 @@ SELECT 'INDEX'::text, i.nspname::text, i.name,
            'TABLESPACE ' || (SELECT quote_ident(s.spcname) FROM pg_tablespace s WHERE s.oid = i.reltablespace),
            (SELECT 'STATISTICS ' || string_agg(a.attnum || '=' || a.attstattarget, ',' ORDER BY a.attnum)
             FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0)),
-       NULL::text, i.extname::text
+       NULL::text, i.extname::text, 'pg_class'::regclass::oid, i.indexrelid, 0
 FROM i WHERE NOT i.made
 UNION ALL
-SELECT 'INDEX ATTACH', i.nspname, i.name, format('PARTITION OF %I.%I', pn.nspname, p.relname), NULL, i.extname
+SELECT 'INDEX ATTACH', i.nspname, i.name, format('PARTITION OF %I.%I', pn.nspname, p.relname), NULL, i.extname,
+       'pg_class'::regclass::oid, i.indexrelid, 0
 FROM i
 JOIN pg_inherits h ON h.inhrelid = i.indexrelid
 JOIN pg_class p ON p.oid = h.inhparent

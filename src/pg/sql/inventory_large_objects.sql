@@ -4,8 +4,10 @@ WITH l AS (
     SELECT l.oid, r.rolname, count(*) OVER () AS everything
     FROM pg_largeobject_metadata l LEFT JOIN pg_roles r ON r.oid = l.lomowner
 )
-SELECT 'BLOB'::text, NULL::text, l.oid::text, ''::text, l.rolname::text, NULL::text FROM l WHERE l.everything <= 10000
+SELECT 'BLOB'::text, NULL::text, l.oid::text, ''::text, l.rolname::text, NULL::text,
+       'pg_largeobject'::regclass::oid, l.oid, 0
+FROM l WHERE l.everything <= 10000
 UNION ALL
 SELECT 'BLOB', NULL, 'large objects of ' || quote_ident(l.rolname),
-       format('%s, sum %s', count(*), sum(hashtextextended(l.oid::text, 0))), l.rolname, NULL
+       format('%s, sum %s', count(*), sum(hashtextextended(l.oid::text, 0))), l.rolname, NULL, NULL, NULL, 0
 FROM l WHERE l.everything > 10000 GROUP BY l.rolname

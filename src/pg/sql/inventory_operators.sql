@@ -37,7 +37,8 @@ WITH o AS (
     SELECT 'ACCESS METHOD', 'pg_am'::regclass, a.oid, NULL, NULL, concat_ws(' ', a.amtype, a.amhandler::text)
     FROM pg_am a WHERE a.oid >= 16384
 )
-SELECT o.kind, o.nspname::text, coalesce(i.identity, 'oid ' || o.oid), o.definition, r.rolname::text, e.extname::text
+SELECT o.kind, o.nspname::text, coalesce(i.identity, 'oid ' || o.oid), o.definition, r.rolname::text, e.extname::text,
+       o.classid::oid, o.oid, 0
 FROM o
 CROSS JOIN LATERAL pg_identify_object(o.classid, o.oid, 0) i
 LEFT JOIN pg_roles r ON r.oid = o.owner

@@ -8,7 +8,7 @@ SELECT 'POLICY'::text, n.nspname::text, format('%I on %I.%I', p.polname, n.nspna
                      FROM unnest(p.polroles) o(oid) LEFT JOIN pg_roles r ON r.oid = o.oid),
            'USING (' || pg_get_expr(p.polqual, p.polrelid) || ')',
            'WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')'),
-       NULL::text, e.extname::text
+       NULL::text, e.extname::text, 'pg_policy'::regclass::oid, p.oid, 0
 FROM pg_policy p
 JOIN pg_class c ON c.oid = p.polrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -1,6 +1,7 @@
 -- Publications, what they publish, subscriptions (their connection string is a secret), event triggers.
 SELECT 'PUBLICATION'::text, NULL::text, quote_ident(p.pubname),
-       (to_jsonb(p) - ARRAY['oid', 'pubname', 'pubowner'])::text, r.rolname::text, e.extname::text
+       (to_jsonb(p) - ARRAY['oid', 'pubname', 'pubowner'])::text, r.rolname::text, e.extname::text,
+       'pg_publication'::regclass::oid, p.oid, 0
 FROM pg_publication p
 LEFT JOIN pg_roles r ON r.oid = p.pubowner
 LEFT JOIN pg_depend x ON x.classid = 'pg_publication'::regclass AND x.objid = p.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
@@ -11,14 +12,15 @@ SELECT 'PUBLICATION TABLE', n.nspname, format('%I.%I in publication %I', n.nspna
            'COLUMNS (' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.rank)
                            FROM unnest(m.prattrs::int2[]) WITH ORDINALITY k(attnum, rank)
                            JOIN pg_attribute a ON a.attrelid = m.prrelid AND a.attnum = k.attnum) || ')') /*else*/ '' /*end*/,
-       NULL, NULL
+       NULL, NULL, 'pg_publication_rel'::regclass::oid, m.oid, 0
 FROM pg_publication_rel m
 JOIN pg_publication p ON p.oid = m.prpubid
 JOIN pg_class c ON c.oid = m.prrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 /*pg15+*/
 UNION ALL
-SELECT 'PUBLICATION TABLES IN SCHEMA', n.nspname, format('%I in publication %I', n.nspname, p.pubname), '', NULL, NULL
+SELECT 'PUBLICATION TABLES IN SCHEMA', n.nspname, format('%I in publication %I', n.nspname, p.pubname), '', NULL, NULL,
+       'pg_publication_namespace'::regclass::oid, m.oid, 0
 FROM pg_publication_namespace m
 JOIN pg_publication p ON p.oid = m.pnpubid
 JOIN pg_namespace n ON n.oid = m.pnnspid
@@ -27,7 +29,7 @@ UNION ALL
 SELECT 'SUBSCRIPTION', NULL, quote_ident(s.subname),
        concat_ws(' ', CASE WHEN s.subenabled THEN 'ENABLED' ELSE 'DISABLED' END, 'PUBLICATIONS',
            array_to_string(s.subpublications, ','), 'SLOT ' || s.subslotname, 'SYNCHRONOUS_COMMIT ' || s.subsynccommit),
-       r.rolname, NULL
+       r.rolname, NULL, 'pg_subscription'::regclass::oid, s.oid, 0
 FROM pg_subscription s
 LEFT JOIN pg_roles r ON r.oid = s.subowner
 WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
@@ -36,7 +38,7 @@ SELECT 'EVENT TRIGGER', NULL, quote_ident(t.evtname),
        concat_ws(' ', 'ON', t.evtevent, 'TAGS ' || array_to_string(t.evttags, ','),
            'EXECUTE FUNCTION', t.evtfoid::regprocedure::text,
            CASE t.evtenabled WHEN 'D' THEN 'DISABLED' WHEN 'A' THEN 'ENABLED ALWAYS' WHEN 'R' THEN 'ENABLED REPLICA' END),
-       r.rolname, e.extname
+       r.rolname, e.extname, 'pg_event_trigger'::regclass::oid, t.oid, 0
 FROM pg_event_trigger t
 LEFT JOIN pg_roles r ON r.oid = t.evtowner
 LEFT JOIN pg_depend x ON x.classid = 'pg_event_trigger'::regclass AND x.objid = t.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass

@@ -11,13 +11,15 @@ WITH role AS (
     FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) u(pair)
     WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
 )
-SELECT 'ROLE'::text, NULL::text, quote_ident(r.rolname), r.definition, NULL::text, NULL::text
+SELECT 'ROLE'::text, NULL::text, quote_ident(r.rolname), r.definition, NULL::text, NULL::text,
+       'pg_authid'::regclass::oid, r.oid, 0
 FROM role r WHERE r.oid >= 16384 OR r.rolname !~ '^pg_'
 UNION ALL
 SELECT 'ROLE MEMBERSHIP', NULL, format('%I in %I%s', m.rolname, g.rolname, coalesce(' by ' || quote_ident(b.rolname), '')),
        concat_ws(' ', CASE WHEN k.admin_option THEN 'WITH ADMIN' END,
            /*pg16+*/ CASE WHEN k.inherit_option THEN 'INHERIT' END /*else*/ NULL /*end*/,
-           /*pg16+*/ CASE WHEN k.set_option THEN 'SET' END /*else*/ NULL /*end*/), NULL, NULL
+           /*pg16+*/ CASE WHEN k.set_option THEN 'SET' END /*else*/ NULL /*end*/), NULL, NULL,
+       NULL, NULL, 0
 FROM pg_auth_members k
 LEFT JOIN pg_roles m ON m.oid = k.member LEFT JOIN pg_roles g ON g.oid = k.roleid LEFT JOIN pg_roles b ON b.oid = k.grantor
 WHERE NOT (k.roleid < 16384 AND k.member < 16384 AND k.member <> 10)
@@ -26,12 +28,14 @@ SELECT CASE WHEN s.setrole = 0 THEN 'DATABASE SETTING' ELSE 'ROLE SETTING' END, 
        concat_ws(' ', 'role ' || quote_ident(r.rolname), CASE WHEN s.setdatabase <> 0 THEN 'in this database' END, s.name),
        CASE WHEN s.name ~* '(secret|token|key|password|passwd|credential|jwt)' OR s.pair ~ 'eyJ[A-Za-z0-9_-]{8,}'
             THEN 'sha256:' || encode(sha256(convert_to(s.pair, 'UTF8')), 'hex')
-            ELSE substr(s.pair, length(s.name) + 2) END, NULL, NULL
+            ELSE substr(s.pair, length(s.name) + 2) END, NULL, NULL,
+       CASE WHEN s.setrole <> 0 THEN 'pg_authid'::regclass WHEN s.setdatabase <> 0 THEN 'pg_database'::regclass END,
+       coalesce(nullif(s.setrole, 0), nullif(s.setdatabase, 0)), 0
 FROM setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
 UNION ALL
 SELECT 'DATABASE', NULL, 'database',
        concat_ws(' ', 'ENCODING', pg_encoding_to_char(d.encoding), 'TABLESPACE', t.spcname,
            (to_jsonb(d) - ARRAY['oid', 'datname', 'datdba', 'encoding', 'datlastsysoid', 'datfrozenxid', 'datminmxid',
-                                'dattablespace', 'datacl', 'datcollversion'])::text), o.rolname, NULL
+                                'dattablespace', 'datacl', 'datcollversion'])::text), o.rolname, NULL, 'pg_database'::regclass::oid, d.oid, 0
 FROM pg_database d LEFT JOIN pg_roles o ON o.oid = d.datdba LEFT JOIN pg_tablespace t ON t.oid = d.dattablespace
 WHERE d.datname = current_database()

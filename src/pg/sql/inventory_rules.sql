@@ -2,7 +2,7 @@
 SELECT 'RULE'::text, n.nspname::text, format('%I on %I.%I', w.rulename, n.nspname, c.relname),
        concat_ws(' ', pg_get_ruledef(w.oid),
            CASE w.ev_enabled WHEN 'D' THEN 'DISABLED' WHEN 'A' THEN 'ENABLED ALWAYS' WHEN 'R' THEN 'ENABLED REPLICA' END),
-       NULL::text, e.extname::text
+       NULL::text, e.extname::text, 'pg_rewrite'::regclass::oid, w.oid, 0
 FROM pg_rewrite w
 JOIN pg_class c ON c.oid = w.ev_class
 JOIN pg_namespace n ON n.oid = c.relnamespace

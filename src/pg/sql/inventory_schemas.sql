@@ -1,5 +1,5 @@
 -- Schemas that are not the server's own.
-SELECT 'SCHEMA'::text, n.nspname::text, quote_ident(n.nspname), 'CREATE SCHEMA'::text, r.rolname::text, e.extname::text
+SELECT 'SCHEMA'::text, n.nspname::text, quote_ident(n.nspname), 'CREATE SCHEMA'::text, r.rolname::text, e.extname::text, 'pg_namespace'::regclass::oid, n.oid, 0
 FROM pg_namespace n
 LEFT JOIN pg_roles r ON r.oid = n.nspowner
 LEFT JOIN pg_depend x ON x.classid = 'pg_namespace'::regclass AND x.objid = n.oid AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass

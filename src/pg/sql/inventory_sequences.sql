@@ -6,7 +6,7 @@ SELECT 'SEQUENCE'::text, n.nspname::text, format('%I.%I', n.nspname, c.relname),
            CASE WHEN s.seqcycle THEN 'CYCLE' END,
            CASE WHEN o.objid IS NOT NULL THEN format('%s %I.%I.%I', CASE o.deptype WHEN 'i' THEN 'IDENTITY OF' ELSE 'OWNED BY' END,
                   tn.nspname, t.relname, a.attname) END),
-       r.rolname::text, e.extname::text
+       r.rolname::text, e.extname::text, 'pg_class'::regclass::oid, c.oid, 0
 FROM pg_sequence s
 JOIN pg_class c ON c.oid = s.seqrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -11,7 +11,7 @@ WITH t AS (
 )
 SELECT 'TABLE ATTACH'::text, t.nspname::text, t.name,
        format('PARTITION OF %I.%I %s', pn.nspname, p.relname, pg_get_expr(t.relpartbound, t.oid)),
-       NULL::text, t.extname::text
+       NULL::text, t.extname::text, 'pg_class'::regclass::oid, t.oid, 0
 FROM t
 JOIN pg_inherits i ON i.inhrelid = t.oid
 JOIN pg_class p ON p.oid = i.inhparent
@@ -21,5 +21,5 @@ UNION ALL
 SELECT 'ROW SECURITY', t.nspname, t.name,
        CASE WHEN t.relrowsecurity THEN 'ENABLE' ELSE 'DISABLE' END
        || CASE WHEN t.relforcerowsecurity THEN ', FORCE' ELSE '' END,
-       NULL, t.extname
+       NULL, t.extname, 'pg_class'::regclass::oid, t.oid, 0
 FROM t WHERE t.relrowsecurity OR t.relforcerowsecurity

@@ -47,7 +47,7 @@ SELECT CASE c.relkind WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
            'SERVER ' || quote_ident(fs.srvname),
            CASE WHEN ft.ftoptions IS NOT NULL THEN
                'OPTIONS sha256:' || encode(sha256(convert_to(ft.ftoptions::text, 'UTF8')), 'hex') END),
-       r.rolname::text, e.extname::text
+       r.rolname::text, e.extname::text, 'pg_class'::regclass::oid, c.oid, 0
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN line l ON l.attrelid = c.oid

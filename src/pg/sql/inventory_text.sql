@@ -1,7 +1,7 @@
 -- Collations, conversions and text search.
 WITH o AS (
     SELECT 'COLLATION'::text AS kind, 'pg_collation'::regclass AS classid, c.oid, c.collnamespace AS nsp, c.collowner AS owner,
-           (to_jsonb(c) - ARRAY['oid', 'collname', 'collnamespace', 'collowner', 'collversion'])::text AS definition
+           (to_jsonb(c) - ARRAY['oid', 'collname', 'collnamespace', 'collowner', 'collversion', 'collencoding'])::text AS definition
     FROM pg_collation c
     UNION ALL
     SELECT 'CONVERSION', 'pg_conversion'::regclass, c.oid, c.connamespace, c.conowner,
@@ -31,7 +31,8 @@ WITH o AS (
                 JOIN pg_namespace dn ON dn.oid = d.dictnamespace WHERE m.mapcfg = c.oid))
     FROM pg_ts_config c
 )
-SELECT o.kind, n.nspname::text, coalesce(i.identity, 'oid ' || o.oid), o.definition, r.rolname::text, e.extname::text
+SELECT o.kind, n.nspname::text, coalesce(i.identity, 'oid ' || o.oid), o.definition, r.rolname::text, e.extname::text,
+       o.classid::oid, o.oid, 0
 FROM o
 JOIN pg_namespace n ON n.oid = o.nsp
 CROSS JOIN LATERAL pg_identify_object(o.classid, o.oid, 0) i

@@ -8,7 +8,7 @@ SELECT 'TRIGGER'::text, n.nspname::text, format('%I on %I.%I', g.tgname, n.nspna
                 ELSE d.def END,
            CASE g.tgenabled WHEN 'D' THEN 'DISABLED' WHEN 'A' THEN 'ENABLED ALWAYS' WHEN 'R' THEN 'ENABLED REPLICA' END,
            /*pg13+*/ CASE WHEN g.tgparentid <> 0 THEN 'OF A PARTITIONED PARENT' END /*else*/ NULL /*end*/),
-       NULL::text, e.extname::text
+       NULL::text, e.extname::text, 'pg_trigger'::regclass::oid, g.oid, 0
 FROM pg_trigger g
 JOIN pg_class c ON c.oid = g.tgrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -28,7 +28,7 @@ SELECT CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, n.nspname::text, f
                 'COLLATABLE', t.typcollation <> 0, 'ELEMENT ' || CASE WHEN t.typelem <> 0 THEN format_type(t.typelem, NULL) END,
                 'DEFAULT ' || t.typdefault)
        END,
-       r.rolname::text, e.extname::text
+       r.rolname::text, e.extname::text, 'pg_type'::regclass::oid, t.oid, 0
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_class c ON c.oid = t.typrelid

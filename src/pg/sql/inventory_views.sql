@@ -10,7 +10,7 @@ SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END,
            'AS', pg_get_viewdef(c.oid),
            CASE WHEN c.relkind = 'm' THEN CASE WHEN c.relispopulated THEN 'WITH DATA' ELSE 'WITH NO DATA' END END,
            'TABLESPACE ' || quote_ident(ts.spcname)),
-       r.rolname::text, e.extname::text
+       r.rolname::text, e.extname::text, 'pg_class'::regclass::oid, c.oid, 0
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_roles r ON r.oid = c.relowner

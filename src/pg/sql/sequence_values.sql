@@ -3,7 +3,7 @@ SELECT n.nspname::text, c.relname::text, v.readable AND NOT v.elsewhere,
        /*pg18+*/ (SELECT format('%s, %s', g.last_value, CASE WHEN g.is_called THEN 'true' ELSE 'false' END)
                   FROM pg_get_sequence_data(c.oid) g WHERE v.readable AND g.last_value IS NOT NULL)
        /*else*/ CASE WHEN v.readable AND NOT v.elsewhere THEN pg_sequence_last_value(c.oid) || ', true' END /*end*/,
-       format('%I.%I', n.nspname, c.relname), e.extname::text
+       format('%I.%I', n.nspname, c.relname), e.extname::text, c.oid
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (SELECT has_sequence_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS readable,

@@ -1,0 +1,57 @@
+//! `stacksnap restore SNAP --to URL`
+//!
+//! Invariant: the target comes from `--to` alone, never from the environment's own variables, `.env` or the
+//! configuration.
+
+use super::args::{AuthRows, RestoreArgs, Sessions};
+use super::recovery::{self, Order};
+use super::{Ended, Surroundings, clock, wiring};
+use crate::archive::root::Root;
+use crate::config::Settings;
+use crate::model::failure::Result;
+use crate::model::restore::{ConflictPolicy, RestoreRequest};
+use crate::ops::recover::Options;
+
+pub fn run(around: &Surroundings, args: &RestoreArgs) -> Result<Ended> {
+    let settings = wiring::settings(around.ui, &recovery::inputs(around, &args.how))?;
+    let target = recovery::target(around, &args.target.to)?;
+    let root = Root::new(settings.root.clone());
+    let order = Order {
+        verb: "restore",
+        place: root.resolve(&args.snapshot)?,
+        target,
+        request: request(args, &settings),
+        settings,
+        options: Options {
+            safety_snapshot: !args.no_safety_snapshot,
+            proof: !args.how.no_proof,
+            undo_of: None,
+            expected: None,
+        },
+        confirm: args.target.confirm.as_deref(),
+        dry_run: args.target.dry_run,
+        plan_file: args.plan.as_deref(),
+        save_plan: args.save_plan.as_deref(),
+    };
+    recovery::carry(around, &root, &order)
+}
+
+fn request(args: &RestoreArgs, settings: &Settings) -> RestoreRequest {
+    RestoreRequest {
+        now: clock::now(),
+        only: args.only.clone(),
+        tables: args.tables.clone(),
+        into_schema: args.into_schema.clone(),
+        conflicts: match args.auth_rows {
+            AuthRows::Overwrite => ConflictPolicy::Overwrite,
+            AuthRows::Keep => ConflictPolicy::Keep,
+            AuthRows::Abort => ConflictPolicy::Abort,
+        },
+        keep_sessions: args.sessions == Sessions::Keep,
+        activate_jobs: args.activate_jobs,
+        allow_partial: args.allow_partial,
+        replace_other: args.replace_other_project,
+        jobs: recovery::jobs(settings),
+        lock_wait_ms: u64::try_from(settings.lock_wait.as_millis()).unwrap_or(u64::MAX),
+    }
+}

@@ -1,0 +1,47 @@
+//! `stacksnap undo [RESTORE --to URL]`
+//!
+//! Invariant: the record knows the target by marks, not how to reach it: `--to` says that, and the marks are compared.
+
+use serde::Serialize;
+
+use super::args::UndoArgs;
+use super::recovery::{self, Order};
+use super::{Ended, Surroundings, clock, wiring};
+use crate::archive::root::Root;
+use crate::model::failure::Result;
+use crate::ops::undo::{self, Row};
+use crate::ui::{out, restore};
+
+#[derive(Serialize)]
+struct RestoresDocument<'a> {
+    restores: &'a [Row],
+}
+
+pub fn run(around: &Surroundings, args: &UndoArgs) -> Result<Ended> {
+    let settings = wiring::settings(around.ui, &recovery::inputs(around, &args.how))?;
+    let root = Root::new(settings.root.clone());
+    let (Some(id), Some(to)) = (&args.restore, &args.to) else {
+        let rows = undo::list(&root);
+        if around.ui.is_text() {
+            out::data(&restore::list(&rows));
+        } else {
+            around.ui.document("restores", &RestoresDocument { restores: &rows });
+        }
+        return Ok(None);
+    };
+    let target = recovery::target(around, to)?;
+    let found = undo::find(&root, id)?;
+    let order = Order {
+        verb: "undo",
+        place: found.place,
+        target,
+        request: undo::request(clock::now(), recovery::jobs(&settings), settings.lock_wait),
+        settings,
+        options: undo::options(&found.record, args.safety_snapshot, !args.how.no_proof),
+        confirm: args.confirm.as_deref(),
+        dry_run: args.dry_run,
+        plan_file: None,
+        save_plan: None,
+    };
+    recovery::carry(around, &root, &order)
+}

@@ -1,0 +1,141 @@
+//! `guard`: what is decided around a command that may break the database.
+//!
+//! Invariant: the snapshot is taken before the command starts, and a command that cannot be found is said before the
+//! snapshot is taken. A rollback needs a failed command and somebody's word: an answer, `--yes`, or `on-failure`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::config::Settings;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::manifest::Manifest;
+use crate::model::name::visible;
+use crate::model::restore::{RestorePlan, RestoreReport, TargetFacts, TargetKind};
+use crate::proc::foreground::{self, Ending};
+
+/// The label of the snapshot when none is given.
+pub const LABEL: &str = "BEFORE_MIGRATION";
+
+/// `--rollback`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Ask,
+    OnFailure,
+    Never,
+}
+
+/// What to do after the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It succeeded: show what it changed.
+    Keep,
+    RollBack,
+    /// Ask; with the typed name when the project is protected.
+    Ask {
+        typed_name: bool,
+    },
+    /// Show the command that rolls back.
+    Tell,
+}
+
+/// `on-failure` is a word given beforehand, so it counts for a protected project too; `--yes` does not.
+pub fn decide(mode: Mode, succeeded: bool, can_ask: bool, yes: bool, protected: bool) -> Decision {
+    match mode {
+        _ if succeeded => Decision::Keep,
+        Mode::OnFailure => Decision::RollBack,
+        Mode::Never => Decision::Tell,
+        Mode::Ask if yes && !protected => Decision::RollBack,
+        Mode::Ask if can_ask => Decision::Ask { typed_name: protected },
+        Mode::Ask => Decision::Tell,
+    }
+}
+
+/// The command, found.
+#[derive(Debug, Clone)]
+pub struct Command {
+    pub program: PathBuf,
+    pub args: Vec<OsString>,
+}
+
+/// Finds the program of a command line. `NotFound` when it cannot be run.
+pub fn find(words: &[OsString], folders: &[PathBuf], current_dir: &Path) -> Result<Command> {
+    let Some((name, args)) = words.split_first() else {
+        return Err(Failure::msg(FailureKind::Usage, "there is no command after --")
+            .hint("for example: stacksnap guard -- supabase db push"));
+    };
+    let Some(program) = foreground::find(Path::new(name), folders, current_dir) else {
+        let text = format!("there is no program '{}' that can be run", visible(&name.to_string_lossy()));
+        return Err(Failure::msg(FailureKind::NotFound, text).hint(
+            "no snapshot was taken; is it installed, and in a folder of PATH? What needs a shell: -- sh -c '…'",
+        ));
+    };
+    Ok(Command { program, args: args.to_vec() })
+}
+
+/// The settings of the snapshot before the command: every row, since a rollback can bring back only what it holds.
+pub fn settings(settings: &Settings) -> Settings {
+    Settings { exclude_data: Vec::new(), keep_sessions: true, ..settings.clone() }
+}
+
+/// What `guard` has to say.
+#[derive(Debug, Clone, Serialize)]
+pub struct GuardReport {
+    pub snapshot: String,
+    pub complete: bool,
+    pub command: Ending,
+    /// What putting the snapshot back would change: what the command did. None when the database could not be asked.
+    pub plan: Option<RestorePlan>,
+    pub rolled_back: bool,
+    pub restore: Option<RestoreReport>,
+    /// What went wrong after the command.
+    pub problem: Option<String>,
+    /// The line that rolls back by hand.
+    pub rollback_command: String,
+}
+
+/// What is known of the database that was read: the rollback goes into no other.
+pub fn facts(manifest: &Manifest) -> TargetFacts {
+    let source = &manifest.source;
+    TargetFacts {
+        kind: TargetKind::SameDatabase,
+        database: source.database.clone(),
+        user: source.user.clone(),
+        host_sha256: source.host_sha256.clone(),
+        system_identifier: source.system_identifier.clone(),
+        database_oid: source.database_oid,
+        server_version_num: source.server_version_num,
+        is_superuser: false,
+        sets_replica_role: false,
+        is_supabase: source.is_supabase,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollback_needs_a_failure_and_somebodys_word() {
+        for mode in [Mode::Ask, Mode::OnFailure, Mode::Never] {
+            assert_eq!(decide(mode, true, true, true, false), Decision::Keep);
+        }
+        assert_eq!(decide(Mode::OnFailure, false, false, false, true), Decision::RollBack);
+        assert_eq!(decide(Mode::Never, false, true, true, false), Decision::Tell);
+        assert_eq!(decide(Mode::Ask, false, true, false, false), Decision::Ask { typed_name: false });
+        assert_eq!(decide(Mode::Ask, false, true, true, true), Decision::Ask { typed_name: true });
+        assert_eq!(decide(Mode::Ask, false, false, true, false), Decision::RollBack);
+        assert_eq!(decide(Mode::Ask, false, false, true, true), Decision::Tell, "--yes is not enough when protected");
+        assert_eq!(decide(Mode::Ask, false, false, false, false), Decision::Tell);
+    }
+
+    #[test]
+    fn a_command_that_is_not_there_is_found_out_first() {
+        let failure = find(&["no_such_program".into()], &["/bin".into()], Path::new("/")).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::NotFound);
+        assert_eq!(find(&[], &[], Path::new("/")).unwrap_err().kind, FailureKind::Usage);
+        let found = find(&["sh".into(), "-c".into()], &["/bin".into()], Path::new("/")).unwrap();
+        assert_eq!((found.program, found.args), ("/bin/sh".into(), vec!["-c".into()]));
+    }
+}

@@ -1,0 +1,137 @@
+//! `undo`: the safety snapshot of a restore, put back into the same database.
+//!
+//! Invariant: the target must be the one of the record, by the server's identifier and the database's number; the
+//! safety snapshot must be the one that the record names, by checksum. Everything of it is restored, sessions and jobs too.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::recover::Options;
+use crate::archive::lock;
+use crate::archive::manifest_file::read_manifest;
+use crate::archive::restores::{self, RestoreId, RestoreRecord, RestoreState};
+use crate::archive::root::Root;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::ids::SnapshotName;
+use crate::model::name::visible;
+use crate::model::restore::{ConflictPolicy, RestoreRequest};
+
+/// A restore that can be undone: its record and where its safety snapshot is.
+#[derive(Debug)]
+pub struct Undoable {
+    pub record: RestoreRecord,
+    pub place: PathBuf,
+}
+
+/// Finds the restore and its safety snapshot.
+pub fn find(root: &Root, id: &str) -> Result<Undoable> {
+    let Some(id) = RestoreId::parse(id) else {
+        let text = format!("'{}' is no restore", visible(id));
+        return Err(Failure::msg(FailureKind::NotFound, text).hint("see which restores there were: stacksnap undo"));
+    };
+    let record = restores::read(root.path(), &id)?;
+    let Some(name) = &record.safety_snapshot else {
+        let why = match record.state {
+            RestoreState::Preparing => "it wrote nothing to its target",
+            _ => "it was run without a safety snapshot (--no-safety-snapshot), or its target was empty",
+        };
+        return Err(Failure::msg(FailureKind::NotFound, format!("{id} cannot be undone: {why}"))
+            .hint("an earlier snapshot can be restored: stacksnap list"));
+    };
+    let place = SnapshotName::parse(name).map(|name| root.path().join(name.as_str()));
+    let Some(place) = place.filter(|place| place.is_dir()) else {
+        let text = format!("{id} cannot be undone: its safety snapshot {} is gone", visible(name));
+        return Err(Failure::msg(FailureKind::NotFound, text).hint("see what there is: stacksnap list"));
+    };
+    let manifest = read_manifest(&place)?;
+    if record.safety_manifest_sha256.as_ref().is_some_and(|sha256| *sha256 != manifest.manifest_sha256) {
+        let text = format!("{} is not the safety snapshot that {id} took: its manifest is another one", visible(name));
+        return Err(Failure::msg(FailureKind::Integrity, text).hint("do not restore from it"));
+    }
+    Ok(Undoable { record, place })
+}
+
+/// What the engine is asked: everything back as it was, also what is missing parts.
+pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest {
+    RestoreRequest {
+        now,
+        only: Vec::new(),
+        tables: Vec::new(),
+        into_schema: None,
+        conflicts: ConflictPolicy::Overwrite,
+        keep_sessions: true,
+        activate_jobs: true,
+        allow_partial: true,
+        replace_other: false,
+        jobs,
+        lock_wait_ms: u64::try_from(lock_wait.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The options of the restore that undoes `record`.
+pub fn options(record: &RestoreRecord, safety_snapshot: bool, proof: bool) -> Options {
+    Options { safety_snapshot, proof, undo_of: Some(record.id.clone()), expected: Some(record.target.clone()) }
+}
+
+/// One restore of the list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    pub id: RestoreId,
+    /// `preparing`, `running`, `finished`, `failed`; `died` when it says running and nobody holds the root; `unreadable`.
+    pub state: String,
+    pub can_undo: bool,
+    pub snapshot: Option<String>,
+    pub database: Option<String>,
+    pub started_at: Option<Timestamp>,
+    pub safety_snapshot: Option<String>,
+    pub undone_by: Option<RestoreId>,
+    /// Why it cannot be read.
+    pub problem: Option<String>,
+}
+
+/// Every restore of a root folder, newest first.
+pub fn list(root: &Root) -> Vec<Row> {
+    let held = lock::holder(root.path()).is_some();
+    restores::list(root.path()).into_iter().map(|(id, record)| row(root, id, record, held)).collect()
+}
+
+fn row(root: &Root, id: RestoreId, record: Result<RestoreRecord>, held: bool) -> Row {
+    let record = match record {
+        Ok(record) => record,
+        Err(failure) => {
+            return Row {
+                id,
+                state: "unreadable".into(),
+                can_undo: false,
+                snapshot: None,
+                database: None,
+                started_at: None,
+                safety_snapshot: None,
+                undone_by: None,
+                problem: Some(failure.to_string()),
+            };
+        }
+    };
+    let state = match record.state {
+        RestoreState::Preparing | RestoreState::Running if !held => "died",
+        RestoreState::Preparing => "preparing",
+        RestoreState::Running => "running",
+        RestoreState::Finished => "finished",
+        RestoreState::Failed => "failed",
+    };
+    let there = |name: &String| SnapshotName::parse(name).is_some_and(|name| root.path().join(name.as_str()).is_dir());
+    Row {
+        id,
+        state: state.to_string(),
+        can_undo: record.state != RestoreState::Preparing && record.safety_snapshot.as_ref().is_some_and(there),
+        snapshot: Some(record.snapshot),
+        database: Some(record.target.database),
+        started_at: Some(record.started_at),
+        safety_snapshot: record.safety_snapshot,
+        undone_by: record.undone_by,
+        problem: None,
+    }
+}

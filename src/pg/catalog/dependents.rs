@@ -1,0 +1,21 @@
+//! What else goes when objects are dropped with CASCADE.
+//!
+//! Invariant: it asks the server's own dependency graph, reads only, and answers with addresses.
+
+use std::collections::HashSet;
+
+use super::get;
+use crate::model::failure::Result;
+use crate::model::inventory::Address;
+use crate::pg::session::Session;
+
+/// Addresses (whole objects) that a CASCADE from `roots` reaches, the roots included.
+pub async fn dependents(session: &Session, roots: &[Address]) -> Result<HashSet<Address>> {
+    if roots.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let classes: Vec<u32> = roots.iter().map(|a| a.class).collect();
+    let oids: Vec<u32> = roots.iter().map(|a| a.oid).collect();
+    let rows = session.rows(include_str!("../sql/dependents.sql"), &[&classes, &oids]).await?;
+    rows.iter().map(|row| Ok(Address { class: get(row, 0)?, oid: get(row, 1)?, sub: 0 })).collect()
+}

@@ -1,0 +1,59 @@
+//! What a restore has to know about its target: whose it is, what is in it, what this role may do there.
+//!
+//! Invariant: it reads only. Whether this role may switch triggers off is tried, not guessed: platforms allow it by
+//! other means than the catalogs tell.
+
+use super::{get, source};
+use crate::model::connection::ConnSpec;
+use crate::model::failure::Result;
+use crate::model::manifest::SourceFacts;
+use crate::model::platform::MANAGED_SCHEMAS;
+use crate::pg::catalog::source::host_sha256;
+use crate::pg::session::Session;
+
+/// The target as it is.
+#[derive(Debug, Clone)]
+pub struct TargetState {
+    pub facts: SourceFacts,
+    pub is_superuser: bool,
+    pub is_supabase: bool,
+    /// Relations or routines outside of the platform's schemas that no extension owns.
+    pub has_user_objects: bool,
+    pub sets_replica_role: bool,
+    pub creates_roles: bool,
+    pub may_create: bool,
+    pub is_read_only: bool,
+    /// Extensions that the server could install.
+    pub available_extensions: Vec<String>,
+    /// Extensions that are installed.
+    pub extensions: Vec<String>,
+}
+
+/// Examines the target.
+pub async fn target(session: &Session, spec: &ConnSpec) -> Result<TargetState> {
+    let (facts, abilities) = source::source(session, host_sha256(spec)).await?;
+    let managed: Vec<&str> = MANAGED_SCHEMAS.to_vec();
+    let sql = super::versioned::for_version(include_str!("../sql/target.sql"), session.version_num);
+    let row = session.one(&sql, &[&managed]).await?;
+    Ok(TargetState {
+        is_superuser: abilities.is_superuser,
+        is_supabase: abilities.is_supabase,
+        has_user_objects: get(&row, 0)?,
+        sets_replica_role: get::<bool>(&row, 1)? || tries_replica_role(session).await,
+        may_create: get(&row, 2)?,
+        is_read_only: get(&row, 3)?,
+        available_extensions: get::<Option<_>>(&row, 4)?.unwrap_or_default(),
+        creates_roles: get(&row, 5)?,
+        extensions: abilities.extensions,
+        facts,
+    })
+}
+
+/// supautils lets `postgres` set it although no catalog says so.
+async fn tries_replica_role(session: &Session) -> bool {
+    let tried = session.execute("BEGIN; SET LOCAL session_replication_role = replica; ROLLBACK").await;
+    if tried.is_err() {
+        let _ = session.execute("ROLLBACK").await;
+    }
+    tried.is_ok()
+}

@@ -1,0 +1,358 @@
+//! Making the target's objects equal to the snapshot's: compare, drop, make, put right, compare again.
+//!
+//! Invariant: it runs inside of one transaction of the caller. It stops when nothing differs, or when a pass changed
+//! nothing: what is left then is returned by name with the server's words, and the caller decides. It never guesses
+//! that something worked: the inventory is read again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::creation::{Creation, Step};
+use super::delta::{Delta, name};
+use super::drop::{comment, drop_statement, owner_statement, row_security};
+use super::replace::{Way, way};
+use super::runner::Runner;
+use super::scope::Scope;
+use super::source::SnapshotSource;
+use super::{files, identity, tables};
+use crate::archive::layout;
+use crate::model::failure::{Failure, Result};
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::name::{QualifiedName, ident};
+use crate::model::restore::ObjectName;
+use crate::pg::catalog::inventory::inventory;
+
+/// A pass that drops leaves work for the next one; chains of dependents are short.
+const PASSES_MAX: usize = 8;
+
+const FOREIGN_KEY_VIOLATION: &str = "23503";
+
+/// Takes from others what the default privileges of the target would give them on objects that are made now.
+const CLOSE_DEFAULTS: &str = "DO $stacksnap$ DECLARE d record; BEGIN \
+    FOR d IN SELECT DISTINCT r.rolname, n.nspname, a.grantee, g.rolname AS who, \
+        CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' END AS what \
+    FROM pg_catalog.pg_default_acl d JOIN pg_catalog.pg_roles r ON r.oid = d.defaclrole \
+    JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace \
+    CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) a LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
+    WHERE d.defaclobjtype IN ('r', 'S', 'f') AND a.grantee <> d.defaclrole AND pg_catalog.pg_has_role(r.oid, 'USAGE') \
+    LOOP EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I REVOKE ALL ON %s FROM %s', \
+        d.rolname, d.nspname, d.what, CASE WHEN d.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(d.who) END); \
+    END LOOP; END $stacksnap$";
+
+/// Everything that the passes need.
+pub struct Converge<'a> {
+    pub source: &'a SnapshotSource,
+    pub creation: &'a Creation<'a>,
+    pub runner: &'a Runner<'a>,
+    pub scope: &'a Scope,
+    pub database: String,
+    /// Names of the archive's columns: rows of a table that was made again are loaded by this.
+    pub tables: &'a tables::Tables<'a>,
+}
+
+/// What is left after the last pass.
+#[derive(Debug, Default)]
+pub struct Left {
+    pub objects: BTreeSet<ObjectName>,
+    /// The server's last words about an object or an entry.
+    pub words: BTreeMap<String, String>,
+}
+
+impl Converge<'_> {
+    /// Runs passes until nothing differs or nothing moves.
+    pub async fn run(&self) -> Result<Left> {
+        let wanted = &self.source.inventory.objects;
+        let mut before: Option<BTreeSet<ObjectName>> = None;
+        let mut words = BTreeMap::new();
+        for pass in 0..PASSES_MAX {
+            let live = inventory(self.runner.session).await?;
+            let delta = Delta::new(wanted, &live.objects, self.scope);
+            let names = delta.names();
+            if names.is_empty() || before.as_ref() == Some(&names) {
+                return Ok(Left { objects: names, words });
+            }
+            words.clear();
+            self.pass(pass, &delta, &live, &mut words).await?;
+            before = Some(names);
+        }
+        let live = inventory(self.runner.session).await?;
+        let objects = Delta::new(wanted, &live.objects, self.scope).names();
+        Ok(Left { objects, words })
+    }
+
+    /// Into an empty target: roles, extensions, and everything that comes before rows. Nobody is let in yet: what the
+    /// target's default privileges would open is closed first (R32), and grants come at the very end.
+    pub async fn prepare(&self) -> Result<()> {
+        let mut words = BTreeMap::new();
+        self.file(layout::DATABASE_ROLES_SQL, &mut words).await?;
+        self.tried("close default privileges", CLOSE_DEFAULTS, &mut words).await?;
+        if self.scope.extensions_missing.is_empty() {
+            self.file(layout::EXTENSIONS_SQL, &mut words).await?;
+        }
+        let live = inventory(self.runner.session).await?;
+        let delta = Delta::new(&self.source.inventory.objects, &live.objects, self.scope);
+        let steps = self.creation.of(&delta.missing);
+        let pre: Vec<_> = steps.into_iter().filter(|s| !s.is_post_data()).collect();
+        self.entries(&pre, &mut words).await
+    }
+
+    async fn pass(
+        &self,
+        pass: usize,
+        delta: &Delta<'_, '_>,
+        live: &Inventory,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
+        if delta.touches(&["ROLE", "ROLE MEMBERSHIP", "ROLE SETTING"]) || (pass == 0 && !delta.missing.is_empty()) {
+            self.file(layout::DATABASE_ROLES_SQL, words).await?;
+        }
+        if delta.missing.iter().any(|o| o.kind == "EXTENSION") && self.scope.extensions_missing.is_empty() {
+            self.file(layout::EXTENSIONS_SQL, words).await?;
+        }
+        let dropped = self.drop_and_alter(delta, words).await?;
+        let fresh;
+        let missing: Vec<&CatalogObject> = if dropped {
+            fresh = inventory(self.runner.session).await?;
+            let again = Delta::new(&self.source.inventory.objects, &fresh.objects, self.scope);
+            again.missing
+        } else {
+            delta.missing.clone()
+        };
+        self.make(&missing, words).await?;
+        self.put_right(delta, &missing, live, words).await
+    }
+
+    /// Drops what the snapshot does not have, and alters or drops what differs. True when anything was dropped.
+    async fn drop_and_alter(&self, delta: &Delta<'_, '_>, words: &mut BTreeMap<String, String>) -> Result<bool> {
+        let mut dropped = false;
+        for object in in_order_of_drops(&delta.extra) {
+            dropped |= self.drop(object, words).await?;
+        }
+        for (wanted, found) in &delta.differs {
+            match way(wanted, found, self.creation.own(wanted).map(|s| s.entry)) {
+                Way::Elsewhere => {}
+                Way::Drop => dropped |= self.drop(found, words).await?,
+                Way::Alter(statements) => {
+                    let sql = statements.join(";\n");
+                    if self.runner.attempt(&wanted.identity, &sql).await?.is_some() {
+                        dropped |= self.drop(found, words).await?;
+                    } else if wanted.kind == "TABLE" {
+                        // Columns were dropped with what hung on them.
+                        dropped = true;
+                    }
+                }
+            }
+        }
+        Ok(dropped)
+    }
+
+    async fn drop(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<bool> {
+        let Some(sql) = drop_statement(object) else { return Ok(false) };
+        match self.runner.attempt(&format!("drop {} {}", object.kind, object.identity), &sql).await? {
+            None => Ok(true),
+            Some(failure) => {
+                words.insert(format!("{} {}", object.kind, object.identity), failure.to_string());
+                Ok(false)
+            }
+        }
+    }
+
+    /// Makes what is missing: before the rows, the rows, after them.
+    async fn make(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
+        let steps = self.creation.of(missing);
+        let (post, pre): (Vec<_>, Vec<_>) = steps.into_iter().partition(|s| s.is_post_data());
+        self.entries(&pre, words).await?;
+        let made: BTreeSet<QualifiedName> = missing
+            .iter()
+            .filter(|o| o.kind == "TABLE")
+            .filter_map(|o| identity::qualified(&o.identity))
+            .map(|(s, n)| QualifiedName::new(s, n))
+            .collect();
+        self.tables.load_made(self.runner, &made).await?;
+        self.tables.large_objects(self.runner).await?;
+        self.entries(&post, words).await?;
+        self.refresh(missing, words).await
+    }
+
+    async fn entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
+        for step in steps {
+            let what = step.what();
+            if let Some(failure) = self.runner.attempt(&what, &step.sql).await? {
+                if !self.added_around_rows(step, &failure).await? {
+                    words.insert(what, failure.to_string());
+                }
+                continue;
+            }
+            if let Some(object) = step.object
+                && let Some(sql) = owner_statement(object)
+                && let Some(failure) = self.runner.attempt(&what, &sql).await?
+            {
+                words.insert(format!("owner of {what}"), failure.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// A foreign key whose checks were switched off may have rows that break it.
+    async fn added_around_rows(&self, step: &Step<'_>, failure: &Failure) -> Result<bool> {
+        let unchecked = |o: &&CatalogObject| o.kind == "FK CONSTRAINT" && !o.definition.ends_with("RI TRIGGERS O");
+        let Some(key) = step.object.filter(unchecked) else { return Ok(false) };
+        let table = identity::on(&key.identity).and_then(|(_, table)| identity::qualified(table));
+        let Some((schema, name)) = table else { return Ok(false) };
+        if !failure.to_string().contains(FOREIGN_KEY_VIOLATION) || key.definition.contains("UNPROVED") {
+            return Ok(false);
+        }
+        self.tables.refill_around(self.runner, &QualifiedName::new(schema, name), &step.sql).await
+    }
+
+    /// Materialized views that were made are empty; the archive's own statements fill them, in its order.
+    async fn refresh(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
+        let made: BTreeSet<(String, String)> = missing
+            .iter()
+            .filter(|o| o.kind == "MATERIALIZED VIEW")
+            .filter_map(|o| identity::qualified(&o.identity))
+            .collect();
+        for step in self.creation.refreshes() {
+            let name = (step.entry.schema.clone().unwrap_or_default(), step.entry.tag.clone());
+            if made.contains(&name)
+                && let Some(failure) = self.runner.attempt(&step.what(), &step.sql).await?
+            {
+                words.insert(step.what(), failure.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Owners, switches, comments, grants, state: what is set on objects that are there.
+    async fn put_right(
+        &self,
+        delta: &Delta<'_, '_>,
+        missing: &[&CatalogObject],
+        live: &Inventory,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
+        for (wanted, found) in delta.differs.iter().filter(|(w, f)| w.owner != f.owner) {
+            if let Some(sql) = owner_statement(wanted) {
+                self.tried(&format!("owner of {} {}", found.kind, found.identity), &sql, words).await?;
+            }
+        }
+        let differing = delta.differs.iter().map(|(w, _)| *w);
+        for object in missing.iter().copied().chain(differing).chain(delta.missing.iter().copied()) {
+            let sql = match object.kind.as_str() {
+                "COMMENT" => comment(&object.identity, Some(&object.definition), &self.database),
+                "ROW SECURITY" => Some(row_security(&object.identity, Some(&object.definition))),
+                _ => None,
+            };
+            if let Some(sql) = sql {
+                self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
+            }
+        }
+        for object in &delta.extra {
+            let sql = match object.kind.as_str() {
+                "COMMENT" => comment(&object.identity, None, &self.database),
+                "ROW SECURITY" => Some(row_security(&object.identity, None)),
+                "USER MAPPING" => user_mapping(object),
+                "ROLE SETTING" => super::roles::reset_setting(object, &self.database),
+                "ROLE MEMBERSHIP" => super::roles::revoke_membership(object),
+                _ => None,
+            };
+            if let Some(sql) = sql {
+                self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
+            }
+        }
+        self.database_owner(live, words).await?;
+        self.state_files(delta, missing, live, words).await
+    }
+
+    /// Whose the database is decides who grants on it. Platforms keep it to themselves.
+    async fn database_owner(&self, live: &Inventory, words: &mut BTreeMap<String, String>) -> Result<()> {
+        let of = |i: &Inventory| i.of_kind("DATABASE").next().and_then(|o| o.owner.clone());
+        let (Some(wanted), Some(found)) = (of(&self.source.inventory), of(live)) else { return Ok(()) };
+        if wanted == found || self.scope.platform || !self.scope.only.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("ALTER DATABASE {} OWNER TO {}", ident(&self.database), ident(&wanted));
+        self.tried("owner of the database", &sql, words).await
+    }
+
+    async fn state_files(
+        &self,
+        delta: &Delta<'_, '_>,
+        missing: &[&CatalogObject],
+        live: &Inventory,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
+        let made_any = !missing.is_empty() || !delta.differs.is_empty();
+        if delta.touches(&["DATABASE SETTING"]) {
+            self.file(layout::DATABASE_SETTINGS_SQL, words).await?;
+        }
+        if made_any || delta.touches(&["FK CONSTRAINT"]) {
+            self.file(layout::FOREIGN_KEYS_SQL, words).await?;
+        }
+        if made_any || delta.touches(&["PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA"]) {
+            self.file(layout::PUBLICATIONS_SQL, words).await?;
+        }
+        if self.installs_members(live) {
+            self.file(layout::QUEUES_SQL, words).await?;
+            self.file(layout::MEMBER_ROUTINES_SQL, words).await?;
+        }
+        if made_any || delta.touches(&["ACL", "DEFAULT ACL"]) {
+            self.file(layout::ACCESS_GRANTS_SQL, words).await?;
+        }
+        if delta.touches(&["EVENT TRIGGER"]) {
+            self.file(layout::EVENT_TRIGGERS_SQL, words).await?;
+        }
+        Ok(())
+    }
+
+    /// Are extensions of the snapshot there that have rows or settings of their own?
+    fn installs_members(&self, live: &Inventory) -> bool {
+        self.scope.only.is_empty() && live.of_kind("EXTENSION").next().is_some()
+    }
+
+    async fn tried(&self, what: &str, sql: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
+        if let Some(failure) = self.runner.attempt(what, sql).await? {
+            words.insert(what.to_string(), failure.to_string());
+        }
+        Ok(())
+    }
+
+    async fn file(&self, file: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
+        let failed: Option<Failure> = files::attempt(self.runner, &self.source.place, file).await?;
+        if let Some(failure) = failed {
+            words.insert(file.to_string(), failure.to_string());
+        }
+        Ok(())
+    }
+}
+
+fn user_mapping(object: &CatalogObject) -> Option<String> {
+    let (user, server) = object.identity.split_once(" on server ")?;
+    Some(format!("DROP USER MAPPING IF EXISTS FOR {user} SERVER {server}"))
+}
+
+/// What others hang on goes last, so that little is taken along unnamed.
+fn in_order_of_drops<'a>(extra: &[&'a CatalogObject]) -> Vec<&'a CatalogObject> {
+    const FIRST: [&str; 12] = [
+        "EVENT TRIGGER",
+        "PUBLICATION",
+        "POLICY",
+        "TRIGGER",
+        "RULE",
+        "VIEW",
+        "MATERIALIZED VIEW",
+        "FK CONSTRAINT",
+        "CHECK CONSTRAINT",
+        "CONSTRAINT",
+        "INDEX",
+        "STATISTICS",
+    ];
+    const LAST: [&str; 5] = ["TYPE", "DOMAIN", "SCHEMA", "EXTENSION", "ROLE"];
+    let rank = |o: &CatalogObject| {
+        let first = FIRST.iter().position(|k| *k == o.kind);
+        let last = LAST.iter().position(|k| *k == o.kind).map(|n| n + FIRST.len() + 1);
+        first.or(last).unwrap_or(FIRST.len())
+    };
+    let mut sorted = extra.to_vec();
+    sorted.sort_by_key(|o| (rank(o), name(o)));
+    sorted
+}

@@ -1,0 +1,116 @@
+//! What makes the objects that a target lacks, in which order.
+//!
+//! Invariant: an entry is tied to an object by its catalog address, never by a line of SQL (facts 7): see `entries`.
+//! pg_dump's own order is kept: it is sorted by dependency. An object that the archive does not carry is an error in
+//! words, never passed over.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::entries::{Entries, Making, Pass};
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::name::visible;
+use crate::pgtools::toc::{Entry, Section, Toc};
+
+/// Made equal from the inventory or from a file of the snapshot, after everything else.
+const ELSEWHERE: [&str; 10] = [
+    "ACL",
+    "DEFAULT ACL",
+    "BLOB",
+    "BLOB METADATA",
+    "PUBLICATION",
+    "PUBLICATION TABLE",
+    "PUBLICATION TABLES IN SCHEMA",
+    "SUBSCRIPTION",
+    "SECURITY LABEL",
+    "SEQUENCE SET",
+];
+
+/// The archive's entries, tied to the inventory.
+pub struct Creation<'s> {
+    pub entries: Vec<Step<'s>>,
+    makings: HashMap<(&'s str, &'s str), Vec<usize>>,
+}
+
+/// One entry and what it makes.
+#[derive(Debug, Clone)]
+pub struct Step<'s> {
+    pub entry: &'s Entry,
+    /// `None` for parts of other entries.
+    pub object: Option<&'s CatalogObject>,
+    /// What to run, as one message of the simple protocol.
+    pub sql: String,
+    pub pass: Pass,
+}
+
+impl<'s> Creation<'s> {
+    /// Ties every entry, for a server of that version (e.g. 150018).
+    pub fn new(toc: &'s Toc, inventory: &'s Inventory, server_version_num: u32) -> Result<Self> {
+        let entries = Entries::new(toc, inventory)?;
+        let mut steps: Vec<Step<'s>> = entries
+            .all()
+            .map(|(entry, _)| Step {
+                entry,
+                object: None,
+                sql: entries.statements(entry, server_version_num).join("\n;\n"),
+                pass: entries.pass(entry),
+            })
+            .collect();
+        let numbers: HashMap<i64, usize> = toc.entries.iter().enumerate().map(|(n, e)| (e.dump_id, n)).collect();
+        let mut makings = HashMap::new();
+        for object in inventory.objects.iter().filter(|o| !ELSEWHERE.contains(&o.kind.as_str())) {
+            let made = match entries.making(object) {
+                Making::Entries(made) => made,
+                Making::Within(_) => continue,
+                Making::Missing => return Err(not_carried(object)),
+            };
+            let made: Vec<usize> = made.iter().filter_map(|e| numbers.get(&e.dump_id).copied()).collect();
+            if let Some(own) = made.iter().find(|n| steps[**n].entry.desc == object.kind) {
+                steps[*own].object.get_or_insert(object);
+            }
+            makings.insert((object.kind.as_str(), object.identity.as_str()), made);
+        }
+        Ok(Self { entries: steps, makings })
+    }
+
+    /// The entries that make `missing`, with their parts, in the archive's order.
+    pub fn of(&self, missing: &[&CatalogObject]) -> Vec<&Step<'s>> {
+        let numbers: BTreeSet<usize> = missing
+            .iter()
+            .filter_map(|o| self.makings.get(&(o.kind.as_str(), o.identity.as_str())))
+            .flatten()
+            .copied()
+            .collect();
+        let steps = numbers.into_iter().map(|n| &self.entries[n]);
+        steps.filter(|s| !s.sql.is_empty() && !ELSEWHERE.contains(&s.entry.desc.as_str())).collect()
+    }
+
+    /// The entry that makes an object itself, without its parts.
+    pub fn own(&self, object: &CatalogObject) -> Option<&Step<'s>> {
+        let made = self.makings.get(&(object.kind.as_str(), object.identity.as_str()))?;
+        made.iter().map(|n| &self.entries[*n]).find(|s| s.entry.desc == object.kind)
+    }
+
+    /// What fills materialized views, in the archive's order.
+    pub fn refreshes(&self) -> impl Iterator<Item = &Step<'s>> {
+        self.entries.iter().filter(|s| s.entry.desc == "MATERIALIZED VIEW DATA")
+    }
+}
+
+impl Step<'_> {
+    pub fn is_post_data(&self) -> bool {
+        self.entry.section == Section::PostData
+    }
+
+    /// For messages.
+    pub fn what(&self) -> String {
+        let schema = self.entry.schema.as_ref().map(|s| format!("{s}.")).unwrap_or_default();
+        format!("{} {}{}", self.entry.desc, visible(&schema), visible(&self.entry.tag))
+    }
+}
+
+fn not_carried(object: &CatalogObject) -> Failure {
+    let text = format!("the archive does not hold {} {}", object.kind, visible(&object.identity));
+    Failure::msg(FailureKind::Integrity, text)
+        .hint("see what the snapshot lacks: stacksnap show SNAPSHOT --gaps; take another one: stacksnap create")
+}

@@ -1,0 +1,165 @@
+//! What differs between the snapshot's objects and the target's, as far as a restore is concerned.
+//!
+//! Invariant: objects are matched by kind and identity and compared by definition and owner; where they stand in a
+//! catalog never counts. What is out of scope is not in a delta. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::scope::Scope;
+use crate::model::difference::{self, Severity};
+use crate::model::inventory::CatalogObject;
+use crate::model::restore::ObjectName;
+
+/// The differences, each list in the order of kind and identity.
+#[derive(Debug, Default)]
+pub struct Delta<'s, 't> {
+    /// Only in the snapshot.
+    pub missing: Vec<&'s CatalogObject>,
+    /// Only in the target, and ours to drop.
+    pub extra: Vec<&'t CatalogObject>,
+    /// In both: the snapshot's first.
+    pub differs: Vec<(&'s CatalogObject, &'t CatalogObject)>,
+}
+
+type Key<'a> = (&'a str, &'a str);
+
+fn key(object: &CatalogObject) -> Key<'_> {
+    (&object.kind, &object.identity)
+}
+
+/// The name of an object in plans.
+pub fn name(object: &CatalogObject) -> ObjectName {
+    ObjectName { kind: object.kind.clone(), identity: object.identity.clone() }
+}
+
+impl<'s, 't> Delta<'s, 't> {
+    pub fn new(wanted: &'s [CatalogObject], live: &'t [CatalogObject], scope: &Scope) -> Self {
+        let counted = counted(wanted, live, scope);
+        let own = |o: &CatalogObject| o.kind == "ROLE" && super::identity::unquoted(&o.identity) == scope.restorer;
+        let counts = |o: &CatalogObject| counted.as_ref().is_none_or(|names| names.contains(&name(o)));
+        let there: BTreeMap<Key, &CatalogObject> = live.iter().map(|o| (key(o), o)).collect();
+        let wanted_keys: BTreeSet<Key> = wanted.iter().map(key).collect();
+        let mut delta = Self::default();
+        for object in wanted.iter().filter(|o| scope.brings_back(o) && counts(o)) {
+            match there.get(&key(object)) {
+                None if is_of_another(object, &there) => {}
+                None => delta.missing.push(object),
+                Some(found) if is_equal(object, found) || (own(object) && but_for_password(object, found)) => {}
+                Some(found) => delta.differs.push((object, found)),
+            }
+        }
+        let ours = |o: &&CatalogObject| !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o);
+        delta.extra = live.iter().filter(ours).collect();
+        delta
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.extra.is_empty() && self.differs.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.missing.len() + self.extra.len() + self.differs.len()
+    }
+
+    /// Is any object of these kinds in it?
+    pub fn touches(&self, kinds: &[&str]) -> bool {
+        let of = |o: &CatalogObject| kinds.contains(&o.kind.as_str());
+        self.missing.iter().any(|o| of(o))
+            || self.extra.iter().any(|o| of(o))
+            || self.differs.iter().any(|(o, _)| of(o))
+    }
+
+    /// Every object in it, by name: to tell whether a pass got anywhere.
+    pub fn names(&self) -> BTreeSet<ObjectName> {
+        let missing = self.missing.iter().map(|o| name(o));
+        missing.chain(self.extra.iter().map(|o| name(o))).chain(self.differs.iter().map(|(o, _)| name(o))).collect()
+    }
+}
+
+/// Between major versions: what differs by more than what they write differently by nature. `None`: everything counts.
+fn counted(wanted: &[CatalogObject], live: &[CatalogObject], scope: &Scope) -> Option<BTreeSet<ObjectName>> {
+    let rules = scope.rules.as_ref()?;
+    let real = difference::compare(wanted, live, rules).into_iter();
+    let real = real.filter(|d| d.severity != Severity::Cosmetic || d.note.is_none());
+    Some(real.map(|d| ObjectName { kind: d.kind, identity: d.identity }).collect())
+}
+
+/// Privileges and comments hang on an object: on one that is out of scope and not there, they are not missing.
+fn is_of_another(object: &CatalogObject, there: &BTreeMap<Key, &CatalogObject>) -> bool {
+    let member = object.extension.is_some() && object.kind == "ACL";
+    member && !there.keys().any(|(kind, identity)| *kind == "ACL" && *identity == object.identity)
+}
+
+/// Equal in everything that a restore can bring back.
+pub fn is_equal(wanted: &CatalogObject, found: &CatalogObject) -> bool {
+    match wanted.kind.as_str() {
+        // Whose an extension is cannot be altered, and its version is the server's choice.
+        "EXTENSION" => true,
+        // A verifier that one side may not read tells nothing.
+        "ROLE" => roles_equal(&wanted.definition, &found.definition),
+        _ => wanted.definition == found.definition && wanted.owner == found.owner,
+    }
+}
+
+/// Whoever restores keeps the own password: it is the one that the restore came in with.
+fn but_for_password(wanted: &CatalogObject, found: &CatalogObject) -> bool {
+    let cut = |o: &CatalogObject| o.definition.split("PASSWORD ").next().map(|t| t.trim_end().to_string());
+    cut(wanted) == cut(found)
+}
+
+fn roles_equal(wanted: &str, found: &str) -> bool {
+    let apart = |text: &str| match text.split_once("PASSWORD ") {
+        Some((before, after)) => (before.trim_end().to_string(), Some(after.to_string())),
+        None => (text.to_string(), None),
+    };
+    let ((a, left), (b, right)) = (apart(wanted), apart(found));
+    let unknown = |p: &Option<String>| p.as_deref() == Some("not readable");
+    a == b && (left == right || unknown(&left) || unknown(&right))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::restore::TargetKind;
+
+    fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
+        CatalogObject {
+            kind: kind.into(),
+            schema: Some("public".into()),
+            identity: identity.into(),
+            definition: definition.into(),
+            owner: None,
+            extension: None,
+            address: None,
+        }
+    }
+
+    #[test]
+    fn objects_are_matched_by_kind_and_identity() {
+        let scope = Scope {
+            platform: false,
+            kind: TargetKind::SameDatabase,
+            only: vec![],
+            extensions_missing: BTreeSet::new(),
+            rules: None,
+        };
+        let wanted =
+            [object("TABLE", "public.a", "1"), object("VIEW", "public.b", "1"), object("TABLE", "public.c", "1")];
+        let live =
+            [object("TABLE", "public.a", "2"), object("TABLE", "public.b", "1"), object("TABLE", "public.c", "1")];
+        let delta = Delta::new(&wanted, &live, &scope);
+        assert_eq!(delta.differs.len(), 1);
+        assert_eq!(delta.missing[0].identity, "public.b");
+        assert_eq!(delta.extra[0].identity, "public.b");
+        assert_eq!(delta.len(), 3);
+        assert!(delta.touches(&["VIEW"]) && !delta.touches(&["INDEX"]));
+    }
+
+    #[test]
+    fn r8_a_verifier_that_cannot_be_read_is_no_difference() {
+        assert!(roles_equal("LOGIN PASSWORD sha256:a", "LOGIN PASSWORD not readable"));
+        assert!(!roles_equal("LOGIN PASSWORD sha256:a", "LOGIN PASSWORD sha256:b"));
+        assert!(!roles_equal("LOGIN PASSWORD sha256:a", "NOLOGIN PASSWORD not readable"));
+        assert!(!roles_equal("LOGIN PASSWORD sha256:a", "LOGIN"));
+    }
+}

@@ -1,0 +1,178 @@
+//! Carrying out a confirmed plan: in one transaction, or (into an empty target) with several connections.
+//!
+//! Invariant: in place everything is one transaction, which commits only when nothing differs but what the plan said:
+//! a failure, a lost connection or kill -9 leaves the target as it was. Values of sequences are part of it. Into an
+//! empty target rows are committed table by table: running the same restore again goes on from there.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::converge::{Converge, Left};
+use super::creation::Creation;
+use super::parallel;
+use super::runner::Runner;
+use super::state::{Examined, examine, refuse_target};
+use super::tables::Tables;
+use super::{Done, Engine, settle};
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::name::{QualifiedName, visible};
+use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan};
+use crate::monitor::{Event, Phase};
+
+/// In replica role no ordinary trigger fires, event triggers and foreign keys included (R37).
+const BEGIN: &str = "BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL storage.allow_delete_query = 'true'; \
+    SET LOCAL synchronous_commit = on";
+
+/// At most so many objects are named in one message.
+const NAMED_MAX: usize = 12;
+
+/// Executes.
+pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<Done> {
+    let plan = confirmed.plan();
+    let (session, examined) = examine(engine).await?;
+    refuse_target(engine, &examined)?;
+    if examined.facts != plan.target {
+        return Err(Failure::msg(FailureKind::NotConfirmed, "the target is not the one that the plan was made for")
+            .hint("make a new plan and read it: stacksnap restore … --dry-run"));
+    }
+    let creation = Creation::new(&engine.source.toc, &engine.source.inventory, examined.facts.server_version_num)?;
+    let runner = Runner::new(&session, engine.cancel);
+    let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
+    let work = Work { engine, plan, examined: &examined, creation: &creation, runner: &runner, tables: &tables };
+    if !plan.one_transaction {
+        work.prepare_and_fill().await?;
+    }
+    let done = work.in_one_transaction().await?;
+    settle::after_commit(&runner).await;
+    Ok(done)
+}
+
+/// One execution.
+struct Work<'a> {
+    engine: &'a Engine<'a>,
+    plan: &'a RestorePlan,
+    examined: &'a Examined,
+    creation: &'a Creation<'a>,
+    runner: &'a Runner<'a>,
+    tables: &'a Tables<'a>,
+}
+
+impl Work<'_> {
+    fn converge(&self) -> Converge<'_> {
+        Converge {
+            source: self.engine.source,
+            creation: self.creation,
+            runner: self.runner,
+            scope: &self.examined.scope,
+            database: self.examined.facts.database.clone(),
+            tables: self.tables,
+        }
+    }
+
+    fn started(&self, phase: Phase) -> Instant {
+        let bytes = self.plan.load.iter().map(|l| l.bytes_raw).sum();
+        self.engine.monitor.event(Event::PhaseStarted { phase, bytes_total: (phase == Phase::Load).then_some(bytes) });
+        Instant::now()
+    }
+
+    fn ended(&self, phase: Phase, summary: String, clock: Instant) {
+        let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.engine.monitor.event(Event::PhaseEnded { phase, summary, duration_ms });
+    }
+
+    /// Makes what comes before the rows, commits it, and fills and builds over several connections.
+    async fn prepare_and_fill(&self) -> Result<()> {
+        let clock = self.started(Phase::Prepare);
+        self.runner.run("begin", BEGIN).await?;
+        let prepared = self.converge().prepare().await;
+        self.finish(prepared).await?;
+        self.ended(Phase::Prepare, format!("{} statements", self.runner.statements()), clock);
+        let clock = self.started(Phase::Load);
+        let live = crate::pg::catalog::inventory::inventory(self.runner.session).await?;
+        let filled = parallel::fill(self.engine, self.plan, &live, self.creation, self.tables).await?;
+        self.ended(Phase::Load, filled, clock);
+        Ok(())
+    }
+
+    /// Everything that is left, and nothing of it unless all of it.
+    async fn in_one_transaction(&self) -> Result<Done> {
+        let clock = self.started(Phase::Finish);
+        self.runner.run("begin", BEGIN).await?;
+        let worked = self.work().await;
+        let exceptions = self.finish(worked).await?;
+        self.ended(Phase::Finish, format!("{} statements", self.runner.statements()), clock);
+        let totals = self.tables.totals();
+        Ok(Done {
+            statements: self.runner.statements(),
+            rows_loaded: totals.rows,
+            bytes_loaded: totals.bytes,
+            exceptions,
+        })
+    }
+
+    /// COMMIT or ROLLBACK.
+    async fn finish<T>(&self, outcome: Result<T>) -> Result<T> {
+        match outcome {
+            Ok(value) => {
+                self.runner.run("commit", "COMMIT").await.map_err(|f| {
+                    f.hint("whether it was committed is not known: compare with stacksnap diff SNAPSHOT live")
+                })?;
+                Ok(value)
+            }
+            Err(failure) => {
+                // A connection that is gone rolled back by itself.
+                let _ = self.runner.session.execute("ROLLBACK").await;
+                Err(failure.hint("everything of this transaction was rolled back"))
+            }
+        }
+    }
+
+    async fn work(&self) -> Result<Vec<Exception>> {
+        let converge = self.converge();
+        let first = converge.run().await?;
+        let names: Vec<QualifiedName> = self.plan.load.iter().map(|l| l.table.clone()).collect();
+        self.tables.reload(self.runner, &names).await?;
+        let mut words = first.words;
+        if self.tables.totals().rows > 0 || self.runner.statements() > 0 {
+            settle::state(self.engine, self.examined, self.runner, self.creation, self.tables, &mut words).await?;
+        }
+        // The rows and the state may have made objects (queues, partitions); what they made has to be right too.
+        let left = converge.run().await?;
+        words.extend(left.words);
+        self.judge(&Left { objects: left.objects, words })
+    }
+
+    /// What is left is an exception that was foretold or that this role cannot help; anything else ends it.
+    fn judge(&self, left: &Left) -> Result<Vec<Exception>> {
+        let mut exceptions = self.plan.exceptions.clone();
+        let mut fatal: Vec<&ObjectName> = Vec::new();
+        for object in &left.objects {
+            match settle::excuse(object, left, self.examined, self.engine.source) {
+                Some(exception) => exceptions.push(exception),
+                None => fatal.push(object),
+            }
+        }
+        if fatal.is_empty() {
+            exceptions.sort();
+            exceptions.dedup();
+            return Ok(exceptions);
+        }
+        let named: BTreeSet<String> =
+            fatal.iter().take(NAMED_MAX).map(|o| visible(&format!("{} {}", o.kind, o.identity))).collect();
+        let more = fatal.len().saturating_sub(NAMED_MAX);
+        let mut text = format!(
+            "{} objects could not be made equal: {}",
+            fatal.len(),
+            named.into_iter().collect::<Vec<_>>().join(", ")
+        );
+        if more > 0 {
+            text.push_str(&format!(" and {more} more"));
+        }
+        let mut failure = Failure::msg(FailureKind::Failed, text);
+        for (what, words) in left.words.iter().take(NAMED_MAX) {
+            let words = words.strip_prefix(what.as_str()).map_or(words.as_str(), |rest| rest.trim_start_matches(": "));
+            failure = failure.hint(format!("{}: {}", visible(what), visible(words)));
+        }
+        Err(failure)
+    }
+}

@@ -1,0 +1,224 @@
+//! What a restore would do, found out without writing anything.
+//!
+//! Invariant (R42): everything that will be dropped or replaced is named, what a cascade takes along too; rows are
+//! compared, not guessed; what will not be there afterwards is an exception with its reason. Two plans of an unchanged
+//! target are equal, digest included.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::creation::Creation;
+use super::delta::{Delta, name};
+use super::replace::{Way, way};
+use super::rows::{Rows, decide};
+use super::state::{Examined, examine, refuse_target};
+use super::tables::Tables;
+use super::{Engine, identity};
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::inventory::{Address, CatalogObject, Inventory};
+use crate::model::manifest::{FORMAT, TableRecord};
+use crate::model::name::{QualifiedName, visible};
+use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
+use crate::monitor::{Event, Phase};
+use crate::pg::catalog::dependents::dependents;
+use crate::pg::catalog::inventory::inventory;
+use crate::pg::rows::fingerprint_tables;
+use crate::pg::session::Session;
+
+/// Up to here an empty target is filled in one transaction over one connection.
+const ONE_TRANSACTION_BYTES_MAX: u64 = 64 << 20;
+/// Measured on two cores; for the estimate only.
+const BYTES_PER_SECOND: u64 = 40 << 20;
+const OBJECTS_PER_SECOND: u64 = 500;
+
+/// Plans.
+pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
+    let clock = std::time::Instant::now();
+    engine.monitor.event(Event::PhaseStarted { phase: Phase::Plan, bytes_total: None });
+    let (session, examined) = examine(engine).await?;
+    refuse_target(engine, &examined)?;
+    let live = inventory(&session).await?;
+    let objects = objects(engine, &examined, &session, &live).await?;
+    drop(session);
+    let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
+    let (load, tables_equal) = rows(engine, &tables, &live, &objects.remade).await?;
+    let bytes: u64 = load.iter().map(|l| l.bytes_raw).sum();
+    let count = (objects.create.len() + objects.replace.len() + objects.drop.len()) as u64;
+    let empty = matches!(examined.facts.kind, TargetKind::FreshProject | TargetKind::Bare);
+    let summary = format!("{count} objects and {} tables to write, {tables_equal} tables equal", load.len());
+    let plan = RestorePlan {
+        format: FORMAT,
+        snapshot: engine.source.manifest.id.to_string(),
+        manifest_sha256: engine.source.manifest.manifest_sha256.clone(),
+        one_transaction: !empty || bytes <= ONE_TRANSACTION_BYTES_MAX || engine.request.jobs <= 1,
+        only: engine.request.only.clone(),
+        drop: objects.drop,
+        replace: objects.replace,
+        create: objects.create,
+        load,
+        tables_equal,
+        exceptions: exceptions(engine, &examined),
+        manual: manual(engine, &examined),
+        estimated_ms: 1000 * (bytes / BYTES_PER_SECOND + count / OBJECTS_PER_SECOND) + 500,
+        digest: String::new(),
+        target: examined.facts,
+    };
+    let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    engine.monitor.event(Event::PhaseEnded { phase: Phase::Plan, summary, duration_ms });
+    Ok(plan.sealed())
+}
+
+/// The objects of a plan.
+struct Objects {
+    drop: Vec<ObjectName>,
+    replace: Vec<ObjectName>,
+    create: Vec<ObjectName>,
+    /// Tables that will be made again: all their rows are loaded.
+    remade: BTreeSet<QualifiedName>,
+}
+
+async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, live: &Inventory) -> Result<Objects> {
+    let creation = Creation::new(&engine.source.toc, &engine.source.inventory, examined.facts.server_version_num)?;
+    let delta = Delta::new(&engine.source.inventory.objects, &live.objects, &examined.scope);
+    let entries: HashMap<ObjectName, _> =
+        creation.entries.iter().filter_map(|s| s.object.map(|o| (name(o), s.entry))).collect();
+    let is_dropped = |w: &CatalogObject, l: &CatalogObject| way(w, l, entries.get(&name(w)).copied()) == Way::Drop;
+    let dropped = delta.differs.iter().filter(|(w, l)| is_dropped(w, l)).map(|(_, l)| *l);
+    let roots: Vec<Address> = delta.extra.iter().copied().chain(dropped).filter_map(|o| o.address).collect();
+    let gone = dependents(session, &roots).await?;
+    let known: HashSet<ObjectName> = delta.names().into_iter().collect();
+    let along = live.objects.iter().filter(|o| {
+        let of_its_own =
+            !matches!(o.kind.as_str(), "ACL" | "COMMENT" | "SEQUENCE SET" | "ROW SECURITY" | "SECURITY LABEL");
+        of_its_own && o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a })) && !known.contains(&name(o))
+    });
+    let in_snapshot: HashSet<ObjectName> = engine.source.inventory.objects.iter().map(name).collect();
+    let (mut replace, mut drop): (Vec<_>, Vec<_>) = along.map(name).partition(|o| in_snapshot.contains(o));
+    replace.extend(delta.differs.iter().map(|(w, _)| name(w)));
+    drop.extend(delta.extra.iter().map(|o| name(o)));
+    replace.sort();
+    drop.sort();
+    let remade = live.objects.iter().filter(|o| o.kind == "TABLE");
+    let remade = remade.filter(|o| o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a })));
+    let remade =
+        remade.filter_map(|o| identity::qualified(&o.identity)).map(|(s, n)| QualifiedName::new(s, n)).collect();
+    Ok(Objects { drop, replace, create: delta.missing.iter().map(|o| name(o)).collect(), remade })
+}
+
+/// Which tables are loaded, and how many are equal.
+async fn rows(
+    engine: &Engine<'_>,
+    tables: &Tables<'_>,
+    live: &Inventory,
+    remade: &BTreeSet<QualifiedName>,
+) -> Result<(Vec<TableLoad>, u64)> {
+    let mut load = Vec::new();
+    let mut compare: Vec<&TableRecord> = Vec::new();
+    for record in tables.records() {
+        let there = live.table(&record.name);
+        let columns_there = |facts: &crate::model::inventory::TableFacts| {
+            record.columns.iter().all(|c| facts.columns.iter().any(|l| l.name == *c && !l.generated))
+        };
+        match there {
+            None => load.push(table_load(record, "new")),
+            Some(_) if remade.contains(&record.name) => load.push(table_load(record, "made again")),
+            Some(facts) if !columns_there(facts) => load.push(table_load(record, "columns differ")),
+            Some(_) => compare.push(record),
+        }
+    }
+    compare.sort_by_key(|record| std::cmp::Reverse(record.bytes_raw));
+    let wanted: Vec<_> = compare.iter().map(|r| (r.name.clone(), r.columns.clone())).collect();
+    let jobs = engine.request.jobs.max(1) as usize;
+    let done = std::sync::atomic::AtomicU64::new(0);
+    let progress = |bytes: u64| {
+        let bytes_done = done.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed) + bytes;
+        engine.monitor.event(Event::PhaseProgress { phase: Phase::Plan, bytes_done });
+    };
+    let found = fingerprint_tables(engine.target, &wanted, jobs, engine.cancel, &progress).await?;
+    let mut equal = 0;
+    for (record, live) in compare.into_iter().zip(found) {
+        if live.rows == record.rows && live.sum == record.fingerprint {
+            equal += 1;
+            continue;
+        }
+        refuse_conflict(engine, record, live.rows)?;
+        load.push(table_load(record, &format!("rows differ: the target has {}", live.rows)));
+    }
+    load.sort_by(|a, b| a.table.cmp(&b.table));
+    Ok((load, equal))
+}
+
+fn table_load(record: &TableRecord, why: &str) -> TableLoad {
+    TableLoad { table: record.name.clone(), rows: record.rows, bytes_raw: record.bytes_raw, why: why.to_string() }
+}
+
+/// `--auth-rows abort`: rows of the platform's tables that differ end the restore here.
+fn refuse_conflict(engine: &Engine<'_>, record: &TableRecord, rows: u64) -> Result<()> {
+    let theirs = matches!(record.name.schema.as_str(), "auth" | "storage");
+    if engine.request.conflicts != ConflictPolicy::Abort || !theirs || rows == 0 {
+        return Ok(());
+    }
+    let text =
+        format!("{} of the target has {rows} rows that differ from the snapshot's", visible(&record.name.plain()));
+    Err(Failure::msg(FailureKind::DifferencesFound, text)
+        .hint("nothing was written; choose: --auth-rows overwrite (the snapshot's rows) or keep (the target's rows)"))
+}
+
+/// What will not be there afterwards, known beforehand.
+fn exceptions(engine: &Engine<'_>, examined: &Examined) -> Vec<Exception> {
+    let mut found = Vec::new();
+    // What the snapshot lacks and the target never lost is no exception in place.
+    let same = examined.facts.kind == TargetKind::SameDatabase;
+    for name in &examined.scope.extensions_missing {
+        found.push(Exception {
+            code: "extension_missing".into(),
+            what: format!("extension {name}"),
+            why: "the target's server does not have it".into(),
+            todo: "install it on the server, then restore again".into(),
+        });
+    }
+    for record in &engine.source.manifest.tables {
+        let facts = engine.source.inventory.table(&record.name);
+        if let Rows::Leave(code, why) = decide(record, facts, &examined.scope, engine.request)
+            && record.rows > 0
+            && (matches!(code, "rows_not_captured" | "sessions_dropped") || (code == "service_state" && !same))
+        {
+            found.push(Exception {
+                code: code.into(),
+                what: format!("{} rows of {}", record.rows, record.name.plain()),
+                why,
+                todo: String::new(),
+            });
+        }
+    }
+    for gap in engine.source.manifest.gaps.iter().filter(|_| !same) {
+        found.push(Exception {
+            code: gap.code.clone(),
+            what: gap.what.clone(),
+            why: format!("not in the snapshot: {}", gap.why),
+            todo: gap.todo.clone(),
+        });
+    }
+    found.sort();
+    found
+}
+
+/// What a person has to do afterwards.
+fn manual(engine: &Engine<'_>, examined: &Examined) -> Vec<String> {
+    let mut list = Vec::new();
+    let has = |kind: &'static str| engine.source.inventory.of_kind(kind).next().is_some();
+    if has("SUBSCRIPTION") {
+        list.push("subscriptions are not made again: they would connect to their publisher".to_string());
+    }
+    if examined.scope.platform && examined.facts.kind != TargetKind::SameDatabase {
+        list.push("deploy the edge functions from edge_functions/, and set their secrets".to_string());
+        list.push("copy the stored files from storage/ into the project's buckets".to_string());
+        list.push("JWT secret and keys differ between projects: people have to log in again".to_string());
+    }
+    let jobs = engine.source.inventory.tables.iter().any(|t| t.name == QualifiedName::new("cron", "job"));
+    if jobs && !engine.request.activate_jobs && examined.facts.kind != TargetKind::SameDatabase {
+        list.push(
+            "cron jobs come back switched off; switch them on when the stack is ready (or use --activate-jobs)".into(),
+        );
+    }
+    list
+}

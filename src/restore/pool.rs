@@ -1,0 +1,361 @@
+//! The parallel phase of a restore into an empty target: rows, indexes, constraints over several connections.
+//!
+//! Invariant: rows go in before what is built on them; the schedule lets no two connections wait for each other's
+//! locks. A failed load or a lost connection ends the phase, a failed build only what needs it. Nothing is left running
+//! on the server when the phase ends early. Whether a failure matters the caller decides.
+
+pub mod schedule;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+
+use super::load::{LoadTask, Loaded, cancelled, load_one, load_split};
+use crate::model::cancel::Cancel;
+use crate::model::connection::ConnSpec;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::name::QualifiedName;
+use crate::monitor::{Event, Monitor, Phase};
+use crate::pg::session::Session;
+use schedule::{SPLIT_BYTES, Schedule, Work};
+
+/// What the connections are called in `pg_stat_activity`.
+const APPLICATION: &str = "stacksnap restore";
+/// A restore that is lost may be started again: no commit waits for the disk. Sorting wants memory.
+const SETTINGS: &str = "SET synchronous_commit = off; SELECT pg_catalog.set_config(name, '256MB', false) \
+    FROM pg_catalog.pg_settings WHERE name = 'maintenance_work_mem' AND setting::int8 < 262144";
+/// From 14 on: a statement ends soon after its client is gone. Not every platform has it.
+const NOTICE_LOSS: &str = "SET client_connection_check_interval = '1s'";
+/// Emptying a table for FREEZE costs more than it brings below this.
+const FREEZE_BYTES: u64 = 1 << 20;
+/// How long the end of what still runs on the server may take.
+const END_LIMIT: Duration = Duration::from_millis(700);
+
+/// Something to build once rows are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildTask {
+    pub dump_id: i64,
+    /// For messages.
+    pub what: String,
+    /// Run in order, in one transaction when there are several.
+    pub statements: Vec<String>,
+    /// Dump ids of builds that come first. Ids that no build has count as done.
+    pub needs: Vec<i64>,
+    /// Every table that the statements lock.
+    pub tables: Vec<QualifiedName>,
+    /// Runs beside others of its kind on the same table (CREATE INDEX), not beside a load or an alteration.
+    pub shared: bool,
+    /// Tables whose rows must be in. Tables that nobody loads count as filled.
+    pub after_rows: Vec<QualifiedName>,
+    /// Cost compared with `bytes_raw` of loads.
+    pub weight: u64,
+}
+
+/// A build that is not there.
+#[derive(Debug)]
+pub struct BuildFailure {
+    pub dump_id: i64,
+    pub what: String,
+    pub failure: Failure,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct PoolDone {
+    pub rows: u64,
+    pub bytes: u64,
+    /// Statements of builds that succeeded.
+    pub statements: u64,
+    pub failed: Vec<BuildFailure>,
+}
+
+/// Runs the whole phase over `jobs` connections, or as many as the server gives. `setup` is what each of them runs
+/// first: role, `session_replication_role`, timeouts; it overrides the settings made here. Commits do not wait for the
+/// disk: the caller's next ordinary commit makes all of it durable.
+///
+/// An error is a connection that was lost or never there, a failed load, or `cancel`; what is in by then stays.
+pub async fn run(
+    spec: &ConnSpec,
+    setup: &[String],
+    loads: Vec<LoadTask>,
+    builds: Vec<BuildTask>,
+    jobs: usize,
+    monitor: &dyn Monitor,
+    cancel: &Cancel,
+) -> Result<PoolDone> {
+    if loads.is_empty() && builds.is_empty() {
+        return Ok(PoolDone::default());
+    }
+    let useful = if loads.iter().any(|l| l.bytes_raw >= SPLIT_BYTES) { jobs } else { loads.len() + builds.len() };
+    let sessions = tokio::select! {
+        biased;
+        reason = cancel.cancelled() => return Err(cancelled(reason)),
+        sessions = open(spec, setup, jobs.min(useful).max(1), monitor) => sessions?,
+    };
+    let schedule = Schedule::new(&loads, &builds, sessions.len());
+    let context = Context { loads: &loads, builds: &builds, progress: Progress::new(&loads, monitor), cancel };
+    let mut phase =
+        Running { context: &context, schedule, idle: sessions, busy: BTreeMap::new(), done: PoolDone::default() };
+    context.progress.phase_started();
+    let mut working = FuturesUnordered::new();
+    loop {
+        while let Some((work, sessions)) = phase.start() {
+            working.push(perform(&context, work, sessions));
+        }
+        let finished = tokio::select! {
+            biased;
+            reason = cancel.cancelled() => Err(cancelled(reason)),
+            next = working.next() => match next {
+                None => break,
+                Some(finished) => phase.ended(finished),
+            },
+        };
+        if let Err(failure) = finished {
+            end_on_server(spec, &phase.busy).await;
+            return Err(failure);
+        }
+    }
+    drop(working);
+    let Running { schedule, mut done, .. } = phase;
+    for index in schedule.stuck() {
+        done.failed.push(not_tried(&builds[index], "what it needs needs it in turn"));
+    }
+    context.progress.phase_ended(&done);
+    Ok(done)
+}
+
+/// What everything that runs may look at.
+struct Context<'a> {
+    loads: &'a [LoadTask],
+    builds: &'a [BuildTask],
+    progress: Progress<'a>,
+    cancel: &'a Cancel,
+}
+
+/// The phase while it runs.
+struct Running<'a> {
+    context: &'a Context<'a>,
+    schedule: Schedule,
+    idle: Vec<Session>,
+    /// Server processes at work; several for a table in parts.
+    busy: BTreeMap<i32, ()>,
+    done: PoolDone,
+}
+
+/// One piece of work that ended; its connections come back.
+struct Finished {
+    work: Work,
+    sessions: Vec<Session>,
+    result: Result<Loaded>,
+}
+
+impl Running<'_> {
+    /// The next piece of work and its connections.
+    fn start(&mut self) -> Option<(Work, Vec<Session>)> {
+        let work = self.schedule.next(self.idle.len())?;
+        let count = if let Work::Load { streams, .. } = work { streams } else { 1 };
+        let sessions = self.idle.split_off(self.idle.len() - count);
+        self.busy.extend(sessions.iter().map(|s| (s.backend_pid, ())));
+        Some((work, sessions))
+    }
+
+    /// Books what ended. An error ends the phase.
+    fn ended(&mut self, finished: Finished) -> Result<()> {
+        let Finished { work, sessions, result } = finished;
+        let lost = sessions.iter().any(Session::is_closed);
+        for session in sessions {
+            self.busy.remove(&session.backend_pid);
+            self.idle.push(session);
+        }
+        match (work, result) {
+            (Work::Load { index, .. }, Ok(loaded)) => {
+                self.done.rows += loaded.rows;
+                self.done.bytes += loaded.bytes;
+                self.schedule.load_done(index);
+                if self.schedule.loads_done() {
+                    self.context.progress.loads_done(&self.done);
+                }
+            }
+            (Work::Load { .. }, Err(failure)) => return Err(failure),
+            (Work::Build { index }, Ok(_)) => {
+                self.done.statements += self.context.builds[index].statements.len() as u64;
+                self.schedule.build_done(index);
+            }
+            (Work::Build { index }, Err(failure)) => {
+                let build = &self.context.builds[index];
+                if lost {
+                    return Err(failure.context(format!("{} was not built", build.what)));
+                }
+                self.done.failed.push(BuildFailure { dump_id: build.dump_id, what: build.what.clone(), failure });
+                for (dependent, cause) in self.schedule.build_failed(index) {
+                    let why = format!("it needs {}", self.context.builds[cause].what);
+                    self.done.failed.push(not_tried(&self.context.builds[dependent], &why));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn not_tried(build: &BuildTask, why: &str) -> BuildFailure {
+    let failure = Failure::msg(FailureKind::Failed, format!("not tried: {why}"));
+    BuildFailure { dump_id: build.dump_id, what: build.what.clone(), failure }
+}
+
+/// Opens the connections: the first must come about, a server that has no room for more is worked with as it is.
+async fn open(spec: &ConnSpec, setup: &[String], jobs: usize, monitor: &dyn Monitor) -> Result<Vec<Session>> {
+    let one = || async {
+        let session = Session::open(spec, APPLICATION).await?;
+        session.execute(SETTINGS).await?;
+        if session.version_num >= 140_000 {
+            // Refused where the platform cannot tell: then a statement ends when it is done.
+            let _ = session.execute(NOTICE_LOSS).await;
+        }
+        for sql in setup {
+            session.execute(sql).await?;
+        }
+        Ok::<Session, Failure>(session)
+    };
+    let mut sessions = vec![one().await?];
+    for other in join_all((1..jobs).map(|_| one())).await {
+        match other {
+            Ok(session) => sessions.push(session),
+            Err(failure) => monitor.note(format!("one connection less: {failure}")),
+        }
+    }
+    Ok(sessions)
+}
+
+async fn perform(context: &Context<'_>, work: Work, sessions: Vec<Session>) -> Finished {
+    let result = match work {
+        Work::Load { index, .. } => load(context, &context.loads[index], &sessions).await,
+        Work::Build { index } => build(&context.builds[index], &sessions).await.map(|()| Loaded::default()),
+    };
+    Finished { work, sessions, result }
+}
+
+async fn load(context: &Context<'_>, task: &LoadTask, sessions: &[Session]) -> Result<Loaded> {
+    let table = context.progress.table(task);
+    let sent = AtomicU64::new(0);
+    let progress = |bytes| table.sent(sent.fetch_add(bytes, Ordering::Relaxed) + bytes, bytes);
+    let loaded = match sessions {
+        [session] if task.freeze && task.bytes_raw >= FREEZE_BYTES => {
+            session.execute(&format!("BEGIN; TRUNCATE ONLY {}", task.table.sql())).await?;
+            let loaded = load_one(session, task, context.cancel, &progress).await?;
+            session.execute("COMMIT").await?;
+            loaded
+        }
+        [session] => {
+            let task = LoadTask { freeze: false, ..task.clone() };
+            load_one(session, &task, context.cancel, &progress).await?
+        }
+        several => {
+            let several: Vec<&Session> = several.iter().collect();
+            load_split(&several, task, context.cancel, &progress).await?
+        }
+    };
+    table.ended(loaded);
+    Ok(loaded)
+}
+
+async fn build(task: &BuildTask, sessions: &[Session]) -> Result<()> {
+    let [session, ..] = sessions else { return Err(Failure::msg(FailureKind::Failed, "no connection to build with")) };
+    let together = task.statements.len() > 1;
+    let work = async {
+        if together {
+            session.execute("BEGIN").await?;
+        }
+        for statement in &task.statements {
+            session.execute(statement).await?;
+        }
+        if together { session.execute("COMMIT").await } else { Ok(()) }
+    };
+    let result = work.await;
+    if result.is_err() && together && !session.is_closed() {
+        session.execute("ROLLBACK").await?;
+    }
+    result
+}
+
+/// Ends our server processes that are at work, so that no index goes on being built for nobody.
+async fn end_on_server(spec: &ConnSpec, busy: &BTreeMap<i32, ()>) {
+    let pids: Vec<i32> = busy.keys().copied().collect();
+    let end = async {
+        let session = Session::open(spec, APPLICATION).await?;
+        let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+                   WHERE pid = ANY ($1) AND datname = pg_catalog.current_database() AND application_name = $2";
+        session.rows(sql, &[&pids, &APPLICATION]).await.map(drop)
+    };
+    if !pids.is_empty() {
+        // Without it they end when they notice that their client is gone.
+        let _ = tokio::time::timeout(END_LIMIT, end).await;
+    }
+}
+
+/// Tells how far the phase is.
+struct Progress<'a> {
+    monitor: &'a dyn Monitor,
+    started: Instant,
+    bytes_total: u64,
+    bytes: AtomicU64,
+    tables: usize,
+}
+
+struct TableProgress<'a> {
+    all: &'a Progress<'a>,
+    name: String,
+}
+
+impl<'a> Progress<'a> {
+    fn new(loads: &[LoadTask], monitor: &'a dyn Monitor) -> Self {
+        let bytes_total = loads.iter().map(|l| l.bytes_raw).sum();
+        Self { monitor, started: Instant::now(), bytes_total, bytes: AtomicU64::new(0), tables: loads.len() }
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn phase_started(&self) {
+        if self.tables == 0 {
+            self.monitor.event(Event::PhaseStarted { phase: Phase::Build, bytes_total: None });
+        } else {
+            self.monitor.event(Event::PhaseStarted { phase: Phase::Load, bytes_total: Some(self.bytes_total) });
+        }
+    }
+
+    /// The last rows are in; what is left is building.
+    fn loads_done(&self, done: &PoolDone) {
+        let summary = format!("{} rows of {} tables", done.rows, self.tables);
+        self.monitor.event(Event::PhaseEnded { phase: Phase::Load, summary, duration_ms: self.elapsed() });
+        self.monitor.event(Event::PhaseStarted { phase: Phase::Build, bytes_total: None });
+    }
+
+    fn phase_ended(&self, done: &PoolDone) {
+        let summary = format!("{} statements", done.statements);
+        self.monitor.event(Event::PhaseEnded { phase: Phase::Build, summary, duration_ms: self.elapsed() });
+    }
+
+    fn table(&'a self, task: &LoadTask) -> TableProgress<'a> {
+        let name = task.table.plain();
+        self.monitor.event(Event::TableStarted { table: name.clone(), bytes_estimated: task.bytes_raw });
+        TableProgress { all: self, name }
+    }
+}
+
+impl TableProgress<'_> {
+    fn sent(&self, bytes_done: u64, more: u64) {
+        let bytes_all = self.all.bytes.fetch_add(more, Ordering::Relaxed) + more;
+        self.all.monitor.event(Event::TableProgress { table: self.name.clone(), bytes_done });
+        self.all.monitor.event(Event::PhaseProgress { phase: Phase::Load, bytes_done: bytes_all });
+    }
+
+    fn ended(&self, loaded: Loaded) {
+        let Loaded { rows, bytes } = loaded;
+        self.all.monitor.event(Event::TableEnded { table: self.name.clone(), rows, bytes });
+    }
+}

@@ -1,0 +1,188 @@
+//! Putting right an object that is there and differs, without dropping it where that can be done.
+//!
+//! Invariant: every way here ends in the snapshot's own definition or is not taken; the last resort is to drop the
+//! object, and the archive makes it again. Pure: it makes statements.
+
+use super::drop::{alter_sequence, row_security};
+use crate::model::inventory::CatalogObject;
+use crate::pgtools::toc::Entry;
+
+/// What to try for one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// Run these; when one fails, drop the object instead.
+    Alter(Vec<String>),
+    /// Drop it; it is made again as a missing one.
+    Drop,
+    /// One of the snapshot's files, or another step, puts it right.
+    Elsewhere,
+}
+
+/// Chooses the way. `entry` is the archive's entry of the wanted object.
+pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) -> Way {
+    let same_definition = wanted.definition == live.definition;
+    match wanted.kind.as_str() {
+        "ACL"
+        | "DEFAULT ACL"
+        | "COMMENT"
+        | "ROLE"
+        | "ROLE MEMBERSHIP"
+        | "ROLE SETTING"
+        | "DATABASE SETTING"
+        | "SEQUENCE SET"
+        | "PUBLICATION"
+        | "PUBLICATION TABLE"
+        | "PUBLICATION TABLES IN SCHEMA"
+        | "BLOB"
+        | "EXTENSION" => Way::Elsewhere,
+        // Whose it is, is set for everything at the end.
+        _ if same_definition => Way::Elsewhere,
+        "ROW SECURITY" => Way::Alter(vec![row_security(&wanted.identity, Some(&wanted.definition))]),
+        "FUNCTION" | "PROCEDURE" => or_replace(entry, &["FUNCTION", "PROCEDURE"]),
+        "VIEW" => or_replace(entry, &["VIEW"]),
+        "SEQUENCE" if same_place(wanted, live) => alter_sequence(wanted).map_or(Way::Drop, |sql| Way::Alter(vec![sql])),
+        "MATERIALIZED VIEW" => matview(wanted, live),
+        "TABLE" => table(wanted, live),
+        "TABLE ATTACH" | "INDEX ATTACH" => Way::Elsewhere,
+        _ => Way::Drop,
+    }
+}
+
+/// `CREATE` becomes `CREATE OR REPLACE`: the statement begins with its verb, whatever the body holds.
+fn or_replace(entry: Option<&Entry>, words: &[&str]) -> Way {
+    let Some(entry) = entry else { return Way::Drop };
+    for word in words {
+        if let Some(rest) = entry.definition.strip_prefix(&format!("CREATE {word} ")) {
+            return Way::Alter(vec![format!("CREATE OR REPLACE {word} {rest}")]);
+        }
+    }
+    Way::Drop
+}
+
+/// Do both sequences belong to the same column in the same way?
+fn same_place(wanted: &CatalogObject, live: &CatalogObject) -> bool {
+    let place = |o: &CatalogObject| {
+        let text = &o.definition;
+        text.find(" OWNED BY ").or_else(|| text.find(" IDENTITY OF ")).map(|at| text[at..].to_string())
+    };
+    place(wanted) == place(live)
+}
+
+/// Only whether it is filled differs.
+fn matview(wanted: &CatalogObject, live: &CatalogObject) -> Way {
+    let query = |o: &CatalogObject| {
+        let text = o.definition.as_str();
+        text.replace(" WITH NO DATA", "").replace(" WITH DATA", "")
+    };
+    if query(wanted) != query(live) {
+        return Way::Drop;
+    }
+    let no = if wanted.definition.contains(" WITH NO DATA") { " WITH NO DATA" } else { "" };
+    Way::Alter(vec![format!("REFRESH MATERIALIZED VIEW {}{no}", wanted.identity)])
+}
+
+/// The parts of a table's definition: what comes before the columns, the columns, what comes after.
+fn table_parts(definition: &str) -> Option<(&str, Vec<&str>, &str)> {
+    let start = definition.find("(\n  ")?;
+    let end = definition.rfind("\n)")?;
+    let columns = definition.get(start + 4..end)?;
+    Some((&definition[..start], columns.split(",\n  ").collect(), &definition[end..]))
+}
+
+/// Columns that came later go; anything else makes the table anew.
+fn table(wanted: &CatalogObject, live: &CatalogObject) -> Way {
+    let (Some(w), Some(l)) = (table_parts(&wanted.definition), table_parts(&live.definition)) else { return Way::Drop };
+    if w.0 != l.0 || w.2 != l.2 {
+        return Way::Drop;
+    }
+    let mut left = w.1.iter().peekable();
+    let mut drops = Vec::new();
+    for column in &l.1 {
+        if left.peek().is_some_and(|next| *next == column) {
+            left.next();
+        } else if let Some(name) = column_name(column) {
+            drops.push(format!("ALTER TABLE {} DROP COLUMN {name} CASCADE", wanted.identity));
+        } else {
+            return Way::Drop;
+        }
+    }
+    // A column of the snapshot that is not there, or is there in another form, needs its rows too.
+    let altered = drops
+        .iter()
+        .any(|sql| w.1.iter().filter_map(|c| column_name(c)).any(|n| sql.contains(&format!("COLUMN {n} "))));
+    if left.next().is_some() || altered || drops.is_empty() { Way::Drop } else { Way::Alter(drops) }
+}
+
+/// The identifier at the start of a column's line.
+fn column_name(line: &str) -> Option<&str> {
+    if line.starts_with('"') {
+        let mut at = 1;
+        loop {
+            let quote = at + line[at..].find('"')?;
+            if !line[quote + 1..].starts_with('"') {
+                return Some(&line[..=quote]);
+            }
+            at = quote + 2;
+        }
+    }
+    line.split(' ').next().filter(|n| !n.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
+        CatalogObject {
+            kind: kind.into(),
+            schema: None,
+            identity: identity.into(),
+            definition: definition.into(),
+            owner: None,
+            extension: None,
+            address: None,
+        }
+    }
+
+    fn table_of(columns: &[&str]) -> CatalogObject {
+        object("TABLE", "public.t", &format!("(\n  {}\n) WITH ()", columns.join(",\n  ")))
+    }
+
+    #[test]
+    fn a_column_that_came_later_is_dropped_and_nothing_else() {
+        let wanted = table_of(&["a integer NOT NULL", "\"b \"\"x\" text"]);
+        let more = table_of(&["a integer NOT NULL", "\"b \"\"x\" text", "\"c d\" text DEFAULT ', x'::text"]);
+        assert_eq!(
+            way(&wanted, &more, None),
+            Way::Alter(vec!["ALTER TABLE public.t DROP COLUMN \"c d\" CASCADE".into()])
+        );
+    }
+
+    #[test]
+    fn a_column_that_is_gone_or_changed_needs_its_rows() {
+        let wanted = table_of(&["a integer NOT NULL", "b text"]);
+        for live in [
+            table_of(&["a integer NOT NULL"]),
+            table_of(&["a bigint NOT NULL", "b text"]),
+            table_of(&["b text", "a integer NOT NULL"]),
+        ] {
+            assert_eq!(way(&wanted, &live, None), Way::Drop, "{live:?}");
+        }
+    }
+
+    #[test]
+    fn a_matview_that_was_emptied_is_filled() {
+        let wanted = object("MATERIALIZED VIEW", "public.m", "WITH () AS SELECT 1 WITH DATA");
+        let live = object("MATERIALIZED VIEW", "public.m", "WITH () AS SELECT 1 WITH NO DATA");
+        assert_eq!(way(&wanted, &live, None), Way::Alter(vec!["REFRESH MATERIALIZED VIEW public.m".into()]));
+        let other = object("MATERIALIZED VIEW", "public.m", "WITH () AS SELECT 2 WITH DATA");
+        assert_eq!(way(&wanted, &other, None), Way::Drop);
+    }
+
+    #[test]
+    fn an_owner_alone_is_set_at_the_end() {
+        let wanted = CatalogObject { owner: Some("a".into()), ..object("TYPE", "public.t", "ENUM ('x')") };
+        let live = CatalogObject { owner: Some("b".into()), ..wanted.clone() };
+        assert_eq!(way(&wanted, &live, None), Way::Elsewhere);
+    }
+}

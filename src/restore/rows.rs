@@ -1,0 +1,140 @@
+//! Which tables' rows a restore brings back, and why the others are left.
+//!
+//! Invariant: rows of the platform's own bookkeeping, of sessions of its services and of extensions that have their
+//! own way in are never written (R22, R27, R13 to R15). A table that is left out is named with its reason. Pure.
+
+use super::scope::Scope;
+use crate::model::inventory::TableFacts;
+use crate::model::manifest::TableRecord;
+use crate::model::restore::{RestorePart, RestoreRequest};
+
+/// Tables in which the platform's services keep their own versions: compared, never written (R22).
+const SERVICE_VERSIONS: [&str; 5] = [
+    "auth.schema_migrations",
+    "storage.migrations",
+    "realtime.schema_migrations",
+    "_realtime.schema_migrations",
+    "supabase_functions.migrations",
+];
+
+/// What a login leaves behind: worthless elsewhere, dangerous in the wrong hands.
+const SESSIONS: [&str; 9] = [
+    "auth.sessions",
+    "auth.refresh_tokens",
+    "auth.one_time_tokens",
+    "auth.flow_state",
+    "auth.mfa_challenges",
+    "auth.mfa_amr_claims",
+    "auth.saml_relay_states",
+    "auth.oauth_authorizations",
+    "auth.oauth_client_states",
+];
+
+/// What becomes of a table's rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rows {
+    Load,
+    /// Stable word and reason.
+    Leave(&'static str, String),
+}
+
+/// Decides for one table of the snapshot.
+pub fn decide(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, request: &RestoreRequest) -> Rows {
+    let plain = record.name.plain();
+    if record.data_file.is_none() {
+        return Rows::Leave("rows_not_captured", "the snapshot does not hold its rows".into());
+    }
+    if !request.tables.is_empty() && !request.tables.contains(&record.name) {
+        return Rows::Leave("not_asked_for", "not among the tables of -t".into());
+    }
+    if let Some(extension) = facts.and_then(|f| f.extension.as_ref()) {
+        let carried = facts.is_some_and(|f| f.extension_config);
+        if scope.platform || !carried || scope.extensions_missing.contains(extension) {
+            return Rows::Leave("extension_member", format!("rows of the extension {extension} have their own way in"));
+        }
+    }
+    if !part_holds(&record.name.schema, request) {
+        return Rows::Leave("not_asked_for", "not in the parts of --only".into());
+    }
+    if !scope.platform || !scope.is_managed(Some(&record.name.schema)) {
+        return Rows::Load;
+    }
+    if SERVICE_VERSIONS.contains(&plain.as_str()) {
+        return Rows::Leave("service_version", "the platform's own record of its schema's version".into());
+    }
+    if !matches!(record.name.schema.as_str(), "auth" | "storage") {
+        return Rows::Leave("service_state", "state of a platform service, which it makes anew".into());
+    }
+    if !request.keep_sessions && SESSIONS.contains(&plain.as_str()) {
+        return Rows::Leave("sessions_dropped", "--sessions drop".into());
+    }
+    Rows::Load
+}
+
+fn part_holds(schema: &str, request: &RestoreRequest) -> bool {
+    request.only.is_empty()
+        || request.only.iter().any(|part| match part {
+            RestorePart::Data => true,
+            RestorePart::Users => schema == "auth",
+            RestorePart::Migrations => schema == "supabase_migrations",
+            _ => false,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::name::QualifiedName;
+    use crate::model::restore::{ConflictPolicy, TargetKind};
+    use std::collections::BTreeSet;
+
+    fn record(schema: &str, name: &str) -> TableRecord {
+        TableRecord {
+            name: QualifiedName::new(schema, name),
+            rows: 1,
+            fingerprint: String::new(),
+            bytes_raw: 1,
+            data_file: Some("x".into()),
+            csv_file: None,
+            columns: vec![],
+        }
+    }
+
+    pub fn request() -> RestoreRequest {
+        RestoreRequest {
+            now: jiff::Timestamp::UNIX_EPOCH,
+            only: vec![],
+            tables: vec![],
+            into_schema: None,
+            conflicts: ConflictPolicy::Overwrite,
+            keep_sessions: false,
+            activate_jobs: false,
+            allow_partial: false,
+            replace_other: false,
+            jobs: 1,
+            lock_wait_ms: 0,
+        }
+    }
+
+    #[test]
+    fn r22_and_r27_rows_that_belong_to_services_stay_as_they_are() {
+        let platform = Scope {
+            platform: true,
+            kind: TargetKind::FreshProject,
+            only: vec![],
+            extensions_missing: BTreeSet::new(),
+            rules: None,
+        };
+        let bare = Scope { platform: false, kind: TargetKind::Bare, ..platform.clone() };
+        let leaves =
+            |s: &Scope, schema, name| matches!(decide(&record(schema, name), None, s, &request()), Rows::Leave(..));
+        for (schema, name) in [("auth", "schema_migrations"), ("realtime", "subscription"), ("auth", "refresh_tokens")]
+        {
+            assert!(leaves(&platform, schema, name), "{schema}.{name}");
+            assert!(!leaves(&bare, schema, name), "{schema}.{name}");
+        }
+        assert!(!leaves(&platform, "auth", "users"));
+        assert!(!leaves(&platform, "supabase_migrations", "schema_migrations"));
+        assert!(!leaves(&platform, "public", "orders"));
+    }
+}

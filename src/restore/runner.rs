@@ -1,0 +1,60 @@
+//! Runs statements on the target, counts them, and keeps what failed.
+//!
+//! Invariant: inside a transaction a statement that may fail runs under a savepoint, so that its failure costs nothing
+//! else; a lost connection is never taken for a failed statement. No error is passed over: it is returned or recorded.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::model::cancel::Cancel;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::pg::session::Session;
+
+/// Statements of one restore on one connection.
+pub struct Runner<'a> {
+    pub session: &'a Session,
+    pub cancel: &'a Cancel,
+    statements: AtomicU64,
+}
+
+impl<'a> Runner<'a> {
+    pub fn new(session: &'a Session, cancel: &'a Cancel) -> Self {
+        Self { session, cancel, statements: AtomicU64::new(0) }
+    }
+
+    /// How many were run.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Runs it; a failure ends the restore.
+    pub async fn run(&self, what: &str, sql: &str) -> Result<()> {
+        self.check()?;
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.session.execute(sql).await.map_err(|f| f.context(what.to_string()))
+    }
+
+    /// Runs it under a savepoint. `Some` is its failure, which undid nothing else.
+    pub async fn attempt(&self, what: &str, sql: &str) -> Result<Option<Failure>> {
+        self.check()?;
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let guarded = format!("SAVEPOINT stacksnap;\n{sql}\n;\nRELEASE SAVEPOINT stacksnap");
+        let Err(failure) = self.session.execute(&guarded).await else { return Ok(None) };
+        if self.session.is_closed() || failure.kind == FailureKind::Unreachable {
+            return Err(failure.context(what.to_string()));
+        }
+        self.session.execute("ROLLBACK TO SAVEPOINT stacksnap; RELEASE SAVEPOINT stacksnap").await?;
+        // A lock that could not be had is had by somebody who should be named; trying again is the user's choice.
+        if failure.kind == FailureKind::Locked {
+            return Err(failure.context(what.to_string()));
+        }
+        Ok(Some(failure.context(what.to_string())))
+    }
+
+    /// Ends here when the user asked to stop.
+    pub fn check(&self) -> Result<()> {
+        match self.cancel.reason() {
+            Some(reason) => Err(Failure::msg(reason.failure_kind(), reason.sentence())),
+            None => Ok(()),
+        }
+    }
+}

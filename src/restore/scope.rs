@@ -1,0 +1,185 @@
+//! What a restore may touch: which objects of the snapshot it brings back, which of the target's it may drop.
+//!
+//! Invariant (R29): on a platform's database nothing in the platform's schemas is made, altered or dropped but what
+//! users build there (policies, triggers of their own, objects that no role of the platform owns); members of
+//! extensions come with their extension. Pure rules: it asks no server.
+
+use std::collections::BTreeSet;
+
+use crate::model::difference::Rules;
+use crate::model::inventory::CatalogObject;
+use crate::model::platform::{PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
+use crate::model::restore::{RestorePart, TargetKind};
+
+/// Where the project's own history of migrations is: the user's, although the platform's tool writes it.
+const MIGRATIONS_SCHEMA: &str = "supabase_migrations";
+
+/// Kinds that no pass over the objects changes: the database is more than this restore's, subscriptions connect
+/// elsewhere, values of sequences and large objects are loaded like rows.
+const NEVER_MADE: [&str; 5] = ["DATABASE", "SUBSCRIPTION", "SECURITY LABEL", "SEQUENCE SET", "BLOB"];
+
+/// The rules for one restore.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The target has the platform's schemas, which are not ours.
+    pub platform: bool,
+    pub kind: TargetKind,
+    /// The role that restores: it keeps its own password.
+    pub restorer: String,
+    pub only: Vec<RestorePart>,
+    /// Extensions that the target cannot have.
+    pub extensions_missing: BTreeSet<String>,
+    /// What counts as a difference when the servers are of different major versions.
+    pub rules: Option<Rules>,
+}
+
+impl Scope {
+    /// Is this a schema that the platform keeps?
+    pub fn is_managed(&self, schema: Option<&str>) -> bool {
+        self.platform && schema.is_some_and(|s| s != MIGRATIONS_SCHEMA && is_managed_schema(s))
+    }
+
+    /// Should this object of the snapshot be on the target afterwards, made by us if need be?
+    pub fn brings_back(&self, object: &CatalogObject) -> bool {
+        if NEVER_MADE.contains(&object.kind.as_str()) || !self.in_parts(&object.kind, object.schema.as_deref()) {
+            return false;
+        }
+        if object.extension.is_some() {
+            return object.kind == "ACL" && !self.is_missing_extension(object);
+        }
+        match object.kind.as_str() {
+            "EXTENSION" => !self.extensions_missing.contains(plain(&object.identity)),
+            "EVENT TRIGGER" => !self.platform || !PLATFORM_EVENT_TRIGGERS.contains(&plain(&object.identity)),
+            "SCHEMA" => !self.is_managed(object.schema.as_deref()),
+            _ => !self.is_managed(object.schema.as_deref()) || is_users_own(object),
+        }
+    }
+
+    /// May this object of the target be dropped when the snapshot does not have it?
+    pub fn may_drop(&self, object: &CatalogObject) -> bool {
+        if matches!(self.kind, TargetKind::FreshProject | TargetKind::Bare) || object.extension.is_some() {
+            return false;
+        }
+        match object.kind.as_str() {
+            "ROLE" | "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
+            "EXTENSION" => !is_managed_extension(plain(&object.identity)) || !self.platform,
+            _ => self.brings_back(object),
+        }
+    }
+
+    fn is_missing_extension(&self, object: &CatalogObject) -> bool {
+        object.extension.as_ref().is_some_and(|e| self.extensions_missing.contains(e))
+    }
+
+    /// `--only`: does a kind of object belong to what was asked for?
+    fn in_parts(&self, kind: &str, schema: Option<&str>) -> bool {
+        if self.only.is_empty() {
+            return true;
+        }
+        self.only.iter().any(|part| match part {
+            RestorePart::Policies => matches!(kind, "POLICY" | "ROW SECURITY"),
+            RestorePart::Functions => matches!(kind, "FUNCTION" | "PROCEDURE" | "AGGREGATE"),
+            RestorePart::Schema => {
+                !matches!(kind, "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING" | "DATABASE SETTING" | "SEQUENCE SET")
+            }
+            RestorePart::Data => kind == "SEQUENCE SET",
+            RestorePart::Migrations => schema == Some(MIGRATIONS_SCHEMA),
+            RestorePart::Users | RestorePart::Roles | RestorePart::Encryption => false,
+        })
+    }
+}
+
+/// What users build on the platform's schemas: policies, their own triggers, and what no role of the platform owns.
+fn is_users_own(object: &CatalogObject) -> bool {
+    match object.kind.as_str() {
+        "POLICY" => true,
+        "TRIGGER" => {
+            let (name, table) = super::identity::on(&object.identity).unwrap_or((&object.identity, ""));
+            !PLATFORM_TRIGGERS.iter().any(|(t, n)| *t == table && *n == plain(name))
+        }
+        "ACL" => true,
+        _ => object.owner.as_deref().is_some_and(|owner| !is_platform_owner(owner)),
+    }
+}
+
+/// Extensions that the platform needs: never dropped on it.
+fn is_managed_extension(name: &str) -> bool {
+    const OURS_NOT: [&str; 9] = [
+        "plpgsql",
+        "pg_stat_statements",
+        "uuid-ossp",
+        "pgcrypto",
+        "pgjwt",
+        "supabase_vault",
+        "pg_graphql",
+        "pg_net",
+        "pgsodium",
+    ];
+    OURS_NOT.contains(&name)
+}
+
+/// A name without the quotes that an identity has around it.
+pub fn plain(identity: &str) -> &str {
+    identity.strip_prefix('"').and_then(|s| s.strip_suffix('"')).unwrap_or(identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(kind: &str, schema: Option<&str>, identity: &str, owner: Option<&str>) -> CatalogObject {
+        CatalogObject {
+            kind: kind.into(),
+            schema: schema.map(Into::into),
+            identity: identity.into(),
+            definition: String::new(),
+            owner: owner.map(Into::into),
+            extension: None,
+            address: None,
+        }
+    }
+
+    fn scope(platform: bool, kind: TargetKind) -> Scope {
+        Scope { platform, kind, restorer: String::new(), only: Vec::new(), extensions_missing: BTreeSet::new(), rules: None }
+    }
+
+    #[test]
+    fn r29_the_platforms_objects_are_left_alone_and_a_users_are_not() {
+        let scope = scope(true, TargetKind::SameDatabase);
+        let theirs = [
+            object("TABLE", Some("auth"), "auth.users", Some("supabase_auth_admin")),
+            object("INDEX", Some("auth"), "auth.users_pkey", None),
+            object("SCHEMA", Some("storage"), "storage", Some("supabase_admin")),
+            object("TRIGGER", Some("storage"), "protect_objects_delete on storage.objects", None),
+            object("EVENT TRIGGER", None, "pgrst_ddl_watch", Some("supabase_admin")),
+        ];
+        for o in &theirs {
+            assert!(!scope.brings_back(o) && !scope.may_drop(o), "{o:?}");
+        }
+        let ours = [
+            object("POLICY", Some("storage"), "mine on storage.objects", None),
+            object("TRIGGER", Some("auth"), "on_auth_user_created on auth.users", None),
+            object("FUNCTION", Some("extensions"), "extensions.mine()", Some("postgres")),
+            object("TABLE", Some("public"), "public.orders", Some("supabase_admin")),
+            object("TABLE", Some("supabase_migrations"), "supabase_migrations.schema_migrations", Some("postgres")),
+        ];
+        for o in &ours {
+            assert!(scope.brings_back(o) && scope.may_drop(o), "{o:?}");
+        }
+    }
+
+    #[test]
+    fn r40_a_bare_server_gets_everything_and_loses_nothing() {
+        let scope = scope(false, TargetKind::Bare);
+        let o = object("TABLE", Some("auth"), "auth.users", Some("supabase_auth_admin"));
+        assert!(scope.brings_back(&o) && !scope.may_drop(&o));
+    }
+
+    #[test]
+    fn members_come_with_their_extension() {
+        let scope = scope(false, TargetKind::Bare);
+        let mut o = object("FUNCTION", Some("extensions"), "extensions.crypt(text,text)", None);
+        o.extension = Some("pgcrypto".into());
+        assert!(!scope.brings_back(&o) && !scope.may_drop(&o));
+    }
+}

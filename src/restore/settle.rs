@@ -1,0 +1,141 @@
+//! What comes after objects and rows: large objects, materialized views, sequences, jobs; and what may be left undone.
+//!
+//! Invariant: values of sequences are set inside of the transaction; jobs are switched off unless the same database
+//! gets them back or somebody asked (R39). An excuse names an object and its reason; without one the restore fails.
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use super::converge::Left;
+use super::creation::Creation;
+use super::drop::set_sequence;
+use super::files;
+use super::runner::Runner;
+use super::source::SnapshotSource;
+use super::state::Examined;
+use super::tables::Tables;
+use crate::archive::layout;
+use crate::model::failure::Result;
+use crate::model::inventory::CatalogObject;
+use crate::model::restore::{Exception, ObjectName, TargetKind};
+use crate::pg::catalog::inventory::inventory;
+
+/// Sets what is neither an object nor a row.
+pub async fn state(
+    engine: &Engine<'_>,
+    examined: &Examined,
+    runner: &Runner<'_>,
+    creation: &Creation<'_>,
+    tables: &Tables<'_>,
+    words: &mut BTreeMap<String, String>,
+) -> Result<()> {
+    if tables.totals().rows > 0 {
+        refresh_all(runner, creation, words).await?;
+    }
+    if !engine.request.only.is_empty() {
+        return Ok(());
+    }
+    if let Some(failure) = files::attempt(runner, &engine.source.place, layout::CRON_JOBS_SQL).await? {
+        words.insert(layout::CRON_JOBS_SQL.to_string(), failure.to_string());
+    } else if examined.facts.kind != TargetKind::SameDatabase && !engine.request.activate_jobs {
+        switch_jobs_off(runner, words).await?;
+    }
+    sequences(engine, examined, runner, words).await
+}
+
+/// Views that hold rows show those of the tables again, in the archive's order.
+async fn refresh_all(runner: &Runner<'_>, creation: &Creation<'_>, words: &mut BTreeMap<String, String>) -> Result<()> {
+    for step in creation.refreshes() {
+        if let Some(failure) = runner.attempt(&step.what(), &step.sql).await? {
+            words.insert(step.what(), failure.to_string());
+        }
+    }
+    Ok(())
+}
+
+async fn switch_jobs_off(runner: &Runner<'_>, words: &mut BTreeMap<String, String>) -> Result<()> {
+    let sql = "DO $stacksnap$ BEGIN IF pg_catalog.to_regclass('cron.job') IS NOT NULL THEN \
+               PERFORM cron.alter_job(j.jobid, active => false) FROM cron.job j \
+               WHERE j.active AND j.database = pg_catalog.current_database(); END IF; END $stacksnap$";
+    if let Some(failure) = runner.attempt("switch cron jobs off", sql).await? {
+        words.insert("cron jobs are still on".to_string(), failure.to_string());
+    }
+    Ok(())
+}
+
+/// Sequences whose value is not the snapshot's.
+async fn sequences(
+    engine: &Engine<'_>,
+    examined: &Examined,
+    runner: &Runner<'_>,
+    words: &mut BTreeMap<String, String>,
+) -> Result<()> {
+    let live = inventory(runner.session).await?;
+    let now: BTreeMap<&str, &str> =
+        live.of_kind("SEQUENCE SET").map(|o| (o.identity.as_str(), o.definition.as_str())).collect();
+    let wanted = engine.source.inventory.of_kind("SEQUENCE SET").filter(|o| is_ours(o, examined));
+    for object in wanted.filter(|o| now.get(o.identity.as_str()).is_some_and(|value| *value != o.definition)) {
+        let Some((restart, set)) = set_sequence(object) else { continue };
+        let what = format!("value of sequence {}", object.identity);
+        // RESTART makes the new value part of the transaction; who does not own the sequence sets it all the same.
+        if runner.attempt(&what, &format!("{restart}; {set}")).await?.is_none() {
+            continue;
+        }
+        if let Some(failure) = runner.attempt(&what, &set).await? {
+            words.insert(what, failure.to_string());
+        }
+    }
+    Ok(())
+}
+
+/// Sequences of extensions move with their rows; of the platform's schemas those of auth and storage are loaded.
+fn is_ours(object: &CatalogObject, examined: &Examined) -> bool {
+    let schema = object.schema.as_deref();
+    let loaded = matches!(schema, Some("auth" | "storage"));
+    object.extension.is_none() && (!examined.scope.is_managed(schema) || loaded)
+}
+
+/// Why an object may stay different. `None`: it may not.
+pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &SnapshotSource) -> Option<Exception> {
+    let exception = |code: &str, why: String, todo: &str| {
+        Some(Exception {
+            code: code.into(),
+            what: format!("{} {}", object.kind, object.identity),
+            why,
+            todo: todo.into(),
+        })
+    };
+    let said = |needle: &str| left.words.values().find(|text| text.contains(needle)).cloned();
+    let of_the_server = matches!(
+        object.kind.as_str(),
+        "ROLE"
+            | "ROLE MEMBERSHIP"
+            | "ROLE SETTING"
+            | "DATABASE SETTING"
+            | "ACL"
+            | "DEFAULT ACL"
+            | "COMMENT"
+            | "EVENT TRIGGER"
+    );
+    if !examined.facts.is_superuser && of_the_server {
+        let why = said("42501").unwrap_or_else(|| "this role may not change it".to_string());
+        return exception("not_permitted", why, "ask the platform, or do it as a superuser");
+    }
+    if object.kind == "EVENT TRIGGER" {
+        return exception("owner_not_permitted", "plain PostgreSQL wants a superuser as its owner".into(), "");
+    }
+    if object.kind == "USER MAPPING" {
+        return exception(
+            "options_not_readable",
+            "its options were not readable, or are not".into(),
+            "set them by hand",
+        );
+    }
+    let _ = source;
+    None
+}
+
+/// Tells the REST server that the schema is another one. Nobody may be listening.
+pub async fn after_commit(runner: &Runner<'_>) {
+    let _ = runner.session.execute("NOTIFY pgrst, 'reload schema'; NOTIFY pgrst, 'reload config'").await;
+}

@@ -1,0 +1,119 @@
+//! What a restore knows of its target before it plans or writes: facts, scope, and the reasons to refuse.
+//!
+//! Invariant: every reason to refuse is found here, before the first write, and says what to do instead.
+
+use std::collections::BTreeSet;
+
+use super::Engine;
+use super::scope::{Scope, plain};
+use crate::model::difference::Rules;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::restore::{TargetFacts, TargetKind};
+use crate::pg::catalog::target::{TargetState, target};
+use crate::pg::session::Session;
+
+/// Settings of a session that restores. What a role may not set is tried apart.
+pub const SETUP: &str = "SET check_function_bodies = off; SET client_min_messages = warning; SET row_security = off; \
+    SET default_table_access_method = heap; SET default_transaction_read_only = off";
+
+/// The target, examined.
+pub struct Examined {
+    pub state: TargetState,
+    pub facts: TargetFacts,
+    pub scope: Scope,
+}
+
+/// Connects and examines. The session has everything set that a restore needs but its transaction.
+pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
+    let session = Session::open(engine.target, "stacksnap restore").await?;
+    session.execute(SETUP).await?;
+    session.execute(&format!("SET lock_timeout = {}", engine.request.lock_wait_ms)).await?;
+    let state = target(&session, engine.target).await?;
+    refuse_servers(engine, &state)?;
+    let kind = kind(engine, &state);
+    let facts = TargetFacts {
+        kind,
+        database: state.facts.database.clone(),
+        user: state.facts.user.clone(),
+        host_sha256: state.facts.host_sha256.clone(),
+        system_identifier: state.facts.system_identifier.clone(),
+        database_oid: state.facts.database_oid,
+        server_version_num: state.facts.server_version_num,
+        is_superuser: state.is_superuser,
+        sets_replica_role: state.sets_replica_role,
+        is_supabase: state.is_supabase,
+    };
+    let source_version = engine.source.manifest.source.server_version_num;
+    let rules = (source_version / 10_000 != state.facts.server_version_num / 10_000)
+        .then(|| Rules::between(source_version, state.facts.server_version_num));
+    let scope = Scope {
+        platform: state.is_supabase && engine.source.manifest.source.is_supabase,
+        kind,
+        restorer: state.facts.user.clone(),
+        only: engine.request.only.clone(),
+        extensions_missing: missing_extensions(engine, &state),
+        rules,
+    };
+    Ok((session, Examined { state, facts, scope }))
+}
+
+/// What the target is to this snapshot.
+fn kind(engine: &Engine<'_>, state: &TargetState) -> TargetKind {
+    let source = &engine.source.manifest.source;
+    let here = &state.facts;
+    let same_server = match (&source.system_identifier, &here.system_identifier) {
+        (Some(a), Some(b)) => a == b,
+        _ => source.host_sha256 == here.host_sha256,
+    };
+    if same_server && source.database_oid == here.database_oid {
+        TargetKind::SameDatabase
+    } else if state.has_user_objects {
+        TargetKind::OtherDatabase
+    } else if state.is_supabase {
+        TargetKind::FreshProject
+    } else {
+        TargetKind::Bare
+    }
+}
+
+/// Extensions of the snapshot that the server could not install.
+fn missing_extensions(engine: &Engine<'_>, state: &TargetState) -> BTreeSet<String> {
+    let there =
+        |name: &str| state.available_extensions.iter().any(|e| e == name) || state.extensions.iter().any(|e| e == name);
+    let wanted = engine.source.inventory.of_kind("EXTENSION").map(|o| plain(&o.identity).to_string());
+    wanted.filter(|name| !there(name)).collect()
+}
+
+fn refuse_servers(engine: &Engine<'_>, state: &TargetState) -> Result<()> {
+    let source = &engine.source.manifest.source;
+    let (theirs, ours) = (source.server_version_num / 10_000, state.facts.server_version_num / 10_000);
+    if state.is_read_only || state.facts.is_standby {
+        return Err(Failure::msg(FailureKind::Failed, "the target is read only: nothing can be restored into it")
+            .hint("name the primary server in --to, or take default_transaction_read_only away from the role"));
+    }
+    if ours < theirs {
+        let text = format!("the target is PostgreSQL {ours}, older than the snapshot's PostgreSQL {theirs}");
+        return Err(Failure::msg(FailureKind::Failed, text)
+            .hint(format!("restore into PostgreSQL {theirs} or newer: an older server does not know everything")));
+    }
+    Ok(())
+}
+
+/// Reasons that depend on what would be done.
+pub fn refuse_target(engine: &Engine<'_>, examined: &Examined) -> Result<()> {
+    if examined.facts.kind == TargetKind::OtherDatabase && !engine.request.replace_other {
+        let text = format!(
+            "the database {} is not the one that the snapshot was taken of, and has objects of its own",
+            crate::model::name::visible(&examined.facts.database)
+        );
+        return Err(Failure::msg(FailureKind::NotConfirmed, text)
+            .hint("everything in it that the snapshot does not have would be dropped")
+            .hint("restore into an empty database, or say --replace-other-project if that is what you want"));
+    }
+    if !examined.state.sets_replica_role {
+        let text = "this role may not switch triggers and foreign keys off (session_replication_role)";
+        return Err(Failure::msg(FailureKind::Denied, text)
+            .hint("use a superuser, or on PostgreSQL 15 and later: GRANT SET ON PARAMETER session_replication_role TO the role"));
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! The rows of one restore inside of a transaction: tables that were made, and tables whose rows differ.
+//!
+//! Invariant: a table is filled from the archive's data file or not touched; what is replaced is deleted in the same
+//! transaction, without triggers and without a cascade (R37, R38). What went in is checked while it is sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::load::{LoadTask, Loaded, load_one};
+use super::{large_objects, merge};
+use super::rows::{Rows, decide};
+use super::runner::Runner;
+use super::scope::Scope;
+use super::source::SnapshotSource;
+use crate::archive::layout;
+use crate::model::failure::Result;
+use crate::model::manifest::TableRecord;
+use crate::model::name::{QualifiedName, ident, visible};
+use crate::model::restore::{ConflictPolicy, RestoreRequest};
+use crate::monitor::{Event, Monitor, Phase};
+
+/// The tables whose rows come back.
+pub struct Tables<'a> {
+    source: &'a SnapshotSource,
+    request: &'a RestoreRequest,
+    monitor: &'a dyn Monitor,
+    records: BTreeMap<QualifiedName, &'a TableRecord>,
+    /// Filled by this run.
+    done: Mutex<BTreeSet<QualifiedName>>,
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    blobs_done: AtomicBool,
+}
+
+impl<'a> Tables<'a> {
+    pub fn new(
+        source: &'a SnapshotSource,
+        scope: &Scope,
+        request: &'a RestoreRequest,
+        monitor: &'a dyn Monitor,
+    ) -> Self {
+        let wanted = source
+            .manifest
+            .tables
+            .iter()
+            .filter(|record| decide(record, source.inventory.table(&record.name), scope, request) == Rows::Load);
+        Self {
+            source,
+            request,
+            monitor,
+            records: wanted.map(|record| (record.name.clone(), record)).collect(),
+            done: Mutex::new(BTreeSet::new()),
+            rows: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            blobs_done: AtomicBool::new(false),
+        }
+    }
+
+    /// Every table that a restore fills, by name.
+    pub fn records(&self) -> impl Iterator<Item = &'a TableRecord> {
+        self.records.values().copied()
+    }
+
+    /// Rows and bytes so far.
+    pub fn totals(&self) -> Loaded {
+        Loaded { rows: self.rows.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+    }
+
+    /// The task for one table.
+    pub fn task(&self, record: &TableRecord) -> LoadTask {
+        load_task(self.source, record)
+    }
+
+    /// Marks tables that another hand filled.
+    pub fn mark_done(&self, names: impl IntoIterator<Item = QualifiedName>, loaded: Loaded) {
+        if let Ok(mut done) = self.done.lock() {
+            done.extend(names);
+        }
+        self.add(loaded);
+    }
+
+    pub fn is_done(&self, name: &QualifiedName) -> bool {
+        self.done.lock().is_ok_and(|done| done.contains(name))
+    }
+
+    fn add(&self, loaded: Loaded) {
+        self.rows.fetch_add(loaded.rows, Ordering::Relaxed);
+        self.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
+    }
+
+    /// Fills tables that were made in this transaction.
+    pub async fn load_made(&self, runner: &Runner<'_>, made: &BTreeSet<QualifiedName>) -> Result<()> {
+        for record in made.iter().filter_map(|name| self.records.get(name)) {
+            self.load(runner, record, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the rows of tables that were there, unless they were made again meanwhile.
+    pub async fn reload(&self, runner: &Runner<'_>, names: &[QualifiedName]) -> Result<()> {
+        let left: Vec<_> = names.iter().filter(|n| !self.is_done(n)).filter_map(|n| self.records.get(n)).collect();
+        for record in left {
+            self.load(runner, record, true).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the large objects, once, in place of those that are there.
+    pub async fn large_objects(&self, runner: &Runner<'_>) -> Result<()> {
+        if !self.request.only.is_empty() || !self.request.tables.is_empty() {
+            return Ok(());
+        }
+        if self.blobs_done.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let folder = self.source.place.join(layout::DUMP_DIR);
+        let objects = large_objects::list(&self.source.toc, &folder)?;
+        let loaded = large_objects::write_all(runner.session, &folder, &objects, runner.cancel, &|_| {}).await?;
+        self.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
+        for object in objects.iter().filter(|o| !o.owner.is_empty()) {
+            let sql = format!("ALTER LARGE OBJECT {} OWNER TO {}", object.oid, ident(&object.owner));
+            if let Some(failure) = runner.attempt(&format!("owner of large object {}", object.oid), &sql).await? {
+                self.monitor.warn("owner_not_set", failure.to_string(), None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that break a key which is there all the same, its checks switched off: the key is added while the table is
+    /// empty, and the rows come back unchecked.
+    pub async fn refill_around(&self, runner: &Runner<'_>, table: &QualifiedName, sql: &str) -> Result<bool> {
+        let Some(record) = self.records.get(table) else { return Ok(false) };
+        merge::empty(runner, table).await?;
+        runner.run(&format!("key of {}", visible(&table.plain())), sql).await?;
+        self.load(runner, record, false).await?;
+        Ok(true)
+    }
+
+    async fn load(&self, runner: &Runner<'_>, record: &TableRecord, there: bool) -> Result<()> {
+        runner.check()?;
+        let table = visible(&record.name.plain());
+        self.monitor.event(Event::TableStarted { table: table.clone(), bytes_estimated: record.bytes_raw });
+        let sent = AtomicU64::new(0);
+        let progress = |bytes: u64| {
+            let bytes_done = sent.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            self.monitor.event(Event::TableProgress { table: table.clone(), bytes_done });
+            self.monitor.event(Event::PhaseProgress {
+                phase: Phase::Load,
+                bytes_done: self.bytes.load(Ordering::Relaxed) + bytes_done,
+            });
+        };
+        let task = self.task(record);
+        let loaded = if there && self.merges(record) {
+            merge::keep(runner, &task, &progress).await?
+        } else {
+            if there {
+                merge::empty(runner, &record.name).await?;
+            }
+            merge::fill(runner, &task, &progress).await?
+        };
+        self.add(loaded);
+        if let Ok(mut done) = self.done.lock() {
+            done.insert(record.name.clone());
+        }
+        self.monitor.event(Event::TableEnded { table, rows: loaded.rows, bytes: loaded.bytes });
+        Ok(())
+    }
+
+    /// Rows of the platform's own tables are merged when the target's shall stay.
+    fn merges(&self, record: &TableRecord) -> bool {
+        self.request.conflicts == ConflictPolicy::Keep && matches!(record.name.schema.as_str(), "auth" | "storage")
+    }
+}
+
+/// The task that fills one table from the snapshot.
+pub fn load_task(source: &SnapshotSource, record: &TableRecord) -> LoadTask {
+    let file = record.data_file.as_deref().unwrap_or_default();
+    let file = file.strip_prefix(layout::DUMP_DIR).and_then(|f| f.strip_prefix('/')).unwrap_or(file);
+    let file = file.strip_suffix(".gz").or_else(|| file.strip_suffix(".zst")).unwrap_or(file);
+    let folder: PathBuf = source.place.join(layout::DUMP_DIR);
+    LoadTask {
+        table: record.name.clone(),
+        columns: record.columns.clone(),
+        folder,
+        file_name: file.to_string(),
+        rows: record.rows,
+        fingerprint: record.fingerprint.clone(),
+        bytes_raw: record.bytes_raw,
+        freeze: false,
+    }
+}
+
+/// Fills a table over a session that may do so; used outside of the one transaction too.
+pub async fn load_plain(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) + Sync)) -> Result<Loaded> {
+    load_one(runner.session, task, runner.cancel, progress).await
+}
