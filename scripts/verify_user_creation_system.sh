@@ -236,10 +236,10 @@ check_creation() {
     # The hash is made before the role changes: the auth service makes it outside of the database.
     answer=$(ask "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s';
         SELECT gen_random_uuid() AS id \gset
-        ${crypt_call:-SELECT \'\' AS hash} \gset
+        ${crypt_call:-SELECT '' AS hash} \gset
         $role
         INSERT INTO auth.users (id, aud, role, email, encrypted_password, confirmation_token, recovery_token, raw_app_meta_data, raw_user_meta_data, created_at, updated_at)
-        VALUES (:'id', 'authenticated', 'authenticated', 'probe-' || :'id' || '@verify.invalid', :'hash', '', '',
+        VALUES (:'id', 'authenticated', 'authenticated', 'probe-' || :'id' || '@verify.invalid', nullif(:'hash', ''), '', '',
                 '{\"provider\": \"email\", \"providers\": [\"email\"]}', '{\"name\": \"probe\"}', now(), now());
         SELECT 'visible=' || count(*) FROM auth.users WHERE id = :'id';
         RESET ROLE;

@@ -222,9 +222,9 @@ async fn what_the_plan_named_is_an_exception_and_nothing_else_is() {
     let database = server().stack();
     database.sql("DROP TABLE public.feature_flags; DROP EXTENSION pg_net CASCADE");
     let table = loss("table", &[("TABLE", "public.feature_flags")], &[]);
-    let proof = proof_expecting(&database, &[table.clone()]).await;
+    let proof = proof_expecting(&database, std::slice::from_ref(&table)).await;
     assert_eq!(proof.verdict, RestoreVerdict::Not);
-    assert_eq!(proof.exceptions, [table.exception.clone()]);
+    assert_eq!(proof.exceptions.as_slice(), std::slice::from_ref(&table.exception));
     let left = told(&proof);
     assert!(left.iter().all(|t| !t.contains("feature_flags")), "{left:#?}");
     assert!(left.iter().any(|t| t == "object_missing EXTENSION pg_net"), "{left:#?}");
