@@ -72,7 +72,8 @@ pub fn find(places: &SearchPlaces) -> Vec<Client> {
     clients
 }
 
-fn usual_folders() -> Vec<PathBuf> {
+/// The folders in which packages put PostgreSQL's programs.
+pub fn usual_folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for parent in ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/usr", "/opt"] {
         let Ok(entries) = std::fs::read_dir(parent) else { continue };

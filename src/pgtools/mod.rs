@@ -5,6 +5,7 @@
 //! and a 0600 passfile, options are `--name=value`. It starts programs through `proc` only.
 
 pub mod client;
+pub mod cluster;
 pub mod dump;
 pub mod environment;
 pub mod toc;

@@ -41,6 +41,12 @@ pub struct Entry {
     /// The COPY statement of a `TABLE DATA` entry.
     pub copy_statement: String,
     pub schema: Option<String>,
+    /// Of a table, materialized view or index: `Some("")` is the database's own. None: it has no rows.
+    pub tablespace: Option<String>,
+    /// Of a table or materialized view, e.g. `heap`.
+    pub access_method: Option<String>,
+    /// `pg_class.relkind` of a relation, e.g. `p`; archives before 1.16 do not tell it.
+    pub relation_kind: Option<char>,
     pub owner: String,
     pub depends_on: Vec<i64>,
     /// Data file below the archive folder, e.g. `3456.dat`; empty without data.
@@ -171,6 +177,16 @@ pub fn copy_columns(statement: &str) -> Option<Vec<String>> {
     (end.trim_end() == "FROM stdin;").then_some(columns)
 }
 
+/// The names at the beginning of a text, as SQL writes them with dots between (`s."a.b".c`), and what follows them.
+pub fn dotted_name(text: &str) -> Option<(Vec<String>, &str)> {
+    let mut scanner = Identifiers { text: text.as_bytes(), at: 0 };
+    let mut names = vec![scanner.identifier()?];
+    while scanner.eat(b'.') {
+        names.push(scanner.identifier()?);
+    }
+    Some((names, text.get(scanner.at..)?))
+}
+
 struct Identifiers<'a> {
     text: &'a [u8],
     at: usize,
@@ -199,7 +215,7 @@ impl Identifiers<'_> {
                 name.push(byte);
             }
         } else {
-            while let Some(byte) = self.text.get(self.at).filter(|b| !b".,() \"".contains(b)) {
+            while let Some(byte) = self.text.get(self.at).filter(|b| !b".,() \";".contains(b)) {
                 name.push(*byte);
                 self.at += 1;
             }
@@ -271,13 +287,10 @@ impl<'a> Reader<'a> {
         let drop_statement = self.some_text()?;
         let copy_statement = self.some_text()?;
         let schema = self.text()?.filter(|s| !s.is_empty());
-        let _tablespace = self.text()?;
-        if version >= (1, 14) {
-            let _access_method = self.text()?;
-        }
-        if version >= (1, 16) {
-            let _relation_kind = self.int()?;
-        }
+        let tablespace = self.text()?;
+        let access_method = if version >= (1, 14) { self.text()?.filter(|s| !s.is_empty()) } else { None };
+        let kind = if version >= (1, 16) { self.int()? } else { 0 };
+        let relation_kind = u8::try_from(kind).ok().filter(|k| *k != 0).map(char::from);
         let owner = self.some_text()?;
         let _with_oids = self.text()?;
         let mut depends_on = Vec::new();
@@ -299,6 +312,9 @@ impl<'a> Reader<'a> {
             drop_statement,
             copy_statement,
             schema,
+            tablespace,
+            access_method,
+            relation_kind,
             owner,
             depends_on,
             file_name,
@@ -322,6 +338,14 @@ mod tests {
         assert_eq!(columns("COPY public.none  FROM stdin;\n"), Some(vec![]));
         assert_eq!(columns("COPY public.none () FROM stdin;\n"), Some(vec![]));
         assert_eq!(columns("DELETE FROM public.t"), None);
+    }
+
+    #[test]
+    fn names_with_dots_between() {
+        let names = |text| dotted_name(text).map(|(names, rest)| (names.join("|"), rest));
+        assert_eq!(names("s.\"a.\"\"b\".c IS"), Some(("s|a.\"b|c".into(), " IS")));
+        assert_eq!(names("x;\n"), Some(("x".into(), ";\n")));
+        assert_eq!(names(""), None);
     }
 
     proptest! {

@@ -1,16 +1,35 @@
-//! Ends a started program when this process dies without a word: kill -9, the out-of-memory killer.
+//! Ends a started program, or a throw-away server with its folder, when this process dies without a word: kill -9, the
+//! out-of-memory killer.
 //!
-//! Invariant: the guardian is a shell with a fixed script that is given a number and nothing else. Its standard input
-//! is a pipe whose only writer is this process, so the end of this process, however it comes, is the end of that
-//! stream. It kills by process group, because workers outlive their leader. Told that the program has ended, it ends.
+//! Invariant: the guardian is a shell with a fixed script that is given a number or a folder of ours and nothing else.
+//! Its standard input is a pipe whose only writer is this process, so the end of this process, however it comes, is the
+//! end of that stream. It kills by process group, because workers outlive their leader. Told that the program has ended,
+//! it ends.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 
 const SHELL: &str = "/bin/sh";
 const SCRIPT: &str = r#"read -r ended || kill -s KILL -- "-$1""#;
 
-/// Watches over one process group until it is dismissed.
+/// A server that is asked to end at once (QUIT) ends its own children and takes its pid file away; then the folder can
+/// go. A pid is believed only while that process works in the folder. Something may still be writing there: again.
+const SERVER_SCRIPT: &str = r#"read -r ended && exit 0
+n=0
+while [ -d "$1" ] && [ "$n" -lt 100 ]; do
+    n=$((n + 1))
+    pid=
+    { read -r pid <"$1/data/postmaster.pid"; } 2>/dev/null
+    case $pid in *[!0-9]*) pid= ;; esac
+    if [ -n "$pid" ] && [ -d /proc/self ] && [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" != "$1/data" ]; then pid=; fi
+    if [ -n "$pid" ] && kill -s QUIT "$pid" 2>/dev/null; then sleep 0.1; continue; fi
+    rm -rf -- "$1" 2>/dev/null
+    sleep 0.1
+done"#;
+
+/// Watches over one process group, or over the folder of one server, until it is dismissed.
 pub struct Guardian {
     handle: duct::Handle,
     tell: Option<io::PipeWriter>,
@@ -18,18 +37,26 @@ pub struct Guardian {
 
 impl Guardian {
     pub fn over(group: u32) -> io::Result<Self> {
+        Self::start(SCRIPT, OsStr::new(&group.to_string()))
+    }
+
+    /// Watches over a throw-away server: ends it and removes `place`, whose data are in `place/data`. `place` has no
+    /// link in it.
+    pub fn over_server(place: &Path) -> io::Result<Self> {
+        Self::start(SERVER_SCRIPT, place.as_os_str())
+    }
+
+    fn start(script: &str, what: &OsStr) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        let group = group.to_string();
-        let expression = duct::cmd(SHELL, ["-c", SCRIPT, "guardian", &group])
-            .stdin_file(reader)
-            .stdout_null()
-            .stderr_null()
-            .unchecked()
-            .before_spawn(|command| {
-                // Ctrl-C on the terminal must not end it before it is of use.
-                command.process_group(0);
-                Ok(())
-            });
+        let words = [OsStr::new("-c"), OsStr::new(script), OsStr::new("guardian"), what];
+        let expression =
+            duct::cmd(SHELL, words).dir("/").stdin_file(reader).stdout_null().stderr_null().unchecked().before_spawn(
+                |command| {
+                    // Ctrl-C on the terminal must not end it before it is of use.
+                    command.process_group(0);
+                    Ok(())
+                },
+            );
         Ok(Self { handle: expression.start()?, tell: Some(writer) })
     }
 
@@ -40,6 +67,12 @@ impl Guardian {
             drop(tell);
             let _ = self.handle.wait();
         }
+    }
+}
+
+impl std::fmt::Debug for Guardian {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Guardian")
     }
 }
 

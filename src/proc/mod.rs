@@ -7,7 +7,8 @@
 
 pub mod detach;
 pub mod foreground;
-mod guardian;
+pub mod guardian;
+pub mod other;
 pub mod own;
 
 /// How a program ended, for those who may not name processes.
@@ -82,11 +83,19 @@ pub struct Program {
     path: PathBuf,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    folder: Option<PathBuf>,
 }
 
 impl Program {
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), args: Vec::new(), env: Vec::new() }
+        Self { path: path.into(), args: Vec::new(), env: Vec::new(), folder: None }
+    }
+
+    /// The folder that it starts in; ours without it.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
     }
 
     #[must_use]
@@ -158,6 +167,9 @@ impl Program {
             expression = expression.env(name, value);
         }
         expression = expression.env("LC_ALL", "C").env("LANGUAGE", "C");
+        if let Some(folder) = &self.folder {
+            expression = expression.dir(folder);
+        }
         for name in LIBPQ_VARIABLES {
             expression = expression.env_remove(name);
         }

@@ -11,6 +11,7 @@ pub mod drop;
 mod execute;
 pub mod files;
 pub mod identity;
+pub mod large_objects;
 pub mod load;
 mod merge;
 mod parallel;
@@ -22,8 +23,15 @@ pub mod rows;
 mod runner;
 pub mod scope;
 mod settle;
+pub mod entries;
+#[cfg(test)]
+mod entries_tests;
+mod entry_class;
+mod entry_names;
+pub mod entry_sql;
 pub mod source;
 mod state;
+pub mod stubs;
 mod tables;
 
 use crate::model::cancel::Cancel;

@@ -5,6 +5,7 @@
 
 pub mod bars;
 pub mod checks;
+pub mod diff;
 pub mod error;
 pub mod gaps;
 pub mod lines;
@@ -17,4 +18,5 @@ pub mod screen;
 pub mod snapshots;
 pub mod table;
 pub mod text;
+pub mod text_diff;
 pub mod verification;

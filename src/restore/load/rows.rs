@@ -216,6 +216,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
         fn what_is_sent_is_what_the_file_holds(
             lines in proptest::collection::vec("[ab\\t.]{0,6}|\\\\\\\\\\.", 0..30),

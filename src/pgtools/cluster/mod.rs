@@ -1,0 +1,261 @@
+//! A throw-away PostgreSQL cluster: made, started, used through its socket, ended and removed.
+//!
+//! Invariant (facts 24, 25): it is reached through a Unix socket in a folder that nobody else can enter, never over the
+//! network; whatever ends this process, no server and no folder of it stays (dropped, cancelled, failed: at once; killed:
+//! by a guardian, else by the next start). It works for any user, root included, and never touches another cluster.
+
+mod place;
+mod run_as;
+pub mod servers;
+pub mod settings;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::client::SearchPlaces;
+use crate::model::cancel::{Cancel, CancelReason};
+use crate::model::connection::{ConnSpec, Host};
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::proc::Program;
+use crate::proc::guardian::Guardian;
+
+use place::Place;
+use run_as::RunAs;
+use servers::Server;
+use settings::{Locale, PORT, configuration, initdb_arguments};
+
+const INITDB_MAX: Duration = Duration::from_secs(120);
+const START_MAX: Duration = Duration::from_secs(60);
+/// Of the server's log, in an error.
+const LOG_LINES: usize = 12;
+
+/// What the cluster has to be like.
+#[derive(Debug, Clone)]
+pub struct ClusterRequest {
+    /// Where programs may be; `named` first.
+    pub programs: SearchPlaces,
+    /// Folders in which the cluster may be made, best first.
+    pub parents: Vec<PathBuf>,
+    /// e.g. 150018: the cluster is not older.
+    pub source_version_num: u32,
+    /// The name of the superuser that initdb makes.
+    pub superuser: String,
+    pub locale: Locale,
+    /// Three times as much must be free.
+    pub data_bytes: u64,
+    /// How many connections will be opened at the same time.
+    pub connections: u32,
+}
+
+/// A running cluster. Dropping it ends the server at once and removes its folder.
+#[derive(Debug)]
+pub struct Cluster {
+    place: Place,
+    guardian: Option<Guardian>,
+    superuser: String,
+    /// Its programs and version.
+    pub server: Server,
+    /// What is not as at the source, each a sentence for a person.
+    pub notes: Vec<String>,
+    kept: bool,
+}
+
+impl Cluster {
+    /// Makes and starts one; blocks for some seconds. `NotProven` when that is not possible here, the kind of the
+    /// cancellation when it was cancelled. Sweeps what killed runs left behind.
+    pub fn start(request: &ClusterRequest, cancel: &Cancel) -> Result<Self> {
+        place::sweep(&request.parents);
+        let found = servers::find(&request.programs);
+        let server = servers::choose(&found, request.programs.named.as_deref(), request.source_version_num)?;
+        let run_as = RunAs::find(&server, &request.programs.path)?;
+        Self::start_as(request, server, &run_as, cancel)
+    }
+
+    fn start_as(request: &ClusterRequest, server: Server, run_as: &RunAs, cancel: &Cancel) -> Result<Self> {
+        let place = Place::make(&request.parents, run_as, request.data_bytes)?;
+        let guardian = Guardian::over_server(&place.path);
+        let mut cluster = Self {
+            place,
+            guardian: None,
+            superuser: request.superuser.clone(),
+            server,
+            notes: Vec::new(),
+            kept: false,
+        };
+        cluster.guardian = Some(guardian.map_err(|e| {
+            Failure::new(FailureKind::NotProven, e).context("cannot start the guardian of the throw-away cluster")
+        })?);
+        cluster.say_version(request);
+        if *run_as != RunAs::Ourselves {
+            cluster.notes.push(format!("the throw-away server runs as {}", run_as.shown()));
+        }
+        cluster.initialise(request, run_as, cancel)?;
+        cluster.configure(request)?;
+        cluster.launch(run_as, cancel)?;
+        Ok(cluster)
+    }
+
+    fn say_version(&mut self, request: &ClusterRequest) {
+        let source = request.source_version_num / 10_000;
+        if self.server.major != source {
+            let text = format!("the source is PostgreSQL {source}, the throw-away server {}", self.server.major);
+            self.notes.push(text);
+        }
+        let named = request.programs.named.as_deref();
+        if let Some(named) = named.filter(|folder| *folder != self.server.bin) {
+            let text = format!("no fitting server in {}: taken from {}", named.display(), self.server.bin.display());
+            self.notes.push(text);
+        }
+    }
+
+    /// With the source's way to sort text, or without it where this system does not have it.
+    fn initialise(&mut self, request: &ClusterRequest, run_as: &RunAs, cancel: &Cancel) -> Result<()> {
+        let first = self.initdb(request, &request.locale, run_as, cancel);
+        let Err(failure) = first else { return Ok(()) };
+        if cancel.is_cancelled() || request.locale.is_plain() {
+            return Err(failure);
+        }
+        let plain = Locale::plain(&request.locale.encoding);
+        // initdb leaves an empty folder behind.
+        self.initdb(request, &plain, run_as, cancel)?;
+        self.notes
+            .push(format!("the source sorts text by {}, which this system does not have: C", request.locale.shown()));
+        Ok(())
+    }
+
+    fn initdb(&self, request: &ClusterRequest, locale: &Locale, run_as: &RunAs, cancel: &Cancel) -> Result<()> {
+        let mut arguments = initdb_arguments(&request.superuser, locale, self.server.major);
+        arguments.push(format!("--pgdata={}", self.place.data().display()));
+        let program = run_as.program(&self.server.bin.join("initdb"), &arguments);
+        self.run(&program, "make", INITDB_MAX, cancel)
+    }
+
+    fn configure(&self, request: &ClusterRequest) -> Result<()> {
+        let text = configuration(&self.place.socket(), request.connections.max(20));
+        let file = self.place.data().join("postgresql.conf");
+        let written = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&file)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+        written.map_err(|e| Failure::new(FailureKind::NotProven, e).context(format!("cannot write {}", file.display())))
+    }
+
+    fn launch(&self, run_as: &RunAs, cancel: &Cancel) -> Result<()> {
+        let arguments = [
+            "start".to_string(),
+            format!("--pgdata={}", self.place.data().display()),
+            format!("--log={}", self.place.log().display()),
+            "--wait".to_string(),
+            format!("--timeout={}", START_MAX.as_secs()),
+        ];
+        let program = run_as.program(&self.server.bin.join("pg_ctl"), &arguments);
+        self.run(&program, "start", START_MAX + Duration::from_secs(5), cancel).map_err(|failure| {
+            let log = std::fs::read_to_string(self.place.log()).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(LOG_LINES)..].join(" | ");
+            if last.is_empty() { failure } else { failure.context(format!("the server's log ends: {last}")) }
+        })
+    }
+
+    /// Runs one of the server's programs to its end.
+    fn run(&self, program: &Program, verb: &str, limit: Duration, cancel: &Cancel) -> Result<()> {
+        let failed = |text: String| Failure::msg(FailureKind::NotProven, text);
+        let mut running = program.start().map_err(|e| {
+            Failure::new(FailureKind::NotProven, e).context(format!("cannot {verb} the throw-away cluster"))
+        })?;
+        let until = Instant::now() + limit;
+        loop {
+            if let Some(status) = running.poll(Duration::from_millis(20))? {
+                if status.success() {
+                    return Ok(());
+                }
+                let said = running.stderr_tail().trim().replace('\n', " | ");
+                return Err(failed(format!("cannot {verb} the throw-away cluster ({status}): {said}"))
+                    .hint("try the server's programs by hand, or name others with --pg-bin"));
+            }
+            if let Some(reason) = cancel.reason() {
+                return Err(cancelled(reason));
+            }
+            if Instant::now() > until {
+                return Err(failed(format!("cannot {verb} the throw-away cluster within {} s", limit.as_secs())));
+            }
+        }
+    }
+
+    /// How to connect to one of its databases, as the superuser.
+    pub fn connection(&self, database: &str) -> ConnSpec {
+        ConnSpec {
+            hosts: vec![(Host::Unix(self.place.socket()), PORT)],
+            database: database.to_string(),
+            user: self.superuser.clone(),
+            connect_timeout: Some(Duration::from_secs(30)),
+            origin: crate::model::connection::Origin {
+                variable: "the throw-away cluster".to_string(),
+                ..Default::default()
+            },
+            ..ConnSpec::default()
+        }
+    }
+
+    /// Its folder.
+    pub fn place(&self) -> &Path {
+        &self.place.path
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> Option<u32> {
+        self.place.server_pid()
+    }
+
+    /// Lets it run on after us. Nothing removes it from now on but a person.
+    pub fn keep(&mut self) -> Result<()> {
+        let marked = self.place.mark_kept();
+        marked.map_err(|e| Failure::new(FailureKind::Failed, e).context("cannot keep the throw-away cluster"))?;
+        self.kept = true;
+        self.guardian = None;
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.place.clear();
+        }
+        // Only now: as long as anything is there, somebody watches.
+        self.guardian = None;
+    }
+}
+
+fn cancelled(reason: CancelReason) -> Failure {
+    Failure::msg(reason.failure_kind(), format!("{}; the throw-away cluster is removed", reason.sentence()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trap_25_root_without_another_user_runs_it_in_a_namespace() {
+        let unshare = PathBuf::from("/usr/bin/unshare");
+        let run_as = RunAs::Namespace { unshare: unshare.clone() };
+        let tried = Program::new(unshare).arg("--user").arg("--map-user=1000").arg("--").arg("/bin/true");
+        let allowed = tried.run(Duration::from_secs(5)).is_ok_and(|done| done.status.success());
+        let found = servers::find(&SearchPlaces::default());
+        let (true, Some(server)) = (allowed, found.first()) else { return };
+        let request = ClusterRequest {
+            programs: SearchPlaces::default(),
+            parents: vec![PathBuf::from("/tmp")],
+            source_version_num: server.major * 10_000,
+            superuser: "the boss".to_string(),
+            locale: Locale::plain("UTF8"),
+            data_bytes: 0,
+            connections: 2,
+        };
+        let cluster = Cluster::start_as(&request, server.clone(), &run_as, &Cancel::new()).unwrap();
+        let place = cluster.place().to_path_buf();
+        assert!(cluster.pid().is_some() && place.join("socket").join(format!(".s.PGSQL.{PORT}")).exists());
+        drop(cluster);
+        assert!(!place.exists());
+    }
+}

@@ -1,0 +1,133 @@
+//! Who the throw-away server runs as: us, or somebody else when we are root.
+//!
+//! Invariant (facts 25): PostgreSQL refuses to run as root, so root gives the server to a user without rights, or runs it
+//! in a user namespace where it is nobody in particular. The program, its arguments and its environment stay the same.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::proc::Program;
+
+use super::servers::Server;
+
+const TRY_MAX: Duration = Duration::from_secs(10);
+const USERS: [&str; 2] = ["postgres", "nobody"];
+
+/// How the server's programs are started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunAs {
+    Ourselves,
+    /// We are root: through `setpriv`, as this user.
+    User {
+        setpriv: PathBuf,
+        uid: u32,
+        gid: u32,
+    },
+    /// We are root and may not become somebody else: through `unshare`. Files belong to us.
+    Namespace {
+        unshare: PathBuf,
+    },
+}
+
+impl RunAs {
+    /// Finds out what works here with this server's programs.
+    pub fn find(server: &Server, path: &[PathBuf]) -> Result<Self> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(Self::Ourselves);
+        }
+        let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let users = USERS.iter().filter_map(|name| ids_in(&accounts, name));
+        let setpriv = on_path("setpriv", path);
+        let as_user = users.filter_map(|(uid, gid)| Some(Self::User { setpriv: setpriv.clone()?, uid, gid }));
+        let as_nobody = on_path("unshare", path).map(|unshare| Self::Namespace { unshare });
+        as_user.chain(as_nobody).find(|how| how.works(server)).ok_or_else(|| {
+            Failure::msg(
+                FailureKind::NotProven,
+                format!("PostgreSQL does not run as root, and no other user can run {}", server.bin.display()),
+            )
+            .hint("run the drill as a user without rights (setpriv --reuid=… or su), who can read the snapshot")
+            .hint("or use server programs that every user may run, with --pg-bin")
+        })
+    }
+
+    fn works(&self, server: &Server) -> bool {
+        let tried = self.program(&server.bin.join("postgres"), &[]).arg("--version").run(TRY_MAX);
+        tried.is_ok_and(|done| done.status.success())
+    }
+
+    /// The program as this user. It starts in `/`: the user may not be able to enter our own folder.
+    pub fn program(&self, path: &Path, args: &[String]) -> Program {
+        let program = match self {
+            Self::Ourselves => Program::new(path),
+            Self::User { setpriv, uid, gid } => Program::new(setpriv)
+                .arg(format!("--reuid={uid}"))
+                .arg(format!("--regid={gid}"))
+                .arg("--clear-groups")
+                .arg("--")
+                .arg(path),
+            Self::Namespace { unshare } => {
+                Program::new(unshare).arg("--user").arg("--map-user=1000").arg("--").arg(path)
+            }
+        };
+        args.iter().fold(program.folder("/"), |program, arg| program.arg(arg))
+    }
+
+    /// Makes a folder the server's own.
+    pub fn give(&self, folder: &Path) -> std::io::Result<()> {
+        match self {
+            Self::User { uid, gid, .. } => std::os::unix::fs::chown(folder, Some(*uid), Some(*gid)),
+            Self::Ourselves | Self::Namespace { .. } => Ok(()),
+        }
+    }
+
+    /// Can the server's user get into this folder?
+    pub fn can_enter(&self, folder: &Path) -> bool {
+        let program = self.program(Path::new("/bin/sh"), &["-c".to_string(), r#"cd -- "$1""#.to_string()]);
+        let tried = program.arg("sh").arg(folder).run(TRY_MAX);
+        tried.is_ok_and(|done| done.status.success())
+    }
+
+    /// For a person.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Ourselves => "this user".to_string(),
+            Self::User { uid, .. } => format!("the user with the number {uid}, because we are root"),
+            Self::Namespace { .. } => "nobody in a user namespace, because we are root".to_string(),
+        }
+    }
+}
+
+fn on_path(name: &str, path: &[PathBuf]) -> Option<PathBuf> {
+    let usual = ["/usr/bin", "/bin", "/usr/sbin"].map(PathBuf::from);
+    usual.iter().chain(path).map(|folder| folder.join(name)).find(|place| place.is_file())
+}
+
+/// Numbers of user and group of an account that is not root's.
+fn ids_in(accounts: &str, name: &str) -> Option<(u32, u32)> {
+    accounts.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let (uid, gid) = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
+        (fields.first() == Some(&name) && uid != 0).then_some((uid, gid))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_of_the_system() {
+        let text = "root:x:0:0::/:/bin/sh\npostgres:x:101:104:,,,:/var/lib:/bin/bash\nnobody:x:0:0::/:/bin/sh\n";
+        assert_eq!(ids_in(text, "postgres"), Some((101, 104)));
+        assert_eq!(ids_in(text, "nobody"), None, "root under another name");
+        assert_eq!(ids_in(text, "absent"), None);
+    }
+
+    #[test]
+    fn trap_25_arguments_of_the_ways_to_be_somebody_else() {
+        let user = RunAs::User { setpriv: "/usr/bin/setpriv".into(), uid: 101, gid: 104 };
+        let shown = format!("{:?}", user.program(Path::new("/pg/initdb"), &["--x".to_string()]));
+        assert!(shown.contains("--reuid=101") && shown.contains("--clear-groups") && shown.contains("--x"), "{shown}");
+    }
+}

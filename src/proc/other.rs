@@ -1,0 +1,72 @@
+//! A process that is not our child: is it still the one that we mean, and how it is asked to end.
+//!
+//! Invariant: a number alone is never believed, because numbers are used again: a process is known by the number
+//! together with when it began, or with the folder that it works in.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::Program;
+
+const PS: &str = "/bin/ps";
+const PS_MAX: Duration = Duration::from_secs(5);
+
+/// When a process began, in words that are only good for comparing. None when there is no such process, or it has ended
+/// and nobody has asked for its end yet.
+pub fn began(pid: u32) -> Option<String> {
+    if Path::new("/proc/self/stat").exists() {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The second field is the program's name in parentheses and may hold anything.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?;
+        return if matches!(state, "Z" | "X") { None } else { fields.nth(18).map(str::to_string) };
+    }
+    ask_ps(pid, "lstart=")
+}
+
+/// Does this process work in `folder`? `folder` has no link in it.
+pub fn works_in(pid: u32, folder: &Path) -> bool {
+    if Path::new("/proc/self/stat").exists() {
+        return std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place == folder);
+    }
+    ask_ps(pid, "command=").is_some_and(|command| command.contains(&*folder.to_string_lossy()))
+}
+
+fn ask_ps(pid: u32, what: &str) -> Option<String> {
+    let done = Program::new(PS).arg("-p").arg(pid.to_string()).arg("-o").arg(what).run(PS_MAX).ok()?;
+    let text = String::from_utf8_lossy(&done.stdout).trim().to_string();
+    (done.status.success() && !text.is_empty()).then_some(text)
+}
+
+/// Asks a PostgreSQL server to end at once, without a checkpoint: an immediate shutdown.
+pub fn quit(pid: u32) {
+    send(pid, Signal::QUIT);
+}
+
+/// Ends it without asking.
+pub fn kill(pid: u32) {
+    send(pid, Signal::KILL);
+}
+
+fn send(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_beginning_and_its_folder() {
+        let own = std::process::id();
+        assert!(began(own).is_some());
+        assert_eq!(began(own), began(own));
+        assert!(works_in(own, &std::env::current_dir().unwrap().canonicalize().unwrap()));
+        assert!(!works_in(own, Path::new("/nonexistent")));
+        assert_eq!(began(u32::MAX), None);
+    }
+}
