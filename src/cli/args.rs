@@ -28,13 +28,9 @@ Examples:
   stacksnap guard -- supabase db push           a migration, with a way back
   stacksnap restore latest --to URL --dry-run   what would putting it back change?
 
-Exit codes: 0 ok, 1 failed, 3 done with named gaps, 10 not found, 11 locked, 12 credentials or
-rights, 13 damaged, 14 not confirmed, 15 not proven, 64 wrong usage, 69 server unreachable, 75 skipped,
 Exit codes: 0 ok, 1 failed, 3 done with named gaps, 4 differences found, 10 not found, 11 locked,
-12 credentials or rights, 13 damaged, 64 wrong usage, 69 server unreachable, 75 skipped,
-78 configuration, 130 and 143 stopped by a signal";
-rights, 13 damaged, 14 not confirmed, 15 not proven, 64 wrong usage, 69 server unreachable, 75
-skipped, 78 configuration, 130 and 143 stopped by a signal";
+12 credentials or rights, 13 damaged, 14 not confirmed, 15 not proven, 64 wrong usage,
+69 server unreachable, 75 skipped, 78 configuration, 130 and 143 stopped by a signal";
 
 /// Complete, consistent, provable snapshots of a Supabase or PostgreSQL stack
 #[derive(Debug, Parser)]
