@@ -140,7 +140,14 @@ mod tests {
     }
 
     fn scope(platform: bool, kind: TargetKind) -> Scope {
-        Scope { platform, kind, restorer: String::new(), only: Vec::new(), extensions_missing: BTreeSet::new(), rules: None }
+        Scope {
+            platform,
+            kind,
+            restorer: String::new(),
+            only: Vec::new(),
+            extensions_missing: BTreeSet::new(),
+            rules: None,
+        }
     }
 
     #[test]

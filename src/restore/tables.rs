@@ -9,11 +9,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::load::{LoadTask, Loaded, load_one};
-use super::{large_objects, merge};
 use super::rows::{Rows, decide};
 use super::runner::Runner;
 use super::scope::Scope;
 use super::source::SnapshotSource;
+use super::{large_objects, merge};
 use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::manifest::TableRecord;
