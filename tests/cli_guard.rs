@@ -114,10 +114,11 @@ fn never_shows_the_line_that_rolls_back_and_does_nothing() {
 fn a_migration_that_fails_halfway_outside_of_a_transaction_is_rolled_back() {
     let (place, database) = (Place::new(), server().small());
     let before = contents(&database);
-    let args = ["--rollback", "on-failure", "--no-proof", "-o", "json"];
+    let args = ["--rollback", "on-failure", "-o", "json"];
     let ran = Ran::of(&mut guard(&place, database.access(), &args, HALFWAY));
     assert_eq!(ran.code, 1, "the command's own code: {ran:?}");
     assert_eq!(ran.json()["rolled_back"], true, "{ran:?}");
+    assert_eq!(ran.json()["restore"]["proof"]["verdict"], "restorable", "{ran:?}");
     assert_eq!(contents(&database), before);
     // The rollback can be undone: what was broken is kept.
     assert!(ran.json()["restore"]["safety_snapshot"].is_string(), "{ran:?}");

@@ -153,15 +153,11 @@ fn in_place_and_back_again() {
     );
     let bad = contents(&database);
     let name = folder.file_name().unwrap().to_str().unwrap();
-    let ran = Ran::of(&mut restore(
-        &place,
-        database.access(),
-        "latest",
-        &["--confirm", &database.name, "--no-proof", "-o", "json"],
-    ));
+    let ran = Ran::of(&mut restore(&place, database.access(), "latest", &["--confirm", &database.name, "-o", "json"]));
     assert_eq!(ran.code, 0, "{ran:?}");
     let report = ran.json();
     assert_eq!((report["schema"].as_str(), report["snapshot"].as_str()), (Some("stacksnap.v1.restore"), Some(name)));
+    assert_eq!(report["proof"]["verdict"], "restorable", "{ran:?}");
     assert_eq!(contents(&database), good);
 
     // The record, private, with what undo needs and no way to get in.
@@ -187,8 +183,9 @@ fn in_place_and_back_again() {
     let ran = Ran::of(&mut undo(&place, database.access(), id, &["--dry-run"]));
     assert!(ran.code == 0 && ran.stdout.contains("TABLE app.notes"), "{ran:?}");
     assert_eq!(contents(&database), good);
-    let ran = Ran::of(&mut undo(&place, database.access(), id, &["--confirm", &database.name, "--no-proof"]));
+    let ran = Ran::of(&mut undo(&place, database.access(), id, &["--confirm", &database.name]));
     assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("is equal to"), "{ran:?}");
     assert_eq!(contents(&database), bad);
     assert_eq!(records(&place).len(), 2);
     assert_eq!(records(&place)[0]["undone_by"], records(&place)[1]["id"]);
@@ -342,4 +339,24 @@ fn killed_while_it_fills_an_empty_database_undo_empties_it_again() {
     let ran = Ran::of(&mut undo(&place, target.access(), row["id"].as_str().unwrap(), &args));
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(contents(&target), empty);
+}
+
+#[test]
+fn a_planted_bad_migration_of_a_whole_stack_is_taken_back_and_proved() {
+    let (place, database) = (Place::new(), server().stack());
+    snapshot(&place, &database, &["--label", "BEFORE"]);
+    let good = contents(&database);
+    database.sql(
+        "ALTER TABLE public.orders DISABLE ROW LEVEL SECURITY; GRANT ALL ON public.api_keys TO anon;
+         UPDATE auth.users SET encrypted_password = 'gone'; DELETE FROM auth.identities; DROP TABLE public.payments CASCADE",
+    );
+    let ran = Ran::of(&mut restore(
+        &place,
+        database.access(),
+        "BEFORE",
+        &["--allow-partial", "--sessions", "keep", "--confirm", &database.name, "-o", "json"],
+    ));
+    assert!(ran.code == 0 || ran.code == 3, "{ran:?}");
+    assert_eq!(ran.json()["proof"]["findings"].as_array().map(Vec::len), Some(0), "{ran:?}");
+    assert_eq!(contents(&database), good);
 }
