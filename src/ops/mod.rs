@@ -4,6 +4,7 @@
 //! values; nothing here prints or reads the environment.
 
 pub mod doctor;
+pub mod drill;
 pub mod flight;
 pub mod guard;
 pub mod list;

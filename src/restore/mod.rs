@@ -8,6 +8,12 @@ pub mod converge;
 pub mod creation;
 pub mod delta;
 pub mod drop;
+pub mod entries;
+#[cfg(test)]
+mod entries_tests;
+mod entry_class;
+mod entry_names;
+pub mod entry_sql;
 mod execute;
 pub mod files;
 pub mod identity;
@@ -23,12 +29,6 @@ pub mod rows;
 mod runner;
 pub mod scope;
 mod settle;
-pub mod entries;
-#[cfg(test)]
-mod entries_tests;
-mod entry_class;
-mod entry_names;
-pub mod entry_sql;
 pub mod source;
 mod state;
 pub mod stubs;

@@ -5,6 +5,7 @@
 
 pub mod bars;
 pub mod checks;
+pub mod drill;
 pub mod error;
 pub mod gaps;
 pub mod lines;
