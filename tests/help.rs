@@ -8,13 +8,16 @@ use std::path::Path;
 
 use cli_support::Place;
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 15] = [
     "",
     "create",
     "list",
     "show",
     "logs",
     "verify",
+    "restore",
+    "undo",
+    "guard",
     "doctor",
     "config",
     "config show",

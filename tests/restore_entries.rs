@@ -20,7 +20,8 @@ use stacksnap::restore::entry_sql::{owner_statement, session_statements};
 const REFUSED: [(&str, &str); 1] =
     [("owner of EVENT TRIGGER log_ddl", "the owner of an event trigger must be a superuser")];
 
-/// What differs afterwards, and why. Privileges, roles and values of sequences are not compared: other files hold them.
+/// What differs afterwards, and why. Privileges, roles, values of sequences and what extensions made while they were
+/// used (queues) are not compared: other files hold them.
 const DIFFERS: [(&str, &str); 6] = [
     ("EVENT TRIGGER log_ddl: owner", "see REFUSED"),
     ("EXTENSION pgmq: owner", "an extension's owner is who creates it"),
@@ -31,6 +32,8 @@ const DIFFERS: [(&str, &str); 6] = [
 ];
 const NOT_COMPARED: [&str; 8] =
     ["ACL", "DATABASE", "DATABASE SETTING", "DEFAULT ACL", "ROLE", "ROLE MEMBERSHIP", "ROLE SETTING", "SEQUENCE SET"];
+
+const DROP_SUBSCRIPTION: &str = "DROP SUBSCRIPTION IF EXISTS zoo_subscription";
 
 fn dump(spec: &ConnSpec, folder: &Path) -> Toc {
     let (Host::Tcp(host), port) = &spec.hosts[0] else { panic!("a TCP host is needed") };
@@ -75,7 +78,8 @@ fn differences(source: &Inventory, target: &Inventory) -> Vec<String> {
     type Key<'a> = (&'a str, &'a str);
     let by_name = |inventory| -> BTreeMap<Key<'_>, &CatalogObject> {
         let inventory: &Inventory = inventory;
-        let compared = inventory.objects.iter().filter(|o| !NOT_COMPARED.contains(&o.kind.as_str()));
+        let own = inventory.objects.iter().filter(|o| o.extension.is_none());
+        let compared = own.filter(|o| !NOT_COMPARED.contains(&o.kind.as_str()));
         compared.map(|o| ((o.kind.as_str(), o.identity.as_str()), o)).collect()
     };
     let (was, is) = (by_name(source), by_name(target));
@@ -94,28 +98,21 @@ fn differences(source: &Inventory, target: &Inventory) -> Vec<String> {
     keys.iter().filter_map(line).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_entry_is_classified_and_makes_what_it_says() {
-    let spec = loaded();
-    let folder = tempfile::tempdir().unwrap();
-    let toc = dump(&spec, &folder.path().join("dump"));
-    let source = inventory(&open(&spec).await).await.unwrap();
-    let entries = Entries::new(&toc, &source).unwrap();
-
-    // Every object comes from an entry, or says why it does not; every entry comes from an object.
+/// Every object comes from an entry, or says why it does not; every entry comes from an object.
+fn nothing_is_left_over(toc: &Toc, source: &Inventory, entries: &Entries<'_>, lost: &[&str]) {
     let mut used = BTreeSet::new();
     let mut missing = Vec::new();
     for object in &source.objects {
         match entries.making(object) {
             Making::Entries(found) => {
-                assert!(found.windows(2).all(|pair| position(&toc, pair[0]) < position(&toc, pair[1])));
+                assert!(found.windows(2).all(|pair| position(toc, pair[0]) < position(toc, pair[1])));
                 used.extend(found.iter().map(|e| e.dump_id));
             }
             Making::Within(_) => {}
             Making::Missing => missing.push(format!("{} {}", object.kind, object.identity)),
         }
     }
-    assert!(missing.is_empty(), "{missing:#?}");
+    assert_eq!(missing, lost);
     let makes = |(e, class): &(&Entry, EntryClass)| match class {
         EntryClass::Object => true,
         // Parts of what is not in the archive: privileges on members of extensions.
@@ -124,22 +121,91 @@ async fn every_entry_is_classified_and_makes_what_it_says() {
     };
     let unused: Vec<_> = entries.all().filter(makes).filter(|(e, _)| !used.contains(&e.dump_id)).collect();
     assert!(unused.is_empty(), "{unused:#?}");
-    let loose: BTreeSet<_> =
-        entries.all().filter(|e| !makes(e)).map(|(e, class)| (e.desc.as_str(), class == EntryClass::Data)).collect();
-    for (desc, data) in loose {
-        let known = ["ACL", "DATABASE", "DATABASE PROPERTIES", "ENCODING", "SEARCHPATH", "STDSTRINGS", "COMMENT"];
-        assert!(data || known.contains(&desc), "{desc}");
+    for (entry, class) in entries.all().filter(|e| !makes(e)) {
+        let known = class == EntryClass::Data || class == EntryClass::Preamble || entry.desc == "ACL";
+        assert!(known, "{} {} is {class:?}", entry.desc, entry.tag);
     }
+}
 
-    let (target, session) = fresh("restore_entries").await;
+/// Dumps a database, sends every entry into a new one, and compares. `differs`: as in [`DIFFERS`], exactly.
+async fn comes_back(spec: &ConnSpec, target: &str, refusals: &[&str], differs: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let toc = dump(spec, &folder.path().join("dump"));
+    let source = inventory(&open(spec).await).await.unwrap();
+    let entries = Entries::new(&toc, &source).unwrap();
+    let lost: Vec<&str> = differs.iter().filter_map(|what| what.strip_suffix(": lost")).collect();
+    nothing_is_left_over(&toc, &source, &entries, &lost);
+
+    // A database with a subscription cannot be dropped: a run that failed may have left one.
+    let left = ConnSpec { database: target.into(), ..spec.clone() };
+    if let Ok(session) = Session::open(&left, "stacksnap-test").await {
+        session.execute(DROP_SUBSCRIPTION).await.unwrap();
+    }
+    let (target, session) = fresh(target).await;
     let refused = replay(&session, &toc, &entries).await;
-    assert_eq!(refused, REFUSED.map(|(what, _)| what.to_string()));
+    assert_eq!(refused, refusals);
     let restored = inventory(&open(&target).await).await.unwrap();
-    let found: BTreeSet<String> = differences(&source, &restored).into_iter().collect();
-    let expected: BTreeSet<String> = DIFFERS.iter().map(|(what, _)| (*what).to_string()).collect();
-    let surprising: Vec<_> = found.difference(&expected).collect();
-    assert!(surprising.is_empty(), "{surprising:#?}");
-    session.execute("DROP SUBSCRIPTION IF EXISTS zoo_subscription").await.unwrap();
+    session.execute(DROP_SUBSCRIPTION).await.unwrap();
+    assert_eq!(differences(&source, &restored), differs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fixtures_come_back_entry_by_entry() {
+    let spec = loaded();
+    // Some builds have no extension for some of them.
+    let all = inventory(&open(&spec).await).await.unwrap();
+    let there = |what: &str| all.objects.iter().any(|o| what.starts_with(&format!("{} {}: ", o.kind, o.identity)));
+    let mut differs: Vec<&str> = DIFFERS.iter().map(|(what, _)| *what).filter(|what| there(what)).collect();
+    differs.sort_unstable();
+    comes_back(&spec, "restore_entries", &REFUSED.map(|(what, _)| what), &differs).await;
+}
+
+/// Entries that leave their table, parts of partitions, and comments on what has no entry of its own.
+const CORNERS: &str = r#"SET search_path = public;
+    CREATE TABLE parent (id int PRIMARY KEY, note text DEFAULT 'x', gen int GENERATED ALWAYS AS (1) STORED, CHECK (id > 0));
+    CREATE TABLE child (extra int CHECK (extra > 1)) INHERITS (parent); ALTER TABLE child ALTER note DROP DEFAULT;
+    CREATE TABLE "a b" (c int); CREATE TABLE a (c regclass); ALTER TABLE "a b" ALTER c SET DEFAULT 1;
+    CREATE TABLE "a b c" (d serial, e regclass DEFAULT 'a'::regclass); CREATE TABLE "only" ("only" serial PRIMARY KEY);
+    CREATE TABLE part (id bigint GENERATED ALWAYS AS IDENTITY, at date NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+    CREATE SCHEMA other; CREATE TABLE other.part PARTITION OF part FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+    CREATE TABLE "part 2" PARTITION OF part FOR VALUES FROM ('2026-02-01') TO ('2026-03-01') PARTITION BY HASH (id);
+    CREATE TABLE part_2_0 PARTITION OF "part 2" FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+    CREATE INDEX part_at ON part (at); ALTER TABLE part_2_0 CLUSTER ON part_2_0_pkey;
+    CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER on_part AFTER INSERT ON part FOR EACH ROW EXECUTE FUNCTION tf();
+    ALTER TABLE other.part DISABLE TRIGGER on_part;
+    CREATE TABLE pointing (part_id bigint, part_at date, n int, FOREIGN KEY (part_id, part_at) REFERENCES part);
+    ALTER TABLE pointing ADD CONSTRAINT later CHECK (n > 0) NOT VALID;
+    CREATE TABLE serials (a serial, b bigserial, c int);
+    CREATE FUNCTION of_row(serials) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
+    ALTER TABLE serials ADD CONSTRAINT cyclic CHECK (of_row(serials));
+    CREATE VIEW grouped AS SELECT p.id, p.note, count(*) FROM parent p GROUP BY p.id; COMMENT ON VIEW grouped IS 'v';
+    CREATE VIEW plain AS SELECT id FROM parent; ALTER VIEW plain ALTER id SET DEFAULT 3; COMMENT ON COLUMN plain.id IS 'c';
+    CREATE MATERIALIZED VIEW full_one AS SELECT 1 AS a; CREATE MATERIALIZED VIEW empty_one AS SELECT 1 AS a WITH NO DATA;
+    CREATE DOMAIN positive AS int CONSTRAINT above CHECK (VALUE > 0); COMMENT ON CONSTRAINT above ON DOMAIN positive IS 'd';
+    CREATE TYPE pair AS (a int, "b c" int); COMMENT ON COLUMN pair."b c" IS 'of a type'; COMMENT ON TYPE pair IS 'a type';
+    COMMENT ON INDEX parent_pkey IS 'index of a key'; COMMENT ON CONSTRAINT parent_pkey ON parent IS 'a key';
+    COMMENT ON CONSTRAINT parent_id_check ON parent IS 'a check'; COMMENT ON COLUMN "a b".c IS E'c
+\! x';
+    COMMENT ON RULE "_RETURN" ON plain IS 'a rule';
+    ALTER TABLE parent FORCE ROW LEVEL SECURITY; ALTER TABLE child ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY p ON child USING (true); CREATE RULE ignore AS ON DELETE TO serials DO INSTEAD NOTHING;
+    CREATE FUNCTION plus(pair, pair) RETURNS pair LANGUAGE sql AS 'SELECT $1';
+    CREATE OPERATOR === (FUNCTION = plus, LEFTARG = pair, RIGHTARG = pair, COMMUTATOR = ====);
+    CREATE FOREIGN DATA WRAPPER w; CREATE SERVER "s v" FOREIGN DATA WRAPPER w;
+    CREATE USER MAPPING FOR PUBLIC SERVER "s v"; CREATE USER MAPPING FOR CURRENT_USER SERVER "s v";
+    CREATE FOREIGN TABLE far (a int DEFAULT 3) SERVER "s v"; CREATE PUBLICATION pub FOR TABLE parent, ONLY child;
+    SELECT lo_create(0), lo_create(0), lo_create(0); CREATE STATISTICS st ON a, b FROM serials;
+    ALTER SCHEMA public OWNER TO CURRENT_USER; COMMENT ON SCHEMA public IS 'ours';"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn corners_come_back_entry_by_entry() {
+    let (spec, session) = fresh("restore_entries_corners").await;
+    session.execute(CORNERS).await.unwrap();
+    drop(session);
+    // pg_dump does not write it, and `making` says that it is missing.
+    let lost = ["COMMENT rule \"_RETURN\" on public.plain: lost"];
+    comes_back(&spec, "restore_entries_corners_2", &[], &lost).await;
 }
 
 fn position(toc: &Toc, entry: &Entry) -> usize {

@@ -26,13 +26,14 @@ Examples:
   stacksnap list                                what there is
   stacksnap verify latest                       is it still what was written?
   stacksnap drill latest                        can it be restored?
+  stacksnap diff latest live                    what has changed since?
   stacksnap logs latest -f                      follow a run in the background
   stacksnap guard -- supabase db push           a migration, with a way back
   stacksnap restore latest --to URL --dry-run   what would putting it back change?
 
-Exit codes: 0 ok, 1 failed, 3 done with named gaps, 10 not found, 11 locked, 12 credentials or
-rights, 13 damaged, 14 not confirmed, 15 not proven, 64 wrong usage, 69 server unreachable, 75 skipped,
-78 configuration, 130 and 143 stopped by a signal";
+Exit codes: 0 ok, 1 failed, 3 done with named gaps, 4 differences found, 10 not found, 11 locked,
+12 credentials or rights, 13 damaged, 14 not confirmed, 15 not proven, 64 wrong usage,
+69 server unreachable, 75 skipped, 78 configuration, 130 and 143 stopped by a signal";
 
 /// Complete, consistent, provable snapshots of a Supabase or PostgreSQL stack
 #[derive(Debug, Parser)]
@@ -109,6 +110,8 @@ pub enum Verb {
     Undo(UndoArgs),
     /// Run a migration between a snapshot and, if it fails, a rollback
     Guard(Box<GuardArgs>),
+    /// What a snapshot and another one, or the live database, differ in
+    Diff(DiffArgs),
     /// Is everything there for a snapshot, and what to do where not
     Doctor(DoctorArgs),
     /// Print or check the configuration
@@ -269,6 +272,39 @@ pub enum VerifyLevel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum VerifyAfter {
     Restore,
+}
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  stacksnap diff BEFORE_MIGRATION live --schema     what did the migration do to the objects?
+  stacksnap diff latest live --security             is anything more open than it was?
+  stacksnap diff 20260129 20260130 --data           which rows came, went and changed? No server is needed
+
+Without an option: objects, and the rows and fingerprint of each table. With 'live' that reads every row of
+the database once; nothing is written. In the text, - is only on the left, + only on the right, ~ differs.
+
+Ends with 0 when both are equal, with 4 when they differ, with 13 when a snapshot is damaged.";
+
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_EXAMPLES)]
+pub struct DiffArgs {
+    #[arg(value_name = "SNAP", help = SNAPSHOT_HELP)]
+    pub left: String,
+    /// Another snapshot, or live: the database that create would read
+    #[arg(value_name = "SNAP|live")]
+    pub right: String,
+    /// Objects only: no row is read, values of sequences do not count
+    #[arg(long, conflicts_with = "data")]
+    pub schema: bool,
+    /// And the keys of rows that were added, removed or changed (the first 20 of each)
+    #[arg(long)]
+    pub data: bool,
+    /// Objects only, and of those what decides who may do what
+    #[arg(long, conflicts_with = "data")]
+    pub security: bool,
+    /// Connections that read at the same time [default: by the machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub jobs: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@
 
 use super::args::{GuardArgs, Rollback};
 use super::recovery::{self, ask, ask_for_name, watched};
-use super::{Surroundings, block_on, clock, wiring};
+use super::{Surroundings, block_on, clock, signals, wiring};
 use crate::archive::lock::RootLock;
 use crate::archive::manifest_file::read_manifest;
 use crate::archive::restores::RestoreId;
@@ -109,9 +109,13 @@ impl Guarded<'_> {
 
     fn run_command(&self, command: &Command) -> Result<Ending> {
         self.say(&format!("running: {}", visible(&command.program.to_string_lossy())));
-        let ending = foreground::run(&command.program, &command.args).map_err(|e| {
-            let name = visible(&command.program.to_string_lossy());
-            Failure::from(e).context(format!("cannot run {name}")).hint("nothing was changed; the snapshot is kept")
+        let started = command.clone();
+        let run = move || foreground::run(&started.program, &started.args);
+        let ending = block_on(async {
+            signals::while_it_has_the_terminal(run).await.map_err(|e| {
+                let name = visible(&command.program.to_string_lossy());
+                Failure::from(e).context(format!("cannot run {name}")).hint("nothing was changed; the snapshot is kept")
+            })
         })?;
         self.say(&match ending {
             Ending::Exited(0) => "the command succeeded".to_string(),

@@ -9,6 +9,7 @@ mod clock;
 mod completions;
 mod config;
 mod create;
+mod diff;
 mod doctor;
 mod drill;
 mod guard;
@@ -88,6 +89,7 @@ fn dispatch(around: &Surroundings, verb: Verb) -> Result<u8> {
         Verb::Undo(args) => undo::run(around, &args),
         // Its exit code is that of the command that it ran.
         Verb::Guard(args) => return guard::run(around, &args),
+        Verb::Diff(args) => diff::run(around, &args),
         Verb::Doctor(args) => doctor::run(around, &args),
         Verb::Config(args) => config::run(around, args.action),
         Verb::Completions(args) => completions::run(args.shell),

@@ -1,3 +1,5 @@
+//! Severities, rules across majors, hints of renames: each with the smallest inventories that show it.
+
 use proptest::prelude::*;
 
 use super::*;

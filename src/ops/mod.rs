@@ -3,6 +3,7 @@
 //! Invariant: a use case knows the order of things; `now` is a parameter, events go to the monitor, results are
 //! values; nothing here prints or reads the environment.
 
+pub mod diff;
 pub mod doctor;
 pub mod drill;
 pub mod flight;

@@ -4,10 +4,13 @@
 //! source, and never prints or logs a password. It knows objects and rows, not the parts of a snapshot.
 
 pub mod catalog;
+pub mod census;
 pub mod certificate;
 pub mod connect;
 pub mod copy;
 pub mod hints;
+pub mod probe_rls;
+pub mod probes;
 pub mod rows;
 pub mod session;
 pub mod snapshot;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::creation::{Class, Creation, Step};
+use super::creation::{Creation, Step};
 use super::delta::{Delta, name};
 use super::drop::{comment, drop_statement, owner_statement, row_security};
 use super::replace::{Way, way};
@@ -17,12 +17,14 @@ use super::{files, identity, tables};
 use crate::archive::layout;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
-use crate::model::name::{QualifiedName, literal};
+use crate::model::name::{QualifiedName, ident};
 use crate::model::restore::ObjectName;
 use crate::pg::catalog::inventory::inventory;
 
 /// A pass that drops leaves work for the next one; chains of dependents are short.
 const PASSES_MAX: usize = 8;
+
+const FOREIGN_KEY_VIOLATION: &str = "23503";
 
 /// Takes from others what the default privileges of the target would give them on objects that are made now.
 const CLOSE_DEFAULTS: &str = "DO $stacksnap$ DECLARE d record; BEGIN \
@@ -126,8 +128,7 @@ impl Converge<'_> {
             dropped |= self.drop(object, words).await?;
         }
         for (wanted, found) in &delta.differs {
-            let entry = self.entry_of(wanted);
-            match way(wanted, found, entry.map(|s| s.entry)) {
+            match way(wanted, found, self.creation.own(wanted).map(|s| s.entry)) {
                 Way::Elsewhere => {}
                 Way::Drop => dropped |= self.drop(found, words).await?,
                 Way::Alter(statements) => {
@@ -155,15 +156,10 @@ impl Converge<'_> {
         }
     }
 
-    fn entry_of(&self, object: &CatalogObject) -> Option<&Step<'_>> {
-        let same = |o: &CatalogObject| o.kind == object.kind && o.identity == object.identity;
-        self.creation.entries.iter().find(|step| step.object.is_some_and(same))
-    }
-
     /// Makes what is missing: before the rows, the rows, after them.
     async fn make(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         let steps = self.creation.of(missing);
-        let (post, pre): (Vec<_>, Vec<_>) = steps.into_iter().partition(Step::is_post_data);
+        let (post, pre): (Vec<_>, Vec<_>) = steps.into_iter().partition(|s| s.is_post_data());
         self.entries(&pre, words).await?;
         let made: BTreeSet<QualifiedName> = missing
             .iter()
@@ -172,15 +168,18 @@ impl Converge<'_> {
             .map(|(s, n)| QualifiedName::new(s, n))
             .collect();
         self.tables.load_made(self.runner, &made).await?;
+        self.tables.large_objects(self.runner).await?;
         self.entries(&post, words).await?;
         self.refresh(missing, words).await
     }
 
-    async fn entries(&self, steps: &[Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
+    async fn entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
         for step in steps {
             let what = step.what();
-            if let Some(failure) = self.runner.attempt(&what, &step.entry.definition).await? {
-                words.insert(what, failure.to_string());
+            if let Some(failure) = self.runner.attempt(&what, &step.sql).await? {
+                if !self.added_around_rows(step, &failure).await? {
+                    words.insert(what, failure.to_string());
+                }
                 continue;
             }
             if let Some(object) = step.object
@@ -193,6 +192,18 @@ impl Converge<'_> {
         Ok(())
     }
 
+    /// A foreign key whose checks were switched off may have rows that break it.
+    async fn added_around_rows(&self, step: &Step<'_>, failure: &Failure) -> Result<bool> {
+        let unchecked = |o: &&CatalogObject| o.kind == "FK CONSTRAINT" && !o.definition.ends_with("RI TRIGGERS O");
+        let Some(key) = step.object.filter(unchecked) else { return Ok(false) };
+        let table = identity::on(&key.identity).and_then(|(_, table)| identity::qualified(table));
+        let Some((schema, name)) = table else { return Ok(false) };
+        if !failure.to_string().contains(FOREIGN_KEY_VIOLATION) || key.definition.contains("UNPROVED") {
+            return Ok(false);
+        }
+        self.tables.refill_around(self.runner, &QualifiedName::new(schema, name), &step.sql).await
+    }
+
     /// Materialized views that were made are empty; the archive's own statements fill them, in its order.
     async fn refresh(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         let made: BTreeSet<(String, String)> = missing
@@ -200,10 +211,10 @@ impl Converge<'_> {
             .filter(|o| o.kind == "MATERIALIZED VIEW")
             .filter_map(|o| identity::qualified(&o.identity))
             .collect();
-        for step in self.creation.entries.iter().filter(|s| s.entry.desc == "MATERIALIZED VIEW DATA") {
+        for step in self.creation.refreshes() {
             let name = (step.entry.schema.clone().unwrap_or_default(), step.entry.tag.clone());
             if made.contains(&name)
-                && let Some(failure) = self.runner.attempt(&step.what(), &step.entry.definition).await?
+                && let Some(failure) = self.runner.attempt(&step.what(), &step.sql).await?
             {
                 words.insert(step.what(), failure.to_string());
             }
@@ -248,7 +259,19 @@ impl Converge<'_> {
                 self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
             }
         }
+        self.database_owner(live, words).await?;
         self.state_files(delta, missing, live, words).await
+    }
+
+    /// Whose the database is decides who grants on it. Platforms keep it to themselves.
+    async fn database_owner(&self, live: &Inventory, words: &mut BTreeMap<String, String>) -> Result<()> {
+        let of = |i: &Inventory| i.of_kind("DATABASE").next().and_then(|o| o.owner.clone());
+        let (Some(wanted), Some(found)) = (of(&self.source.inventory), of(live)) else { return Ok(()) };
+        if wanted == found || self.scope.platform || !self.scope.only.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("ALTER DATABASE {} OWNER TO {}", ident(&self.database), ident(&wanted));
+        self.tried("owner of the database", &sql, words).await
     }
 
     async fn state_files(
@@ -303,7 +326,6 @@ impl Converge<'_> {
 }
 
 fn user_mapping(object: &CatalogObject) -> Option<String> {
-    let _ = literal;
     let (user, server) = object.identity.split_once(" on server ")?;
     Some(format!("DROP USER MAPPING IF EXISTS FOR {user} SERVER {server}"))
 }
@@ -333,9 +355,4 @@ fn in_order_of_drops<'a>(extra: &[&'a CatalogObject]) -> Vec<&'a CatalogObject> 
     let mut sorted = extra.to_vec();
     sorted.sort_by_key(|o| (rank(o), name(o)));
     sorted
-}
-
-/// Does this class of entry make something by its own definition?
-pub fn makes(class: Class) -> bool {
-    matches!(class, Class::Object | Class::Part)
 }

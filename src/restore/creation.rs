@@ -1,158 +1,99 @@
-//! Which entries of the archive make the objects that a target lacks, in which order.
+//! What makes the objects that a target lacks, in which order.
 //!
-//! Invariant: an entry is tied to an object of the inventory by its catalog address, never by a line of SQL (facts 7).
-//! pg_dump's own order is kept: it is sorted by dependency. An entry that hangs on an object (its default, its
-//! sequence's owner) comes with it. A kind of entry that is not known is an error, never passed over.
+//! Invariant: an entry is tied to an object by its catalog address, never by a line of SQL (facts 7): see `entries`.
+//! pg_dump's own order is kept: it is sorted by dependency. An object that the archive does not carry is an error in
+//! words, never passed over.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
+use super::entries::{Entries, Making, Pass};
 use crate::model::failure::{Failure, FailureKind, Result};
-use crate::model::inventory::{Address, CatalogObject, Inventory};
+use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::visible;
 use crate::pgtools::toc::{Entry, Section, Toc};
 
-/// What becomes of a kind of entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// Makes an object of the inventory.
-    Object,
-    /// Belongs to the entries that it depends on, and comes with any of them.
-    Part,
-    /// Rows, values and contents, which are loaded apart.
-    Data,
-    /// Made equal from the inventory or from a file of the snapshot after everything else.
-    Elsewhere,
-    /// Settings of the dump itself.
-    Preamble,
-}
-
-/// The class of an entry by its kind. `None`: not known.
-pub fn class(desc: &str) -> Option<Class> {
-    Some(match desc {
-        "DEFAULT" | "SEQUENCE OWNED BY" | "SHELL TYPE" => Class::Part,
-        "TABLE DATA" | "SEQUENCE SET" | "BLOBS" | "BLOB" | "BLOB METADATA" | "MATERIALIZED VIEW DATA" => Class::Data,
-        "ACL"
-        | "ACL LANGUAGE"
-        | "DEFAULT ACL"
-        | "COMMENT"
-        | "SECURITY LABEL"
-        | "ROW SECURITY"
-        | "PUBLICATION"
-        | "PUBLICATION TABLE"
-        | "PUBLICATION TABLES IN SCHEMA"
-        | "SUBSCRIPTION"
-        | "SUBSCRIPTION TABLE"
-        | "STATISTICS DATA" => Class::Elsewhere,
-        "ENCODING" | "STDSTRINGS" | "SEARCHPATH" | "DATABASE" | "DATABASE PROPERTIES" => Class::Preamble,
-        "SCHEMA"
-        | "EXTENSION"
-        | "TABLE"
-        | "FOREIGN TABLE"
-        | "VIEW"
-        | "MATERIALIZED VIEW"
-        | "SEQUENCE"
-        | "INDEX"
-        | "TABLE ATTACH"
-        | "INDEX ATTACH"
-        | "CONSTRAINT"
-        | "CHECK CONSTRAINT"
-        | "FK CONSTRAINT"
-        | "NOT NULL CONSTRAINT"
-        | "TRIGGER"
-        | "RULE"
-        | "POLICY"
-        | "FUNCTION"
-        | "PROCEDURE"
-        | "AGGREGATE"
-        | "TYPE"
-        | "DOMAIN"
-        | "COLLATION"
-        | "CONVERSION"
-        | "CAST"
-        | "TRANSFORM"
-        | "OPERATOR"
-        | "OPERATOR CLASS"
-        | "OPERATOR FAMILY"
-        | "ACCESS METHOD"
-        | "PROCEDURAL LANGUAGE"
-        | "EVENT TRIGGER"
-        | "STATISTICS"
-        | "SERVER"
-        | "FOREIGN DATA WRAPPER"
-        | "USER MAPPING"
-        | "TEXT SEARCH CONFIGURATION"
-        | "TEXT SEARCH DICTIONARY"
-        | "TEXT SEARCH PARSER"
-        | "TEXT SEARCH TEMPLATE" => Class::Object,
-        _ => return None,
-    })
-}
+/// Made equal from the inventory or from a file of the snapshot, after everything else.
+const ELSEWHERE: [&str; 10] = [
+    "ACL",
+    "DEFAULT ACL",
+    "BLOB",
+    "BLOB METADATA",
+    "PUBLICATION",
+    "PUBLICATION TABLE",
+    "PUBLICATION TABLES IN SCHEMA",
+    "SUBSCRIPTION",
+    "SECURITY LABEL",
+    "SEQUENCE SET",
+];
 
 /// The archive's entries, tied to the inventory.
 pub struct Creation<'s> {
     pub entries: Vec<Step<'s>>,
+    makings: HashMap<(&'s str, &'s str), Vec<usize>>,
 }
 
 /// One entry and what it makes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Step<'s> {
     pub entry: &'s Entry,
-    pub class: Class,
-    /// `None` for parts, and for what the inventory tells with its owner (a constraint inside of its table).
+    /// `None` for parts of other entries.
     pub object: Option<&'s CatalogObject>,
+    /// What to run, as one message of the simple protocol.
+    pub sql: String,
+    pub pass: Pass,
 }
 
 impl<'s> Creation<'s> {
-    /// Ties every entry. An unknown kind is `Configuration`: the archive is newer than this program.
-    pub fn new(toc: &'s Toc, inventory: &'s Inventory) -> Result<Self> {
-        let mut by_address: HashMap<(Address, &str), &CatalogObject> = HashMap::new();
-        let mut by_name: HashMap<(&str, &str), &CatalogObject> = HashMap::new();
-        for object in &inventory.objects {
-            if let Some(address) = object.address {
-                by_address.insert((address, object.kind.as_str()), object);
-            }
-            by_name.insert((&object.kind, &object.identity), object);
-        }
-        let mut entries = Vec::with_capacity(toc.entries.len());
-        for entry in &toc.entries {
-            let class = class(&entry.desc).ok_or_else(|| unknown(entry))?;
-            let address = Address { class: entry.catalog_oid, oid: entry.oid, sub: 0 };
-            let object = match class {
-                Class::Object if entry.catalog_oid != 0 => by_address.get(&(address, entry.desc.as_str())).copied(),
-                Class::Object => attached(entry, &by_name),
-                _ => None,
+    /// Ties every entry, for a server of that version (e.g. 150018).
+    pub fn new(toc: &'s Toc, inventory: &'s Inventory, server_version_num: u32) -> Result<Self> {
+        let entries = Entries::new(toc, inventory)?;
+        let mut steps: Vec<Step<'s>> = entries
+            .all()
+            .map(|(entry, _)| Step {
+                entry,
+                object: None,
+                sql: entries.statements(entry, server_version_num).join("\n;\n"),
+                pass: entries.pass(entry),
+            })
+            .collect();
+        let numbers: HashMap<i64, usize> = toc.entries.iter().enumerate().map(|(n, e)| (e.dump_id, n)).collect();
+        let mut makings = HashMap::new();
+        for object in inventory.objects.iter().filter(|o| !ELSEWHERE.contains(&o.kind.as_str())) {
+            let made = match entries.making(object) {
+                Making::Entries(made) => made,
+                Making::Within(_) => continue,
+                Making::Missing => return Err(not_carried(object)),
             };
-            entries.push(Step { entry, class, object });
+            let made: Vec<usize> = made.iter().filter_map(|e| numbers.get(&e.dump_id).copied()).collect();
+            if let Some(own) = made.iter().find(|n| steps[**n].entry.desc == object.kind) {
+                steps[*own].object.get_or_insert(object);
+            }
+            makings.insert((object.kind.as_str(), object.identity.as_str()), made);
         }
-        Ok(Self { entries })
+        Ok(Self { entries: steps, makings })
     }
 
     /// The entries that make `missing`, with their parts, in the archive's order.
-    pub fn of(&self, missing: &[&CatalogObject]) -> Vec<Step<'s>> {
-        let wanted: HashSet<(&str, &str)> = missing.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
-        let mut made: HashSet<i64> = HashSet::new();
-        let mut steps = Vec::new();
-        // A shell type comes before the type that it is a part of: parts are looked for both ways.
-        for step in &self.entries {
-            if step.object.is_some_and(|o| wanted.contains(&(o.kind.as_str(), o.identity.as_str()))) {
-                made.insert(step.entry.dump_id);
-            }
-        }
-        for step in &self.entries {
-            let is_part = step.class == Class::Part && self.belongs(step.entry, &made);
-            if made.contains(&step.entry.dump_id) || is_part {
-                steps.push(*step);
-            }
-        }
-        steps
+    pub fn of(&self, missing: &[&CatalogObject]) -> Vec<&Step<'s>> {
+        let numbers: BTreeSet<usize> = missing
+            .iter()
+            .filter_map(|o| self.makings.get(&(o.kind.as_str(), o.identity.as_str())))
+            .flatten()
+            .copied()
+            .collect();
+        let steps = numbers.into_iter().map(|n| &self.entries[n]);
+        steps.filter(|s| !s.sql.is_empty() && !ELSEWHERE.contains(&s.entry.desc.as_str())).collect()
     }
 
-    fn belongs(&self, part: &Entry, made: &HashSet<i64>) -> bool {
-        if part.desc == "SHELL TYPE" {
-            let whole = |s: &&Step| s.entry.desc == "TYPE" && s.entry.tag == part.tag && s.entry.schema == part.schema;
-            return self.entries.iter().find(whole).is_some_and(|s| made.contains(&s.entry.dump_id));
-        }
-        part.depends_on.iter().any(|id| made.contains(id))
+    /// The entry that makes an object itself, without its parts.
+    pub fn own(&self, object: &CatalogObject) -> Option<&Step<'s>> {
+        let made = self.makings.get(&(object.kind.as_str(), object.identity.as_str()))?;
+        made.iter().map(|n| &self.entries[*n]).find(|s| s.entry.desc == object.kind)
+    }
+
+    /// What fills materialized views, in the archive's order.
+    pub fn refreshes(&self) -> impl Iterator<Item = &Step<'s>> {
+        self.entries.iter().filter(|s| s.entry.desc == "MATERIALIZED VIEW DATA")
     }
 }
 
@@ -168,19 +109,8 @@ impl Step<'_> {
     }
 }
 
-/// `TABLE ATTACH` and `INDEX ATTACH` have no address: they are found by the child's name.
-fn attached<'s>(entry: &Entry, by_name: &HashMap<(&str, &str), &'s CatalogObject>) -> Option<&'s CatalogObject> {
-    let schema = entry.schema.as_deref()?;
-    let find = |o: &&&CatalogObject| {
-        o.kind == entry.desc
-            && super::identity::qualified(&o.identity).is_some_and(|(s, n)| s == schema && n == entry.tag)
-    };
-    let direct = format!("{schema}.{}", entry.tag);
-    by_name.get(&(entry.desc.as_str(), direct.as_str())).copied().or_else(|| by_name.values().find(find).copied())
-}
-
-fn unknown(entry: &Entry) -> Failure {
-    let text = format!("the archive holds a kind of object that is not known: {}", visible(&entry.desc));
-    Failure::msg(FailureKind::Configuration, text)
-        .hint("use a newer stacksnap, or restore by hand with pg_restore: see doc/restore.md")
+fn not_carried(object: &CatalogObject) -> Failure {
+    let text = format!("the archive does not hold {} {}", object.kind, visible(&object.identity));
+    Failure::msg(FailureKind::Integrity, text)
+        .hint("see what the snapshot lacks: stacksnap show SNAPSHOT --gaps; take another one: stacksnap create")
 }

@@ -35,6 +35,7 @@ pub fn name(object: &CatalogObject) -> ObjectName {
 impl<'s, 't> Delta<'s, 't> {
     pub fn new(wanted: &'s [CatalogObject], live: &'t [CatalogObject], scope: &Scope) -> Self {
         let counted = counted(wanted, live, scope);
+        let own = |o: &CatalogObject| o.kind == "ROLE" && super::identity::unquoted(&o.identity) == scope.restorer;
         let counts = |o: &CatalogObject| counted.as_ref().is_none_or(|names| names.contains(&name(o)));
         let there: BTreeMap<Key, &CatalogObject> = live.iter().map(|o| (key(o), o)).collect();
         let wanted_keys: BTreeSet<Key> = wanted.iter().map(key).collect();
@@ -43,7 +44,7 @@ impl<'s, 't> Delta<'s, 't> {
             match there.get(&key(object)) {
                 None if is_of_another(object, &there) => {}
                 None => delta.missing.push(object),
-                Some(found) if is_equal(object, found) => {}
+                Some(found) if is_equal(object, found) || (own(object) && but_for_password(object, found)) => {}
                 Some(found) => delta.differs.push((object, found)),
             }
         }
@@ -98,6 +99,12 @@ pub fn is_equal(wanted: &CatalogObject, found: &CatalogObject) -> bool {
         "ROLE" => roles_equal(&wanted.definition, &found.definition),
         _ => wanted.definition == found.definition && wanted.owner == found.owner,
     }
+}
+
+/// Whoever restores keeps the own password: it is the one that the restore came in with.
+fn but_for_password(wanted: &CatalogObject, found: &CatalogObject) -> bool {
+    let cut = |o: &CatalogObject| o.definition.split("PASSWORD ").next().map(|t| t.trim_end().to_string());
+    cut(wanted) == cut(found)
 }
 
 fn roles_equal(wanted: &str, found: &str) -> bool {

@@ -35,7 +35,7 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
         return Err(Failure::msg(FailureKind::NotConfirmed, "the target is not the one that the plan was made for")
             .hint("make a new plan and read it: stacksnap restore … --dry-run"));
     }
-    let creation = Creation::new(&engine.source.toc, &engine.source.inventory)?;
+    let creation = Creation::new(&engine.source.toc, &engine.source.inventory, examined.facts.server_version_num)?;
     let runner = Runner::new(&session, engine.cancel);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     let work = Work { engine, plan, examined: &examined, creation: &creation, runner: &runner, tables: &tables };
@@ -170,6 +170,7 @@ impl Work<'_> {
         }
         let mut failure = Failure::msg(FailureKind::Failed, text);
         for (what, words) in left.words.iter().take(NAMED_MAX) {
+            let words = words.strip_prefix(what.as_str()).map_or(words.as_str(), |rest| rest.trim_start_matches(": "));
             failure = failure.hint(format!("{}: {}", visible(what), visible(words)));
         }
         Err(failure)

@@ -71,7 +71,7 @@ fn builds(creation: &Creation<'_>, live: &Inventory, filled: &BTreeSet<Qualified
         builds.push(BuildTask {
             dump_id: step.entry.dump_id,
             what: step.what(),
-            statements: vec![step.entry.definition.clone()],
+            statements: vec![step.sql.clone()],
             needs: step.entry.depends_on.clone(),
             after_rows: tables.iter().filter(|t| filled.contains(t)).cloned().collect(),
             tables: tables.into_iter().collect(),

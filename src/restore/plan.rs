@@ -77,7 +77,7 @@ struct Objects {
 }
 
 async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, live: &Inventory) -> Result<Objects> {
-    let creation = Creation::new(&engine.source.toc, &engine.source.inventory)?;
+    let creation = Creation::new(&engine.source.toc, &engine.source.inventory, examined.facts.server_version_num)?;
     let delta = Delta::new(&engine.source.inventory.objects, &live.objects, &examined.scope);
     let entries: HashMap<ObjectName, _> =
         creation.entries.iter().filter_map(|s| s.object.map(|o| (name(o), s.entry))).collect();

@@ -24,6 +24,8 @@ pub struct Scope {
     /// The target has the platform's schemas, which are not ours.
     pub platform: bool,
     pub kind: TargetKind,
+    /// The role that restores: it keeps its own password.
+    pub restorer: String,
     pub only: Vec<RestorePart>,
     /// Extensions that the target cannot have.
     pub extensions_missing: BTreeSet<String>,
@@ -138,7 +140,14 @@ mod tests {
     }
 
     fn scope(platform: bool, kind: TargetKind) -> Scope {
-        Scope { platform, kind, only: Vec::new(), extensions_missing: BTreeSet::new(), rules: None }
+        Scope {
+            platform,
+            kind,
+            restorer: String::new(),
+            only: Vec::new(),
+            extensions_missing: BTreeSet::new(),
+            rules: None,
+        }
     }
 
     #[test]

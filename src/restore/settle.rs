@@ -45,8 +45,8 @@ pub async fn state(
 
 /// Views that hold rows show those of the tables again, in the archive's order.
 async fn refresh_all(runner: &Runner<'_>, creation: &Creation<'_>, words: &mut BTreeMap<String, String>) -> Result<()> {
-    for step in creation.entries.iter().filter(|s| s.entry.desc == "MATERIALIZED VIEW DATA") {
-        if let Some(failure) = runner.attempt(&step.what(), &step.entry.definition).await? {
+    for step in creation.refreshes() {
+        if let Some(failure) = runner.attempt(&step.what(), &step.sql).await? {
             words.insert(step.what(), failure.to_string());
         }
     }

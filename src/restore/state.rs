@@ -49,6 +49,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     let scope = Scope {
         platform: state.is_supabase && engine.source.manifest.source.is_supabase,
         kind,
+        restorer: state.facts.user.clone(),
         only: engine.request.only.clone(),
         extensions_missing: missing_extensions(engine, &state),
         rules,

@@ -6,18 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::load::{LoadTask, Loaded, load_one};
-use super::merge;
 use super::rows::{Rows, decide};
 use super::runner::Runner;
 use super::scope::Scope;
 use super::source::SnapshotSource;
+use super::{large_objects, merge};
 use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::manifest::TableRecord;
-use crate::model::name::{QualifiedName, visible};
+use crate::model::name::{QualifiedName, ident, visible};
 use crate::model::restore::{ConflictPolicy, RestoreRequest};
 use crate::monitor::{Event, Monitor, Phase};
 
@@ -31,6 +31,7 @@ pub struct Tables<'a> {
     done: Mutex<BTreeSet<QualifiedName>>,
     rows: AtomicU64,
     bytes: AtomicU64,
+    blobs_done: AtomicBool,
 }
 
 impl<'a> Tables<'a> {
@@ -53,6 +54,7 @@ impl<'a> Tables<'a> {
             done: Mutex::new(BTreeSet::new()),
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            blobs_done: AtomicBool::new(false),
         }
     }
 
@@ -103,6 +105,37 @@ impl<'a> Tables<'a> {
             self.load(runner, record, true).await?;
         }
         Ok(())
+    }
+
+    /// Writes the large objects, once, in place of those that are there.
+    pub async fn large_objects(&self, runner: &Runner<'_>) -> Result<()> {
+        if !self.request.only.is_empty() || !self.request.tables.is_empty() {
+            return Ok(());
+        }
+        if self.blobs_done.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let folder = self.source.place.join(layout::DUMP_DIR);
+        let objects = large_objects::list(&self.source.toc, &folder)?;
+        let loaded = large_objects::write_all(runner.session, &folder, &objects, runner.cancel, &|_| {}).await?;
+        self.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
+        for object in objects.iter().filter(|o| !o.owner.is_empty()) {
+            let sql = format!("ALTER LARGE OBJECT {} OWNER TO {}", object.oid, ident(&object.owner));
+            if let Some(failure) = runner.attempt(&format!("owner of large object {}", object.oid), &sql).await? {
+                self.monitor.warn("owner_not_set", failure.to_string(), None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that break a key which is there all the same, its checks switched off: the key is added while the table is
+    /// empty, and the rows come back unchecked.
+    pub async fn refill_around(&self, runner: &Runner<'_>, table: &QualifiedName, sql: &str) -> Result<bool> {
+        let Some(record) = self.records.get(table) else { return Ok(false) };
+        merge::empty(runner, table).await?;
+        runner.run(&format!("key of {}", visible(&table.plain())), sql).await?;
+        self.load(runner, record, false).await?;
+        Ok(true)
     }
 
     async fn load(&self, runner: &Runner<'_>, record: &TableRecord, there: bool) -> Result<()> {

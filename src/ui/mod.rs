@@ -5,6 +5,7 @@
 
 pub mod bars;
 pub mod checks;
+pub mod diff;
 pub mod drill;
 pub mod error;
 pub mod gaps;
@@ -18,4 +19,5 @@ pub mod screen;
 pub mod snapshots;
 pub mod table;
 pub mod text;
+pub mod text_diff;
 pub mod verification;

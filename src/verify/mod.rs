@@ -7,6 +7,7 @@ mod content;
 mod copy_check;
 mod files;
 mod folder;
+pub mod proof;
 mod records;
 
 use std::path::Path;

@@ -17,15 +17,17 @@ use crate::model::restore::RestorePart;
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:
-  stacksnap restore latest --to env:STAGING_URL --dry-run         show what it would do, write nothing
+  stacksnap restore latest --to env:STAGING_URL --dry-run      what would it do? writes nothing
   stacksnap restore BEFORE_MIGRATION --to 'host=127.0.0.1 port=54322 user=postgres dbname=postgres'
-  stacksnap restore latest --to env:STAGING_URL --confirm postgres        in a script
+  stacksnap restore latest --to env:STAGING_URL --confirm postgres              in a script
   stacksnap restore latest --to env:STAGING_URL -t public.orders --into-schema rescued
 
-Verifies every checksum, compares the target with the snapshot, shows what will be replaced, asks for the name of
-the target database, takes a snapshot of the target, restores, proves. Ends with 0 when both are equal, 3 when they are but
-for what is named, 13 when the snapshot is damaged or the proof says no, 14 when nobody said yes or the plan changed,
-15 when it was restored and the proof could not be made.";
+Verifies every checksum, compares the target with the snapshot, shows what will be replaced, asks
+for the name of the target database, takes a snapshot of the target, restores, proves.
+
+Ends with 0 when both are equal, with 3 when they are but for what is named, with 13 when the
+snapshot is damaged or the proof says no, with 14 when nobody said yes or the plan changed, with 15
+when it is restored and the proof could not be made.";
 
 /// The options of `restore`.
 #[derive(Debug, Clone, Args)]
@@ -142,10 +144,12 @@ Examples:
   stacksnap guard -- supabase db push
   stacksnap guard --rollback on-failure -- sh -c 'psql -v ON_ERROR_STOP=1 -f migration.sql'
 
-Takes a snapshot of the database that `create` would read, runs the command with its own input and output, and shows what it
-changed. When it failed: asks, rolls back, or shows the line that does. Ends with the command's own exit code
-(128 and the signal's number when a signal ended it); 0 when it was fine, whatever it changed. Rows that others wrote
-meanwhile are rolled back too.";
+Takes a snapshot of the database that `create` would read, runs the command with its own input and
+output, and shows what it changed. When it failed: asks, rolls back, or shows the line that does.
+Rows that others wrote meanwhile are rolled back too.
+
+Ends with the command's own exit code (128 and the signal's number when a signal ended it), with 0
+when it succeeded, whatever it changed.";
 
 /// The options of `guard`.
 #[derive(Debug, Clone, Args)]

@@ -24,8 +24,8 @@ use crate::model::restore::{ConflictPolicy, ProofFinding, RestoreRequest};
 use crate::monitor::Monitor;
 use crate::pg::session::Session;
 use crate::pgtools::client::SearchPlaces;
+use crate::restore::Engine;
 use crate::restore::source::SnapshotSource;
-use crate::restore::{Done, Engine};
 use crate::verify::{Level, verify};
 
 use assertions::Assertion;
@@ -122,12 +122,11 @@ impl Drill<'_> {
         let restored = self.restore(source, &ground.spec, &request, report).await;
         report.restore_ms = millis(clock);
         report.recovery_ms = report.verify_ms + report.restore_ms;
-        let done = match restored {
-            Ok(done) => done,
-            Err(failure) => return broken(failure, report),
-        };
+        if let Err(failure) = restored {
+            return broken(failure, report);
+        }
         let clock = Instant::now();
-        self.prove(source, ground, &done, report).await?;
+        self.prove(source, ground, report).await?;
         report.proof_ms = millis(clock);
         if !self.request.assertions.is_empty() {
             let session = Session::open(&ground.spec, "stacksnap drill").await?;
@@ -142,7 +141,7 @@ impl Drill<'_> {
         target: &ConnSpec,
         request: &RestoreRequest,
         report: &mut DrillReport,
-    ) -> Result<Done> {
+    ) -> Result<()> {
         let engine = Engine { source, target, request, monitor: self.monitor, cancel: self.cancel };
         let plan = engine.plan().await?;
         report.exceptions.clone_from(&plan.exceptions);
@@ -155,7 +154,7 @@ impl Drill<'_> {
         report.exceptions.extend(done.exceptions.iter().cloned());
         report.exceptions.sort();
         report.exceptions.dedup();
-        Ok(done)
+        Ok(())
     }
 
     fn restore_request(&self, ground: &Ground) -> RestoreRequest {
@@ -175,14 +174,8 @@ impl Drill<'_> {
         }
     }
 
-    async fn prove(
-        &self,
-        source: &SnapshotSource,
-        ground: &Ground,
-        done: &Done,
-        report: &mut DrillReport,
-    ) -> Result<()> {
-        match proof::prove(self, source, ground, done).await {
+    async fn prove(&self, source: &SnapshotSource, ground: &Ground, report: &mut DrillReport) -> Result<()> {
+        match proof::prove(self, source, ground, report).await {
             Ok(proof) => report.proof = proof,
             Err(failure) if self.cancel.is_cancelled() => return Err(failure),
             Err(failure) => report.notes.push(format!("the proof could not be made: {failure}")),

@@ -1,12 +1,15 @@
 //! What must hold before a restore: the snapshot is whole, the target is the one that is meant; and whether there is
 //! anything in the target that could be lost.
 //!
-//! Invariant: it decides from facts alone; a doubt is a refusal.
+//! Invariant: it reads and never writes; a doubt is a refusal.
 
+use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::{Manifest, SnapshotKind};
 use crate::model::name::visible;
 use crate::model::restore::{RestorePlan, TargetFacts, TargetKind};
+use crate::pg::catalog::source::{host_sha256, source};
+use crate::pg::session::Session;
 
 /// More gaps than this are counted, not named.
 const NAMED_MAX: usize = 8;
@@ -34,9 +37,43 @@ pub fn whole_enough(manifest: &Manifest, allowed: bool) -> Result<()> {
         .hint("restore what it holds: --allow-partial"))
 }
 
+/// The marks of a database.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub host_sha256: String,
+    pub database: String,
+    pub system_identifier: Option<String>,
+    pub database_oid: u32,
+}
+
+impl Found {
+    #[cfg(test)]
+    pub fn of(facts: &TargetFacts) -> Self {
+        Self {
+            host_sha256: facts.host_sha256.clone(),
+            database: facts.database.clone(),
+            system_identifier: facts.system_identifier.clone(),
+            database_oid: facts.database_oid,
+        }
+    }
+}
+
+/// Looks at the target and refuses every other than the expected one.
+pub async fn expected_target(target: &ConnSpec, expected: &TargetFacts) -> Result<()> {
+    let session = Session::open(target, "stacksnap").await?;
+    let (facts, _) = source(&session, host_sha256(target)).await?;
+    let found = Found {
+        host_sha256: facts.host_sha256,
+        database: facts.database,
+        system_identifier: facts.system_identifier,
+        database_oid: facts.database_oid,
+    };
+    same_target(expected, &found)
+}
+
 /// Is the target the same database? The server's own identifier decides where both are known, else its address; the
 /// database by its number and name, so that one that was dropped and made again is another one.
-pub fn same_target(expected: &TargetFacts, found: &TargetFacts) -> Result<()> {
+pub fn same_target(expected: &TargetFacts, found: &Found) -> Result<()> {
     let server = match (&expected.system_identifier, &found.system_identifier) {
         (Some(a), Some(b)) => a == b,
         _ => expected.host_sha256 == found.host_sha256,
@@ -45,9 +82,9 @@ pub fn same_target(expected: &TargetFacts, found: &TargetFacts) -> Result<()> {
     if server && database {
         return Ok(());
     }
-    let what = if server { "another database" } else { "another server" };
+    let what = if server { "another database" } else { "on another server" };
     let text = format!(
-        "nothing was written: the target is {what} than before (database {} with the number {}, expected {} with {})",
+        "nothing was written: the target is {what}: {} with the number {}, not {} with the number {}",
         visible(&found.database),
         found.database_oid,
         visible(&expected.database),
@@ -57,8 +94,14 @@ pub fn same_target(expected: &TargetFacts, found: &TargetFacts) -> Result<()> {
         .hint("give --to of the database that was restored; to put its snapshot elsewhere use: stacksnap restore"))
 }
 
-/// Is there anything in the target that a restore changes or removes? Only then is a safety snapshot of use.
-pub fn has_something_to_lose(plan: &RestorePlan) -> bool {
+/// Is a safety snapshot of use? Where the target holds anything that is changed or removed; and where an end halfway
+/// would leave half a stack in an empty target, which only `undo` clears away.
+pub fn needs_safety(plan: &RestorePlan) -> bool {
+    !plan.one_transaction || has_something_to_lose(plan)
+}
+
+/// Is there anything in the target that a restore changes or removes?
+fn has_something_to_lose(plan: &RestorePlan) -> bool {
     let empty = matches!(plan.target.kind, TargetKind::Bare | TargetKind::FreshProject);
     let untouched = plan.drop.is_empty() && plan.replace.is_empty() && plan.load.iter().all(|l| l.why == "new");
     !(empty && untouched)

@@ -32,7 +32,6 @@ use crate::restore::source::SnapshotSource;
 use crate::restore::{Done, Engine};
 use crate::verify::{Level, verify};
 
-pub use check::same_target;
 pub use proof::Before;
 
 /// What is asked for beside the engine's own request.
@@ -84,10 +83,10 @@ impl Recovery<'_> {
         }
         let source = SnapshotSource::open(place)?;
         check::whole_enough(&source.manifest, self.request.allow_partial)?;
-        let plan = self.guarded(self.engine(&source).plan()).await?;
         if let Some(expected) = &self.options.expected {
-            same_target(expected, &plan.target)?;
+            self.guarded(check::expected_target(self.target, expected)).await?;
         }
+        let plan = self.guarded(self.engine(&source).plan()).await?;
         Ok(Prepared { source, plan })
     }
 
@@ -158,7 +157,7 @@ impl Recovery<'_> {
         record: &mut RestoreRecord,
         report: &mut RestoreReport,
     ) -> Result<()> {
-        if self.options.safety_snapshot && check::has_something_to_lose(plan.plan()) {
+        if self.options.safety_snapshot && check::needs_safety(plan.plan()) {
             let (name, manifest_sha256) = safety::take(self, &record.id).await?;
             report.safety_snapshot = Some(name.clone());
             (record.safety_snapshot, record.safety_manifest_sha256) = (Some(name), Some(manifest_sha256));
@@ -294,7 +293,7 @@ impl Recovery<'_> {
                 .hint(format!("the connection was lost; if it was lost in the very last step the target is restored already. See: {undo} --dry-run")),
             (false, Some(_)) => failure.hint(format!("a part of it may be written; back to how it was before: {undo}")),
             (false, None) => failure.hint(
-                "a part of it may be written and there is no safety snapshot: run the same command again, it goes on from what is there",
+                "a part of it may be written and there is no safety snapshot: run the same command again (with --replace-other-project where the target was empty before)",
             ),
         }
     }

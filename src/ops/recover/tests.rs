@@ -1,5 +1,6 @@
 //! What is decided before and after a restore, without a server.
 
+use super::check::Found;
 use super::*;
 use crate::model::name::QualifiedName;
 use crate::model::restore::{Exception, ObjectName, Proof, SecurityCensus, TableLoad};
@@ -48,18 +49,20 @@ fn an_empty_target_has_nothing_to_lose_and_every_other_has() {
         let mut empty = plan(kind);
         empty.create.push(object.clone());
         empty.load.push(load("new"));
-        assert!(!check::has_something_to_lose(&empty));
+        assert!(!check::needs_safety(&empty));
+        let several = RestorePlan { one_transaction: false, ..empty.clone() };
+        assert!(check::needs_safety(&several), "an end halfway leaves something behind");
         let mut more = empty.clone();
         more.load.push(load("rows differ"));
-        assert!(check::has_something_to_lose(&more));
+        assert!(check::needs_safety(&more));
         for change in [|p: &mut RestorePlan, o| p.drop.push(o), |p: &mut RestorePlan, o| p.replace.push(o)] {
             let mut more = empty.clone();
             change(&mut more, object.clone());
-            assert!(check::has_something_to_lose(&more));
+            assert!(check::needs_safety(&more));
         }
     }
     for kind in [TargetKind::SameDatabase, TargetKind::OtherDatabase] {
-        assert!(check::has_something_to_lose(&plan(kind)));
+        assert!(check::needs_safety(&plan(kind)));
     }
 }
 
@@ -69,7 +72,7 @@ fn undo_knows_its_target_again() {
     let with = |change: fn(&mut TargetFacts)| {
         let mut other = there.clone();
         change(&mut other);
-        same_target(&there, &other).err().map(|f| f.kind)
+        check::same_target(&there, &Found::of(&other)).err().map(|f| f.kind)
     };
     assert_eq!(with(|_| {}), None);
     assert_eq!(with(|t| t.host_sha256 = "another way in".into()), None, "the identifier of the server decides");

@@ -1,7 +1,7 @@
 -- Collations, conversions and text search.
 WITH o AS (
     SELECT 'COLLATION'::text AS kind, 'pg_collation'::regclass AS classid, c.oid, c.collnamespace AS nsp, c.collowner AS owner,
-           (to_jsonb(c) - ARRAY['oid', 'collname', 'collnamespace', 'collowner', 'collversion'])::text AS definition
+           (to_jsonb(c) - ARRAY['oid', 'collname', 'collnamespace', 'collowner', 'collversion', 'collencoding'])::text AS definition
     FROM pg_collation c
     UNION ALL
     SELECT 'CONVERSION', 'pg_conversion'::regclass, c.oid, c.connamespace, c.conowner,

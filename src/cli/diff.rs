@@ -1,0 +1,65 @@
+//! `stacksnap diff A B | A live [--schema] [--data] [--security]`
+//!
+//! Invariant: it reads only. A difference is a result (exit 4), not an error.
+
+use super::args::DiffArgs;
+use super::{Ended, Surroundings, block_on, wiring};
+use crate::archive::root::Root;
+use crate::config;
+use crate::model::cancel::Cancel;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::ops::diff::{Depth, DiffRequest, Other, diff};
+use crate::ui::out::{self, Verbosity};
+use crate::ui::screen::screen;
+
+/// The word for the database instead of a second snapshot.
+const LIVE: &str = "live";
+
+pub fn run(around: &Surroundings, args: &DiffArgs) -> Result<Ended> {
+    let ui = around.ui;
+    if args.left == LIVE {
+        return Err(Failure::msg(FailureKind::Usage, "the snapshot stands on the left, the database on the right")
+            .hint(format!("stacksnap diff {} live", if args.right == LIVE { "latest" } else { &args.right })));
+    }
+    let inputs = wiring::inputs(&around.globals, &around.environment);
+    let settings = wiring::settings(ui, &inputs)?;
+    let root = Root::new(settings.root.clone());
+    let left = root.resolve(&args.left)?;
+    let depth = depth(args);
+    let right = if args.right == LIVE {
+        let source = config::resolve_source(&inputs, &settings)?;
+        if ui.verbosity == Verbosity::Verbose {
+            ui.say(&format!("reading {} (from {})", source.display(), source.origin.variable));
+        }
+        if depth >= Depth::Rows {
+            ui.say("every row of the database will be read once; --schema compares objects only");
+        }
+        Other::Live(Box::new(source))
+    } else {
+        Other::Snapshot(root.resolve(&args.right)?)
+    };
+    let jobs = args
+        .jobs
+        .or(settings.jobs)
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |jobs| jobs as usize);
+    let request = DiffRequest { left, right, depth, jobs, lock_wait: settings.lock_wait };
+    let screen = screen(ui);
+    // Nothing has to be cleaned up: Ctrl-C ends the program as it is.
+    let found = block_on(diff(&request, screen.as_ref(), &Cancel::new()))?;
+    drop(screen);
+    if !ui.is_text() {
+        ui.document("diff", &found);
+    } else if ui.verbosity > Verbosity::Quiet {
+        out::data(&crate::ui::diff::render(ui, &found));
+    }
+    Ok((!found.equal).then_some(FailureKind::DifferencesFound))
+}
+
+fn depth(args: &DiffArgs) -> Depth {
+    match (args.security, args.schema, args.data) {
+        (true, ..) => Depth::Security,
+        (_, true, _) => Depth::Schema,
+        (_, _, true) => Depth::Keys,
+        _ => Depth::Rows,
+    }
+}

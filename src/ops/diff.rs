@@ -1,0 +1,164 @@
+//! `diff`: what a snapshot and another one, or a live database, differ in.
+//!
+//! Invariant: it reads only. No snapshot is believed before its checksums are right, and a live database is seen at one
+//! instant. What was not compared is named, never counted as equal.
+
+mod keys;
+mod primary_key;
+mod row_source;
+mod side;
+mod tables;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::cancel::Cancel;
+use crate::model::connection::ConnSpec;
+use crate::model::difference::{ObjectDifference, Rules, Severity, compare};
+use crate::model::failure::{Failure, Result};
+use crate::model::inventory::Inventory;
+use crate::monitor::Monitor;
+
+pub use keys::{KEYS_SHOWN, KeyDifferences, KeyValues};
+use side::{Live, Side, Snapshot};
+pub use tables::{NotCompared, RowChange, TableDifference};
+
+/// How deep to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Depth {
+    /// Objects, and of those only what is about security.
+    Security,
+    /// Objects. Values of sequences are data.
+    Schema,
+    /// And rows and fingerprint of each table. A live database is read whole.
+    Rows,
+    /// And the keys of rows that are not the same.
+    Keys,
+}
+
+/// What to compare with.
+#[derive(Debug)]
+pub enum Other {
+    Snapshot(PathBuf),
+    Live(Box<ConnSpec>),
+}
+
+/// One comparison.
+#[derive(Debug)]
+pub struct DiffRequest {
+    /// The folder of the snapshot on the left.
+    pub left: PathBuf,
+    pub right: Other,
+    pub depth: Depth,
+    /// Threads that verify, and connections that read.
+    pub jobs: usize,
+    /// How long to wait for a locked table of a live database.
+    pub lock_wait: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SideKind {
+    Snapshot,
+    Live,
+}
+
+/// What stood on one side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SideFacts {
+    pub kind: SideKind,
+    /// The name of the snapshot; `live` for a database.
+    pub name: String,
+    pub database: String,
+    pub server_version: String,
+    /// The instant that it shows.
+    pub taken_at: Timestamp,
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    pub left: SideFacts,
+    pub right: SideFacts,
+    pub depth: Depth,
+    pub equal: bool,
+    /// The servers are of different major versions: see `model::difference::Rules`.
+    pub across_majors: bool,
+    /// Worst first.
+    pub objects: Vec<ObjectDifference>,
+    /// Sorted by name.
+    pub tables: Vec<TableDifference>,
+    /// Objects on the left, or on the right where there are more.
+    pub objects_compared: u64,
+    pub tables_compared: u64,
+    /// Rows on the left of the tables that were compared.
+    pub rows_compared: u64,
+    pub not_compared: Vec<NotCompared>,
+    pub duration_ms: u64,
+}
+
+impl Diff {
+    pub fn count(&self, severity: Severity) -> u64 {
+        self.objects.iter().filter(|d| d.severity == severity).count() as u64
+    }
+}
+
+/// Compares. `Integrity` when a snapshot is damaged; the errors of a connection for a live database.
+pub async fn diff(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> Result<Diff> {
+    let work = work(request, monitor, cancel);
+    tokio::select! {
+        biased;
+        reason = cancel.cancelled() => Err(Failure::msg(reason.failure_kind(), reason.sentence())),
+        result = work => result,
+    }
+}
+
+async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> Result<Diff> {
+    let clock = Instant::now();
+    let left = tokio::task::block_in_place(|| Snapshot::open(&request.left, request.jobs, monitor))?;
+    let right = match &request.right {
+        Other::Snapshot(place) => {
+            Side::Snapshot(Box::new(tokio::task::block_in_place(|| Snapshot::open(place, request.jobs, monitor))?))
+        }
+        Other::Live(spec) => Side::Live(Box::new(Live::open(spec, request.lock_wait, monitor).await?)),
+    };
+    let rules = rules(request, &left, &right);
+    let mut objects = compare(&left.inventory.objects, &right.inventory().objects, &rules);
+    if request.depth == Depth::Security {
+        objects.retain(|difference| difference.severity == Severity::Security);
+    }
+    let rows = if request.depth >= Depth::Rows {
+        tables::compare_rows(request, &left, &right, monitor, cancel).await?
+    } else {
+        tables::Compared::default()
+    };
+    let count = |inventory: &Inventory| inventory.objects.len() as u64;
+    Ok(Diff {
+        left: left.facts(),
+        right: right.facts(),
+        depth: request.depth,
+        equal: objects.is_empty() && rows.differences.is_empty(),
+        across_majors: rules.across_majors,
+        objects,
+        tables: rows.differences,
+        objects_compared: count(&left.inventory).max(count(right.inventory())),
+        tables_compared: rows.tables,
+        rows_compared: rows.rows,
+        not_compared: rows.not_compared,
+        duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+fn rules(request: &DiffRequest, left: &Snapshot, right: &Side) -> Rules {
+    let (was, is) = (&left.manifest.source, right.source());
+    let same_server = was.system_identifier.is_some() && was.system_identifier == is.system_identifier;
+    Rules {
+        ignore_sequence_values: request.depth < Depth::Rows,
+        same_database: same_server && was.database_oid == is.database_oid,
+        ..Rules::between(was.server_version_num, is.server_version_num)
+    }
+}

@@ -1,0 +1,267 @@
+//! Which rows of a table are new, gone or changed: by primary key, or as whole rows where there is none.
+//!
+//! Invariant: memory does not grow with the table. A first reading sums both sides in [`BUCKETS`] parts by the hash of
+//! the key; only parts that differ are looked into, at most [`ROWS_AT_ONCE`] rows (about 60 MB) in one reading, and when
+//! that would take more than [`READINGS_MAX`] readings the keys are not told. A key is 128 bits of its hash.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+
+use super::primary_key::primary_key;
+use super::row_source::RowSource;
+use crate::archive::copy_text::CopyRow;
+use crate::model::cancel::Cancel;
+use crate::model::failure::Result;
+use crate::model::inventory::CatalogObject;
+use crate::model::manifest::TableRecord;
+
+const BUCKETS: usize = 1 << 16;
+const ROWS_AT_ONCE: u64 = 900_000;
+const READINGS_MAX: usize = 8;
+/// How many keys of each kind are shown.
+pub const KEYS_SHOWN: usize = 20;
+
+/// The values of one key, in the order of its columns; none is NULL.
+pub type KeyValues = Vec<Option<String>>;
+
+/// The rows that are not the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct KeyDifferences {
+    /// Columns of the primary key. Empty: the table has none, and whole rows were counted.
+    pub key: Vec<String>,
+    /// Only on the right.
+    pub added: u64,
+    /// Only on the left.
+    pub removed: u64,
+    /// On both, with other values.
+    pub changed: u64,
+    /// The first [`KEYS_SHOWN`] of each; empty without a primary key.
+    pub added_keys: Vec<KeyValues>,
+    pub removed_keys: Vec<KeyValues>,
+    pub changed_keys: Vec<KeyValues>,
+}
+
+type Objects<'a> = (&'a [CatalogObject], &'a [CatalogObject]);
+type Sources<'a> = (&'a RowSource<'a>, &'a RowSource<'a>);
+
+/// Compares the rows of one table. `Err` inside: why that cannot be told.
+pub async fn compare_keys(
+    record: &TableRecord,
+    objects: Objects<'_>,
+    (left, right): Sources<'_>,
+    cancel: &Cancel,
+) -> Result<Result<KeyDifferences, String>> {
+    let key = primary_key(objects.0, &record.name).or_else(|| primary_key(objects.1, &record.name));
+    let keying = Keying::new(key.unwrap_or_default(), record);
+    let mut buckets = vec![Bucket::default(); BUCKETS];
+    for (source, sign) in [(left, Sign::Left), (right, Sign::Right)] {
+        let mut scratch = Vec::new();
+        let mut add = |line: &[u8]| {
+            let (key, row) = keying.hashes(line, &mut scratch);
+            buckets[bucket_of(key)].add(row, sign);
+            ControlFlow::Continue(())
+        };
+        source.each(record, cancel, &mut add).await?;
+    }
+    let groups = groups(&buckets);
+    if groups.len() > READINGS_MAX {
+        let rows = ROWS_AT_ONCE * READINGS_MAX as u64;
+        return Ok(Err(format!("more than {rows} rows would have to be looked at one by one")));
+    }
+    let mut found = KeyDifferences { key: keying.names.clone(), ..KeyDifferences::default() };
+    for group in groups {
+        let mut rows = HashMap::with_capacity(usize::try_from(group.rows.min(ROWS_AT_ONCE)).unwrap_or(0));
+        for (source, sign) in [(left, Sign::Left), (right, Sign::Right)] {
+            let mut scratch = Vec::new();
+            let mut add = |line: &[u8]| {
+                let (key, row) = keying.hashes(line, &mut scratch);
+                if group.member[bucket_of(key)] {
+                    note(&mut rows, key, row, sign);
+                }
+                ControlFlow::Continue(())
+            };
+            source.each(record, cancel, &mut add).await?;
+        }
+        count(&rows, &keying, &mut found);
+        if !keying.indexes.is_empty() {
+            show(&rows, &keying, record, (left, right), cancel, &mut found).await?;
+        }
+    }
+    Ok(Ok(found))
+}
+
+/// Which fields of a line are the key.
+struct Keying {
+    names: Vec<String>,
+    /// Empty: the whole line.
+    indexes: Vec<usize>,
+    columns: usize,
+}
+
+impl Keying {
+    /// A key with a column that is not in the data (a generated one) cannot be used.
+    fn new(names: Vec<String>, record: &TableRecord) -> Self {
+        let place = |name: &String| record.columns.iter().position(|column| column == name);
+        let indexes: Option<Vec<usize>> = names.iter().map(place).collect();
+        let (names, indexes) = indexes.map_or_else(Default::default, |indexes| (names, indexes));
+        Self { names, indexes, columns: record.columns.len() }
+    }
+
+    /// Hash of the key and hash of the row.
+    fn hashes(&self, line: &[u8], scratch: &mut Vec<u8>) -> (u128, u128) {
+        let row = hash(line);
+        if self.indexes.is_empty() {
+            return (row, row);
+        }
+        scratch.clear();
+        // The fields are escaped: a tab cannot be in one.
+        for index in &self.indexes {
+            scratch.extend_from_slice(line.split(|b| *b == b'\t').nth(*index).unwrap_or_default());
+            scratch.push(b'\t');
+        }
+        (hash(scratch), row)
+    }
+
+    fn values(&self, line: &[u8]) -> KeyValues {
+        let texts = CopyRow::new(line, self.columns).texts();
+        self.indexes.iter().map(|index| texts.get(*index).cloned().flatten()).collect()
+    }
+}
+
+fn hash(bytes: &[u8]) -> u128 {
+    let mut first = [0u8; 16];
+    first.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    u128::from_le_bytes(first)
+}
+
+fn bucket_of(key: u128) -> usize {
+    (key % BUCKETS as u128) as usize
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Left,
+    Right,
+}
+
+/// One part of both sides: the sum of the left less that of the right, and how many rows each has.
+#[derive(Clone, Copy, Default)]
+struct Bucket {
+    sum: u128,
+    left: u64,
+    right: u64,
+}
+
+impl Bucket {
+    fn add(&mut self, row: u128, sign: Sign) {
+        match sign {
+            Sign::Left => {
+                self.sum = self.sum.wrapping_add(row);
+                self.left += 1;
+            }
+            Sign::Right => {
+                self.sum = self.sum.wrapping_sub(row);
+                self.right += 1;
+            }
+        }
+    }
+
+    fn is_equal(&self) -> bool {
+        self.sum == 0 && self.left == self.right
+    }
+}
+
+/// Parts that are looked into in one reading.
+struct Group {
+    member: Vec<bool>,
+    rows: u64,
+}
+
+fn groups(buckets: &[Bucket]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (at, bucket) in buckets.iter().enumerate().filter(|(_, bucket)| !bucket.is_equal()) {
+        let rows = bucket.left + bucket.right;
+        if groups.last().is_none_or(|group| group.rows + rows > ROWS_AT_ONCE) {
+            groups.push(Group { member: vec![false; buckets.len()], rows: 0 });
+        }
+        if let Some(group) = groups.last_mut() {
+            group.member[at] = true;
+            group.rows += rows;
+        }
+    }
+    groups
+}
+
+/// A key with its rows: usually one on each side.
+type Rows = HashMap<u128, Bucket>;
+
+/// Keys that turn out equal leave at once.
+fn note(rows: &mut Rows, key: u128, row: u128, sign: Sign) {
+    let entry = rows.entry(key).or_default();
+    entry.add(row, sign);
+    if sign == Sign::Right && entry.is_equal() {
+        rows.remove(&key);
+    }
+}
+
+fn count(rows: &Rows, keying: &Keying, found: &mut KeyDifferences) {
+    for entry in rows.values().filter(|entry| !entry.is_equal()) {
+        if keying.indexes.is_empty() {
+            found.removed += entry.left.saturating_sub(entry.right);
+            found.added += entry.right.saturating_sub(entry.left);
+        } else {
+            match (entry.left, entry.right) {
+                (0, _) => found.added += 1,
+                (_, 0) => found.removed += 1,
+                _ => found.changed += 1,
+            }
+        }
+    }
+}
+
+/// Reads once more for the first keys as texts: only their hashes were kept.
+async fn show(
+    rows: &Rows,
+    keying: &Keying,
+    record: &TableRecord,
+    (left, right): Sources<'_>,
+    cancel: &Cancel,
+    found: &mut KeyDifferences,
+) -> Result<()> {
+    for (source, sign) in [(left, Sign::Left), (right, Sign::Right)] {
+        let mut scratch = Vec::new();
+        let mut waiting = rows.values().filter(|e| if sign == Sign::Left { e.right == 0 } else { e.right > 0 }).count();
+        let mut look = |line: &[u8]| {
+            let lists_full = match sign {
+                Sign::Left => found.removed_keys.len() >= KEYS_SHOWN,
+                Sign::Right => found.added_keys.len() >= KEYS_SHOWN && found.changed_keys.len() >= KEYS_SHOWN,
+            };
+            if waiting == 0 || lists_full {
+                return ControlFlow::Break(());
+            }
+            if let Some(entry) = rows.get(&keying.hashes(line, &mut scratch).0) {
+                let list = match (sign, entry.left, entry.right) {
+                    (Sign::Left, _, 0) => &mut found.removed_keys,
+                    (Sign::Right, 0, _) => &mut found.added_keys,
+                    (Sign::Right, ..) => &mut found.changed_keys,
+                    (Sign::Left, ..) => return ControlFlow::Continue(()),
+                };
+                waiting -= 1;
+                let values = keying.values(line);
+                // A key that is there twice is no key; it is shown once.
+                if list.len() < KEYS_SHOWN && !list.contains(&values) {
+                    list.push(values);
+                }
+            }
+            ControlFlow::Continue(())
+        };
+        source.each(record, cancel, &mut look).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

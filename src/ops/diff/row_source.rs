@@ -1,0 +1,132 @@
+//! Rows of a table, line by line, from an archive or from a live database.
+//!
+//! Invariant: the same columns in the same order give the same lines from both; one line is in memory at a time. A
+//! reader that has seen enough ends the reading, and that is no error.
+
+use std::io;
+use std::ops::ControlFlow;
+
+use super::side::Side;
+use crate::archive::reader::ArchiveData;
+use crate::model::cancel::Cancel;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::manifest::TableRecord;
+use crate::pg::rows::copy_out;
+use crate::pg::session::Session;
+
+/// How many rows of a file are read between two looks at the cancellation.
+const ROWS_PER_LOOK: u64 = 4096;
+
+pub enum RowSource<'a> {
+    Archive(&'a ArchiveData),
+    Live(&'a Session),
+}
+
+impl<'a> RowSource<'a> {
+    pub fn of(side: &'a Side) -> Self {
+        match side {
+            Side::Snapshot(snapshot) => Self::Archive(&snapshot.archive),
+            Side::Live(live) => Self::Live(&live.session),
+        }
+    }
+
+    /// Gives every line of `record`'s columns, without its newline, until `each` breaks.
+    pub async fn each(
+        &self,
+        record: &TableRecord,
+        cancel: &Cancel,
+        each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Archive(archive) => {
+                let what = || format!("cannot read the rows of {}", record.name.sql());
+                tokio::task::block_in_place(|| from_archive(archive, record, cancel, each))
+                    .map_err(|e| Failure::new(FailureKind::Integrity, e).context(what()))?;
+                match cancel.reason() {
+                    Some(reason) => Err(Failure::msg(reason.failure_kind(), reason.sentence())),
+                    None => Ok(()),
+                }
+            }
+            Self::Live(session) => from_database(session, record, each).await,
+        }
+    }
+}
+
+fn from_archive(
+    archive: &ArchiveData,
+    record: &TableRecord,
+    cancel: &Cancel,
+    each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+) -> io::Result<()> {
+    let (mut enough, mut rows) = (false, 0u64);
+    let read = archive.for_each_row(&record.name, |_, row| {
+        rows += 1;
+        enough = (rows.is_multiple_of(ROWS_PER_LOOK) && cancel.is_cancelled()) || each(row.line()).is_break();
+        if enough { Err(io::Error::other("enough")) } else { Ok(()) }
+    });
+    match read {
+        _ if enough => Ok(()),
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(io::Error::new(io::ErrorKind::NotFound, "the archive has no file for them")),
+        Err(error) => Err(error),
+    }
+}
+
+async fn from_database(
+    session: &Session,
+    record: &TableRecord,
+    each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+) -> Result<()> {
+    let mut lines = WholeLines::default();
+    let mut enough = false;
+    let read = copy_out(session, &record.name, &record.columns, |piece| {
+        enough = lines.push(piece, each).is_break();
+        if enough { Err(Failure::msg(FailureKind::Failed, "enough")) } else { Ok(()) }
+    });
+    match read.await {
+        Ok(_) => Ok(()),
+        Err(_) if enough => Ok(()),
+        Err(failure) => Err(failure.context(format!("cannot read the rows of {}", record.name.sql()))),
+    }
+}
+
+/// Lines out of pieces that may be cut anywhere.
+#[derive(Default)]
+struct WholeLines {
+    open: Vec<u8>,
+}
+
+impl WholeLines {
+    fn push(&mut self, mut piece: &[u8], each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> ControlFlow<()> {
+        while let Some(at) = memchr::memchr(b'\n', piece) {
+            if self.open.is_empty() {
+                each(&piece[..at])?;
+            } else {
+                self.open.extend_from_slice(&piece[..at]);
+                let line = std::mem::take(&mut self.open);
+                each(&line)?;
+            }
+            piece = &piece[at + 1..];
+        }
+        self.open.extend_from_slice(piece);
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_make_lines_and_a_break_ends_them() {
+        let mut lines = WholeLines::default();
+        let mut seen = Vec::new();
+        for piece in ["a", "b\n\nc\n", "d", "", "\ne"] {
+            let _ = lines.push(piece.as_bytes(), &mut |line| {
+                seen.push(String::from_utf8_lossy(line).into_owned());
+                if line == b"c" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+        }
+        assert_eq!(seen, ["ab", "", "c", "d"]);
+    }
+}

@@ -1,0 +1,146 @@
+//! The two kinds of side: a snapshot that was verified, and a live database at one instant.
+//!
+//! Invariant: a snapshot is verified before anything but its manifest is read; a live database is read in transactions
+//! that are READ ONLY and share one exported snapshot, which lives as long as the side.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{SideFacts, SideKind};
+use crate::archive::beneath::Folder;
+use crate::archive::layout;
+use crate::archive::manifest_file::{open_failure, read_manifest};
+use crate::archive::reader::{ArchiveData, DataFile};
+use crate::model::connection::ConnSpec;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::inventory::Inventory;
+use crate::model::manifest::{Manifest, SourceFacts};
+use crate::model::name::visible;
+use crate::monitor::{Event, Monitor, Phase};
+use crate::pg::catalog::inventory::inventory;
+use crate::pg::catalog::source::{host_sha256, source};
+use crate::pg::session::Session;
+use crate::pg::snapshot::SnapshotHolder;
+use crate::verify::{Level, verify};
+
+const APPLICATION: &str = "stacksnap diff";
+/// More than this is no inventory.
+const INVENTORY_BYTES_MAX: u64 = 1 << 30;
+
+/// A verified snapshot.
+pub struct Snapshot {
+    pub manifest: Manifest,
+    pub inventory: Inventory,
+    pub archive: ArchiveData,
+    place: PathBuf,
+}
+
+impl Snapshot {
+    /// Verifies every checksum, then reads manifest and inventory.
+    pub fn open(place: &Path, jobs: usize, monitor: &dyn Monitor) -> Result<Self> {
+        let shown = visible(&place.to_string_lossy());
+        let verification = verify(place, Level::Checksum, monitor, jobs)?;
+        if let Some(failure) = verification.failure() {
+            return Err(failure.context(format!("cannot compare {shown}")));
+        }
+        let manifest = read_manifest(place)?;
+        let folder = Folder::open(place).map_err(|error| open_failure(error, &shown))?;
+        let damaged = |error: anyhow::Error| {
+            Failure::new(FailureKind::Integrity, error)
+                .context(format!("cannot use {} of {shown}", layout::INVENTORY_JSON))
+                .hint("take a new snapshot, or use another copy of this one")
+        };
+        let bytes =
+            folder.read(layout::INVENTORY_JSON, INVENTORY_BYTES_MAX).map_err(|e| damaged(anyhow::anyhow!("{e}")))?;
+        let inventory = serde_json::from_slice(&bytes).map_err(|e| damaged(e.into()))?;
+        let archive = ArchiveData { folder: place.join(layout::DUMP_DIR), files: data_files(&manifest) };
+        Ok(Self { manifest, inventory, archive, place: place.to_path_buf() })
+    }
+
+    pub fn facts(&self) -> SideFacts {
+        let source = &self.manifest.source;
+        SideFacts {
+            kind: SideKind::Snapshot,
+            name: self
+                .place
+                .file_name()
+                .map_or_else(|| self.manifest.id.to_string(), |name| name.to_string_lossy().into_owned()),
+            database: source.database.clone(),
+            server_version: source.server_version.clone(),
+            taken_at: self.manifest.consistency.taken_at,
+        }
+    }
+}
+
+/// The archive's data files as the manifest names them, without the ending of their compression.
+fn data_files(manifest: &Manifest) -> Vec<DataFile> {
+    let file = |table: &crate::model::manifest::TableRecord| {
+        let path = table.data_file.as_deref()?;
+        let name = path.strip_prefix(layout::DUMP_DIR)?.strip_prefix('/')?;
+        let bare = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+        Some(DataFile { table: table.name.clone(), columns: table.columns.clone(), file_name: bare.to_string() })
+    };
+    manifest.tables.iter().filter_map(file).collect()
+}
+
+/// A live database at one instant.
+pub struct Live {
+    pub spec: ConnSpec,
+    pub holder: SnapshotHolder,
+    /// On the exported snapshot.
+    pub session: Session,
+    pub source: SourceFacts,
+    pub inventory: Inventory,
+}
+
+impl Live {
+    /// Connects, exports a snapshot and reads the catalogs under it.
+    pub async fn open(spec: &ConnSpec, lock_wait: Duration, monitor: &dyn Monitor) -> Result<Self> {
+        let clock = Instant::now();
+        monitor.event(Event::PhaseStarted { phase: Phase::Catalogs, bytes_total: None });
+        let holder = SnapshotHolder::export(spec, APPLICATION).await?;
+        let session = Session::join(spec, APPLICATION, &holder.exported).await?;
+        session.execute(&format!("SET LOCAL lock_timeout = {}", lock_wait.as_millis())).await?;
+        let (facts, _) = source(&session, host_sha256(spec)).await?;
+        let inventory = inventory(&session).await?;
+        let summary = format!("{} objects, {} tables", inventory.objects.len(), inventory.tables.len());
+        let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        monitor.event(Event::PhaseEnded { phase: Phase::Catalogs, summary, duration_ms });
+        Ok(Self { spec: spec.clone(), holder, session, source: facts, inventory })
+    }
+}
+
+/// The right side.
+pub enum Side {
+    Snapshot(Box<Snapshot>),
+    Live(Box<Live>),
+}
+
+impl Side {
+    pub fn inventory(&self) -> &Inventory {
+        match self {
+            Self::Snapshot(snapshot) => &snapshot.inventory,
+            Self::Live(live) => &live.inventory,
+        }
+    }
+
+    pub fn source(&self) -> &SourceFacts {
+        match self {
+            Self::Snapshot(snapshot) => &snapshot.manifest.source,
+            Self::Live(live) => &live.source,
+        }
+    }
+
+    pub fn facts(&self) -> SideFacts {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.facts(),
+            Self::Live(live) => SideFacts {
+                kind: SideKind::Live,
+                name: "live".to_string(),
+                database: live.source.database.clone(),
+                server_version: live.source.server_version.clone(),
+                taken_at: live.holder.exported.taken_at,
+            },
+        }
+    }
+}

@@ -1,0 +1,11 @@
+-- How many hashes of each kind; the hashes stay where they are. The auth service's internal/crypto/password.go knows these.
+SELECT CASE WHEN encrypted_password IS NULL OR encrypted_password = '' THEN 'none'
+            WHEN encrypted_password ~ '^\$2[aby]\$' THEN 'bcrypt'
+            WHEN encrypted_password ~ '^\$argon2' THEN 'argon2'
+            WHEN encrypted_password ~ '^\$fbscrypt\$' THEN 'fbscrypt'
+            WHEN encrypted_password ~ '^\{' THEN 'encrypted'
+            ELSE 'other' END AS kind,
+       count(*)
+FROM auth.users
+GROUP BY 1
+ORDER BY 1

@@ -1,0 +1,307 @@
+//! Differences of objects, judged: a finding, an expected loss that came true, or a note.
+//!
+//! Invariant: members of an extension are judged by the extension's version, but for rights on them and the values of
+//! their sequences: those are the user's. Nothing else is let off but what two major versions cannot have in common.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Expected, Found};
+use crate::model::difference::{Change, ObjectDifference, Severity};
+use crate::model::inventory::CatalogObject;
+use crate::model::name::{QualifiedName, ident};
+use crate::model::restore::{ObjectName, ProofFinding};
+
+/// Definitions up to this length are told whole; of longer ones the first line that differs.
+const WHOLE_CHARS: usize = 300;
+
+/// The word that stands in for a verifier that a role may not read.
+const NOT_READABLE: &str = "PASSWORD not readable";
+
+/// Where one side could not see the verifiers of roles, they are compared on neither.
+pub fn same_view_of_passwords(left: &mut [CatalogObject], right: &mut [CatalogObject], found: &mut Found) {
+    let unseen = |o: &CatalogObject| o.kind == "ROLE" && o.definition.ends_with(NOT_READABLE);
+    if !left.iter().chain(right.iter()).any(unseen) {
+        return;
+    }
+    found.notes.push("passwords of roles were not compared: one side could not be read".to_string());
+    for role in left.iter_mut().chain(right.iter_mut()).filter(|o| o.kind == "ROLE") {
+        let cut = role.definition.rfind("PASSWORD ");
+        if let Some(at) = cut.filter(|at| is_password(&role.definition[*at..])) {
+            role.definition.truncate(at);
+            role.definition.truncate(role.definition.trim_end().len());
+        }
+    }
+}
+
+fn is_password(tail: &str) -> bool {
+    tail == NOT_READABLE || tail.starts_with("PASSWORD sha256:")
+}
+
+/// Sorts `differences` into findings, expected losses and notes.
+pub fn judge(
+    left: &[CatalogObject],
+    right: &[CatalogObject],
+    differences: &[ObjectDifference],
+    expected: &[Expected],
+    found: &mut Found,
+) {
+    let members = Members::of(left, right);
+    for difference in differences {
+        if difference.severity == Severity::Cosmetic && difference.note.is_some() {
+            let note = difference.note.as_deref().unwrap_or_default();
+            found.notes.push(format!("{} {}: {note}", difference.kind, difference.identity));
+        } else if let Some(why) = members.excuse(difference) {
+            found.notes.push(format!("{} {}: {why}", difference.kind, difference.identity));
+        } else if let Some(at) = expected.iter().position(|e| e.objects.iter().any(|o| explains(o, difference))) {
+            if let Some(explained) = found.explained.get_mut(at) {
+                *explained = true;
+            }
+        } else {
+            found.findings.push(finding(difference));
+        }
+    }
+}
+
+/// Which extension an object belongs to, on either side, and which extensions are the same on both.
+struct Members<'a> {
+    of: BTreeMap<(&'a str, &'a str), &'a str>,
+    same: BTreeSet<&'a str>,
+}
+
+impl<'a> Members<'a> {
+    fn of(left: &'a [CatalogObject], right: &'a [CatalogObject]) -> Self {
+        let members = left
+            .iter()
+            .chain(right)
+            .filter_map(|o| Some(((o.kind.as_str(), o.identity.as_str()), o.extension.as_deref()?)));
+        let versions = |all: &'a [CatalogObject]| -> BTreeMap<&'a str, &'a str> {
+            all.iter().filter(|o| o.kind == "EXTENSION").map(|o| (o.identity.as_str(), o.definition.as_str())).collect()
+        };
+        let is = versions(right);
+        let same = versions(left).into_iter().filter(|(name, was)| is.get(name) == Some(was)).map(|(name, _)| name);
+        Self { same: same.collect(), of: members.collect() }
+    }
+
+    /// Why a difference about a member is none of the restore's.
+    fn excuse(&self, difference: &ObjectDifference) -> Option<String> {
+        let extension = *self.of.get(&(difference.kind.as_str(), difference.identity.as_str()))?;
+        if !self.same.contains(ident_if_needed(extension).as_str()) {
+            return Some(format!("a member of the extension {extension}, which is not the same on both sides"));
+        }
+        match difference.kind.as_str() {
+            "ACL" | "POLICY" | "ROW SECURITY" | "TRIGGER" | "SECURITY LABEL" => None,
+            // Behind, the next row of a queue would meet one that is there.
+            "SEQUENCE SET" => (position(difference.right.as_deref()) >= position(difference.left.as_deref()))
+                .then(|| format!("a sequence of the extension {extension} moved on")),
+            _ => Some(format!("a member of the extension {extension}, whose version is the same")),
+        }
+    }
+}
+
+/// As `quote_ident` writes a name: in quotes only where it has to be.
+fn ident_if_needed(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    if plain { name.to_string() } else { ident(name) }
+}
+
+/// `last_value, is_called` as something that can be compared.
+fn position(definition: Option<&str>) -> Option<(i64, bool)> {
+    let (value, called) = definition?.split_once(", ")?;
+    Some((value.parse().ok()?, called == "true"))
+}
+
+/// Does an object that the plan named explain this difference: itself, or the missing thing that it hangs on?
+fn explains(object: &ObjectName, difference: &ObjectDifference) -> bool {
+    let identity = &difference.identity;
+    if object.kind == difference.kind && &object.identity == identity {
+        return true;
+    }
+    if object.kind == "EXTENSION" {
+        return difference.kind == "COMMENT" && *identity == format!("extension {}", object.identity);
+    }
+    let hangs = matches!(object.kind.as_str(), "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW");
+    if !hangs || difference.change != Change::Missing {
+        return false;
+    }
+    let of_table = |definition: &str| {
+        [" ON ", " ON ONLY "].iter().any(|on| definition.contains(&format!("{on}{} ", object.identity)))
+    };
+    (difference.kind == "INDEX" && difference.left.as_deref().is_some_and(of_table))
+        || hangs_on(&object.identity, &difference.kind, identity)
+}
+
+/// Is this an object of that table: its index, constraint, policy, trigger, grant, comment, …?
+fn hangs_on(table: &str, kind: &str, identity: &str) -> bool {
+    let of_column = |rest: Option<&str>| rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    match kind {
+        "ACL" => identity == format!("TABLE {table}") || of_column(identity.strip_prefix(&format!("COLUMN {table}"))),
+        "COMMENT" => {
+            identity.ends_with(&format!(" on {table}"))
+                || of_column(identity.strip_prefix(&format!("table {table}")))
+                || of_column(identity.strip_prefix(&format!("table column {table}")))
+                || of_column(identity.strip_prefix(&format!("view {table}")))
+        }
+        _ => {
+            identity == table
+                || identity.ends_with(&format!(" on {table}"))
+                || identity.starts_with(&format!("{table} in "))
+        }
+    }
+}
+
+/// Is the object that table? Identities are quoted only where needed.
+pub fn is_table(object: &ObjectName, table: &QualifiedName) -> bool {
+    object.identity == format!("{}.{}", ident_if_needed(&table.schema), ident_if_needed(&table.name))
+        || object.identity == table.sql()
+}
+
+fn finding(difference: &ObjectDifference) -> ProofFinding {
+    let what = format!("{} {}", difference.kind, difference.identity);
+    let owned = |owner: &Option<String>| owner.clone().unwrap_or_else(|| "nobody".to_string());
+    let (code, expected, found) = match difference.change {
+        Change::Missing => ("object_missing", short(difference.left.as_deref()), missing(difference)),
+        Change::Extra => ("object_extra", "it is not in the snapshot".to_string(), short(difference.right.as_deref())),
+        Change::Differs if difference.left == difference.right && difference.owner_left != difference.owner_right => {
+            ("owner_differs", owned(&difference.owner_left), owned(&difference.owner_right))
+        }
+        Change::Differs => {
+            let code = if difference.kind == "SEQUENCE SET" { "sequence_differs" } else { "object_differs" };
+            let (was, is) = lines(difference.left.as_deref(), difference.right.as_deref());
+            (code, was, is)
+        }
+    };
+    ProofFinding { code: code.to_string(), what, expected, found }
+}
+
+fn missing(difference: &ObjectDifference) -> String {
+    match &difference.renamed_to {
+        Some(name) => format!("it is not there; perhaps it is now {name}"),
+        None => "it is not there".to_string(),
+    }
+}
+
+fn short(definition: Option<&str>) -> String {
+    let text = definition.filter(|t| !t.is_empty()).unwrap_or("there");
+    cut(text)
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(WHOLE_CHARS) {
+        Some((at, _)) => format!("{} …", &text[..at]),
+        None => text.to_string(),
+    }
+}
+
+/// Both definitions, or of long ones the first line that is not the same.
+fn lines(left: Option<&str>, right: Option<&str>) -> (String, String) {
+    let (left, right) = (left.unwrap_or_default(), right.unwrap_or_default());
+    if left.len().max(right.len()) <= WHOLE_CHARS {
+        return (left.to_string(), right.to_string());
+    }
+    let (mut was, mut is) = (left.lines(), right.lines());
+    for number in 1.. {
+        let pair = (was.next(), is.next());
+        if pair.0 != pair.1 {
+            let said = |line: Option<&str>| match line {
+                Some(line) => format!("line {number}: {}", cut(line)),
+                None => format!("no line {number}"),
+            };
+            return (said(pair.0), said(pair.1));
+        }
+        if pair.0.is_none() {
+            break;
+        }
+    }
+    (cut(left), cut(right))
+}
+
+/// Does a finding concern what decides about the rights on `name` (a table or a function of the census)?
+pub fn decides_about(finding: &ProofFinding, name: &str) -> bool {
+    let Some((kind, identity)) =
+        KINDS_OF_RIGHTS.iter().find_map(|kind| Some((*kind, finding.what.strip_prefix(kind)?.strip_prefix(' ')?)))
+    else {
+        return false;
+    };
+    match kind {
+        "ROLE" | "ROLE MEMBERSHIP" => true,
+        "ACL" => {
+            identity.strip_prefix("SCHEMA ").is_some_and(|schema| name.starts_with(&format!("{schema}.")))
+                || identity.ends_with(&format!(" {name}"))
+                || identity.starts_with(&format!("COLUMN {name}."))
+        }
+        _ => identity == name,
+    }
+}
+
+/// Longer words before those that they begin with.
+const KINDS_OF_RIGHTS: [&str; 9] = [
+    "ACL",
+    "ROW SECURITY",
+    "ROLE MEMBERSHIP",
+    "ROLE",
+    "MATERIALIZED VIEW",
+    "VIEW",
+    "FOREIGN TABLE",
+    "TABLE",
+    "FUNCTION",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_on_a_missing_table_is_known_by_its_name() {
+        let t = "public.\"odd t\"";
+        for (kind, identity) in [
+            ("ROW SECURITY", "public.\"odd t\""),
+            ("POLICY", "p on public.\"odd t\""),
+            ("FK CONSTRAINT", "fk on public.\"odd t\""),
+            ("ACL", "TABLE public.\"odd t\""),
+            ("ACL", "COLUMN public.\"odd t\".a"),
+            ("COMMENT", "table column public.\"odd t\".a"),
+            ("COMMENT", "policy p on public.\"odd t\""),
+            ("PUBLICATION TABLE", "public.\"odd t\" in publication p"),
+        ] {
+            assert!(hangs_on(t, kind, identity), "{kind} {identity}");
+        }
+        for (kind, identity) in
+            [("ACL", "TABLE public.odd"), ("ACL", "COLUMN public.\"odd t\"2.a"), ("POLICY", "p on public.t")]
+        {
+            assert!(!hangs_on(t, kind, identity), "{kind} {identity}");
+        }
+    }
+
+    #[test]
+    fn of_a_long_definition_the_line_that_differs_is_told() {
+        let body = |word: &str| format!("{}\n{word}\nend", "x".repeat(WHOLE_CHARS));
+        let (was, is) = lines(Some(&body("a")), Some(&body("b")));
+        assert_eq!((was.as_str(), is.as_str()), ("line 2: a", "line 2: b"));
+        assert_eq!(lines(Some("a"), Some("b")), ("a".to_string(), "b".to_string()));
+    }
+
+    #[test]
+    fn a_finding_decides_about_its_own_table_only() {
+        let of = |what: &str| ProofFinding {
+            code: "object_differs".into(),
+            what: what.into(),
+            expected: String::new(),
+            found: String::new(),
+        };
+        for what in [
+            "ACL TABLE p.t",
+            "ACL COLUMN p.t.a",
+            "ACL SCHEMA p",
+            "ROW SECURITY p.t",
+            "ROLE anon",
+            "ROLE MEMBERSHIP anon in x",
+        ] {
+            assert!(decides_about(&of(what), "p.t"), "{what}");
+        }
+        for what in ["ACL TABLE p.u", "ROW SECURITY p.u", "COMMENT table p.t", "ACL SCHEMA q"] {
+            assert!(!decides_about(&of(what), "p.t"), "{what}");
+        }
+        assert!(decides_about(&of("ACL FUNCTION p.f(integer)"), "p.f(integer)"));
+    }
+}
