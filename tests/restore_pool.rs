@@ -34,6 +34,11 @@ fn failures(done: &PoolDone) -> Vec<String> {
     done.failed.iter().map(|f| format!("{}: {}", f.what, message(&f.failure))).collect()
 }
 
+/// The phase may run as a task of its own.
+fn sendable<T>(work: impl Future<Output = T> + Send) -> impl Future<Output = T> + Send {
+    work
+}
+
 /// Our server processes that still do something.
 fn at_work(cluster: &Cluster, database: &str) -> String {
     let sql = format!(
@@ -59,7 +64,9 @@ async fn r33_rows_indexes_and_foreign_keys_over_several_connections() {
         let statements = builds.len() as u64;
         let heard = Recording::default();
         let setup = [REPLICA.to_string()];
-        let done = run(&cluster.spec(&to), &setup, loads, builds, jobs, &heard, &Cancel::new()).await.unwrap();
+        let (spec, cancel) = (cluster.spec(&to), Cancel::new());
+        let work = sendable(run(&spec, &setup, loads, builds, jobs, &heard, &cancel));
+        let done = work.await.unwrap();
         assert_eq!(failures(&done), Vec::<String>::new());
         assert_eq!((done.rows, done.bytes, done.statements), (rows, bytes, statements));
         Archive::of(&cluster, &to, &[]).assert_same_rows(&archive);

@@ -18,7 +18,7 @@ use crate::archive::layout;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{QualifiedName, ident};
-use crate::model::restore::ObjectName;
+use crate::model::restore::{ObjectName, TargetKind};
 use crate::pg::catalog::inventory::inventory;
 
 /// A pass that drops leaves work for the next one; chains of dependents are short.
@@ -294,6 +294,13 @@ impl Converge<'_> {
         if self.installs_members(live) {
             self.file(layout::QUEUES_SQL, words).await?;
             self.file(layout::MEMBER_ROUTINES_SQL, words).await?;
+        }
+        // As pg_dump orders them, where nothing is granted yet; then exactly what the snapshot says.
+        let bare = self.scope.kind == TargetKind::Bare;
+        let differing = delta.differs.iter().map(|(w, _)| *w).filter(|_| bare);
+        let granted: Vec<_> = delta.missing.iter().chain(missing).copied().chain(differing).collect();
+        for step in self.creation.grants(&granted) {
+            self.tried(&step.what(), &step.sql, words).await?;
         }
         if made_any || delta.touches(&["ACL", "DEFAULT ACL"]) {
             self.file(layout::ACCESS_GRANTS_SQL, words).await?;

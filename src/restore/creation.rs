@@ -30,6 +30,8 @@ const ELSEWHERE: [&str; 10] = [
 pub struct Creation<'s> {
     pub entries: Vec<Step<'s>>,
     makings: HashMap<(&'s str, &'s str), Vec<usize>>,
+    /// By the identity of the `ACL`.
+    grants: HashMap<(&'s str, &'s str), Vec<usize>>,
 }
 
 /// One entry and what it makes.
@@ -58,6 +60,13 @@ impl<'s> Creation<'s> {
             .collect();
         let numbers: HashMap<i64, usize> = toc.entries.iter().enumerate().map(|(n, e)| (e.dump_id, n)).collect();
         let mut makings = HashMap::new();
+        let mut grants: HashMap<_, Vec<usize>> = HashMap::new();
+        for object in inventory.of_kind("ACL") {
+            if let Making::Entries(made) = entries.making(object) {
+                let made = made.iter().filter_map(|e| numbers.get(&e.dump_id).copied()).collect();
+                grants.insert((object.kind.as_str(), object.identity.as_str()), made);
+            }
+        }
         for object in inventory.objects.iter().filter(|o| !ELSEWHERE.contains(&o.kind.as_str())) {
             let made = match entries.making(object) {
                 Making::Entries(made) => made,
@@ -70,7 +79,7 @@ impl<'s> Creation<'s> {
             }
             makings.insert((object.kind.as_str(), object.identity.as_str()), made);
         }
-        Ok(Self { entries: steps, makings })
+        Ok(Self { entries: steps, makings, grants })
     }
 
     /// The entries that make `missing`, with their parts, in the archive's order.
@@ -89,6 +98,17 @@ impl<'s> Creation<'s> {
     pub fn own(&self, object: &CatalogObject) -> Option<&Step<'s>> {
         let made = self.makings.get(&(object.kind.as_str(), object.identity.as_str()))?;
         made.iter().map(|n| &self.entries[*n]).find(|s| s.entry.desc == object.kind)
+    }
+
+    /// The archive's own grants on objects, in its order: grants are an ordered list.
+    pub fn grants(&self, missing: &[&CatalogObject]) -> Vec<&Step<'s>> {
+        let numbers: BTreeSet<usize> = missing
+            .iter()
+            .filter_map(|o| self.grants.get(&(o.kind.as_str(), o.identity.as_str())))
+            .flatten()
+            .copied()
+            .collect();
+        numbers.into_iter().map(|n| &self.entries[n]).filter(|s| !s.sql.is_empty()).collect()
     }
 
     /// What fills materialized views, in the archive's order.

@@ -62,13 +62,12 @@ pub fn statements(entry: &Entry, server_version_num: u32) -> Vec<String> {
         before.push(format!("SET default_tablespace = {}", ident(tablespace)));
         after.push("SET default_tablespace = ''".to_string());
     }
+    let partitioned = entry.relation_kind == Some('p');
     match entry.access_method.as_deref() {
-        Some(method) if entry.relation_kind == Some('p') => {
-            if server_version_num >= PARTITIONED_ACCESS_METHOD {
-                after.push(format!("ALTER TABLE {} SET ACCESS METHOD {}", qualified(entry), ident(method)));
-            }
+        Some(method) if partitioned && server_version_num >= PARTITIONED_ACCESS_METHOD => {
+            after.push(format!("ALTER TABLE {} SET ACCESS METHOD {}", qualified(entry), ident(method)));
         }
-        Some(method) if method != "heap" => {
+        Some(method) if !partitioned && method != "heap" => {
             before.push(format!("SET default_table_access_method = {}", ident(method)));
             after.push("SET default_table_access_method = heap".to_string());
         }

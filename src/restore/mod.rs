@@ -37,6 +37,7 @@ mod tables;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::Result;
+use crate::model::name::QualifiedName;
 use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, RestoreRequest};
 use crate::monitor::Monitor;
 use source::SnapshotSource;
@@ -67,6 +68,17 @@ impl Engine<'_> {
     /// server says.
     pub async fn plan(&self) -> Result<RestorePlan> {
         plan::plan(self).await
+    }
+
+    /// What this restore may touch, as the target is now: for the proof, which must not look further.
+    pub async fn scope(&self) -> Result<scope::Scope> {
+        let (_, examined) = state::examine(self).await?;
+        Ok(examined.scope)
+    }
+
+    /// The tables whose rows this restore brings back.
+    pub fn tables(&self, scope: &scope::Scope) -> Vec<QualifiedName> {
+        tables::Tables::new(self.source, scope, self.request, self.monitor).records().map(|r| r.name.clone()).collect()
     }
 
     /// Does what the plan says, or ends with the target as it was (one transaction) or as `undo` can mend it.

@@ -67,6 +67,16 @@ impl Scope {
         }
     }
 
+    /// Is the value of this sequence set? Those of extensions move with their rows; of the platform's schemas those of
+    /// `auth` and `storage` are loaded.
+    pub fn sets(&self, sequence: &CatalogObject) -> bool {
+        let schema = sequence.schema.as_deref();
+        let loaded = matches!(schema, Some("auth" | "storage"));
+        let asked = self.only.is_empty() || self.only.contains(&RestorePart::Data);
+        let theirs = sequence.extension.is_some() || (self.is_managed(schema) && !loaded);
+        asked && (!self.platform || !theirs)
+    }
+
     fn is_missing_extension(&self, object: &CatalogObject) -> bool {
         object.extension.as_ref().is_some_and(|e| self.extensions_missing.contains(e))
     }

@@ -19,7 +19,7 @@ use crate::round_support::{Cluster, ok};
 /// A directory archive of pg_dump.
 pub struct Archive {
     pub folder: PathBuf,
-    keep: tempfile::TempDir,
+    keep: Option<tempfile::TempDir>,
 }
 
 impl Archive {
@@ -27,7 +27,12 @@ impl Archive {
         let keep = tempfile::tempdir().unwrap();
         let folder = keep.path().join("dump");
         ok(cluster.program("pg_dump", database).args(["-Fd", "-Z1", "-f"]).arg(&folder).args(arguments));
-        Self { folder, keep }
+        Self { folder, keep: Some(keep) }
+    }
+
+    /// One that is there already.
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf(), keep: None }
     }
 
     /// The archive of one table `gen.rows` of that many rows, and an empty database with the table.
@@ -79,15 +84,15 @@ impl Archive {
         tables.into_iter().map(task).collect()
     }
 
-    /// Keys, indexes and foreign keys; their tables are read from the statements, for names without quotes only.
+    /// Keys, indexes, foreign keys, policies; their tables are read from the statements, for names without quotes only.
     pub fn builds(&self) -> Vec<BuildTask> {
-        let kinds = ["INDEX", "CONSTRAINT", "FK CONSTRAINT"];
+        let kinds = ["INDEX", "CONSTRAINT", "FK CONSTRAINT", "POLICY", "ROW SECURITY"];
         let tables = |definition: &str| -> Vec<QualifiedName> {
-            let mut words = definition.split([' ', '(', '\n', ';']);
+            let words: Vec<&str> = definition.split([' ', '(', '\n', ';']).collect();
             let mut found = Vec::new();
-            while let Some(word) = words.next() {
-                if matches!(word, "ON" | "ONLY" | "REFERENCES")
-                    && let Some((schema, name)) = words.next().and_then(|name| name.split_once('.'))
+            for pair in words.windows(2) {
+                if matches!(pair[0], "ON" | "ONLY" | "REFERENCES" | "TABLE")
+                    && let Some((schema, name)) = pair[1].split_once('.')
                 {
                     found.push(QualifiedName::new(schema, name));
                 }

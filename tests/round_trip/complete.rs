@@ -188,7 +188,7 @@ fn every_client_reads_the_archive() {
         let printed =
             ok(restore.args(["--data-only", "-f", "-"]).arg(snapshot.folder.join("complete_database_with_data.dump")));
         let rows = printed.split("FROM stdin;\n").nth(1).unwrap().split("\\.\n").next().unwrap();
-        let mut fingerprint = stacksnap::archive::fingerprint::TableFingerprint::new();
+        let mut fingerprint = stacksnap::model::fingerprint::TableFingerprint::new();
         rows.lines().for_each(|line| fingerprint.add(line.as_bytes()));
         assert_eq!(
             (fingerprint.rows, fingerprint.hex()),

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use stacksnap::archive::fingerprint::TableFingerprint;
 use stacksnap::archive::seal::seal;
 use stacksnap::archive::sink::ArtifactSink;
 use stacksnap::collect::sql_file::SqlFile;
 use stacksnap::model::category::Category;
+use stacksnap::model::fingerprint::TableFingerprint;
 use stacksnap::model::ids::SnapshotName;
 use stacksnap::model::manifest::{FORMAT, Manifest, TableRecord};
 use stacksnap::model::name::QualifiedName;

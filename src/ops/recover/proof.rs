@@ -1,11 +1,20 @@
-//! The proof after a restore: the seam between the restore and `verify`.
+//! The proof after a restore: what `verify` has to know of it.
 //!
-//! Invariant: it reads the target only. What was true before the first write is kept in [`Before`].
+//! Invariant: it reads the target only. What was true before the first write is kept in [`Before`]. It looks at what
+//! the restore was asked for, no more and no less.
+
+use std::collections::HashSet;
 
 use super::{Prepared, Recovery};
 use crate::model::failure::Result;
-use crate::model::restore::{Proof, SecurityCensus};
+use crate::model::inventory::CatalogObject;
+use crate::model::name::QualifiedName;
+use crate::model::restore::{ConflictPolicy, Exception, ObjectName, Proof, SecurityCensus, TargetKind};
+use crate::pg::census::census;
+use crate::pg::session::Session;
 use crate::restore::Done;
+use crate::restore::identity::unquoted;
+use crate::verify::proof::{Expected, ProofInput, RowScope, prove as prove_stack};
 
 /// What must be asked before the first write.
 #[derive(Debug, Clone, Default)]
@@ -14,17 +23,78 @@ pub struct Before {
 }
 
 /// How open the target is before it is written to.
-pub async fn before(_recovery: &Recovery<'_>) -> Result<Before> {
-    Ok(Before::default())
+pub async fn before(recovery: &Recovery<'_>) -> Result<Before> {
+    let session = Session::open(recovery.target, "stacksnap census").await?;
+    Ok(Before { census: Some(census(&session).await?) })
 }
 
-/// SEAM of the proof: `recovery.target` is the database, `prepared.source` the snapshot (inventory, manifest), `done` what
-/// was done and left out, `before` the census. `None`: no proof could be made, and the command ends with 15.
+/// Compares the target with the snapshot, as far as this restore reached.
 pub async fn prove(
-    _recovery: &Recovery<'_>,
-    _prepared: &Prepared,
-    _done: &Done,
-    _before: Before,
+    recovery: &Recovery<'_>,
+    prepared: &Prepared,
+    done: &Done,
+    before: Before,
 ) -> Result<Option<Proof>> {
-    Ok(None)
+    let source = &prepared.source;
+    let engine = recovery.engine(source);
+    let scope = engine.scope().await?;
+    let known: HashSet<(&str, &str)> =
+        source.inventory.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
+    let own = |o: &CatalogObject| o.kind == "ROLE" && unquoted(&o.identity) == scope.restorer;
+    let reached = |o: &CatalogObject| {
+        let brought = scope.brings_back(o) || (o.kind == "SEQUENCE SET" && scope.sets(o));
+        let there = known.contains(&(o.kind.as_str(), o.identity.as_str()));
+        !own(o) && ((brought && there) || scope.may_drop(o))
+    };
+    let merged = |t: &QualifiedName| {
+        recovery.request.conflicts == ConflictPolicy::Keep && matches!(t.schema.as_str(), "auth" | "storage")
+    };
+    let rows: Vec<QualifiedName> = engine.tables(&scope).into_iter().filter(|t| !merged(t)).collect();
+    let expected = expected(recovery, prepared, done);
+    let same = prepared.plan.target.kind == TargetKind::SameDatabase;
+    let (manifest, inventory) = (&source.manifest, &source.inventory);
+    let mut input = ProofInput::new(manifest, inventory, recovery.target, recovery.monitor, recovery.cancel);
+    input.expected = &expected;
+    input.rows = RowScope::Only(&rows);
+    input.objects = Some(&reached);
+    // A fresh target had nothing that could have been open.
+    input.census_before = before.census.filter(|_| same);
+    input.jobs = recovery.request.jobs.max(1) as usize;
+    prove_stack(input).await.map(Some)
+}
+
+/// What was said to be different, with the objects that it explains.
+fn expected(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done) -> Vec<Expected> {
+    let inventory = &prepared.source.inventory;
+    let explained = |exception: &Exception| {
+        let named = |o: &&CatalogObject| format!("{} {}", o.kind, o.identity) == exception.what;
+        let member = |o: &&CatalogObject| {
+            o.extension.as_ref().is_some_and(|e| exception.what == format!("extension {e}"))
+                || (o.kind == "EXTENSION" && exception.what == format!("extension {}", unquoted(&o.identity)))
+        };
+        let objects = inventory.objects.iter().filter(|o| named(o) || member(o)).map(object_name).collect();
+        Expected { exception: exception.clone(), objects, rows_of: Vec::new() }
+    };
+    let mut list: Vec<Expected> = done.exceptions.iter().map(explained).collect();
+    for object in inventory.of_kind("EXTENSION") {
+        let why = "its version is the server's choice, and its owner cannot be changed";
+        let exception = exception("extension_differs", &format!("extension {}", object.identity), why, "");
+        list.push(Expected { exception, objects: vec![object_name(object)], rows_of: Vec::new() });
+    }
+    if prepared.plan.target.kind != TargetKind::SameDatabase {
+        let why = if recovery.request.activate_jobs { "they name this database" } else { "they are switched off" };
+        let todo = "switch them on with cron.alter_job(jobid, active => true)";
+        let rows_of = vec![QualifiedName::new("cron", "job"), QualifiedName::new("cron", "job_run_details")];
+        let exception = exception("jobs_differ", "cron jobs", why, todo);
+        list.push(Expected { exception, objects: Vec::new(), rows_of });
+    }
+    list
+}
+
+fn exception(code: &str, what: &str, why: &str, todo: &str) -> Exception {
+    Exception { code: code.into(), what: what.into(), why: why.into(), todo: todo.into() }
+}
+
+fn object_name(object: &CatalogObject) -> ObjectName {
+    ObjectName { kind: object.kind.clone(), identity: object.identity.clone() }
 }

@@ -3,7 +3,7 @@ WITH secret AS (SELECT '(secret|token|key|password|passwd|credential|jwt)'::text
 SELECT 'FOREIGN DATA WRAPPER'::text, NULL::text, quote_ident(w.fdwname),
        concat_ws(' ', 'HANDLER ' || nullif(w.fdwhandler::oid, 0)::regprocedure::text,
            'VALIDATOR ' || nullif(w.fdwvalidator::oid, 0)::regprocedure::text,
-           'OPTIONS sha256:' || encode(sha256(convert_to(w.fdwoptions::text, 'UTF8')), 'hex')),
+           'OPTIONS sha256:' || encode(sha256(convert_to((SELECT string_agg(o, ',' ORDER BY o) FROM unnest(w.fdwoptions) o), 'UTF8')), 'hex')),
        r.rolname::text, e.extname::text, 'pg_foreign_data_wrapper'::regclass::oid, w.oid, 0
 FROM pg_foreign_data_wrapper w
 LEFT JOIN pg_roles r ON r.oid = w.fdwowner
@@ -26,6 +26,6 @@ LEFT JOIN pg_extension e ON e.oid = x.refobjid
 UNION ALL
 SELECT 'USER MAPPING', NULL, format('%s on server %I', CASE WHEN m.umuser = 0 THEN 'public' ELSE quote_ident(m.usename) END, m.srvname),
        CASE WHEN m.umoptions IS NULL THEN 'OPTIONS none, or not readable'
-            ELSE 'OPTIONS sha256:' || encode(sha256(convert_to(m.umoptions::text, 'UTF8')), 'hex') END,
+            ELSE 'OPTIONS sha256:' || encode(sha256(convert_to((SELECT string_agg(o, ',' ORDER BY o) FROM unnest(m.umoptions) o), 'UTF8')), 'hex') END,
        NULL, NULL, 'pg_user_mapping'::regclass::oid, m.umid, 0
 FROM pg_user_mappings m

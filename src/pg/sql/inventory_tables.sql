@@ -15,7 +15,7 @@ WITH line AS (
                CASE WHEN a.attstattarget >= 0 THEN 'STATISTICS ' || a.attstattarget END,
                'OPTIONS ' || array_to_string(a.attoptions, ','),
                CASE WHEN a.attfdwoptions IS NOT NULL THEN
-                   'FDW OPTIONS sha256:' || encode(sha256(convert_to(a.attfdwoptions::text, 'UTF8')), 'hex') END,
+                   'FDW OPTIONS sha256:' || encode(sha256(convert_to((SELECT string_agg(o, ',' ORDER BY o) FROM unnest(a.attfdwoptions) o), 'UTF8')), 'hex') END,
                CASE WHEN NOT a.attislocal THEN 'INHERITED' END),
                E',\n  ' ORDER BY a.attnum) AS columns
     FROM pg_attribute a
@@ -46,7 +46,7 @@ SELECT CASE c.relkind WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
            CASE c.relreplident WHEN 'n' THEN 'REPLICA IDENTITY NOTHING' WHEN 'f' THEN 'REPLICA IDENTITY FULL' END,
            'SERVER ' || quote_ident(fs.srvname),
            CASE WHEN ft.ftoptions IS NOT NULL THEN
-               'OPTIONS sha256:' || encode(sha256(convert_to(ft.ftoptions::text, 'UTF8')), 'hex') END),
+               'OPTIONS sha256:' || encode(sha256(convert_to((SELECT string_agg(o, ',' ORDER BY o) FROM unnest(ft.ftoptions) o), 'UTF8')), 'hex') END),
        r.rolname::text, e.extname::text, 'pg_class'::regclass::oid, c.oid, 0
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
