@@ -125,6 +125,7 @@ impl Drill<'_> {
         if let Err(failure) = restored {
             return broken(failure, report);
         }
+        place::own_password(source, ground).await?;
         let clock = Instant::now();
         self.prove(source, ground, report).await?;
         report.proof_ms = millis(clock);

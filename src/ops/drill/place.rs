@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::report::{Kept, Stage};
+use crate::archive::layout::DATABASE_ROLES_SQL;
 use crate::model::cancel::Cancel;
 use crate::model::connection::{ConnSpec, Host};
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -14,12 +15,15 @@ use crate::pg::session::Session;
 use crate::pgtools::client::SearchPlaces;
 use crate::pgtools::cluster::settings::Locale;
 use crate::pgtools::cluster::{Cluster, ClusterRequest};
+use crate::restore::files;
 use crate::restore::source::SnapshotSource;
 
 /// Beside those that write: the engine's own, the proof's, one for assertions.
 const MORE_CONNECTIONS: u32 = 12;
 /// The superuser that initdb makes has this number.
 const BOOTSTRAP: u32 = 10;
+/// Made and dropped again; a name with spaces that no stack has.
+const HELPER: &str = "stacksnap drill helper";
 
 /// Where the snapshot goes.
 pub struct Ground {
@@ -97,6 +101,24 @@ async fn database(cluster: &Cluster, name: &str) -> Result<String> {
         return Ok(name.to_string());
     }
     Ok("postgres".to_string())
+}
+
+/// A restore leaves the password alone of the role that it runs as. Here that role is one of the snapshot, and nobody else
+/// uses it: another superuser sets it, and goes.
+pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<()> {
+    if ground.cluster.is_none() {
+        return Ok(());
+    }
+    let Some(roles) = files::read(&source.place, DATABASE_ROLES_SQL)? else { return Ok(()) };
+    let helper = ident(HELPER);
+    let session = Session::open(&ground.spec, "stacksnap drill").await?;
+    session.execute(&format!("CREATE ROLE {helper} SUPERUSER LOGIN")).await?;
+    let spec = ConnSpec { user: HELPER.to_string(), ..ground.spec.clone() };
+    let other = Session::open(&spec, "stacksnap drill").await?;
+    let set = other.execute(&format!("SET client_min_messages = error; BEGIN; {roles}; COMMIT")).await;
+    drop(other);
+    session.execute(&format!("DROP ROLE {helper}")).await?;
+    set.map_err(|failure| failure.context("cannot set the password of the superuser in the throw-away cluster"))
 }
 
 /// The superuser that the source's initdb made: by its number, else the one that a stack has.

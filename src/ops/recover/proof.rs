@@ -29,12 +29,7 @@ pub async fn before(recovery: &Recovery<'_>) -> Result<Before> {
 }
 
 /// Compares the target with the snapshot, as far as this restore reached.
-pub async fn prove(
-    recovery: &Recovery<'_>,
-    prepared: &Prepared,
-    done: &Done,
-    before: Before,
-) -> Result<Option<Proof>> {
+pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, before: Before) -> Result<Option<Proof>> {
     let source = &prepared.source;
     let engine = recovery.engine(source);
     let scope = engine.scope().await?;
