@@ -5,9 +5,10 @@
 use std::path::PathBuf;
 
 use super::report::{Kept, Stage};
+use crate::ops::recover::target_words;
 use crate::archive::layout::DATABASE_ROLES_SQL;
 use crate::model::cancel::Cancel;
-use crate::model::connection::{ConnSpec, Host};
+use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
 use crate::model::name::{ident, shell};
@@ -46,20 +47,13 @@ impl Ground {
     pub fn keep(&mut self) -> Result<Kept> {
         let Some(cluster) = &mut self.cluster else {
             let remove = format!("DROP DATABASE {}", ident(&self.spec.database));
-            return Ok(Kept { connect: self.spec.display(), remove, folder: None });
+            return Ok(Kept { connect: format!("psql {}", shell(&target_words(&self.spec))), remove, folder: None });
         };
         cluster.keep()?;
         let folder = cluster.place().to_path_buf();
-        let socket = match self.spec.hosts.first() {
-            Some((Host::Unix(socket), _)) => socket.to_string_lossy().into_owned(),
-            _ => String::new(),
-        };
-        let words = |text: &str| format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"));
-        let connection =
-            format!("host={} user={} dbname={}", words(&socket), words(&self.spec.user), words(&self.spec.database));
         let place = shell(&folder.to_string_lossy());
         Ok(Kept {
-            connect: format!("psql {}", shell(&connection)),
+            connect: format!("psql {}", shell(&target_words(&self.spec))),
             remove: format!("kill -s QUIT \"$(head -n 1 {place}/data/postmaster.pid)\"; sleep 1; rm -rf {place}"),
             folder: Some(folder.to_string_lossy().into_owned()),
         })
