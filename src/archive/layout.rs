@@ -36,6 +36,7 @@ pub const ROOT_LOCK: &str = ".stacksnap.lock";
 pub const ROOT_STATUS: &str = "status.json";
 pub const ROOT_LOGS_DIR: &str = "logs";
 pub const ROOT_RESTORES_DIR: &str = "restores";
+pub const ROOT_DRILLS_DIR: &str = "drills";
 
 /// `complete_database_with_data.sql`, or `.sql.zst`.
 pub fn readable_sql(compressed: bool) -> String {

@@ -3,6 +3,7 @@
 //! Invariant: no value of the environment is read or shown here (`config` reads it), so no help text can hold one.
 //! A verb that is not built is not here.
 
+mod drill;
 mod restore;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::config::{Format as DataFormat, ReadableCompression, parse_duration};
 use crate::model::category::Category;
 use crate::model::ids::Label;
 
+pub use drill::DrillArgs;
 pub use restore::{AuthRows, GuardArgs, HowArgs, RestoreArgs, Rollback, TargetArgs, UndoArgs};
 
 const EXAMPLES: &str = "\
@@ -23,6 +25,7 @@ Examples:
   stacksnap create --label BEFORE_MIGRATION     and give it a name to find it by
   stacksnap list                                what there is
   stacksnap verify latest                       is it still what was written?
+  stacksnap drill latest                        can it be restored?
   stacksnap diff latest live                    what has changed since?
   stacksnap logs latest -f                      follow a run in the background
   stacksnap guard -- supabase db push           a migration, with a way back
@@ -99,6 +102,8 @@ pub enum Verb {
     Logs(LogsArgs),
     /// Prove that a snapshot is still what was written
     Verify(VerifyArgs),
+    /// Prove that a snapshot can be restored, in a throw-away server
+    Drill(DrillArgs),
     /// Put a snapshot back: plan, ask, safety snapshot, restore, proof
     Restore(Box<RestoreArgs>),
     /// Take a restore back, from the snapshot that was taken before it
@@ -174,6 +179,9 @@ pub struct CreateArgs {
     /// Give up after this time, e.g. 30m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+    /// Restore the new snapshot into a throw-away server at once, and prove it: see stacksnap drill
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub verify: Option<VerifyAfter>,
     /// A sentence to remember why
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
@@ -244,7 +252,8 @@ pub struct LogsArgs {
 pub struct VerifyArgs {
     #[arg(value_name = "SNAP", help = SNAPSHOT_HELP)]
     pub snapshot: String,
-    /// checksum: every file is what was written; read: and every row can be read
+    /// checksum: every file is what was written; read: and every row can be read; restore: and all of it can be restored
+    /// (the same as drill)
     #[arg(long, value_enum, default_value_t = VerifyLevel::Read)]
     pub level: VerifyLevel,
     /// Files that are read at the same time [default: by the machine]
@@ -256,6 +265,13 @@ pub struct VerifyArgs {
 pub enum VerifyLevel {
     Checksum,
     Read,
+    Restore,
+}
+
+/// `create --verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerifyAfter {
+    Restore,
 }
 
 const DIFF_EXAMPLES: &str = "\

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::args::CreateArgs;
-use super::{Ended, Surroundings, background, block_on, clock, signals, wiring};
+use super::{Ended, Surroundings, background, block_on, clock, drill, signals, wiring};
 use crate::archive::lock::RootLock;
 use crate::archive::logs;
 use crate::archive::root::Root;
@@ -19,13 +21,14 @@ use crate::model::report::TakeReport;
 use crate::model::request::CreateRequest;
 use crate::model::run::RunId;
 use crate::monitor::Monitor;
+use crate::ops::drill::DrillReport;
 use crate::ops::flight::{self, Clearance, Flight, Run};
 use crate::ops::take;
 use crate::proc::own;
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{self, Ui, Verbosity};
 use crate::ui::screen::screen;
-use crate::ui::{error, report};
+use crate::ui::{drill as ui_drill, error, report};
 
 pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     let mut ui = around.ui;
@@ -61,13 +64,15 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
             }
         }
     };
-    let guarded =
-        Guarded { root: &root, run: &run, lock: &lock, request: &request, settings: &settings, source: &source };
+    let (settings, source) = (&settings, &source);
+    let guarded = Guarded { around, args, root: &root, run: &run, lock: &lock, request: &request, settings, source };
     guarded.fly(ui)
 }
 
 /// A run with the lock in hand.
 struct Guarded<'a> {
+    around: &'a Surroundings,
+    args: &'a CreateArgs,
     root: &'a Root,
     run: &'a Run,
     lock: &'a RootLock,
@@ -80,23 +85,34 @@ impl Guarded<'_> {
     fn fly(&self, ui: Ui) -> Result<Ended> {
         let log = LogFile::new(logs::open_for_writing(self.root.path(), &self.run.id)?, clock::now);
         log.write(&format!("{}: stacksnap {} reads {}", self.run.id, env!("CARGO_PKG_VERSION"), self.source.display()));
-        let outcome = if self.run.background {
-            self.work(ui, &log)
-        } else {
-            let screen = screen(ui);
-            self.work(ui, &Tee(vec![screen.as_ref(), &log]))
-        };
+        let bar = (!self.run.background).then(|| screen(ui));
+        let monitor = Tee(bar.iter().map(AsRef::as_ref).chain([&log as &dyn Monitor]).collect());
+        let outcome = self.work(ui, &monitor);
         match &outcome {
             Ok(done) => log.write(&report::render(done)),
             Err(failure) => log.write(&error::text(Ui::default(), failure)),
         }
+        let drilled = outcome.as_ref().ok().and_then(|done| self.drill(done, &monitor, &log));
+        drop(monitor);
+        drop(bar);
         match outcome {
             // The child of --background has its log for all of it.
-            Ok(done) if self.run.background => Ok(done.exit_kind()),
+            Ok(done) if self.run.background => Ok(drill::both(done.exit_kind(), drilled.as_ref())),
             Err(failure) if self.run.background => Ok(Some(failure.kind)),
-            Ok(done) => Ok(finish(ui, &done)),
+            Ok(done) => finish_with_drill(ui, &done, drilled),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// `--verify restore`: of a snapshot that was taken.
+    fn drill(&self, done: &TakeReport, monitor: &dyn Monitor, log: &LogFile) -> Option<Result<DrillReport>> {
+        let place = done.place.as_ref().filter(|_| self.args.verify.is_some() && done.skipped.is_none())?;
+        let drilled = drill::after_create(self.around, self.settings, self.root, place, monitor);
+        match &drilled {
+            Ok(report) => log.write(&ui_drill::render(report)),
+            Err(failure) => log.write(&error::text(Ui::default(), failure)),
+        }
+        Some(drilled)
     }
 
     fn work(&self, ui: Ui, monitor: &dyn Monitor) -> Result<TakeReport> {
@@ -115,6 +131,31 @@ impl Guarded<'_> {
             flight.fly(take::create(self.request, self.settings, self.source, monitor, &cancel)).await
         })
     }
+}
+
+#[derive(Serialize)]
+struct CreateDocument<'a> {
+    #[serde(flatten)]
+    report: &'a TakeReport,
+    drill: &'a DrillReport,
+}
+
+/// Prints the snapshot and its drill. A drill that could not be made is an error behind the snapshot's report.
+fn finish_with_drill(ui: Ui, report: &TakeReport, drilled: Option<Result<DrillReport>>) -> Result<Ended> {
+    let drilled = match drilled {
+        Some(Ok(drilled)) => drilled,
+        Some(Err(failure)) => {
+            finish(ui, report);
+            return Err(failure.context("the snapshot was taken, but not proven"));
+        }
+        None => return Ok(finish(ui, report)),
+    };
+    if !ui.is_text() {
+        ui.document("create", &CreateDocument { report, drill: &drilled });
+    } else if ui.verbosity > Verbosity::Quiet {
+        out::data(&format!("{}\n{}", report::render(report), ui_drill::render(&drilled)));
+    }
+    Ok(drill::both(report.exit_kind(), Some(&Ok(drilled))))
 }
 
 /// Prints the result and says how the command ends.

@@ -11,6 +11,7 @@ mod config;
 mod create;
 mod diff;
 mod doctor;
+mod drill;
 mod guard;
 mod list;
 mod logs;
@@ -83,6 +84,7 @@ fn dispatch(around: &Surroundings, verb: Verb) -> Result<u8> {
         Verb::Show(args) => show::run(around, &args),
         Verb::Logs(args) => logs::run(around, &args),
         Verb::Verify(args) => verify::run(around, &args),
+        Verb::Drill(args) => drill::run(around, &args),
         Verb::Restore(args) => restore::run(around, &args),
         Verb::Undo(args) => undo::run(around, &args),
         // Its exit code is that of the command that it ran.

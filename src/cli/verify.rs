@@ -1,9 +1,9 @@
-//! `stacksnap verify SNAP [--level checksum|read]`
+//! `stacksnap verify SNAP [--level checksum|read|restore]`
 
 use serde::Serialize;
 
-use super::args::{VerifyArgs, VerifyLevel};
-use super::{Ended, Surroundings, wiring};
+use super::args::{DrillArgs, VerifyArgs, VerifyLevel};
+use super::{Ended, Surroundings, drill, wiring};
 use crate::model::failure::{FailureKind, Result};
 use crate::ui::screen::screen;
 use crate::ui::{out, verification};
@@ -17,13 +17,14 @@ struct VerifyDocument<'a> {
 }
 
 pub fn run(around: &Surroundings, args: &VerifyArgs) -> Result<Ended> {
-    let ui = around.ui;
-    let root = wiring::root(ui, &around.globals, &around.environment)?;
-    let place = root.resolve(&args.snapshot)?;
     let level = match args.level {
         VerifyLevel::Checksum => Level::Checksum,
         VerifyLevel::Read => Level::Read,
+        VerifyLevel::Restore => return drill::run(around, &as_drill(args)),
     };
+    let ui = around.ui;
+    let root = wiring::root(ui, &around.globals, &around.environment)?;
+    let place = root.resolve(&args.snapshot)?;
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);
     let screen = screen(ui);
     let verification = verify(&place, level, screen.as_ref(), jobs)?;
@@ -35,4 +36,15 @@ pub fn run(around: &Surroundings, args: &VerifyArgs) -> Result<Ended> {
         ui.document("verify", &VerifyDocument { snapshot, verification: &verification });
     }
     Ok((verification.verdict == Verdict::Bad).then_some(FailureKind::Integrity))
+}
+
+fn as_drill(args: &VerifyArgs) -> DrillArgs {
+    DrillArgs {
+        snapshot: args.snapshot.clone(),
+        pg_bin: None,
+        target_url: None,
+        assertions: None,
+        keep: false,
+        jobs: args.jobs,
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod diff;
 pub mod doctor;
+pub mod drill;
 pub mod flight;
 pub mod guard;
 pub mod list;

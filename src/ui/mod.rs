@@ -6,6 +6,7 @@
 pub mod bars;
 pub mod checks;
 pub mod diff;
+pub mod drill;
 pub mod error;
 pub mod gaps;
 pub mod lines;

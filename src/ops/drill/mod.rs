@@ -1,0 +1,243 @@
+//! `drill`: a restore rehearsed and proven, in a throw-away cluster or in an empty database that is named for it.
+//!
+//! Invariant: nothing of the source or of another database is touched. The snapshot's checksums are verified first. What
+//! was not tried is said (`not_proven`, 15), never counted as good; what is left behind is named. The report is kept
+//! beside the snapshots, `drills/<snapshot>.json`, because a file in the snapshot's own folder would break its checksums.
+
+pub mod assertions;
+mod place;
+mod proof;
+mod report;
+mod target;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::archive::root::Root;
+use crate::model::cancel::Cancel;
+use crate::model::connection::ConnSpec;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::name::visible;
+use crate::model::restore::{ConflictPolicy, ProofFinding, RestoreRequest};
+use crate::monitor::Monitor;
+use crate::pg::session::Session;
+use crate::pgtools::client::SearchPlaces;
+use crate::restore::Engine;
+use crate::restore::source::SnapshotSource;
+use crate::verify::{Level, verify};
+
+use assertions::Assertion;
+use place::Ground;
+pub use report::{DrillReport, Kept, Stage, exit_kind};
+
+/// A table that is locked in a throw-away cluster is locked by us.
+const LOCK_WAIT_MS: u64 = 60_000;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct DrillRequest {
+    pub now: Timestamp,
+    pub jobs: u32,
+    pub assertions: Vec<Assertion>,
+    /// Leave the restored database running.
+    pub keep: bool,
+    pub on: Where,
+}
+
+/// Where the snapshot is restored.
+#[derive(Debug, Clone)]
+pub enum Where {
+    /// A cluster that is made for it: where programs may be, and folders for it, best first.
+    Cluster { programs: SearchPlaces, parents: Vec<PathBuf> },
+    /// An empty database whose name holds `_drill_`.
+    Target(Box<ConnSpec>),
+}
+
+/// One drill.
+pub struct Drill<'a> {
+    pub root: &'a Root,
+    pub request: &'a DrillRequest,
+    pub monitor: &'a dyn Monitor,
+    pub cancel: &'a Cancel,
+}
+
+impl Drill<'_> {
+    /// Verifies, restores, proves, asks the assertions and clears up. The report is kept.
+    ///
+    /// Errors: `Integrity` for a damaged snapshot, `NotConfirmed` for a database that is not one for drills, `NotProven`
+    /// when it could not be tried, the cancellation's kind. A snapshot that cannot be restored is a report.
+    pub async fn run(&self, place: &Path) -> Result<DrillReport> {
+        let clock = Instant::now();
+        let jobs = usize::try_from(self.request.jobs.max(1)).unwrap_or(1);
+        let verification = verify(place, Level::Checksum, self.monitor, jobs)?;
+        if let Some(damage) = verification.failure() {
+            return Err(damage.context("nothing was restored"));
+        }
+        self.stop_here()?;
+        let source = SnapshotSource::open(place)?;
+        let mut report = DrillReport::new(&source, self.request);
+        report.verify_ms = millis(clock);
+        let mut ground = self.prepare(&source, &mut report).await?;
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.rehearse(&source, &ground, &mut report) => outcome,
+            reason = self.cancel.cancelled() => Err(Failure::msg(reason.failure_kind(), reason.sentence())),
+        };
+        // The verdict stands whatever becomes of the clearing up.
+        let cleared = self.clear(&source, &mut ground, outcome.is_ok(), &mut report).await;
+        drop(ground);
+        outcome?;
+        if let Err(failure) = cleared {
+            report.left.push(format!("clearing up failed: {failure}"));
+        }
+        report.duration_ms = millis(clock);
+        report.judge();
+        self.record(&report);
+        Ok(report)
+    }
+
+    async fn prepare(&self, source: &SnapshotSource, report: &mut DrillReport) -> Result<Ground> {
+        let clock = Instant::now();
+        let ground = match &self.request.on {
+            Where::Cluster { programs, parents } => {
+                place::throw_away(source, programs, parents, self.request.jobs, self.cancel).await?
+            }
+            Where::Target(spec) => target::examined(source, spec).await?,
+        };
+        report.server_ms = millis(clock);
+        report.stage = ground.stage();
+        report.server_version = ground.server_version.clone();
+        report.notes.extend(ground.notes().iter().cloned());
+        for note in ground.notes() {
+            self.monitor.note(note.clone());
+        }
+        Ok(ground)
+    }
+
+    async fn rehearse(&self, source: &SnapshotSource, ground: &Ground, report: &mut DrillReport) -> Result<()> {
+        let clock = Instant::now();
+        let request = self.restore_request(ground);
+        let restored = self.restore(source, &ground.spec, &request, report).await;
+        report.restore_ms = millis(clock);
+        report.recovery_ms = report.verify_ms + report.restore_ms;
+        if let Err(failure) = restored {
+            return broken(failure, report);
+        }
+        place::own_password(source, ground).await?;
+        let clock = Instant::now();
+        self.prove(source, ground, report).await?;
+        report.proof_ms = millis(clock);
+        if !self.request.assertions.is_empty() {
+            let session = Session::open(&ground.spec, "stacksnap drill").await?;
+            report.assertions = assertions::ask_all(&session, &self.request.assertions).await?;
+        }
+        Ok(())
+    }
+
+    async fn restore(
+        &self,
+        source: &SnapshotSource,
+        target: &ConnSpec,
+        request: &RestoreRequest,
+        report: &mut DrillReport,
+    ) -> Result<()> {
+        let engine = Engine { source, target, request, monitor: self.monitor, cancel: self.cancel };
+        let plan = engine.plan().await?;
+        report.exceptions.clone_from(&plan.exceptions);
+        let (name, digest) = (plan.target.database.clone(), plan.digest.clone());
+        // Nobody is asked: the database was made for this, or named for it and found empty.
+        let done = engine.execute(&plan.confirm(&name, &digest)?).await?;
+        report.statements = done.statements;
+        report.rows_loaded = done.rows_loaded;
+        report.bytes_loaded = done.bytes_loaded;
+        report.exceptions.extend(done.exceptions.iter().cloned());
+        report.exceptions.sort();
+        report.exceptions.dedup();
+        Ok(())
+    }
+
+    fn restore_request(&self, ground: &Ground) -> RestoreRequest {
+        RestoreRequest {
+            now: self.request.now,
+            only: Vec::new(),
+            tables: Vec::new(),
+            into_schema: None,
+            conflicts: ConflictPolicy::Overwrite,
+            keep_sessions: true,
+            // Nothing runs jobs in a throw-away cluster; another server may.
+            activate_jobs: ground.stage() == Stage::ThrowAwayCluster,
+            allow_partial: true,
+            replace_other: false,
+            jobs: self.request.jobs,
+            lock_wait_ms: LOCK_WAIT_MS,
+        }
+    }
+
+    async fn prove(&self, source: &SnapshotSource, ground: &Ground, report: &mut DrillReport) -> Result<()> {
+        match proof::prove(self, source, ground, report).await {
+            Ok(proof) => report.proof = proof,
+            Err(failure) if self.cancel.is_cancelled() => return Err(failure),
+            Err(failure) => report.notes.push(format!("the proof could not be made: {failure}")),
+        }
+        Ok(())
+    }
+
+    async fn clear(
+        &self,
+        source: &SnapshotSource,
+        ground: &mut Ground,
+        ended_well: bool,
+        report: &mut DrillReport,
+    ) -> Result<()> {
+        if self.request.keep && ended_well {
+            report.kept = Some(ground.keep()?);
+            return Ok(());
+        }
+        if ground.stage() == Stage::Target {
+            report.left = target::emptied(source, &ground.spec).await?;
+        }
+        Ok(())
+    }
+
+    /// A report that cannot be kept is a warning: the drill was done.
+    fn record(&self, report: &DrillReport) {
+        if let Err(failure) = report::keep(self.root.path(), report) {
+            self.monitor.warn("record_not_written", failure.to_string(), failure.hints.first().cloned());
+        }
+    }
+
+    fn stop_here(&self) -> Result<()> {
+        match self.cancel.reason() {
+            Some(reason) => Err(Failure::msg(reason.failure_kind(), reason.sentence())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A restore that failed: a verdict on the snapshot, or no verdict because the reason lies elsewhere.
+fn broken(failure: Failure, report: &mut DrillReport) -> Result<()> {
+    let text = failure.to_string();
+    // Class 53 of SQLSTATE: no space, no memory, too many connections.
+    let short_of_something = text.contains("SQLSTATE 53") || text.contains("No space left");
+    match failure.kind {
+        FailureKind::Failed | FailureKind::Integrity | FailureKind::Configuration if !short_of_something => {
+            let hints: Vec<String> = failure.hints.iter().map(|hint| visible(hint)).collect();
+            report.findings.push(ProofFinding {
+                code: "restore_failed".to_string(),
+                what: visible(&text),
+                expected: "a restore without an error".to_string(),
+                found: hints.join("; "),
+            });
+            Ok(())
+        }
+        FailureKind::Interrupted | FailureKind::Terminated | FailureKind::NotConfirmed => Err(failure),
+        _ => Err(Failure { kind: FailureKind::NotProven, ..failure }
+            .context("the restore could not be tried to its end, which says nothing about the snapshot")),
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,163 @@
+//! The ground of a drill: a throw-away cluster that is like the source, or the database that was named.
+//!
+//! Invariant: it is empty when it is handed over, and its superuser has the name of the source's own.
+
+use std::path::PathBuf;
+
+use super::report::{Kept, Stage};
+use crate::ops::recover::target_words;
+use crate::archive::layout::DATABASE_ROLES_SQL;
+use crate::model::cancel::Cancel;
+use crate::model::connection::ConnSpec;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::inventory::Inventory;
+use crate::model::name::{ident, shell};
+use crate::pg::session::Session;
+use crate::pgtools::client::SearchPlaces;
+use crate::pgtools::cluster::settings::Locale;
+use crate::pgtools::cluster::{Cluster, ClusterRequest};
+use crate::restore::files;
+use crate::restore::source::SnapshotSource;
+
+/// Beside those that write: the engine's own, the proof's, one for assertions.
+const MORE_CONNECTIONS: u32 = 12;
+/// The superuser that initdb makes has this number.
+const BOOTSTRAP: u32 = 10;
+/// Made and dropped again; a name with spaces that no stack has.
+const HELPER: &str = "stacksnap drill helper";
+
+/// Where the snapshot goes.
+pub struct Ground {
+    pub spec: ConnSpec,
+    pub server_version: String,
+    /// None: the database was named by the user.
+    pub cluster: Option<Cluster>,
+}
+
+impl Ground {
+    pub fn stage(&self) -> Stage {
+        if self.cluster.is_some() { Stage::ThrowAwayCluster } else { Stage::Target }
+    }
+
+    pub fn notes(&self) -> &[String] {
+        self.cluster.as_ref().map_or(&[], |cluster| &cluster.notes)
+    }
+
+    /// Leaves it as it is, and says how to reach it and how to be rid of it.
+    pub fn keep(&mut self) -> Result<Kept> {
+        let Some(cluster) = &mut self.cluster else {
+            let remove = format!("DROP DATABASE {}", ident(&self.spec.database));
+            return Ok(Kept { connect: format!("psql {}", shell(&target_words(&self.spec))), remove, folder: None });
+        };
+        cluster.keep()?;
+        let folder = cluster.place().to_path_buf();
+        let place = shell(&folder.to_string_lossy());
+        Ok(Kept {
+            connect: format!("psql {}", shell(&target_words(&self.spec))),
+            remove: format!("kill -s QUIT \"$(head -n 1 {place}/data/postmaster.pid)\"; sleep 1; rm -rf {place}"),
+            folder: Some(folder.to_string_lossy().into_owned()),
+        })
+    }
+}
+
+/// Makes and starts a cluster for this snapshot, with an empty database of the source's name.
+pub async fn throw_away(
+    source: &SnapshotSource,
+    programs: &SearchPlaces,
+    parents: &[PathBuf],
+    jobs: u32,
+    cancel: &Cancel,
+) -> Result<Ground> {
+    let facts = &source.manifest.source;
+    let request = ClusterRequest {
+        programs: programs.clone(),
+        parents: parents.to_vec(),
+        source_version_num: facts.server_version_num,
+        superuser: superuser(&source.inventory, &facts.user),
+        locale: Locale::parse(&facts.encoding, &facts.locale),
+        data_bytes: source.manifest.tables.iter().map(|t| t.bytes_raw).sum(),
+        connections: jobs.saturating_mul(2).saturating_add(MORE_CONNECTIONS),
+    };
+    let cancel = cancel.clone();
+    let started = tokio::task::spawn_blocking(move || Cluster::start(&request, &cancel)).await;
+    let cluster = started.map_err(|e| Failure::new(FailureKind::NotProven, e))??;
+    let database = database(&cluster, &facts.database).await?;
+    let spec = cluster.connection(&database);
+    let server_version = cluster.server.version_short();
+    Ok(Ground { spec, server_version, cluster: Some(cluster) })
+}
+
+/// An empty database of this name; initdb's own where the name is its.
+async fn database(cluster: &Cluster, name: &str) -> Result<String> {
+    if !matches!(name, "postgres" | "template0" | "template1") {
+        let session = Session::open(&cluster.connection("postgres"), "stacksnap drill").await?;
+        session.execute(&format!("CREATE DATABASE {} TEMPLATE template0", ident(name))).await?;
+        return Ok(name.to_string());
+    }
+    Ok("postgres".to_string())
+}
+
+/// A restore leaves the password alone of the role that it runs as. Here that role is one of the snapshot, and nobody else
+/// uses it: another superuser sets it, and goes.
+pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<()> {
+    if ground.cluster.is_none() {
+        return Ok(());
+    }
+    let Some(roles) = files::read(&source.place, DATABASE_ROLES_SQL)? else { return Ok(()) };
+    let helper = ident(HELPER);
+    let session = Session::open(&ground.spec, "stacksnap drill").await?;
+    session.execute(&format!("CREATE ROLE {helper} SUPERUSER LOGIN")).await?;
+    let spec = ConnSpec { user: HELPER.to_string(), ..ground.spec.clone() };
+    let other = Session::open(&spec, "stacksnap drill").await?;
+    let set = other.execute(&format!("SET client_min_messages = error; BEGIN; {roles}; COMMIT")).await;
+    drop(other);
+    session.execute(&format!("DROP ROLE {helper}")).await?;
+    set.map_err(|failure| failure.context("cannot set the password of the superuser in the throw-away cluster"))
+}
+
+/// The superuser that the source's initdb made: by its number, else the one that a stack has.
+fn superuser(inventory: &Inventory, reader: &str) -> String {
+    let unquoted = |identity: &str| match identity.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => identity.to_string(),
+    };
+    let roles = inventory.of_kind("ROLE").filter(|o| o.definition.starts_with("SUPERUSER"));
+    let supers: Vec<(String, Option<u32>)> = roles.map(|o| (unquoted(&o.identity), o.address.map(|a| a.oid))).collect();
+    let by_number = supers.iter().find(|(_, oid)| *oid == Some(BOOTSTRAP)).map(|(name, _)| name.clone());
+    let named = |wanted: &str| supers.iter().any(|(name, _)| name == wanted).then(|| wanted.to_string());
+    let usual = || ["supabase_admin", "postgres", reader].into_iter().find_map(named);
+    let first = || supers.first().map(|(name, _)| name.clone());
+    by_number.or_else(usual).or_else(first).unwrap_or_else(|| "stacksnap_drill".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inventory::{Address, CatalogObject};
+
+    fn role(identity: &str, definition: &str, oid: Option<u32>) -> CatalogObject {
+        CatalogObject {
+            kind: "ROLE".into(),
+            schema: None,
+            identity: identity.into(),
+            definition: definition.into(),
+            owner: None,
+            extension: None,
+            address: oid.map(|oid| Address { class: 1260, oid, sub: 0 }),
+        }
+    }
+
+    #[test]
+    fn the_bootstrap_superuser_is_found_by_number_else_by_name() {
+        let inventory = |objects: Vec<CatalogObject>| Inventory { objects, tables: vec![] };
+        let plain = role("postgres", "INHERIT LOGIN", Some(16400));
+        let admin = role("supabase_admin", "SUPERUSER INHERIT LOGIN", None);
+        let boss = role("\"the \"\"boss\"", "SUPERUSER", Some(10));
+        assert_eq!(superuser(&inventory(vec![plain.clone(), admin.clone(), boss]), "postgres"), "the \"boss");
+        assert_eq!(
+            superuser(&inventory(vec![role("a", "SUPERUSER", None), plain.clone(), admin]), "x"),
+            "supabase_admin"
+        );
+        assert_eq!(superuser(&inventory(vec![plain]), "postgres"), "stacksnap_drill", "postgres is no superuser there");
+    }
+}

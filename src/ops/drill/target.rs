@@ -1,0 +1,147 @@
+//! A named database as the ground of a drill: may it be used, and how it is emptied afterwards.
+//!
+//! Invariant: only an empty database whose name holds `_drill_` is written to, on a server whose roles are those of the
+//! snapshot or are not there: roles belong to the whole server, and a drill must not change them. What cannot be cleared
+//! is named.
+
+use std::collections::BTreeMap;
+
+use super::place::Ground;
+use crate::model::connection::ConnSpec;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::inventory::CatalogObject;
+use crate::model::name::{ident, visible};
+use crate::pg::catalog::inventory::inventory;
+use crate::pg::catalog::target::target;
+use crate::pg::session::Session;
+use crate::restore::source::SnapshotSource;
+
+/// What the name of the database has to hold.
+const MARK: &str = "_drill_";
+const NAMED_MAX: usize = 8;
+const NOT_READABLE: &str = "PASSWORD not readable";
+
+/// Refuses (`NotConfirmed`) whatever is not an empty database for drills.
+pub async fn examined(source: &SnapshotSource, spec: &ConnSpec) -> Result<Ground> {
+    let refused = |text: String| Failure::msg(FailureKind::NotConfirmed, format!("nothing was written: {text}"));
+    let shown = visible(&spec.database);
+    if !spec.database.contains(MARK) {
+        return Err(refused(format!("a drill needs a database with {MARK} in its name, this one is {shown}"))
+            .hint("make one: createdb shop_drill_1, and name it in --target-url"));
+    }
+    let session = Session::open(spec, "stacksnap drill").await?;
+    let state = target(&session, spec).await?;
+    if state.has_user_objects || state.is_supabase {
+        return Err(
+            refused(format!("the database {shown} is not empty")).hint("drop it and make it anew, or name another one")
+        );
+    }
+    let here = inventory(&session).await?;
+    let differ = roles_that_differ(&source.inventory.objects, &here.objects);
+    if !differ.is_empty() {
+        let named: Vec<&str> = differ.iter().take(NAMED_MAX).map(String::as_str).collect();
+        let text = format!(
+            "roles of this server are not as in the snapshot, and a drill would change them: {}",
+            named.join(", ")
+        );
+        return Err(
+            refused(text).hint("use a server of its own, or leave --target-url out: a throw-away cluster is made")
+        );
+    }
+    Ok(Ground { spec: spec.clone(), server_version: state.facts.server_version, cluster: None })
+}
+
+/// Names of roles that both have and that differ in more than a verifier that one side cannot read.
+fn roles_that_differ(snapshot: &[CatalogObject], here: &[CatalogObject]) -> Vec<String> {
+    let roles = |objects: &[CatalogObject]| -> BTreeMap<String, String> {
+        let kinds = objects.iter().filter(|o| o.kind == "ROLE" || o.kind == "ROLE SETTING");
+        kinds.map(|o| (format!("{} {}", o.kind, o.identity), o.definition.clone())).collect()
+    };
+    let (theirs, ours) = (roles(snapshot), roles(here));
+    let without = |text: &str| text.split(" PASSWORD ").next().unwrap_or_default().to_string();
+    let same = |a: &str, b: &str| {
+        a == b || ((a.contains(NOT_READABLE) || b.contains(NOT_READABLE)) && without(a) == without(b))
+    };
+    let differing = theirs.iter().filter(|(name, a)| ours.get(*name).is_some_and(|b| !same(a, b)));
+    differing.map(|(name, _)| visible(name)).collect()
+}
+
+/// Takes everything away that the drill made in the database. Gives what is left, by name.
+pub async fn emptied(source: &SnapshotSource, spec: &ConnSpec) -> Result<Vec<String>> {
+    let session = Session::open(spec, "stacksnap drill").await?;
+    let mut left = Vec::new();
+    // What is dropped takes others along: a second round finds what the first could not.
+    for _ in 0..2 {
+        left.clear();
+        let objects = inventory(&session).await?.objects;
+        for (what, sql) in drops(&objects) {
+            if let Err(failure) = session.execute(&sql).await {
+                left.push(format!("{}: {failure}", visible(&what)));
+            }
+        }
+    }
+    let unlink = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata";
+    if let Err(failure) = session.rows(unlink, &[]).await {
+        left.push(format!("large objects: {failure}"));
+    }
+    let roles = source.inventory.of_kind("ROLE").count();
+    left.push(format!("{roles} roles of the snapshot, which belong to the whole server"));
+    Ok(left)
+}
+
+/// The statements, what others hang on last.
+fn drops(objects: &[CatalogObject]) -> Vec<(String, String)> {
+    const ORDER: [(&str, &str); 7] = [
+        ("EVENT TRIGGER", "DROP EVENT TRIGGER IF EXISTS {} CASCADE"),
+        ("PUBLICATION", "DROP PUBLICATION IF EXISTS {} CASCADE"),
+        ("SERVER", "DROP SERVER IF EXISTS {} CASCADE"),
+        ("EXTENSION", "DROP EXTENSION IF EXISTS {} CASCADE"),
+        ("FOREIGN DATA WRAPPER", "DROP FOREIGN DATA WRAPPER IF EXISTS {} CASCADE"),
+        ("SCHEMA", "DROP SCHEMA IF EXISTS {} CASCADE"),
+        ("PROCEDURAL LANGUAGE", "DROP LANGUAGE IF EXISTS {} CASCADE"),
+    ];
+    let mut found = Vec::new();
+    for (kind, sql) in ORDER {
+        let of_kind = objects.iter().filter(|o| o.kind == kind && o.extension.is_none() && o.identity != "plpgsql");
+        found.extend(of_kind.map(|o| (format!("{kind} {}", o.identity), sql.replace("{}", &o.identity))));
+    }
+    found.push(("SCHEMA public".to_string(), format!("CREATE SCHEMA IF NOT EXISTS {}", ident("public"))));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
+        CatalogObject {
+            kind: kind.into(),
+            schema: None,
+            identity: identity.into(),
+            definition: definition.into(),
+            owner: None,
+            extension: None,
+            address: None,
+        }
+    }
+
+    #[test]
+    fn roles_of_the_server_must_not_change() {
+        let snapshot = [
+            object("ROLE", "a", "LOGIN PASSWORD sha256:1"),
+            object("ROLE", "b", "LOGIN"),
+            object("ROLE", "c", "LOGIN"),
+        ];
+        let here = |a: &str| [object("ROLE", "a", a), object("ROLE", "b", "NOLOGIN")];
+        assert_eq!(roles_that_differ(&snapshot, &here("LOGIN PASSWORD sha256:2")), ["ROLE a", "ROLE b"]);
+        assert_eq!(roles_that_differ(&snapshot, &here("LOGIN PASSWORD not readable")), ["ROLE b"]);
+    }
+
+    #[test]
+    fn what_others_hang_on_goes_last() {
+        let objects = [object("SCHEMA", "\"a b\"", ""), object("EVENT TRIGGER", "e", ""), object("TABLE", "t", "")];
+        let sql: Vec<String> = drops(&objects).into_iter().map(|(_, sql)| sql).collect();
+        assert_eq!(sql.len(), 3);
+        assert!(sql[0].contains("EVENT TRIGGER") && sql[1] == "DROP SCHEMA IF EXISTS \"a b\" CASCADE");
+    }
+}
