@@ -8,8 +8,7 @@ use std::path::Path;
 
 use cli_support::Place;
 
-const VERBS: [&str; 15] = [
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 16] = [
     "",
     "create",
     "list",

@@ -51,6 +51,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         kind,
         restorer: state.facts.user.clone(),
         only: engine.request.only.clone(),
+        tables: engine.request.tables.clone(),
         extensions_missing: missing_extensions(engine, &state),
         rules,
     };
