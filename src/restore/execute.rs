@@ -15,7 +15,7 @@ use super::state::{Examined, examine, refuse_target};
 use super::tables::Tables;
 use super::{Done, Engine, settle};
 use crate::model::failure::{Failure, FailureKind, Result};
-use crate::model::name::{QualifiedName, visible};
+use crate::model::name::visible;
 use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan};
 use crate::monitor::{Event, Phase};
 
@@ -130,8 +130,7 @@ impl Work<'_> {
     async fn work(&self) -> Result<Vec<Exception>> {
         let converge = self.converge();
         let first = converge.run().await?;
-        let names: Vec<QualifiedName> = self.plan.load.iter().map(|l| l.table.clone()).collect();
-        self.tables.reload(self.runner, &names).await?;
+        self.tables.reload(self.runner, &self.plan.load).await?;
         let mut words = first.words;
         if self.tables.totals().rows > 0 || self.runner.statements() > 0 {
             settle::state(self.engine, self.examined, self.runner, self.creation, self.tables, &mut words).await?;
