@@ -21,7 +21,7 @@ use crate::monitor::{Event, Phase};
 
 /// In replica role no ordinary trigger fires, event triggers and foreign keys included (R37).
 const BEGIN: &str = "BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL storage.allow_delete_query = 'true'; \
-    SET LOCAL synchronous_commit = on";
+    SET LOCAL synchronous_commit = on; SET LOCAL stacksnap.lenient = 'on'";
 
 /// At most so many objects are named in one message.
 const NAMED_MAX: usize = 12;
