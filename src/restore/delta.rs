@@ -139,8 +139,10 @@ mod tests {
         let scope = Scope {
             platform: false,
             kind: TargetKind::SameDatabase,
+            restorer: String::new(),
             only: vec![],
             extensions_missing: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             rules: None,
         };
         let wanted =

@@ -84,6 +84,7 @@ impl Work<'_> {
     async fn prepare_and_fill(&self) -> Result<()> {
         let clock = self.started(Phase::Prepare);
         self.runner.run("begin", BEGIN).await?;
+        self.stand_in().await?;
         let prepared = self.converge().prepare().await;
         self.finish(prepared).await?;
         self.ended(Phase::Prepare, format!("{} statements", self.runner.statements()), clock);
@@ -91,6 +92,17 @@ impl Work<'_> {
         let live = crate::pg::catalog::inventory::inventory(self.runner.session).await?;
         let filled = parallel::fill(self.engine, self.plan, &live, self.creation, self.tables).await?;
         self.ended(Phase::Load, filled, clock);
+        Ok(())
+    }
+
+    /// Makes stand-ins for extensions that the target cannot have. Only a superuser may; what needs one that is not
+    /// there is found when it is made.
+    async fn stand_in(&self) -> Result<()> {
+        for sql in self.examined.stubs.statements.iter().filter(|_| self.examined.facts.is_superuser) {
+            if let Some(failure) = self.runner.attempt("stand-in of an extension", sql).await? {
+                self.engine.monitor.warn("stand_in_failed", failure.to_string(), None);
+            }
+        }
         Ok(())
     }
 

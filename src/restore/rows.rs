@@ -121,8 +121,10 @@ mod tests {
         let platform = Scope {
             platform: true,
             kind: TargetKind::FreshProject,
+            restorer: String::new(),
             only: vec![],
             extensions_missing: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             rules: None,
         };
         let bare = Scope { platform: false, kind: TargetKind::Bare, ..platform.clone() };

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::model::difference::Rules;
 use crate::model::inventory::CatalogObject;
 use crate::model::platform::{PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
-use crate::model::restore::{RestorePart, TargetKind};
+use crate::model::restore::{ObjectName, RestorePart, TargetKind};
 
 /// Where the project's own history of migrations is: the user's, although the platform's tool writes it.
 const MIGRATIONS_SCHEMA: &str = "supabase_migrations";
@@ -29,6 +29,8 @@ pub struct Scope {
     pub only: Vec<RestorePart>,
     /// Extensions that the target cannot have.
     pub extensions_missing: BTreeSet<String>,
+    /// What cannot be made without them, or is there as a stand-in only.
+    pub left_out: BTreeSet<ObjectName>,
     /// What counts as a difference when the servers are of different major versions.
     pub rules: Option<Rules>,
 }
@@ -42,6 +44,9 @@ impl Scope {
     /// Should this object of the snapshot be on the target afterwards, made by us if need be?
     pub fn brings_back(&self, object: &CatalogObject) -> bool {
         if NEVER_MADE.contains(&object.kind.as_str()) || !self.in_parts(&object.kind, object.schema.as_deref()) {
+            return false;
+        }
+        if !self.left_out.is_empty() && self.left_out.contains(&super::delta::name(object)) {
             return false;
         }
         if object.extension.is_some() {
@@ -156,6 +161,7 @@ mod tests {
             restorer: String::new(),
             only: Vec::new(),
             extensions_missing: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             rules: None,
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::scope::{Scope, plain};
+use super::stubs::{self, StubPlan};
 use crate::model::difference::Rules;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::restore::{TargetFacts, TargetKind};
@@ -21,6 +22,8 @@ pub struct Examined {
     pub state: TargetState,
     pub facts: TargetFacts,
     pub scope: Scope,
+    /// Stand-ins for extensions that the target cannot have.
+    pub stubs: StubPlan,
 }
 
 /// Connects and examines. The session has everything set that a restore needs but its transaction.
@@ -46,15 +49,23 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     let source_version = engine.source.manifest.source.server_version_num;
     let rules = (source_version / 10_000 != state.facts.server_version_num / 10_000)
         .then(|| Rules::between(source_version, state.facts.server_version_num));
+    let extensions_missing = missing_extensions(engine, &state);
+    let stubs = if extensions_missing.is_empty() {
+        StubPlan::default()
+    } else {
+        let there: Vec<String> = state.available_extensions.iter().chain(&state.extensions).cloned().collect();
+        stubs::plan(&engine.source.toc, &engine.source.inventory, &there)
+    };
     let scope = Scope {
         platform: state.is_supabase && engine.source.manifest.source.is_supabase,
         kind,
         restorer: state.facts.user.clone(),
         only: engine.request.only.clone(),
-        extensions_missing: missing_extensions(engine, &state),
+        extensions_missing,
+        left_out: stubs.objects.clone(),
         rules,
     };
-    Ok((session, Examined { state, facts, scope }))
+    Ok((session, Examined { state, facts, scope, stubs }))
 }
 
 /// What the target is to this snapshot.

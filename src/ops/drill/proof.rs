@@ -6,11 +6,12 @@
 use super::place::Ground;
 use super::{Drill, DrillReport};
 use crate::model::failure::Result;
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
 use crate::model::restore::{Exception, ObjectName, Proof};
 use crate::pg::session::Session;
+use crate::restore::identity::unquoted;
 use crate::restore::source::SnapshotSource;
 use crate::restore::stubs::{self, StubPlan};
 use crate::verify::proof::{Expected, ProofInput, prove as compare};
@@ -46,8 +47,11 @@ fn expected(
     tables: &[TableRecord],
 ) -> Vec<Expected> {
     let of_exception = |exception: &Exception| {
+        let member = |o: &CatalogObject| {
+            o.kind == "EXTENSION" && exception.what == format!("extension {}", unquoted(&o.identity))
+        };
         let is_it = |kind: &str, identity: &str| exception.what == format!("{kind} {identity}");
-        let objects = inventory.objects.iter().filter(|o| is_it(&o.kind, &o.identity));
+        let objects = inventory.objects.iter().filter(|o| is_it(&o.kind, &o.identity) || member(o));
         let rows = exception.what.split_once(" rows of ").map(|(_, table)| table);
         Expected {
             exception: exception.clone(),
@@ -57,19 +61,15 @@ fn expected(
     };
     let mut all: Vec<Expected> = exceptions.iter().map(of_exception).collect();
     all.extend(inventory.of_kind("SUBSCRIPTION").map(|o| of_exception(&not_subscribed(&o.identity))));
+    all.extend(inventory.of_kind("EXTENSION").map(|o| of_exception(&extension_differs(&unquoted(&o.identity)))));
     let rows_of: Vec<QualifiedName> = tables
         .iter()
         .filter(|t| inventory.table(&t.name).is_some_and(|facts| is_missing(facts.extension.as_deref(), stubbed)))
         .map(|t| t.name.clone())
         .collect();
-    for (n, exception) in stubbed.not_proven.iter().enumerate() {
-        // What the missing extensions take along is named once for all of them.
-        let first = n == 0;
-        all.push(Expected {
-            exception: exception.clone(),
-            objects: if first { stubbed.objects.iter().cloned().collect() } else { Vec::new() },
-            rows_of: if first { rows_of.clone() } else { Vec::new() },
-        });
+    // What the missing extensions take along is said by name already; here are all objects and rows of it.
+    if let Some(first) = stubbed.not_proven.first() {
+        all.push(Expected { exception: first.clone(), objects: stubbed.objects.iter().cloned().collect(), rows_of });
     }
     all
 }
@@ -81,6 +81,16 @@ fn not_subscribed(identity: &str) -> Exception {
         what: format!("SUBSCRIPTION {identity}"),
         why: "it would connect to its publisher, so its definition was not tried".to_string(),
         todo: "make it by hand after a real restore".to_string(),
+    }
+}
+
+/// Comes true only where it differs.
+fn extension_differs(name: &str) -> Exception {
+    Exception {
+        code: "extension_differs".to_string(),
+        what: format!("extension {name}"),
+        why: "its version is the server's choice, and its owner cannot be changed".to_string(),
+        todo: String::new(),
     }
 }
 
