@@ -4,7 +4,7 @@
 //! by the objects and the rows that it named; anything else that differs is a finding.
 
 use super::place::Ground;
-use super::{Drill, DrillReport};
+use super::{Drill, DrillReport, Stage};
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::TableRecord;
@@ -25,7 +25,10 @@ pub async fn prove(
 ) -> Result<Option<Proof>> {
     let available = available_extensions(&Session::open(&ground.spec, "stacksnap drill").await?).await?;
     let stubbed = stubs::plan(&source.toc, &source.inventory, &available);
-    let expected = expected(&report.exceptions, &stubbed, &source.inventory, &source.manifest.tables);
+    let mut expected = expected(&report.exceptions, &stubbed, &source.inventory, &source.manifest.tables);
+    if ground.stage() == Stage::Target {
+        expected.push(switched_off());
+    }
     let input = ProofInput {
         expected: &expected,
         jobs: usize::try_from(drill.request.jobs.max(1)).unwrap_or(1),
@@ -82,6 +85,18 @@ fn not_subscribed(identity: &str) -> Exception {
         why: "it would connect to its publisher, so its definition was not tried".to_string(),
         todo: "make it by hand after a real restore".to_string(),
     }
+}
+
+/// Another server may run jobs: there they are switched off.
+fn switched_off() -> Expected {
+    let exception = Exception {
+        code: "jobs_differ".to_string(),
+        what: "cron jobs".to_string(),
+        why: "they are switched off in a named target".to_string(),
+        todo: String::new(),
+    };
+    let rows_of = ["job", "job_run_details"].map(|name| QualifiedName::new("cron", name)).to_vec();
+    Expected { exception, objects: Vec::new(), rows_of }
 }
 
 /// Comes true only where it differs.
