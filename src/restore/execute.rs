@@ -110,6 +110,9 @@ impl Work<'_> {
     async fn in_one_transaction(&self) -> Result<Done> {
         let clock = self.started(Phase::Finish);
         self.runner.run("begin", BEGIN).await?;
+        if self.plan.one_transaction {
+            self.stand_in().await?;
+        }
         let worked = self.work().await;
         let exceptions = self.finish(worked).await?;
         self.ended(Phase::Finish, format!("{} statements", self.runner.statements()), clock);
