@@ -163,6 +163,7 @@ mod tests {
             only: vec![],
             tables: vec![],
             extensions_missing: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             rules: None,
         };
         let wanted =

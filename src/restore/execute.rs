@@ -84,6 +84,7 @@ impl Work<'_> {
     async fn prepare_and_fill(&self) -> Result<()> {
         let clock = self.started(Phase::Prepare);
         self.runner.run("begin", BEGIN).await?;
+        self.stand_in().await?;
         let prepared = self.converge().prepare().await;
         self.finish(prepared).await?;
         self.ended(Phase::Prepare, format!("{} statements", self.runner.statements()), clock);
@@ -94,10 +95,24 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Makes stand-ins for extensions that the target cannot have. Only a superuser may; what needs one that is not
+    /// there is found when it is made.
+    async fn stand_in(&self) -> Result<()> {
+        for sql in self.examined.stubs.statements.iter().filter(|_| self.examined.facts.is_superuser) {
+            if let Some(failure) = self.runner.attempt("stand-in of an extension", sql).await? {
+                self.engine.monitor.warn("stand_in_failed", failure.to_string(), None);
+            }
+        }
+        Ok(())
+    }
+
     /// Everything that is left, and nothing of it unless all of it.
     async fn in_one_transaction(&self) -> Result<Done> {
         let clock = self.started(Phase::Finish);
         self.runner.run("begin", BEGIN).await?;
+        if self.plan.one_transaction {
+            self.stand_in().await?;
+        }
         let worked = self.work().await;
         let exceptions = self.finish(worked).await?;
         self.ended(Phase::Finish, format!("{} statements", self.runner.statements()), clock);

@@ -183,14 +183,7 @@ fn exceptions(engine: &Engine<'_>, examined: &Examined) -> Vec<Exception> {
     let mut found = Vec::new();
     // What the snapshot lacks and the target never lost is no exception in place.
     let same = examined.facts.kind == TargetKind::SameDatabase;
-    for name in &examined.scope.extensions_missing {
-        found.push(Exception {
-            code: "extension_missing".into(),
-            what: format!("extension {name}"),
-            why: "the target's server does not have it".into(),
-            todo: "install it on the server, then restore again".into(),
-        });
-    }
+    found.extend(examined.stubs.not_proven.iter().cloned());
     for record in &engine.source.manifest.tables {
         let facts = engine.source.inventory.table(&record.name);
         if let Rows::Leave(code, why) = decide(record, facts, &examined.scope, engine.request)

@@ -137,6 +137,7 @@ mod tests {
             only: vec![],
             tables: vec![],
             extensions_missing: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             rules: None,
         };
         let bare = Scope { platform: false, kind: TargetKind::Bare, ..platform.clone() };

@@ -11,7 +11,7 @@ use crate::model::difference::Rules;
 use crate::model::inventory::CatalogObject;
 use crate::model::name::QualifiedName;
 use crate::model::platform::{PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
-use crate::model::restore::{RestorePart, TargetKind};
+use crate::model::restore::{ObjectName, RestorePart, TargetKind};
 
 /// Where the project's own history of migrations is: the user's, although the platform's tool writes it.
 const MIGRATIONS_SCHEMA: &str = "supabase_migrations";
@@ -33,6 +33,8 @@ pub struct Scope {
     pub tables: Vec<QualifiedName>,
     /// Extensions that the target cannot have.
     pub extensions_missing: BTreeSet<String>,
+    /// What cannot be made without them, or is there as a stand-in only.
+    pub left_out: BTreeSet<ObjectName>,
     /// What counts as a difference when the servers are of different major versions.
     pub rules: Option<Rules>,
 }
@@ -54,6 +56,9 @@ impl Scope {
             return false;
         }
         if !self.tables.is_empty() && !self.tables.iter().any(|table| belongs(object, table)) {
+            return false;
+        }
+        if !self.left_out.is_empty() && self.left_out.contains(&super::delta::name(object)) {
             return false;
         }
         if object.extension.is_some() {
@@ -171,6 +176,7 @@ mod tests {
             only: Vec::new(),
             tables: Vec::new(),
             extensions_missing: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             rules: None,
         }
     }
