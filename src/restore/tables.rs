@@ -103,7 +103,7 @@ impl<'a> Tables<'a> {
     }
 
     /// Replaces the rows of tables that were there, unless they were made again meanwhile.
-    pub async fn reload(&self, runner: &Runner<'_>, loads: &[TableLoad]) -> Result<()> {
+    pub async fn reload(&self, runner: &Runner<'_>, loads: &[&TableLoad]) -> Result<()> {
         for load in loads.iter().filter(|load| !self.is_done(&load.table)) {
             let Some(record) = self.records.get(&load.table) else { continue };
             // One that is not new after all had another name when the plan was made: it may hold its rows still.
