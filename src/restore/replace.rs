@@ -23,7 +23,10 @@ pub enum Way {
 /// Chooses the way. `entry` is the archive's entry of the wanted object.
 pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) -> Way {
     let same_definition = wanted.definition == live.definition;
+    let for_all = |o: &CatalogObject| o.definition.contains("\"puballtables\": true");
     match wanted.kind.as_str() {
+        // What is published by all its tables cannot become one of some.
+        "PUBLICATION" if for_all(wanted) != for_all(live) => Way::Drop,
         "ACL"
         | "DEFAULT ACL"
         | "COMMENT"
