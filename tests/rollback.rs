@@ -9,11 +9,8 @@ mod world;
 
 use world::World;
 
-const FILES: [&str; 3] = [
-    include_str!("rollback/first.sql"),
-    include_str!("rollback/second.sql"),
-    include_str!("rollback/third.sql"),
-];
+const FILES: [&str; 3] =
+    [include_str!("rollback/first.sql"), include_str!("rollback/second.sql"), include_str!("rollback/third.sql")];
 
 /// One thing that a migration may break.
 struct Damage {

@@ -21,7 +21,6 @@ ALTER FUNCTION public.set_updated_at() SECURITY DEFINER SET search_path = evil, 
 DROP INDEX public.orders_open_idx;
 DROP INDEX public.mv_customer_totals_idx;
 CREATE INDEX newidx ON public.orders (total);
-CREATE UNIQUE INDEX another ON auth.users (id, email);
 -- # owner changed
 ALTER TABLE public.orders OWNER TO supabase_admin;
 ALTER VIEW public.open_orders OWNER TO supabase_admin;
