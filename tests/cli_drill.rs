@@ -189,6 +189,8 @@ fn a_damaged_snapshot_is_refused_before_anything_is_made() {
 
 #[test]
 fn a_named_target_is_empty_and_named_for_drills_or_refused() {
+    // It writes roles: those that are there already, as they are.
+    let _roles = take_support::alone_with_roles();
     let source = server().small();
     let scene = Scene::of(&source);
     let url = |database: &str| {
@@ -271,4 +273,59 @@ fn create_and_drill_in_one_go() {
     assert_eq!(document["complete"], true);
     assert_restorable(&document["drill"]);
     processes::assert_gone(&place.mark, Duration::from_secs(2));
+}
+
+const VECTORS: &str = "CREATE SCHEMA extensions; CREATE EXTENSION vector SCHEMA extensions;
+    CREATE TABLE public.docs (id int PRIMARY KEY, v extensions.vector(3), dims int DEFAULT extensions.vector_dims('[1]'::extensions.vector));
+    INSERT INTO public.docs SELECT n, ('[' || n || ',2.50,-3e-5]')::extensions.vector FROM generate_series(1, 1000) n;
+    COMMENT ON TABLE public.docs IS 'with vectors';
+    CREATE INDEX docs_v ON public.docs USING hnsw (v extensions.vector_l2_ops);
+    COMMENT ON INDEX public.docs_v IS 'gone without the extension';
+    CREATE FUNCTION public.match(q extensions.vector) RETURNS SETOF public.docs LANGUAGE sql AS
+        'SELECT * FROM public.docs ORDER BY v OPERATOR(extensions.<->) q LIMIT 3';
+    ALTER TABLE public.docs ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY p ON public.docs USING (extensions.vector_dims(v) = 3);";
+
+#[test]
+fn trap_26_a_missing_extension_is_stood_in_for_and_named() {
+    let bare = Path::new("/usr/lib/postgresql/15/bin");
+    if !bare.join("initdb").exists() {
+        return;
+    }
+    let database = server().database("TEMPLATE template0");
+    database.sql(VECTORS);
+    let scene = Scene::of(&database);
+    let mut command = scene.command(&["drill"]);
+    let checks = scene.file("checks.sql", "SELECT v::text = '[7,2.50,-3e-5]' FROM public.docs WHERE id = 7");
+    command.arg("--pg-bin").arg(bare).arg(&scene.snapshot).args(["--assert", &checks]);
+    let ran = Ran::of(&mut command);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let document = ran.json();
+    assert_eq!(document["verdict"], "except");
+    assert_eq!(document["proof"]["findings"], serde_json::json!([]), "{document}");
+    assert_eq!(document["assertions"][0]["passed"], true, "{document}");
+    let exceptions = document["exceptions"].as_array().unwrap();
+    let named = |code: &str| -> Vec<&str> {
+        let of_code = exceptions.iter().filter(|e| e["code"] == code);
+        of_code.map(|e| e["what"].as_str().unwrap()).collect()
+    };
+    assert_eq!(named("extension_missing"), ["INDEX public.docs_v", "extension vector"]);
+    let stubbed = named("extension_stubbed");
+    for what in ["table public.docs", "policy public.docs p", "function public.match(extensions.vector)"] {
+        assert!(stubbed.contains(&what), "{what} in {stubbed:?}");
+    }
+}
+
+#[test]
+fn a_whole_stack_is_restorable_but_for_what_is_named() {
+    let roles = take_support::alone_with_roles();
+    let database = server().stack();
+    let scene = Scene::of(&database);
+    drop(roles);
+    let ran = scene.drill(&[]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let document = ran.json();
+    assert_eq!(document["proof"]["findings"], serde_json::json!([]), "{document}");
+    let probes = document["proof"]["probes"].as_array().unwrap();
+    assert!(probes.iter().any(|p| p["passed"] == true) && !probes.iter().any(|p| p["passed"] == false), "{document}");
 }

@@ -8,14 +8,14 @@ use std::path::Path;
 
 use cli_support::Place;
 
-const VERBS: [&str; 15] = [
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 17] = [
     "",
     "create",
     "list",
     "show",
     "logs",
     "verify",
+    "drill",
     "restore",
     "undo",
     "guard",

@@ -138,7 +138,7 @@ async fn trap_26_columns_of_a_missing_type_round_trip() {
     assert_eq!(sql(&cluster, made), "docs_body docs_pkey near");
     let left: Vec<&str> =
         plan.not_proven.iter().filter(|e| e.code == stubs::MISSING).map(|e| e.what.as_str()).collect();
-    assert_eq!(left, ["extension vector", "index public.docs_v", "view public.sorted"]);
+    assert_eq!(left, ["INDEX public.docs_v", "VIEW public.sorted", "extension vector"]);
     for what in
         ["table public.docs", "view public.near", "policy public.docs p", "function public.match(extensions.vector)"]
     {

@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::belongs::belongs;
 use super::scope::Scope;
 use crate::model::difference::{self, Severity};
 use crate::model::inventory::CatalogObject;
+use crate::model::name::QualifiedName;
 use crate::model::restore::ObjectName;
 
 /// The differences, each list in the order of kind and identity.
@@ -50,7 +52,19 @@ impl<'s, 't> Delta<'s, 't> {
         }
         let ours = |o: &&CatalogObject| !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o);
         delta.extra = live.iter().filter(ours).collect();
+        delta.only_tables(scope);
         delta
+    }
+
+    /// `-t`: a table that is there keeps its form; one that is missing comes with all that belongs to it.
+    fn only_tables(&mut self, scope: &Scope) {
+        if scope.tables.is_empty() {
+            return;
+        }
+        self.differs.clear();
+        let is_missing = |table: &&QualifiedName| self.missing.iter().any(|o| o.kind == "TABLE" && belongs(o, table));
+        let tables: Vec<&QualifiedName> = scope.tables.iter().filter(is_missing).collect();
+        self.missing.retain(|o| tables.iter().any(|table| belongs(o, table)));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -93,12 +107,18 @@ fn is_of_another(object: &CatalogObject, there: &BTreeMap<Key, &CatalogObject>) 
 /// Equal in everything that a restore can bring back.
 pub fn is_equal(wanted: &CatalogObject, found: &CatalogObject) -> bool {
     match wanted.kind.as_str() {
-        // Whose an extension is cannot be altered, and its version is the server's choice.
-        "EXTENSION" => true,
+        // Whose an extension is cannot be altered, and its version is the server's choice. Its schema can be.
+        "EXTENSION" => extension_schema(&wanted.definition) == extension_schema(&found.definition),
         // A verifier that one side may not read tells nothing.
         "ROLE" => roles_equal(&wanted.definition, &found.definition),
         _ => wanted.definition == found.definition && wanted.owner == found.owner,
     }
+}
+
+/// `… SCHEMA extensions RELOCATABLE …`
+pub fn extension_schema(definition: &str) -> Option<&str> {
+    let rest = &definition[definition.find(" SCHEMA ")? + 8..];
+    Some(&rest[..rest.find(" RELOCATABLE ")?])
 }
 
 /// Whoever restores keeps the own password: it is the one that the restore came in with.
@@ -139,8 +159,11 @@ mod tests {
         let scope = Scope {
             platform: false,
             kind: TargetKind::SameDatabase,
+            restorer: String::new(),
             only: vec![],
+            tables: vec![],
             extensions_missing: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             rules: None,
         };
         let wanted =

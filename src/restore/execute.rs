@@ -15,13 +15,13 @@ use super::state::{Examined, examine, refuse_target};
 use super::tables::Tables;
 use super::{Done, Engine, settle};
 use crate::model::failure::{Failure, FailureKind, Result};
-use crate::model::name::{QualifiedName, visible};
+use crate::model::name::visible;
 use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan};
 use crate::monitor::{Event, Phase};
 
 /// In replica role no ordinary trigger fires, event triggers and foreign keys included (R37).
 const BEGIN: &str = "BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL storage.allow_delete_query = 'true'; \
-    SET LOCAL synchronous_commit = on";
+    SET LOCAL synchronous_commit = on; SET LOCAL stacksnap.lenient = 'on'";
 
 /// At most so many objects are named in one message.
 const NAMED_MAX: usize = 12;
@@ -84,6 +84,7 @@ impl Work<'_> {
     async fn prepare_and_fill(&self) -> Result<()> {
         let clock = self.started(Phase::Prepare);
         self.runner.run("begin", BEGIN).await?;
+        self.stand_in().await?;
         let prepared = self.converge().prepare().await;
         self.finish(prepared).await?;
         self.ended(Phase::Prepare, format!("{} statements", self.runner.statements()), clock);
@@ -94,10 +95,24 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Makes stand-ins for extensions that the target cannot have. Only a superuser may; what needs one that is not
+    /// there is found when it is made.
+    async fn stand_in(&self) -> Result<()> {
+        for sql in self.examined.stubs.statements.iter().filter(|_| self.examined.facts.is_superuser) {
+            if let Some(failure) = self.runner.attempt("stand-in of an extension", sql).await? {
+                self.engine.monitor.warn("stand_in_failed", failure.to_string(), None);
+            }
+        }
+        Ok(())
+    }
+
     /// Everything that is left, and nothing of it unless all of it.
     async fn in_one_transaction(&self) -> Result<Done> {
         let clock = self.started(Phase::Finish);
         self.runner.run("begin", BEGIN).await?;
+        if self.plan.one_transaction {
+            self.stand_in().await?;
+        }
         let worked = self.work().await;
         let exceptions = self.finish(worked).await?;
         self.ended(Phase::Finish, format!("{} statements", self.runner.statements()), clock);
@@ -130,8 +145,7 @@ impl Work<'_> {
     async fn work(&self) -> Result<Vec<Exception>> {
         let converge = self.converge();
         let first = converge.run().await?;
-        let names: Vec<QualifiedName> = self.plan.load.iter().map(|l| l.table.clone()).collect();
-        self.tables.reload(self.runner, &names).await?;
+        self.tables.reload(self.runner, &self.plan.load).await?;
         let mut words = first.words;
         if self.tables.totals().rows > 0 || self.runner.statements() > 0 {
             settle::state(self.engine, self.examined, self.runner, self.creation, self.tables, &mut words).await?;
@@ -152,7 +166,8 @@ impl Work<'_> {
                 None => fatal.push(object),
             }
         }
-        if fatal.is_empty() {
+        let part_failed = !self.examined.scope.is_whole() && !left.words.is_empty();
+        if fatal.is_empty() && !part_failed {
             exceptions.sort();
             exceptions.dedup();
             return Ok(exceptions);

@@ -9,9 +9,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::creation::Creation;
 use super::delta::{Delta, name};
 use super::replace::{Way, way};
-use super::rows::{Rows, decide};
+use super::rows::{Rows, decide, files};
 use super::state::{Examined, examine, refuse_target};
-use super::tables::Tables;
+use super::tables::{NEW, Tables};
 use super::{Engine, identity};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
@@ -94,6 +94,8 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let in_snapshot: HashSet<ObjectName> = engine.source.inventory.objects.iter().map(name).collect();
     let (mut replace, mut drop): (Vec<_>, Vec<_>) = along.map(name).partition(|o| in_snapshot.contains(o));
     replace.extend(delta.differs.iter().map(|(w, _)| name(w)));
+    replace.extend(sequences(engine, examined, live));
+    replace.extend(files(&engine.request.only).into_iter().map(part));
     drop.extend(delta.extra.iter().map(|o| name(o)));
     replace.sort();
     drop.sort();
@@ -102,6 +104,19 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let remade =
         remade.filter_map(|o| identity::qualified(&o.identity)).map(|(s, n)| QualifiedName::new(s, n)).collect();
     Ok(Objects { drop, replace, create: delta.missing.iter().map(|o| name(o)).collect(), remade })
+}
+
+/// A part that one of the snapshot's files merges into the target.
+fn part(file: &str) -> ObjectName {
+    ObjectName { kind: "FILE".into(), identity: file.into() }
+}
+
+/// Sequences whose value will be set.
+fn sequences(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec<ObjectName> {
+    let now: HashMap<&str, &str> =
+        live.of_kind("SEQUENCE SET").map(|o| (o.identity.as_str(), o.definition.as_str())).collect();
+    let wanted = engine.source.inventory.of_kind("SEQUENCE SET").filter(|o| examined.scope.sets(o));
+    wanted.filter(|o| now.get(o.identity.as_str()).is_some_and(|value| *value != o.definition)).map(name).collect()
 }
 
 /// Which tables are loaded, and how many are equal.
@@ -119,7 +134,7 @@ async fn rows(
             record.columns.iter().all(|c| facts.columns.iter().any(|l| l.name == *c && !l.generated))
         };
         match there {
-            None => load.push(table_load(record, "new")),
+            None => load.push(table_load(record, NEW)),
             Some(_) if remade.contains(&record.name) => load.push(table_load(record, "made again")),
             Some(facts) if !columns_there(facts) => load.push(table_load(record, "columns differ")),
             Some(_) => compare.push(record),
@@ -168,14 +183,7 @@ fn exceptions(engine: &Engine<'_>, examined: &Examined) -> Vec<Exception> {
     let mut found = Vec::new();
     // What the snapshot lacks and the target never lost is no exception in place.
     let same = examined.facts.kind == TargetKind::SameDatabase;
-    for name in &examined.scope.extensions_missing {
-        found.push(Exception {
-            code: "extension_missing".into(),
-            what: format!("extension {name}"),
-            why: "the target's server does not have it".into(),
-            todo: "install it on the server, then restore again".into(),
-        });
-    }
+    found.extend(examined.stubs.not_proven.iter().cloned());
     for record in &engine.source.manifest.tables {
         let facts = engine.source.inventory.table(&record.name);
         if let Rows::Leave(code, why) = decide(record, facts, &examined.scope, engine.request)

@@ -3,6 +3,7 @@
 //! Invariant: every way here ends in the snapshot's own definition or is not taken; the last resort is to drop the
 //! object, and the archive makes it again. Pure: it makes statements.
 
+use super::delta::extension_schema;
 use super::drop::{alter_sequence, row_security};
 use crate::model::inventory::CatalogObject;
 use crate::pgtools::toc::Entry;
@@ -33,8 +34,11 @@ pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) 
         | "PUBLICATION"
         | "PUBLICATION TABLE"
         | "PUBLICATION TABLES IN SCHEMA"
-        | "BLOB"
-        | "EXTENSION" => Way::Elsewhere,
+        | "BLOB" => Way::Elsewhere,
+        "EXTENSION" => match extension_schema(&wanted.definition) {
+            Some(schema) => Way::Alter(vec![format!("ALTER EXTENSION {} SET SCHEMA {schema}", wanted.identity)]),
+            None => Way::Elsewhere,
+        },
         // Whose it is, is set for everything at the end.
         _ if same_definition => Way::Elsewhere,
         "ROW SECURITY" => Way::Alter(vec![row_security(&wanted.identity, Some(&wanted.definition))]),

@@ -9,13 +9,13 @@ use super::Engine;
 use super::converge::Left;
 use super::creation::Creation;
 use super::drop::set_sequence;
-use super::files;
 use super::runner::Runner;
 use super::source::SnapshotSource;
 use super::state::Examined;
 use super::tables::Tables;
+use super::{files, rows};
 use crate::archive::layout;
-use crate::model::failure::Result;
+use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::CatalogObject;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::catalog::inventory::inventory;
@@ -32,8 +32,18 @@ pub async fn state(
     if tables.totals().rows > 0 {
         refresh_all(runner, creation, words).await?;
     }
-    if !engine.request.only.is_empty() {
-        return Ok(());
+    for file in rows::files(&engine.request.only) {
+        if !engine.source.place.join(file).exists() {
+            return Err(Failure::msg(FailureKind::NotFound, format!("the snapshot has no {file}"))
+                .hint("BACKUP_MANIFEST.md says why: stacksnap show SNAPSHOT --gaps"));
+        }
+        match files::attempt(runner, &engine.source.place, file).await? {
+            Some(failure) => return Err(failure),
+            None => engine.monitor.note(format!("{file} is merged")),
+        }
+    }
+    if !examined.scope.is_whole() {
+        return sequences(engine, examined, runner, words).await;
     }
     if let Some(failure) = files::attempt(runner, &engine.source.place, layout::CRON_JOBS_SQL).await? {
         words.insert(layout::CRON_JOBS_SQL.to_string(), failure.to_string());
@@ -110,7 +120,12 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             | "COMMENT"
             | "EVENT TRIGGER"
     );
-    if !examined.facts.is_superuser && of_the_server {
+    // Grants on a user's own objects are never excused: a table that stays open is no restore.
+    let own_acl = object.kind == "ACL"
+        && source.inventory.of_kind("ACL").any(|o| {
+            o.identity == object.identity && o.schema.is_some() && !examined.scope.is_managed(o.schema.as_deref())
+        });
+    if !examined.facts.is_superuser && of_the_server && !own_acl {
         let why = said("42501").unwrap_or_else(|| "this role may not change it".to_string());
         return exception("not_permitted", why, "ask the platform, or do it as a superuser");
     }

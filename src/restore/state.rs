@@ -5,9 +5,12 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
+use super::identity::unquoted;
 use super::scope::{Scope, plain};
+use super::stubs::{self, StubPlan};
 use crate::model::difference::Rules;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::name::{ident, visible};
 use crate::model::restore::{TargetFacts, TargetKind};
 use crate::pg::catalog::target::{TargetState, target};
 use crate::pg::session::Session;
@@ -21,6 +24,8 @@ pub struct Examined {
     pub state: TargetState,
     pub facts: TargetFacts,
     pub scope: Scope,
+    /// Stand-ins for extensions that the target cannot have.
+    pub stubs: StubPlan,
 }
 
 /// Connects and examines. The session has everything set that a restore needs but its transaction.
@@ -46,15 +51,28 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     let source_version = engine.source.manifest.source.server_version_num;
     let rules = (source_version / 10_000 != state.facts.server_version_num / 10_000)
         .then(|| Rules::between(source_version, state.facts.server_version_num));
+    let mut extensions_missing = missing_extensions(engine, &state);
+    if kind == TargetKind::Bare && state.is_superuser {
+        extensions_missing.extend(not_installable(&session, engine, &state, &extensions_missing).await?);
+    }
+    let stubs = if extensions_missing.is_empty() {
+        StubPlan::default()
+    } else {
+        let there = state.available_extensions.iter().chain(&state.extensions);
+        let there: Vec<String> = there.filter(|name| !extensions_missing.contains(*name)).cloned().collect();
+        stubs::plan(&engine.source.toc, &engine.source.inventory, &there)
+    };
     let scope = Scope {
         platform: state.is_supabase && engine.source.manifest.source.is_supabase,
         kind,
         restorer: state.facts.user.clone(),
         only: engine.request.only.clone(),
-        extensions_missing: missing_extensions(engine, &state),
+        tables: engine.request.tables.clone(),
+        extensions_missing,
+        left_out: stubs.objects.clone(),
         rules,
     };
-    Ok((session, Examined { state, facts, scope }))
+    Ok((session, Examined { state, facts, scope, stubs }))
 }
 
 /// What the target is to this snapshot.
@@ -82,6 +100,35 @@ fn missing_extensions(engine: &Engine<'_>, state: &TargetState) -> BTreeSet<Stri
         |name: &str| state.available_extensions.iter().any(|e| e == name) || state.extensions.iter().any(|e| e == name);
     let wanted = engine.source.inventory.of_kind("EXTENSION").map(|o| plain(&o.identity).to_string());
     wanted.filter(|name| !there(name)).collect()
+}
+
+/// Extensions whose files are there and that cannot be installed all the same: some have to be loaded when the server
+/// starts. It is tried, and rolled back.
+async fn not_installable(
+    session: &Session,
+    engine: &Engine<'_>,
+    state: &TargetState,
+    missing: &BTreeSet<String>,
+) -> Result<BTreeSet<String>> {
+    let mut refused = BTreeSet::new();
+    session.execute("BEGIN; CREATE SCHEMA stacksnap_trial; SET LOCAL search_path = stacksnap_trial").await?;
+    for object in engine.source.inventory.of_kind("EXTENSION") {
+        let name = unquoted(&object.identity);
+        if missing.contains(&name) || state.extensions.contains(&name) {
+            continue;
+        }
+        let sql = format!("SAVEPOINT trial; CREATE EXTENSION {} CASCADE; ROLLBACK TO trial", ident(&name));
+        if let Err(failure) = session.execute(&sql).await {
+            if session.is_closed() {
+                return Err(failure);
+            }
+            engine.monitor.note(format!("extension {} cannot be installed: {failure}", visible(&name)));
+            session.execute("ROLLBACK TO trial").await?;
+            refused.insert(name);
+        }
+    }
+    session.execute("ROLLBACK").await?;
+    Ok(refused)
 }
 
 fn refuse_servers(engine: &Engine<'_>, state: &TargetState) -> Result<()> {

@@ -27,9 +27,15 @@ fn entry(dump_id: i64, desc: &str, tag: &str, definition: &str, depends_on: &[i6
         drop_statement: String::new(),
         copy_statement: String::new(),
         schema: Some("public".into()),
+        tablespace: None,
+        access_method: None,
+        relation_kind: None,
         owner: String::new(),
         depends_on: depends_on.to_vec(),
         file_name: String::new(),
+        access_method: None,
+        relation_kind: None,
+        tablespace: None,
     }
 }
 

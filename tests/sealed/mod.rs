@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use stacksnap::model::fingerprint::TableFingerprint;
 use stacksnap::archive::seal::seal;
 use stacksnap::archive::sink::ArtifactSink;
 use stacksnap::collect::sql_file::SqlFile;

@@ -5,13 +5,13 @@
 use std::path::PathBuf;
 
 use super::report::{Kept, Stage};
-use crate::ops::recover::target_words;
 use crate::archive::layout::DATABASE_ROLES_SQL;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
 use crate::model::name::{ident, shell};
+use crate::ops::recover::target_words;
 use crate::pg::session::Session;
 use crate::pgtools::client::SearchPlaces;
 use crate::pgtools::cluster::settings::Locale;

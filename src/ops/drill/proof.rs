@@ -4,13 +4,14 @@
 //! by the objects and the rows that it named; anything else that differs is a finding.
 
 use super::place::Ground;
-use super::{Drill, DrillReport};
+use super::{Drill, DrillReport, Stage};
 use crate::model::failure::Result;
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
 use crate::model::restore::{Exception, ObjectName, Proof};
 use crate::pg::session::Session;
+use crate::restore::identity::unquoted;
 use crate::restore::source::SnapshotSource;
 use crate::restore::stubs::{self, StubPlan};
 use crate::verify::proof::{Expected, ProofInput, prove as compare};
@@ -24,7 +25,10 @@ pub async fn prove(
 ) -> Result<Option<Proof>> {
     let available = available_extensions(&Session::open(&ground.spec, "stacksnap drill").await?).await?;
     let stubbed = stubs::plan(&source.toc, &source.inventory, &available);
-    let expected = expected(&report.exceptions, &stubbed, &source.inventory, &source.manifest.tables);
+    let mut expected = expected(&report.exceptions, &stubbed, &source.inventory, &source.manifest.tables);
+    if ground.stage() == Stage::Target {
+        expected.push(switched_off());
+    }
     let input = ProofInput {
         expected: &expected,
         jobs: usize::try_from(drill.request.jobs.max(1)).unwrap_or(1),
@@ -46,8 +50,11 @@ fn expected(
     tables: &[TableRecord],
 ) -> Vec<Expected> {
     let of_exception = |exception: &Exception| {
+        let member = |o: &CatalogObject| {
+            o.kind == "EXTENSION" && exception.what == format!("extension {}", unquoted(&o.identity))
+        };
         let is_it = |kind: &str, identity: &str| exception.what == format!("{kind} {identity}");
-        let objects = inventory.objects.iter().filter(|o| is_it(&o.kind, &o.identity));
+        let objects = inventory.objects.iter().filter(|o| is_it(&o.kind, &o.identity) || member(o));
         let rows = exception.what.split_once(" rows of ").map(|(_, table)| table);
         Expected {
             exception: exception.clone(),
@@ -57,19 +64,15 @@ fn expected(
     };
     let mut all: Vec<Expected> = exceptions.iter().map(of_exception).collect();
     all.extend(inventory.of_kind("SUBSCRIPTION").map(|o| of_exception(&not_subscribed(&o.identity))));
+    all.extend(inventory.of_kind("EXTENSION").map(|o| of_exception(&extension_differs(&unquoted(&o.identity)))));
     let rows_of: Vec<QualifiedName> = tables
         .iter()
         .filter(|t| inventory.table(&t.name).is_some_and(|facts| is_missing(facts.extension.as_deref(), stubbed)))
         .map(|t| t.name.clone())
         .collect();
-    for (n, exception) in stubbed.not_proven.iter().enumerate() {
-        // What the missing extensions take along is named once for all of them.
-        let first = n == 0;
-        all.push(Expected {
-            exception: exception.clone(),
-            objects: if first { stubbed.objects.iter().cloned().collect() } else { Vec::new() },
-            rows_of: if first { rows_of.clone() } else { Vec::new() },
-        });
+    // What the missing extensions take along is said by name already; here are all objects and rows of it.
+    if let Some(first) = stubbed.not_proven.first() {
+        all.push(Expected { exception: first.clone(), objects: stubbed.objects.iter().cloned().collect(), rows_of });
     }
     all
 }
@@ -81,6 +84,28 @@ fn not_subscribed(identity: &str) -> Exception {
         what: format!("SUBSCRIPTION {identity}"),
         why: "it would connect to its publisher, so its definition was not tried".to_string(),
         todo: "make it by hand after a real restore".to_string(),
+    }
+}
+
+/// Another server may run jobs: there they are switched off.
+fn switched_off() -> Expected {
+    let exception = Exception {
+        code: "jobs_differ".to_string(),
+        what: "cron jobs".to_string(),
+        why: "they are switched off in a named target".to_string(),
+        todo: String::new(),
+    };
+    let rows_of = ["job", "job_run_details"].map(|name| QualifiedName::new("cron", name)).to_vec();
+    Expected { exception, objects: Vec::new(), rows_of }
+}
+
+/// Comes true only where it differs.
+fn extension_differs(name: &str) -> Exception {
+    Exception {
+        code: "extension_differs".to_string(),
+        what: format!("extension {name}"),
+        why: "its version is the server's choice, and its owner cannot be changed".to_string(),
+        todo: String::new(),
     }
 }
 

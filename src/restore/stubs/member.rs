@@ -155,12 +155,14 @@ impl<'a> Members<'a> {
         let (Some(input), Some(output)) = (value(definition, "INPUT"), value(definition, "OUTPUT")) else {
             return Vec::new();
         };
+        // An input function may take the type's number and modifier too: its identity has to be the member's.
+        let input_takes = self.arguments_of(input).unwrap_or("cstring");
         let function = |name: &str, takes: &str, gives: &str, body: &str| {
             format!(
                 "CREATE FUNCTION {name}({takes}) RETURNS {gives} LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS '{body}'"
             )
         };
-        let mut sql = vec![function(input, "cstring", name, "textin"), function(output, name, "cstring", "textout")];
+        let mut sql = vec![function(input, input_takes, name, "textin"), function(output, name, "cstring", "textout")];
         let mut options = format!("INPUT = {input}, OUTPUT = {output}");
         if let (Some(takes), Some(gives)) = (value(definition, "TYPMOD_IN"), value(definition, "TYPMOD_OUT")) {
             // A modifier that is one number is kept. Others (`Point,4326`) are taken and forgotten.
@@ -177,6 +179,15 @@ impl<'a> Members<'a> {
         }
         sql.push(format!("CREATE TYPE {name} ({options}, STORAGE = extended)"));
         sql
+    }
+
+    fn arguments_of(&self, function: &str) -> Option<&str> {
+        let object = self.members.iter().find(|o| {
+            o.kind == "FUNCTION"
+                && without_arguments(&o.identity) == function
+                && o.identity[function.len()..].starts_with("(cstring")
+        })?;
+        object.identity[function.len()..].strip_prefix('(')?.strip_suffix(')')
     }
 
     fn has_odd_modifiers(&self, type_name: &str) -> bool {

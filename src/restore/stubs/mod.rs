@@ -66,11 +66,18 @@ pub fn plan(toc: &Toc, inventory: &Inventory, available: &[String]) -> StubPlan 
         if verdict.skipped {
             plan.skip.insert(entry.dump_id);
             let address = Address { class: entry.catalog_oid, oid: entry.oid, sub: 0 };
-            let made = objects.get(&address).into_iter().flatten().filter(|o| o.kind == entry.desc);
+            // With what is said about it: its comment, its privileges.
+            let made = objects.get(&address).into_iter().flatten();
             plan.objects.extend(made.map(|object| name(object)));
         }
-        plan.not_proven.extend(exception(entry, verdict, members.stubbed_columns(entry)));
+        let object = objects.get(&Address { class: entry.catalog_oid, oid: entry.oid, sub: 0 });
+        let object = object.into_iter().flatten().find(|o| o.kind == entry.desc);
+        plan.not_proven.extend(exception(entry, verdict, members.stubbed_columns(entry), object.copied()));
     }
+    let gone: BTreeSet<Address> =
+        inventory.objects.iter().filter(|o| plan.objects.contains(&name(o))).filter_map(whole).collect();
+    let about = inventory.objects.iter().filter(|o| whole(o).is_some_and(|address| gone.contains(&address)));
+    plan.objects.extend(about.map(name));
     plan.not_proven.sort();
     plan.not_proven.dedup();
     plan
@@ -78,6 +85,11 @@ pub fn plan(toc: &Toc, inventory: &Inventory, available: &[String]) -> StubPlan 
 
 fn name(object: &CatalogObject) -> ObjectName {
     ObjectName { kind: object.kind.clone(), identity: object.identity.clone() }
+}
+
+/// The address of the whole object that this is, or is said about.
+fn whole(object: &CatalogObject) -> Option<Address> {
+    object.address.map(|address| Address { sub: 0, ..address })
 }
 
 fn by_address(inventory: &Inventory) -> HashMap<Address, Vec<&CatalogObject>> {
@@ -199,12 +211,21 @@ fn of_extension(name: &str) -> Exception {
     }
 }
 
-fn exception(entry: &Entry, verdict: &Verdict, columns: Vec<String>) -> Option<Exception> {
+/// What is left out is named as the inventory names it, so that a proof can tell it; what is made has to be equal.
+fn exception(
+    entry: &Entry,
+    verdict: &Verdict,
+    columns: Vec<String>,
+    object: Option<&CatalogObject>,
+) -> Option<Exception> {
     if SAID_ELSEWHERE.contains(&entry.desc.as_str()) || entry.desc == "EXTENSION" {
         return None;
     }
     let schema = entry.schema.as_ref().map(|s| format!("{s}.")).unwrap_or_default();
-    let what = format!("{} {schema}{}", entry.desc.to_lowercase(), entry.tag);
+    let what = match object.filter(|_| verdict.skipped) {
+        Some(object) => format!("{} {}", object.kind, object.identity),
+        None => format!("{} {schema}{}", entry.desc.to_lowercase(), entry.tag),
+    };
     let list: Vec<&str> = verdict.extensions.iter().map(String::as_str).collect();
     let list = list.join(", ");
     let todo = format!("install {list} for this server to prove it");
