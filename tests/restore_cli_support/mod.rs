@@ -49,7 +49,7 @@ pub fn guard(place: &Place, access: Access<'_>, args: &[&str], script: &str) -> 
 
 /// Everything that pg_dump says of a database, as sorted lines: equal when schema and rows are.
 pub fn contents(database: &Database) -> Vec<String> {
-    let mut command = server().program("pg_dump", &database.name);
+    let mut command = database.server.program("pg_dump", &database.name);
     let text = success(command.args(["--encoding", "UTF8"]));
     let plain =
         |line: &&str| !line.starts_with("--") && !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");

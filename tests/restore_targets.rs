@@ -1,0 +1,228 @@
+//! Onto other targets: an empty database of another server, and a fresh project, as its superuser and as its owner.
+//!
+//! The judge is a second snapshot, of the target, and PostgreSQL's catalogs asked directly.
+#![allow(clippy::disallowed_methods)]
+
+mod round_support;
+
+use std::path::Path;
+
+use round_support::compare::differences;
+use round_support::{Cluster, EVERYTHING, Snapshot, server, text};
+use serde_json::Value;
+
+/// How one restore ended.
+struct Restored {
+    code: i32,
+    report: Value,
+    said: String,
+}
+
+impl Restored {
+    fn list(&self, pointer: &str, fields: &[&str]) -> Vec<String> {
+        let found = self.report.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+        let line = |item: &Value| fields.iter().map(|f| item[*f].as_str().unwrap_or("?")).collect::<Vec<_>>().join(" ");
+        found.iter().map(line).collect()
+    }
+
+    /// `code what` of what the engine and the proof say will not be there.
+    fn exceptions(&self) -> Vec<String> {
+        let mut all = self.list("/exceptions", &["code", "what"]);
+        all.extend(self.list("/proof/exceptions", &["code", "what"]));
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    fn findings(&self) -> Vec<String> {
+        self.list("/proof/findings", &["code", "what", "expected", "found"])
+    }
+}
+
+fn restore(
+    target: &Cluster,
+    user: &str,
+    password: &str,
+    database: &str,
+    snapshot: &Snapshot,
+    place: &Path,
+) -> Restored {
+    let target = target.as_user(user, password);
+    let to = format!("host=127.0.0.1 port={} user={user} dbname={database}", target.port);
+    let mut command = target.stacksnap(database, &place.join("restores"));
+    command.arg("restore").arg(&snapshot.folder).args(["--to", &to, "--confirm", database, "--no-safety-snapshot"]);
+    command.args(["--allow-partial", "--sessions", "keep", "--activate-jobs", "-o", "json"]);
+    let output = command.output().unwrap();
+    let last = String::from_utf8_lossy(&output.stdout).trim_end().lines().last().unwrap_or_default().to_string();
+    let report = serde_json::from_str(&last).unwrap_or(Value::Null);
+    Restored { code: output.status.code().unwrap_or(-1), report, said: text(&output) }
+}
+
+/// Codes that a restore into an empty database of another server may name, and nothing else.
+const BARE_EXCEPTIONS: [&str; 4] =
+    ["owner_not_permitted", "storage_files_not_captured", "vault_secrets_not_captured", "options_not_readable"];
+
+/// What may differ on a bare server although nothing is lost.
+const BARE_DIFFERENCES: [(&str, &str); 5] = [
+    ("EVENT TRIGGER log_ddl: owner", "plain PostgreSQL wants a superuser as owner of an event trigger"),
+    ("EXTENSION pgmq: owner", "an extension's owner is who creates it, and cannot be changed"),
+    ("ROLE supabase_admin: definition", "the role that restores keeps its own password"),
+    ("COLLATION zoo.like_c: definition", "initdb alone makes collations for any encoding"),
+    ("rows of cron.job: values", "jobs run in the database that they were restored into"),
+];
+/// The database is made by hand, and options are in the order of their names.
+const BARE_KINDS: [&str; 3] = ["DATABASE ", "ACL DATABASE", "USER MAPPING "];
+
+#[test]
+fn into_an_empty_database_of_another_server() {
+    let (source, target) = (server(), Cluster::start(15));
+    let place = tempfile::tempdir().unwrap();
+    let from = source.load("targets_bare", "revoked", EVERYTHING);
+    let snapshot = source.create(&from, &place.path().join("all"), 3, &[]);
+    target.empty("bare");
+    let done = restore(&target, "supabase_admin", "postgres", "bare", &snapshot, place.path());
+    assert!(matches!(done.code, 0 | 3), "{}: {}", done.code, done.said);
+    assert_eq!(done.findings(), Vec::<String>::new());
+    let other: Vec<_> =
+        done.exceptions().into_iter().filter(|e| !BARE_EXCEPTIONS.iter().any(|code| e.starts_with(code))).collect();
+    assert_eq!(other, Vec::<String>::new(), "exceptions that are none");
+    let left: Vec<_> = differences(&snapshot, &target.look("bare"))
+        .into_iter()
+        .filter(|d| {
+            !BARE_DIFFERENCES.iter().any(|(known, _)| known == d) && !BARE_KINDS.iter().any(|k| d.starts_with(k))
+        })
+        .collect();
+    assert_eq!(left, Vec::<String>::new(), "differs from the source");
+    // No name was run as a command, here or by the server.
+    assert!(!place.path().join("pwned").exists() && !Path::new("pwned").exists());
+    let files = target.sql("bare", "SELECT count(*) FROM pg_ls_dir('.') f WHERE f ~ 'pwned'");
+    assert_eq!(files, "0");
+    source.drop_database(&from);
+}
+
+/// What a project has of its user, asked of the catalogs directly. Grantors and order do not count.
+const USERS_OWN: [(&str, &str); 12] = [
+    (
+        "policies",
+        "SELECT schemaname, tablename, policyname, permissive, roles::text, cmd, qual, with_check FROM pg_policies
+         WHERE schemaname <> 'cron' ORDER BY 1, 2, 3",
+    ),
+    (
+        "triggers",
+        "SELECT tgrelid::regclass, tgname, tgenabled, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1::text, 2",
+    ),
+    (
+        "tables",
+        "SELECT c.oid::regclass, relkind, relowner::regrole, relrowsecurity, relforcerowsecurity, relreplident, relispopulated
+         FROM pg_class c WHERE relnamespace IN ('public'::regnamespace, 'private'::regnamespace) ORDER BY 1::text",
+    ),
+    (
+        "grants on tables",
+        "SELECT c.oid::regclass, a.grantor::regrole, a.grantee::regrole, a.privilege_type, a.is_grantable FROM pg_class c, aclexplode(relacl) a
+         WHERE relnamespace IN ('public'::regnamespace, 'private'::regnamespace, 'auth'::regnamespace, 'storage'::regnamespace)
+         ORDER BY 1::text, 2::text, 3::text, 4",
+    ),
+    (
+        "grants on columns",
+        "SELECT c.oid::regclass, attname, a.grantee::regrole, a.privilege_type FROM pg_attribute t JOIN pg_class c ON c.oid = attrelid,
+         aclexplode(attacl) a WHERE relnamespace <> 'pg_catalog'::regnamespace ORDER BY 1::text, 2, 3::text, 4",
+    ),
+    (
+        "functions",
+        "SELECT p.oid::regprocedure, proowner::regrole, prosecdef, proconfig::text, md5(prosrc) FROM pg_proc p
+         WHERE pronamespace IN ('public'::regnamespace, 'private'::regnamespace) ORDER BY 1::text",
+    ),
+    (
+        "grants on functions",
+        "SELECT p.oid::regprocedure, a.grantee::regrole, a.privilege_type, a.is_grantable FROM pg_proc p,
+         aclexplode(coalesce(proacl, acldefault('f', proowner))) a
+         WHERE pronamespace IN ('public'::regnamespace, 'private'::regnamespace) ORDER BY 1::text, 2::text, 3",
+    ),
+    (
+        "default privileges",
+        "SELECT defaclrole::regrole, defaclnamespace::regnamespace, defaclobjtype, a.grantee::regrole, a.privilege_type
+         FROM pg_default_acl, aclexplode(defaclacl) a ORDER BY 1::text, 2::text, 3, 4::text, 5",
+    ),
+    (
+        "users",
+        "SELECT id, email, encrypted_password, raw_app_meta_data, banned_until, confirmed_at FROM auth.users ORDER BY 1",
+    ),
+    (
+        "what hangs on users",
+        "SELECT 'identity', id::text FROM auth.identities UNION ALL SELECT 'session', id::text FROM auth.sessions
+         UNION ALL SELECT 'factor', id || secret FROM auth.mfa_factors UNION ALL SELECT 'profile', id || display_name FROM public.profiles
+         UNION ALL SELECT 'role', id || role::text FROM public.user_roles UNION ALL SELECT 'audit', id::text FROM public.role_audit ORDER BY 1, 2",
+    ),
+    ("stored objects", "SELECT id, bucket_id, name, owner, metadata, version FROM storage.objects ORDER BY bucket_id, name"),
+    (
+        "publications",
+        "SELECT pubname, schemaname, tablename, attnames::text, rowfilter FROM pg_publication_tables ORDER BY 1, 2, 3",
+    ),
+];
+
+/// Restores onto a fresh project and says everything that is not as in the source.
+fn fresh(source: &Cluster, from: &str, world: &str, user: &str, snapshot: &Snapshot, place: &Path) -> Vec<String> {
+    let target = Cluster::start(15);
+    target.load("fresh", world, &["stack"]);
+    let done = restore(&target, user, "postgres", "fresh", snapshot, place);
+    let mut wrong = Vec::new();
+    if !matches!(done.code, 0 | 3) {
+        wrong.push(format!("exit {}: {}", done.code, done.said));
+    }
+    wrong.extend(done.findings());
+    if done.code == 3 && done.exceptions().is_empty() {
+        wrong.push("exit 3 names no exception".into());
+    }
+    for (what, sql) in USERS_OWN {
+        let (was, is) = (source.sql(from, sql), target.sql("fresh", sql));
+        let lost = was.lines().filter(|l| !is.lines().any(|i| i == *l)).map(|l| format!("{what}: lost {l}"));
+        let new = is.lines().filter(|l| !was.lines().any(|w| w == *l)).map(|l| format!("{what}: new {l}"));
+        wrong.extend(lost.chain(new).take(8));
+    }
+    // Every row of the application, as fingerprints, over a session that may read everything.
+    let rows = differences(snapshot, &target.look("fresh"));
+    let own = |d: &&String| {
+        ["rows of public.", "rows of private.", "rows of auth.", "rows of storage."].iter().any(|p| d.starts_with(p))
+    };
+    wrong.extend(rows.iter().filter(own).filter(|d| !d.contains("migrations")).cloned());
+    let census = |at: &str| {
+        let lists = ["tables_rls_off", "definer_functions_anon", "tables_anon"];
+        lists.map(|l| {
+            done.report.pointer(&format!("/proof/{at}/{l}")).and_then(Value::as_array).map_or(usize::MAX, Vec::len)
+        })
+    };
+    let expected = server_census(source, from);
+    if census("census_after") != expected {
+        wrong.push(format!("census {:?}, of the source {expected:?}", census("census_after")));
+    }
+    wrong
+}
+
+/// The census of the source, by the proof of a restore that has nothing to do.
+fn server_census(source: &Cluster, from: &str) -> [usize; 3] {
+    let spec = source.spec(from);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let census = runtime.block_on(async {
+        let session = stacksnap::pg::session::Session::open(&spec, "stacksnap test").await.unwrap();
+        stacksnap::pg::census::census(&session).await.unwrap()
+    });
+    [census.tables_rls_off.len(), census.definer_functions_anon.len(), census.tables_anon.len()]
+}
+
+#[test]
+fn r28_to_r39_onto_a_fresh_project_as_superuser_and_as_postgres() {
+    let source = server();
+    let place = tempfile::tempdir().unwrap();
+    let mut wrong = Vec::new();
+    for world in ["revoked", "member"] {
+        let from = source.load("targets_fresh", world, &["stack", "app"]);
+        let root = place.path().join(world);
+        let snapshot = source.create(&from, &root, 3, &[]);
+        for user in ["supabase_admin", "postgres"] {
+            let found = fresh(&source, &from, world, user, &snapshot, &root);
+            wrong.extend(found.into_iter().map(|line| format!("{world}, as {user}: {line}")));
+        }
+        source.drop_database(&from);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
