@@ -8,17 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::creation::{Creation, Step};
 use super::delta::{Delta, name};
-use super::drop::{comment, drop_statement, owner_statement, row_security};
+use super::drop::drop_statement;
 use super::replace::{Way, way};
 use super::runner::Runner;
 use super::scope::Scope;
 use super::source::SnapshotSource;
-use super::{files, identity, tables};
+use super::{extensions, files, identity, tables};
 use crate::archive::layout;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
-use crate::model::name::{QualifiedName, ident};
-use crate::model::restore::{ObjectName, TargetKind};
+use crate::model::name::QualifiedName;
+use crate::model::restore::ObjectName;
 use crate::pg::catalog::inventory::inventory;
 
 /// A pass that drops leaves work for the next one; chains of dependents are short.
@@ -85,11 +85,9 @@ impl Converge<'_> {
         let mut words = BTreeMap::new();
         self.file(layout::DATABASE_ROLES_SQL, &mut words).await?;
         self.tried("close default privileges", CLOSE_DEFAULTS, &mut words).await?;
-        if self.scope.extensions_missing.is_empty() {
-            self.file(layout::EXTENSIONS_SQL, &mut words).await?;
-        }
         let live = inventory(self.runner.session).await?;
         let delta = Delta::new(&self.source.inventory.objects, &live.objects, self.scope);
+        self.make_extensions(&delta, &live, &mut words).await?;
         let steps = self.creation.of(&delta.missing);
         let pre: Vec<_> = steps.into_iter().filter(|s| !s.is_post_data()).collect();
         self.entries(&pre, &mut words).await
@@ -102,12 +100,11 @@ impl Converge<'_> {
         live: &Inventory,
         words: &mut BTreeMap<String, String>,
     ) -> Result<()> {
-        if delta.touches(&["ROLE", "ROLE MEMBERSHIP", "ROLE SETTING"]) || (pass == 0 && !delta.missing.is_empty()) {
+        let roles = delta.touches(&["ROLE", "ROLE MEMBERSHIP", "ROLE SETTING"]);
+        if self.scope.is_whole() && (roles || (pass == 0 && !delta.missing.is_empty())) {
             self.file(layout::DATABASE_ROLES_SQL, words).await?;
         }
-        if delta.missing.iter().any(|o| o.kind == "EXTENSION") && self.scope.extensions_missing.is_empty() {
-            self.file(layout::EXTENSIONS_SQL, words).await?;
-        }
+        self.make_extensions(delta, live, words).await?;
         let dropped = self.drop_and_alter(delta, words).await?;
         let fresh;
         let missing: Vec<&CatalogObject> = if dropped {
@@ -119,6 +116,37 @@ impl Converge<'_> {
         };
         self.make(&missing, words).await?;
         self.put_right(delta, &missing, live, words).await
+    }
+
+    /// Extensions that are missing, in the archive's order; what is left of them is the file's.
+    async fn make_extensions(
+        &self,
+        delta: &Delta<'_, '_>,
+        live: &Inventory,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
+        let missing: Vec<_> = delta.missing.iter().copied().filter(|o| o.kind == "EXTENSION").collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let superusers = extensions::superusers(live);
+        if superusers.contains(&self.scope.restorer) {
+            // An extension may live in a schema that the snapshot makes.
+            let schemas: Vec<_> = delta.missing.iter().copied().filter(|o| o.kind == "SCHEMA").collect();
+            self.entries(&self.creation.of(&schemas), words).await?;
+            for extension in &missing {
+                let Some(own) = self.creation.own(extension) else { continue };
+                let sql = extensions::made_by_owner(extension, &own.sql, &self.scope.restorer, &superusers);
+                // The file makes it where its owner cannot.
+                if let Some(sql) = sql {
+                    self.runner.attempt(&own.what(), &sql).await?;
+                }
+            }
+        }
+        if self.scope.extensions_missing.is_empty() {
+            self.file(layout::EXTENSIONS_SQL, words).await?;
+        }
+        Ok(())
     }
 
     /// Drops what the snapshot does not have, and alters or drops what differs. True when anything was dropped.
@@ -182,11 +210,8 @@ impl Converge<'_> {
                 }
                 continue;
             }
-            if let Some(object) = step.object
-                && let Some(sql) = owner_statement(object)
-                && let Some(failure) = self.runner.attempt(&what, &sql).await?
-            {
-                words.insert(format!("owner of {what}"), failure.to_string());
+            if let Some(object) = step.object {
+                self.set_owner(object, words).await?;
             }
         }
         Ok(())
@@ -222,119 +247,20 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// Owners, switches, comments, grants, state: what is set on objects that are there.
-    async fn put_right(
-        &self,
-        delta: &Delta<'_, '_>,
-        missing: &[&CatalogObject],
-        live: &Inventory,
-        words: &mut BTreeMap<String, String>,
-    ) -> Result<()> {
-        for (wanted, found) in delta.differs.iter().filter(|(w, f)| w.owner != f.owner) {
-            if let Some(sql) = owner_statement(wanted) {
-                self.tried(&format!("owner of {} {}", found.kind, found.identity), &sql, words).await?;
-            }
-        }
-        let differing = delta.differs.iter().map(|(w, _)| *w);
-        for object in missing.iter().copied().chain(differing).chain(delta.missing.iter().copied()) {
-            let sql = match object.kind.as_str() {
-                "COMMENT" => comment(&object.identity, Some(&object.definition), &self.database),
-                "ROW SECURITY" => Some(row_security(&object.identity, Some(&object.definition))),
-                _ => None,
-            };
-            if let Some(sql) = sql {
-                self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
-            }
-        }
-        for object in &delta.extra {
-            let sql = match object.kind.as_str() {
-                "COMMENT" => comment(&object.identity, None, &self.database),
-                "ROW SECURITY" => Some(row_security(&object.identity, None)),
-                "USER MAPPING" => user_mapping(object),
-                "ROLE SETTING" => super::roles::reset_setting(object, &self.database),
-                "ROLE MEMBERSHIP" => super::roles::revoke_membership(object),
-                _ => None,
-            };
-            if let Some(sql) = sql {
-                self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
-            }
-        }
-        self.database_owner(live, words).await?;
-        self.state_files(delta, missing, live, words).await
-    }
-
-    /// Whose the database is decides who grants on it. Platforms keep it to themselves.
-    async fn database_owner(&self, live: &Inventory, words: &mut BTreeMap<String, String>) -> Result<()> {
-        let of = |i: &Inventory| i.of_kind("DATABASE").next().and_then(|o| o.owner.clone());
-        let (Some(wanted), Some(found)) = (of(&self.source.inventory), of(live)) else { return Ok(()) };
-        if wanted == found || self.scope.platform || !self.scope.only.is_empty() {
-            return Ok(());
-        }
-        let sql = format!("ALTER DATABASE {} OWNER TO {}", ident(&self.database), ident(&wanted));
-        self.tried("owner of the database", &sql, words).await
-    }
-
-    async fn state_files(
-        &self,
-        delta: &Delta<'_, '_>,
-        missing: &[&CatalogObject],
-        live: &Inventory,
-        words: &mut BTreeMap<String, String>,
-    ) -> Result<()> {
-        let made_any = !missing.is_empty() || !delta.differs.is_empty();
-        if delta.touches(&["DATABASE SETTING"]) {
-            self.file(layout::DATABASE_SETTINGS_SQL, words).await?;
-        }
-        if made_any || delta.touches(&["FK CONSTRAINT"]) {
-            self.file(layout::FOREIGN_KEYS_SQL, words).await?;
-        }
-        if made_any || delta.touches(&["PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA"]) {
-            self.file(layout::PUBLICATIONS_SQL, words).await?;
-        }
-        if self.installs_members(live) {
-            self.file(layout::QUEUES_SQL, words).await?;
-            self.file(layout::MEMBER_ROUTINES_SQL, words).await?;
-        }
-        // As pg_dump orders them, where nothing is granted yet; then exactly what the snapshot says.
-        let bare = self.scope.kind == TargetKind::Bare;
-        let differing = delta.differs.iter().map(|(w, _)| *w).filter(|_| bare);
-        let granted: Vec<_> = delta.missing.iter().chain(missing).copied().chain(differing).collect();
-        for step in self.creation.grants(&granted) {
-            self.tried(&step.what(), &step.sql, words).await?;
-        }
-        if made_any || delta.touches(&["ACL", "DEFAULT ACL"]) {
-            self.file(layout::ACCESS_GRANTS_SQL, words).await?;
-        }
-        if delta.touches(&["EVENT TRIGGER"]) {
-            self.file(layout::EVENT_TRIGGERS_SQL, words).await?;
-        }
-        Ok(())
-    }
-
-    /// Are extensions of the snapshot there that have rows or settings of their own?
-    fn installs_members(&self, live: &Inventory) -> bool {
-        self.scope.only.is_empty() && live.of_kind("EXTENSION").next().is_some()
-    }
-
-    async fn tried(&self, what: &str, sql: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
+    pub(super) async fn tried(&self, what: &str, sql: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
         if let Some(failure) = self.runner.attempt(what, sql).await? {
             words.insert(what.to_string(), failure.to_string());
         }
         Ok(())
     }
 
-    async fn file(&self, file: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
+    pub(super) async fn file(&self, file: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
         let failed: Option<Failure> = files::attempt(self.runner, &self.source.place, file).await?;
         if let Some(failure) = failed {
             words.insert(file.to_string(), failure.to_string());
         }
         Ok(())
     }
-}
-
-fn user_mapping(object: &CatalogObject) -> Option<String> {
-    let (user, server) = object.identity.split_once(" on server ")?;
-    Some(format!("DROP USER MAPPING IF EXISTS FOR {user} SERVER {server}"))
 }
 
 /// What others hang on goes last, so that little is taken along unnamed.

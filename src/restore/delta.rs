@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::belongs::belongs;
 use super::scope::Scope;
 use crate::model::difference::{self, Severity};
 use crate::model::inventory::CatalogObject;
+use crate::model::name::QualifiedName;
 use crate::model::restore::ObjectName;
 
 /// The differences, each list in the order of kind and identity.
@@ -50,7 +52,19 @@ impl<'s, 't> Delta<'s, 't> {
         }
         let ours = |o: &&CatalogObject| !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o);
         delta.extra = live.iter().filter(ours).collect();
+        delta.only_tables(scope);
         delta
+    }
+
+    /// `-t`: a table that is there keeps its form; one that is missing comes with all that belongs to it.
+    fn only_tables(&mut self, scope: &Scope) {
+        if scope.tables.is_empty() {
+            return;
+        }
+        self.differs.clear();
+        let is_missing = |table: &&QualifiedName| self.missing.iter().any(|o| o.kind == "TABLE" && belongs(o, table));
+        let tables: Vec<&QualifiedName> = scope.tables.iter().filter(is_missing).collect();
+        self.missing.retain(|o| tables.iter().any(|table| belongs(o, table)));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -141,6 +155,7 @@ mod tests {
             kind: TargetKind::SameDatabase,
             restorer: String::new(),
             only: vec![],
+            tables: vec![],
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
             rules: None,

@@ -167,7 +167,8 @@ impl Work<'_> {
                 None => fatal.push(object),
             }
         }
-        if fatal.is_empty() {
+        let part_failed = !self.examined.scope.is_whole() && !left.words.is_empty();
+        if fatal.is_empty() && !part_failed {
             exceptions.sort();
             exceptions.dedup();
             return Ok(exceptions);

@@ -4,6 +4,7 @@
 //! the caller has verified; statements go over the protocol, never through psql; no error is passed over in silence.
 //! It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
 
+pub mod belongs;
 pub mod converge;
 pub mod creation;
 pub mod delta;
@@ -15,6 +16,7 @@ mod entry_class;
 mod entry_names;
 pub mod entry_sql;
 mod execute;
+mod extensions;
 pub mod files;
 pub mod identity;
 pub mod large_objects;
@@ -23,6 +25,7 @@ mod merge;
 mod parallel;
 mod plan;
 pub mod pool;
+mod put_right;
 pub mod replace;
 mod roles;
 pub mod rows;

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::creation::Creation;
 use super::delta::{Delta, name};
 use super::replace::{Way, way};
-use super::rows::{Rows, decide};
+use super::rows::{Rows, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::Tables;
 use super::{Engine, identity};
@@ -94,6 +94,8 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let in_snapshot: HashSet<ObjectName> = engine.source.inventory.objects.iter().map(name).collect();
     let (mut replace, mut drop): (Vec<_>, Vec<_>) = along.map(name).partition(|o| in_snapshot.contains(o));
     replace.extend(delta.differs.iter().map(|(w, _)| name(w)));
+    replace.extend(sequences(engine, examined, live));
+    replace.extend(files(&engine.request.only).into_iter().map(part));
     drop.extend(delta.extra.iter().map(|o| name(o)));
     replace.sort();
     drop.sort();
@@ -102,6 +104,19 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let remade =
         remade.filter_map(|o| identity::qualified(&o.identity)).map(|(s, n)| QualifiedName::new(s, n)).collect();
     Ok(Objects { drop, replace, create: delta.missing.iter().map(|o| name(o)).collect(), remade })
+}
+
+/// A part that one of the snapshot's files merges into the target.
+fn part(file: &str) -> ObjectName {
+    ObjectName { kind: "FILE".into(), identity: file.into() }
+}
+
+/// Sequences whose value will be set.
+fn sequences(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec<ObjectName> {
+    let now: HashMap<&str, &str> =
+        live.of_kind("SEQUENCE SET").map(|o| (o.identity.as_str(), o.definition.as_str())).collect();
+    let wanted = engine.source.inventory.of_kind("SEQUENCE SET").filter(|o| examined.scope.sets(o));
+    wanted.filter(|o| now.get(o.identity.as_str()).is_some_and(|value| *value != o.definition)).map(name).collect()
 }
 
 /// Which tables are loaded, and how many are equal.

@@ -4,6 +4,7 @@
 //! own way in are never written (R22, R27, R13 to R15). A table that is left out is named with its reason. Pure.
 
 use super::scope::Scope;
+use crate::archive::layout;
 use crate::model::inventory::TableFacts;
 use crate::model::manifest::TableRecord;
 use crate::model::restore::{RestorePart, RestoreRequest};
@@ -53,7 +54,7 @@ pub fn decide(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, r
             return Rows::Leave("extension_member", format!("rows of the extension {extension} have their own way in"));
         }
     }
-    if !part_holds(&record.name.schema, request) {
+    if !part_holds(request) {
         return Rows::Leave("not_asked_for", "not in the parts of --only".into());
     }
     if !scope.platform || !scope.is_managed(Some(&record.name.schema)) {
@@ -71,14 +72,25 @@ pub fn decide(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, r
     Rows::Load
 }
 
-fn part_holds(schema: &str, request: &RestoreRequest) -> bool {
+fn part_holds(request: &RestoreRequest) -> bool {
     request.only.is_empty()
         || request.only.iter().any(|part| match part {
             RestorePart::Data => true,
-            RestorePart::Users => schema == "auth",
-            RestorePart::Migrations => schema == "supabase_migrations",
+            // The others have files of their own, which merge.
             _ => false,
         })
+}
+
+/// The snapshot's files that bring a part back by merging it, in the order in which they run.
+pub fn files(only: &[RestorePart]) -> Vec<&'static str> {
+    let file = |part: &RestorePart| match part {
+        RestorePart::Users => Some(layout::USERS_SQL),
+        RestorePart::Roles => Some(layout::USER_ROLES_SQL),
+        RestorePart::Encryption => Some(layout::ENCRYPTION_SQL),
+        RestorePart::Migrations => Some(layout::MIGRATION_HISTORY_SQL),
+        _ => None,
+    };
+    only.iter().filter_map(file).collect()
 }
 
 #[cfg(test)]
@@ -123,6 +135,7 @@ mod tests {
             kind: TargetKind::FreshProject,
             restorer: String::new(),
             only: vec![],
+            tables: vec![],
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
             rules: None,

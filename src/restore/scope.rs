@@ -6,8 +6,10 @@
 
 use std::collections::BTreeSet;
 
+use super::belongs::belongs;
 use crate::model::difference::Rules;
 use crate::model::inventory::CatalogObject;
+use crate::model::name::QualifiedName;
 use crate::model::platform::{PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
 use crate::model::restore::{ObjectName, RestorePart, TargetKind};
 
@@ -27,6 +29,8 @@ pub struct Scope {
     /// The role that restores: it keeps its own password.
     pub restorer: String,
     pub only: Vec<RestorePart>,
+    /// `-t`: these tables alone, which are made when they are missing, and never altered. Empty: all.
+    pub tables: Vec<QualifiedName>,
     /// Extensions that the target cannot have.
     pub extensions_missing: BTreeSet<String>,
     /// What cannot be made without them, or is there as a stand-in only.
@@ -36,6 +40,11 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Is everything asked for?
+    pub fn is_whole(&self) -> bool {
+        self.only.is_empty() && self.tables.is_empty()
+    }
+
     /// Is this a schema that the platform keeps?
     pub fn is_managed(&self, schema: Option<&str>) -> bool {
         self.platform && schema.is_some_and(|s| s != MIGRATIONS_SCHEMA && is_managed_schema(s))
@@ -43,7 +52,10 @@ impl Scope {
 
     /// Should this object of the snapshot be on the target afterwards, made by us if need be?
     pub fn brings_back(&self, object: &CatalogObject) -> bool {
-        if NEVER_MADE.contains(&object.kind.as_str()) || !self.in_parts(&object.kind, object.schema.as_deref()) {
+        if NEVER_MADE.contains(&object.kind.as_str()) || !self.in_parts(&object.kind) {
+            return false;
+        }
+        if !self.tables.is_empty() && !self.tables.iter().any(|table| belongs(object, table)) {
             return false;
         }
         if !self.left_out.is_empty() && self.left_out.contains(&super::delta::name(object)) {
@@ -62,6 +74,9 @@ impl Scope {
 
     /// May this object of the target be dropped when the snapshot does not have it?
     pub fn may_drop(&self, object: &CatalogObject) -> bool {
+        if !self.tables.is_empty() {
+            return false;
+        }
         if matches!(self.kind, TargetKind::FreshProject | TargetKind::Bare) || object.extension.is_some() {
             return false;
         }
@@ -77,7 +92,7 @@ impl Scope {
     pub fn sets(&self, sequence: &CatalogObject) -> bool {
         let schema = sequence.schema.as_deref();
         let loaded = matches!(schema, Some("auth" | "storage"));
-        let asked = self.only.is_empty() || self.only.contains(&RestorePart::Data);
+        let asked = self.tables.is_empty() && (self.only.is_empty() || self.only.contains(&RestorePart::Data));
         let theirs = sequence.extension.is_some() || (self.is_managed(schema) && !loaded);
         asked && (!self.platform || !theirs)
     }
@@ -87,7 +102,7 @@ impl Scope {
     }
 
     /// `--only`: does a kind of object belong to what was asked for?
-    fn in_parts(&self, kind: &str, schema: Option<&str>) -> bool {
+    fn in_parts(&self, kind: &str) -> bool {
         if self.only.is_empty() {
             return true;
         }
@@ -98,8 +113,7 @@ impl Scope {
                 !matches!(kind, "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING" | "DATABASE SETTING" | "SEQUENCE SET")
             }
             RestorePart::Data => kind == "SEQUENCE SET",
-            RestorePart::Migrations => schema == Some(MIGRATIONS_SCHEMA),
-            RestorePart::Users | RestorePart::Roles | RestorePart::Encryption => false,
+            RestorePart::Users | RestorePart::Roles | RestorePart::Encryption | RestorePart::Migrations => false,
         })
     }
 }
@@ -160,6 +174,7 @@ mod tests {
             kind,
             restorer: String::new(),
             only: Vec::new(),
+            tables: Vec::new(),
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
             rules: None,

@@ -9,13 +9,13 @@ use super::Engine;
 use super::converge::Left;
 use super::creation::Creation;
 use super::drop::set_sequence;
-use super::files;
 use super::runner::Runner;
 use super::source::SnapshotSource;
 use super::state::Examined;
 use super::tables::Tables;
+use super::{files, rows};
 use crate::archive::layout;
-use crate::model::failure::Result;
+use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::CatalogObject;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::catalog::inventory::inventory;
@@ -32,8 +32,18 @@ pub async fn state(
     if tables.totals().rows > 0 {
         refresh_all(runner, creation, words).await?;
     }
-    if !engine.request.only.is_empty() {
-        return Ok(());
+    for file in rows::files(&engine.request.only) {
+        if !engine.source.place.join(file).exists() {
+            return Err(Failure::msg(FailureKind::NotFound, format!("the snapshot has no {file}"))
+                .hint("BACKUP_MANIFEST.md says why: stacksnap show SNAPSHOT --gaps"));
+        }
+        match files::attempt(runner, &engine.source.place, file).await? {
+            Some(failure) => return Err(failure),
+            None => engine.monitor.note(format!("{file} is merged")),
+        }
+    }
+    if !examined.scope.is_whole() {
+        return sequences(engine, examined, runner, words).await;
     }
     if let Some(failure) = files::attempt(runner, &engine.source.place, layout::CRON_JOBS_SQL).await? {
         words.insert(layout::CRON_JOBS_SQL.to_string(), failure.to_string());

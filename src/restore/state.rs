@@ -67,6 +67,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         kind,
         restorer: state.facts.user.clone(),
         only: engine.request.only.clone(),
+        tables: engine.request.tables.clone(),
         extensions_missing,
         left_out: stubs.objects.clone(),
         rules,

@@ -1,0 +1,158 @@
+//! Owners, switches, comments, grants and state: what is set on objects that are there.
+//!
+//! Invariant: each statement runs under its own savepoint, and what the server said about one that failed is kept.
+//! Grants come last and are the snapshot's whole state, taken away as well as given (R32).
+
+use std::collections::BTreeMap;
+
+use super::converge::Converge;
+use super::delta::Delta;
+use super::drop::{comment, owner_statement, row_security};
+use super::roles;
+use crate::archive::layout;
+use crate::model::failure::Result;
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::name::{ident, literal};
+use crate::model::restore::TargetKind;
+
+/// Takes from everybody but the owner what default privileges gave on a relation.
+const CLOSE: &str = "DO $stacksnap$ DECLARE r record; BEGIN \
+    FOR r IN SELECT DISTINCT c.oid::pg_catalog.regclass AS relation, c.relkind, a.grantee, g.rolname \
+        FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a \
+        LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
+        WHERE c.oid = pg_catalog.to_regclass({relation}) AND a.grantee <> c.relowner \
+    LOOP EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s', CASE r.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, \
+        r.relation, CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); \
+    END LOOP; END $stacksnap$";
+
+impl Converge<'_> {
+    /// Owners, switches, comments, grants, state: what is set on objects that are there.
+    pub(super) async fn put_right(
+        &self,
+        delta: &Delta<'_, '_>,
+        missing: &[&CatalogObject],
+        live: &Inventory,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
+        for (wanted, _) in delta.differs.iter().filter(|(w, f)| w.owner != f.owner) {
+            self.set_owner(wanted, words).await?;
+        }
+        let differing = delta.differs.iter().map(|(w, _)| *w);
+        for object in missing.iter().copied().chain(differing).chain(delta.missing.iter().copied()) {
+            let sql = match object.kind.as_str() {
+                "COMMENT" => comment(&object.identity, Some(&object.definition), &self.database),
+                "ROW SECURITY" => Some(row_security(&object.identity, Some(&object.definition))),
+                _ => None,
+            };
+            if let Some(sql) = sql {
+                self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
+            }
+        }
+        for object in &delta.extra {
+            let sql = match object.kind.as_str() {
+                "COMMENT" => comment(&object.identity, None, &self.database),
+                "ROW SECURITY" => Some(row_security(&object.identity, None)),
+                "USER MAPPING" => user_mapping(object),
+                "ROLE SETTING" => roles::reset_setting(object, &self.database),
+                "ROLE MEMBERSHIP" => roles::revoke_membership(object),
+                _ => None,
+            };
+            if let Some(sql) = sql {
+                self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
+            }
+        }
+        self.database_owner(live, words).await?;
+        self.state_files(delta, missing, live, words).await
+    }
+
+    /// Whose the database is decides who grants on it. Platforms keep it to themselves.
+    async fn database_owner(&self, live: &Inventory, words: &mut BTreeMap<String, String>) -> Result<()> {
+        let of = |i: &Inventory| i.of_kind("DATABASE").next().and_then(|o| o.owner.clone());
+        let (Some(wanted), Some(found)) = (of(&self.source.inventory), of(live)) else { return Ok(()) };
+        if wanted == found || self.scope.platform || !self.scope.only.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("ALTER DATABASE {} OWNER TO {}", ident(&self.database), ident(&wanted));
+        self.tried("owner of the database", &sql, words).await
+    }
+
+    async fn state_files(
+        &self,
+        delta: &Delta<'_, '_>,
+        missing: &[&CatalogObject],
+        live: &Inventory,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
+        if !self.scope.is_whole() {
+            return self.grants_of_made(missing, words).await;
+        }
+        let made_any = !missing.is_empty() || !delta.differs.is_empty();
+        if delta.touches(&["DATABASE SETTING"]) {
+            self.file(layout::DATABASE_SETTINGS_SQL, words).await?;
+        }
+        if made_any || delta.touches(&["FK CONSTRAINT"]) {
+            self.file(layout::FOREIGN_KEYS_SQL, words).await?;
+        }
+        if made_any || delta.touches(&["PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA"]) {
+            self.file(layout::PUBLICATIONS_SQL, words).await?;
+        }
+        if self.installs_members(live) {
+            self.file(layout::QUEUES_SQL, words).await?;
+            self.file(layout::MEMBER_ROUTINES_SQL, words).await?;
+        }
+        // As pg_dump orders them, where nothing is granted yet; then exactly what the snapshot says.
+        let bare = self.scope.kind == TargetKind::Bare;
+        let differing = delta.differs.iter().map(|(w, _)| *w).filter(|_| bare);
+        let granted: Vec<_> = delta.missing.iter().chain(missing).copied().chain(differing).collect();
+        for step in self.creation.grants(&granted) {
+            self.tried(&step.what(), &step.sql, words).await?;
+        }
+        if made_any || delta.touches(&["ACL", "DEFAULT ACL"]) {
+            self.file(layout::ACCESS_GRANTS_SQL, words).await?;
+        }
+        if delta.touches(&["EVENT TRIGGER"]) {
+            self.file(layout::EVENT_TRIGGERS_SQL, words).await?;
+        }
+        Ok(())
+    }
+
+    /// A part of a stack: what was made gets exactly the snapshot's grants, and nothing else is touched.
+    async fn grants_of_made(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
+        for object in missing.iter().filter(|o| matches!(o.kind.as_str(), "TABLE" | "SEQUENCE" | "VIEW")) {
+            let sql = CLOSE.replace("{relation}", &literal(&object.identity));
+            self.tried(&format!("close {}", object.identity), &sql, words).await?;
+        }
+        let acls: Vec<&CatalogObject> =
+            self.source.inventory.of_kind("ACL").filter(|o| self.scope.brings_back(o)).collect();
+        let made: Vec<&CatalogObject> = if missing.is_empty() { Vec::new() } else { acls };
+        for step in self.creation.grants(&made) {
+            self.tried(&step.what(), &step.sql, words).await?;
+        }
+        Ok(())
+    }
+
+    /// Are extensions of the snapshot there that have rows or settings of their own?
+    fn installs_members(&self, live: &Inventory) -> bool {
+        self.scope.only.is_empty() && live.of_kind("EXTENSION").next().is_some()
+    }
+
+    /// Event triggers want a superuser as their owner at the moment when they get one. Platforms give them to others: so
+    /// does this, within the transaction that nobody else sees.
+    pub(super) async fn set_owner(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<()> {
+        let Some(sql) = owner_statement(object) else { return Ok(()) };
+        let what = format!("owner of {} {}", object.kind, object.identity);
+        let Some(failure) = self.runner.attempt(&what, &sql).await? else { return Ok(()) };
+        let owner = ident(object.owner.as_deref().unwrap_or_default());
+        let raised = format!("ALTER ROLE {owner} SUPERUSER;\n{sql};\nALTER ROLE {owner} NOSUPERUSER");
+        if object.kind == "EVENT TRIGGER" && self.runner.attempt(&what, &raised).await?.is_none() {
+            return Ok(());
+        }
+        words.insert(what, failure.to_string());
+        Ok(())
+    }
+}
+
+fn user_mapping(object: &CatalogObject) -> Option<String> {
+    let (user, server) = object.identity.split_once(" on server ")?;
+    Some(format!("DROP USER MAPPING IF EXISTS FOR {user} SERVER {server}"))
+}
