@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::creation::{Creation, Step};
 use super::delta::{Delta, name};
-use super::drop::drop_statement;
+use super::drop::{drop_statement, rename_statement};
 use super::replace::{Way, way};
 use super::runner::Runner;
 use super::scope::Scope;
@@ -18,7 +18,7 @@ use crate::archive::layout;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::QualifiedName;
-use crate::model::restore::ObjectName;
+use crate::model::restore::{ObjectName, TargetKind};
 use crate::pg::catalog::inventory::inventory;
 
 /// A pass that drops leaves work for the next one; chains of dependents are short.
@@ -104,6 +104,10 @@ impl Converge<'_> {
         if self.scope.is_whole() && (roles || (pass == 0 && !delta.missing.is_empty())) {
             self.file(layout::DATABASE_ROLES_SQL, words).await?;
         }
+        if self.rename_back(delta, words).await? {
+            // Everything inside has its old name again: the next pass compares anew.
+            return Ok(());
+        }
         self.make_extensions(delta, live, words).await?;
         let dropped = self.drop_and_alter(delta, words).await?;
         let fresh;
@@ -116,6 +120,27 @@ impl Converge<'_> {
         };
         self.make(&missing, words).await?;
         self.put_right(delta, &missing, live, words).await
+    }
+
+    /// In its own database a renamed object is told by its address, and keeps its rows.
+    async fn rename_back(&self, delta: &Delta<'_, '_>, words: &mut BTreeMap<String, String>) -> Result<bool> {
+        if self.scope.kind != TargetKind::SameDatabase {
+            return Ok(false);
+        }
+        let mut renamed = false;
+        for extra in &delta.extra {
+            let same = |o: &&&CatalogObject| o.kind == extra.kind && o.address.is_some() && o.address == extra.address;
+            let Some(sql) = delta.missing.iter().find(same).and_then(|missing| rename_statement(extra, missing)) else {
+                continue;
+            };
+            match self.runner.attempt(&format!("rename {}", extra.identity), &sql).await? {
+                None => renamed = true,
+                Some(failure) => {
+                    words.insert(format!("rename {}", extra.identity), failure.to_string());
+                }
+            }
+        }
+        Ok(renamed)
     }
 
     /// Extensions that are missing, in the archive's order; what is left of them is the file's.

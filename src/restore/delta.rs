@@ -107,12 +107,18 @@ fn is_of_another(object: &CatalogObject, there: &BTreeMap<Key, &CatalogObject>) 
 /// Equal in everything that a restore can bring back.
 pub fn is_equal(wanted: &CatalogObject, found: &CatalogObject) -> bool {
     match wanted.kind.as_str() {
-        // Whose an extension is cannot be altered, and its version is the server's choice.
-        "EXTENSION" => true,
+        // Whose an extension is cannot be altered, and its version is the server's choice. Its schema can be.
+        "EXTENSION" => extension_schema(&wanted.definition) == extension_schema(&found.definition),
         // A verifier that one side may not read tells nothing.
         "ROLE" => roles_equal(&wanted.definition, &found.definition),
         _ => wanted.definition == found.definition && wanted.owner == found.owner,
     }
+}
+
+/// `… SCHEMA extensions RELOCATABLE …`
+pub fn extension_schema(definition: &str) -> Option<&str> {
+    let rest = &definition[definition.find(" SCHEMA ")? + 8..];
+    Some(&rest[..rest.find(" RELOCATABLE ")?])
 }
 
 /// Whoever restores keeps the own password: it is the one that the restore came in with.

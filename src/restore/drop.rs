@@ -3,7 +3,7 @@
 //! Invariant: identities come from an inventory, quoted by the server that read them; texts become literals. A kind
 //! that is not known here is an error in words. Pure: it makes statements and runs none.
 
-use super::identity::{on, unquoted};
+use super::identity::{on, qualified, unquoted};
 use crate::model::inventory::CatalogObject;
 use crate::model::name::{ident, literal};
 
@@ -71,6 +71,17 @@ fn drop_constraint(name: &str, rest: &str) -> String {
         Some(domain) => format!("ALTER DOMAIN {domain} DROP CONSTRAINT IF EXISTS {name} CASCADE"),
         None => format!("ALTER TABLE {rest} DROP CONSTRAINT IF EXISTS {name} CASCADE"),
     }
+}
+
+/// `ALTER … RENAME TO`, for a schema or a relation that only has another name than before.
+pub fn rename_statement(live: &CatalogObject, wanted: &CatalogObject) -> Option<String> {
+    let word = match live.kind.as_str() {
+        "SCHEMA" => return Some(format!("ALTER SCHEMA {} RENAME TO {}", live.identity, wanted.identity)),
+        "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "SEQUENCE" | "INDEX" | "TYPE" | "DOMAIN" => live.kind.as_str(),
+        _ => return None,
+    };
+    let ((schema, _), (wanted_schema, name)) = (qualified(&live.identity)?, qualified(&wanted.identity)?);
+    (schema == wanted_schema).then(|| format!("ALTER {word} {} RENAME TO {}", live.identity, ident(&name)))
 }
 
 /// `ALTER … OWNER TO`, for kinds that have an owner which can be changed.
@@ -225,6 +236,15 @@ mod tests {
         assert_eq!(drop("CHECK CONSTRAINT", "c on domain s.d"), "ALTER DOMAIN s.d DROP CONSTRAINT IF EXISTS c CASCADE");
         assert_eq!(drop("PROCEDURAL LANGUAGE", "plperl"), "DROP LANGUAGE IF EXISTS plperl CASCADE");
         assert!(drop_statement(&object("ACL", "TABLE public.t", "")).is_none());
+    }
+
+    #[test]
+    fn names_are_taken_back_within_a_schema() {
+        let rename = |kind, live, wanted| rename_statement(&object(kind, live, ""), &object(kind, wanted, ""));
+        assert_eq!(rename("SCHEMA", "b", "a").unwrap(), "ALTER SCHEMA b RENAME TO a");
+        assert_eq!(rename("TABLE", "s.b", "s.\"A\"").unwrap(), "ALTER TABLE s.b RENAME TO \"A\"");
+        assert_eq!(rename("TABLE", "s.b", "t.b"), None);
+        assert_eq!(rename("POLICY", "b on s.t", "a on s.t"), None);
     }
 
     #[test]

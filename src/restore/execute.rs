@@ -12,16 +12,16 @@ use super::creation::Creation;
 use super::parallel;
 use super::runner::Runner;
 use super::state::{Examined, examine, refuse_target};
-use super::tables::Tables;
+use super::tables::{NEW, Tables};
 use super::{Done, Engine, settle};
 use crate::model::failure::{Failure, FailureKind, Result};
-use crate::model::name::{QualifiedName, visible};
-use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan};
+use crate::model::name::visible;
+use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad};
 use crate::monitor::{Event, Phase};
 
 /// In replica role no ordinary trigger fires, event triggers and foreign keys included (R37).
 const BEGIN: &str = "BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL storage.allow_delete_query = 'true'; \
-    SET LOCAL synchronous_commit = on";
+    SET LOCAL synchronous_commit = on; SET LOCAL stacksnap.lenient = 'on'";
 
 /// At most so many objects are named in one message.
 const NAMED_MAX: usize = 12;
@@ -144,9 +144,13 @@ impl Work<'_> {
 
     async fn work(&self) -> Result<Vec<Exception>> {
         let converge = self.converge();
+        // Rows of the platform's own tables come first: keys of the user's tables refer to them.
+        let scope = &self.examined.scope;
+        let is_theirs = |load: &&TableLoad| scope.is_managed(Some(&load.table.schema)) && load.why != NEW;
+        let (theirs, ours): (Vec<_>, Vec<_>) = self.plan.load.iter().partition(is_theirs);
+        self.tables.reload(self.runner, &theirs).await?;
         let first = converge.run().await?;
-        let names: Vec<QualifiedName> = self.plan.load.iter().map(|l| l.table.clone()).collect();
-        self.tables.reload(self.runner, &names).await?;
+        self.tables.reload(self.runner, &ours).await?;
         let mut words = first.words;
         if self.tables.totals().rows > 0 || self.runner.statements() > 0 {
             settle::state(self.engine, self.examined, self.runner, self.creation, self.tables, &mut words).await?;

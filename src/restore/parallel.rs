@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::creation::{Creation, Step};
 use super::load::Loaded;
 use super::pool::{self, BuildTask};
-use super::tables::{Tables, load_task};
+use super::tables::{NEW, Tables, load_task};
 use super::{Engine, identity};
 use crate::model::failure::Result;
 use crate::model::inventory::Inventory;
@@ -31,7 +31,7 @@ pub async fn fill(
     creation: &Creation<'_>,
     tables: &Tables<'_>,
 ) -> Result<String> {
-    let wanted: BTreeSet<&QualifiedName> = plan.load.iter().filter(|l| l.why == "new").map(|l| &l.table).collect();
+    let wanted: BTreeSet<&QualifiedName> = plan.load.iter().filter(|l| l.why == NEW).map(|l| &l.table).collect();
     let ours: Vec<_> = tables.records().filter(|r| wanted.contains(&r.name) && live.table(&r.name).is_some()).collect();
     let names: BTreeSet<QualifiedName> = ours.iter().map(|r| r.name.clone()).collect();
     let loads = ours.iter().map(|r| load_task(engine.source, r)).collect();

@@ -11,7 +11,7 @@ use super::delta::{Delta, name};
 use super::replace::{Way, way};
 use super::rows::{Rows, decide, files};
 use super::state::{Examined, examine, refuse_target};
-use super::tables::Tables;
+use super::tables::{NEW, Tables};
 use super::{Engine, identity};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
@@ -134,7 +134,7 @@ async fn rows(
             record.columns.iter().all(|c| facts.columns.iter().any(|l| l.name == *c && !l.generated))
         };
         match there {
-            None => load.push(table_load(record, "new")),
+            None => load.push(table_load(record, NEW)),
             Some(_) if remade.contains(&record.name) => load.push(table_load(record, "made again")),
             Some(facts) if !columns_there(facts) => load.push(table_load(record, "columns differ")),
             Some(_) => compare.push(record),

@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 use super::converge::Converge;
 use super::delta::Delta;
 use super::drop::{comment, owner_statement, row_security};
-use super::roles;
+use super::{identity, roles};
 use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{ident, literal};
-use crate::model::restore::TargetKind;
 
 /// Takes from everybody but the owner what default privileges gave on a relation.
 const CLOSE: &str = "DO $stacksnap$ DECLARE r record; BEGIN \
@@ -100,9 +99,13 @@ impl Converge<'_> {
             self.file(layout::QUEUES_SQL, words).await?;
             self.file(layout::MEMBER_ROUTINES_SQL, words).await?;
         }
-        // As pg_dump orders them, where nothing is granted yet; then exactly what the snapshot says.
-        let bare = self.scope.kind == TargetKind::Bare;
-        let differing = delta.differs.iter().map(|(w, _)| *w).filter(|_| bare);
+        // Grants are an ordered list: from none, in the archive's order; then exactly what the snapshot says.
+        let differing: Vec<_> = delta.differs.iter().map(|(w, _)| *w).filter(|o| o.kind == "ACL").collect();
+        for object in differing.iter().filter(|o| !self.creation.grants(&[*o]).is_empty()) {
+            if let Some(sql) = take_all(object) {
+                self.tried(&format!("close {}", object.identity), &sql, words).await?;
+            }
+        }
         let granted: Vec<_> = delta.missing.iter().chain(missing).copied().chain(differing).collect();
         for step in self.creation.grants(&granted) {
             self.tried(&step.what(), &step.sql, words).await?;
@@ -150,6 +153,21 @@ impl Converge<'_> {
         words.insert(what, failure.to_string());
         Ok(())
     }
+}
+
+/// Takes every grant on a schema, whose grants are then given again.
+fn take_all(acl: &CatalogObject) -> Option<String> {
+    let schema = acl.identity.strip_prefix("SCHEMA ")?;
+    let name = literal(&identity::unquoted(schema));
+    // What everybody has on `public` from the beginning is no entry of the archive.
+    let base = if schema == "public" { "GRANT USAGE ON SCHEMA public TO PUBLIC;" } else { "" };
+    Some(format!(
+        "DO $stacksnap$ DECLARE r record; BEGIN FOR r IN SELECT DISTINCT a.grantee, g.rolname, n.oid::pg_catalog.regnamespace \
+         AS place FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) a \
+         LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee WHERE n.nspname = {name} AND a.grantee <> n.nspowner LOOP \
+         EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %s FROM %s CASCADE', r.place, \
+         CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); END LOOP; {base} END $stacksnap$"
+    ))
 }
 
 fn user_mapping(object: &CatalogObject) -> Option<String> {

@@ -120,7 +120,12 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             | "COMMENT"
             | "EVENT TRIGGER"
     );
-    if !examined.facts.is_superuser && of_the_server {
+    // Grants on a user's own objects are never excused: a table that stays open is no restore.
+    let own_acl = object.kind == "ACL"
+        && source.inventory.of_kind("ACL").any(|o| {
+            o.identity == object.identity && o.schema.is_some() && !examined.scope.is_managed(o.schema.as_deref())
+        });
+    if !examined.facts.is_superuser && of_the_server && !own_acl {
         let why = said("42501").unwrap_or_else(|| "this role may not change it".to_string());
         return exception("not_permitted", why, "ask the platform, or do it as a superuser");
     }

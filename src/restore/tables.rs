@@ -18,8 +18,12 @@ use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::manifest::TableRecord;
 use crate::model::name::{QualifiedName, ident, visible};
-use crate::model::restore::{ConflictPolicy, RestoreRequest};
+use crate::model::restore::{ConflictPolicy, RestoreRequest, TableLoad};
 use crate::monitor::{Event, Monitor, Phase};
+use crate::pg::rows::fingerprint_table;
+
+/// Why a table is loaded that the target did not have.
+pub const NEW: &str = "new";
 
 /// The tables whose rows come back.
 pub struct Tables<'a> {
@@ -99,9 +103,16 @@ impl<'a> Tables<'a> {
     }
 
     /// Replaces the rows of tables that were there, unless they were made again meanwhile.
-    pub async fn reload(&self, runner: &Runner<'_>, names: &[QualifiedName]) -> Result<()> {
-        let left: Vec<_> = names.iter().filter(|n| !self.is_done(n)).filter_map(|n| self.records.get(n)).collect();
-        for record in left {
+    pub async fn reload(&self, runner: &Runner<'_>, loads: &[&TableLoad]) -> Result<()> {
+        for load in loads.iter().filter(|load| !self.is_done(&load.table)) {
+            let Some(record) = self.records.get(&load.table) else { continue };
+            // One that is not new after all had another name when the plan was made: it may hold its rows still.
+            if load.why == NEW {
+                let live = fingerprint_table(runner.session, &record.name, &record.columns).await?;
+                if live.rows == record.rows && live.sum == record.fingerprint {
+                    continue;
+                }
+            }
             self.load(runner, record, true).await?;
         }
         Ok(())

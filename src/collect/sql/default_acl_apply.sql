@@ -45,7 +45,11 @@ BEGIN
             FROM jsonb_array_elements(have) h
             WHERE NOT (have @> want AND want @> have)
         LOOP
-            EXECUTE change.command;
+            BEGIN
+                EXECUTE change.command;
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE WARNING 'not done, % may not: %', current_user, change.command;
+            END;
         END LOOP;
         FOR change IN
             SELECT format('%s GRANT %s ON %s TO %s%s', prefix, string_agg(i ->> 1, ', '), word,
@@ -55,7 +59,11 @@ BEGIN
             WHERE NOT (have @> want AND want @> have)
             GROUP BY i ->> 0, (i ->> 2)::boolean
         LOOP
-            EXECUTE change.command;
+            BEGIN
+                EXECUTE change.command;
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE WARNING 'not done, % may not: %', current_user, change.command;
+            END;
         END LOOP;
     END LOOP;
 END

@@ -58,7 +58,11 @@ BEGIN
                             WHEN server >= 160000 AND m -> 'set' = 'null' THEN ''
                             WHEN NOT is_super AND m ->> 'grantor' <> current_user THEN ''
                             ELSE format(' GRANTED BY %I', m ->> 'grantor') END;
-            EXECUTE format('GRANT %I TO %I%s%s', m ->> 'role', m ->> 'member', options, by_whom);
+            BEGIN
+                EXECUTE format('GRANT %I TO %I%s%s', m ->> 'role', m ->> 'member', options, by_whom);
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE WARNING '% is no member of %, which it was in the snapshot: % may not change that', m ->> 'member', m ->> 'role', current_user;
+            END;
         END LOOP;
         IF NOT progress THEN
             RAISE EXCEPTION 'memberships granted by a role without the admin option: %', pending;

@@ -27,7 +27,11 @@ BEGIN
             CASE WHEN coalesce(have.rolvaliduntil, 'infinity') <> coalesce(r.valid_until::timestamptz, 'infinity') AND NOT own
                  THEN format('VALID UNTIL %L', coalesce(r.valid_until, 'infinity')) END);
         IF changes <> '' THEN
-            EXECUTE format('ALTER ROLE %I WITH %s', r.role, changes);
+            BEGIN
+                EXECUTE format('ALTER ROLE %I WITH %s', r.role, changes);
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE WARNING 'role % does not get %: % may not', r.role, changes, current_user;
+            END;
         END IF;
         IF own AND (have.rolsuper <> r.super OR have.rolcanlogin <> r.login) THEN
             RAISE WARNING 'role % keeps its attributes: it is the one that restores, or the cluster''s first superuser', r.role;
@@ -50,7 +54,11 @@ BEGIN
             END IF;
         END IF;
         IF shobj_description(have.oid, 'pg_authid') IS DISTINCT FROM r.comment THEN
-            EXECUTE format('COMMENT ON ROLE %I IS %s', r.role, coalesce(quote_literal(r.comment), 'NULL'));
+            BEGIN
+                EXECUTE format('COMMENT ON ROLE %I IS %s', r.role, coalesce(quote_literal(r.comment), 'NULL'));
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE WARNING 'the comment on role % was not set: % may not', r.role, current_user;
+            END;
         END IF;
     END LOOP;
 
@@ -69,15 +77,23 @@ BEGIN
             WHERE s ->> 'role' IS NOT DISTINCT FROM r.role AND (s ->> 'here')::boolean = r.here
               AND (s ->> 'name') || '=' || (s ->> 'value') <> ALL (coalesce(config, '{}'))
         LOOP
-            EXECUTE format('ALTER ROLE %s SET %I TO %s', target, item.name,
-                (SELECT string_agg(quote_literal(v), ', ' ORDER BY i) FROM jsonb_array_elements_text(item.items) WITH ORDINALITY t (v, i)));
+            BEGIN
+                EXECUTE format('ALTER ROLE %s SET %I TO %s', target, item.name,
+                    (SELECT string_agg(quote_literal(v), ', ' ORDER BY i) FROM jsonb_array_elements_text(item.items) WITH ORDINALITY t (v, i)));
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE WARNING 'setting % of role % was not set: % may not', item.name, target, current_user;
+            END;
         END LOOP;
         FOR item IN
             SELECT split_part(c, '=', 1) AS name FROM unnest(config) c
             WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(state -> 'settings') s
                               WHERE s ->> 'role' IS NOT DISTINCT FROM r.role AND (s ->> 'here')::boolean = r.here AND s ->> 'name' = split_part(c, '=', 1))
         LOOP
-            EXECUTE format('ALTER ROLE %s RESET %I', target, item.name);
+            BEGIN
+                EXECUTE format('ALTER ROLE %s RESET %I', target, item.name);
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE WARNING 'setting % of role % is still there: % may not take it away', item.name, target, current_user;
+            END;
         END LOOP;
     END LOOP;
 END
