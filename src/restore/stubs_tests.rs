@@ -1,3 +1,5 @@
+//! Plans for missing extensions, made of small tables of contents and inventories.
+
 use super::*;
 use crate::model::inventory::{Column, TableFacts};
 use crate::model::name::QualifiedName;
