@@ -2,7 +2,7 @@
 # How fast, against what PostgreSQL's own tools need for the same data: both sides in one run, orders rotated, medians.
 #
 #   scripts/bench.sh [--data b|pgbench|tables] [--size N] [--rounds 3] [--pg 15|18] [--jobs 2] [--naive]
-#                    [--out FILE.tsv] [--program FILE] [--only abcdef]
+#                    [--restore] [--out FILE.tsv] [--program FILE] [--only abcdefghijk]
 #
 #   --data b         about SIZE megabytes in 60 tables, one of them 60 % (default, 1000)
 #   --data pgbench   pgbench -s SIZE (100)
@@ -12,6 +12,11 @@
 # b  pg_dump -Fd -jN with its default compression                 e  stacksnap verify --level read
 # c  the naive sequence: pg_dump -Fc, pg_dump, one psql \copy a   f  stacksnap create --if-changed, with nothing changed
 #    table, catalog queries, sha256sum (with --naive: it is slow)
+#
+# With --restore, of that snapshot (each into a new database on the same server, without roles' passwords being set):
+# g  pg_restore -jN of its archive                                i  create --verify restore of the same data: snapshot, then
+# h  stacksnap restore --no-proof into an empty database             a restore into a throw-away server and the proof
+# j  restore in place of one small table that was dropped         k  the proof alone, as restore reports it
 #
 # Wall and CPU time and peak memory are /usr/bin/time's: CPU of a program with all that it started, memory of the largest
 # one of them (for d pg_dump may be that one). "server" is the CPU time of the server's processes meanwhile.
@@ -25,7 +30,8 @@ usage() { sed -n '4,9p' "${BASH_SOURCE[0]}" | cut -c3- >&2; exit 64; }
 data=b size='' rounds=3 major=15 jobs=2 out='' program='' only=''
 while [ $# -gt 0 ]; do
     case $1 in
-        --naive) only=abcdef; shift; continue ;;
+        --naive) only=${only}abcdef; shift; continue ;;
+        --restore) only=${only}dghijk; shift; continue ;;
         --data | --size | --rounds | --pg | --jobs | --out | --program | --only) [ $# -ge 2 ] || usage ;;
         *) usage ;;
     esac
@@ -48,6 +54,7 @@ case $data in
     *) usage ;;
 esac
 only=${only:-abdef}
+case $only in *[ghijk]*) case $only in *d*) ;; *) die 'g to k need d: the snapshot that they restore' ;; esac ;; esac
 
 work=$(make_work_dir bench)
 clean() {
@@ -80,6 +87,12 @@ load() {
 say "loading data $data, size $size, into PostgreSQL $major"
 start_server "$work/pg" "$major"
 bin=$STACKSNAP_TEST_BIN
+target="host=$PGHOST port=$PGPORT user=$PGUSER" # the password is in the environment
+case $data in
+    b) one_table='DROP TABLE bench.t5 CASCADE' ;;
+    pgbench) one_table='DROP TABLE pgbench_branches' ;;
+    tables) one_table='SELECT 1' ;;
+esac
 ask() { "$bin/psql" -XAtq -v ON_ERROR_STOP=1 -c "$1"; }
 load
 postmaster=$(ask "SELECT pg_catalog.pg_read_file('postmaster.pid', 0, 16)" | head -n 1)
@@ -120,6 +133,14 @@ run_side() { # side: what is measured, replaced by /usr/bin/time
         d) set -- "$program" --root "$work/out/root" -q create --jobs "$jobs" --pg-bin "$bin" ;;
         e) set -- "$program" --root "$work/out/root" -q verify latest --level read ;;
         f) set -- "$program" --root "$work/out/root" -q create --if-changed --jobs "$jobs" --pg-bin "$bin" ;;
+        g) set -- "$bin/pg_restore" "-j$jobs" -d bench_g "$work/out/root/comprehensive_backup_LATEST/complete_database_with_data.dump" ;;
+        h) set -- "$program" --root "$work/out/root" -o json restore latest --to "$target dbname=bench_h" --confirm bench_h \
+            --no-safety-snapshot --no-proof --jobs "$jobs" ;;
+        i) set -- "$program" --root "$work/out/root" -q create --verify restore --jobs "$jobs" --pg-bin "$bin" ;;
+        j) set -- "$program" --root "$work/out/root" -o json restore latest --to "$target dbname=$PGDATABASE" \
+            --confirm "$PGDATABASE" --no-safety-snapshot --no-proof --jobs "$jobs" ;;
+        k) set -- "$program" --root "$work/out/root" -o json restore latest --to "$target dbname=bench_h" --confirm bench_h \
+            --no-safety-snapshot --jobs "$jobs" ;;
     esac
     /usr/bin/time -q -o "$work/time" -f '%e %U %S %M' "$@" >"$work/said" 2>&1
 }
@@ -151,7 +172,11 @@ check_scans() {
 
 measure() { # side, round
     local code=0 before after wanted=' 0 '
-    case $1 in d) wanted=' 0 3 ' ;; f) wanted=' 75 ' ;; esac
+    case $1 in d | i | k) wanted=' 0 3 ' ;; f) wanted=' 75 ' ;; h | j) wanted=' 0 3 15 ' ;; esac
+    case $1 in
+        g | h) "$bin/dropdb" --if-exists "bench_$1" && "$bin/createdb" -T template0 "bench_$1" ;;
+        j) "$bin/psql" -Xq -c "$one_table" ;;
+    esac
     if [ "$1" = d ]; then scans >"$work/scans.before"; fi
     sync
     before=$(server_ticks)
@@ -182,6 +207,12 @@ for ((round = 1; round <= rounds; round++)); do
                 sed -n 's/.*"codec":"\([^"]*\)".*/\1/p')
             case $only in *e*) measure e "$round" ;; esac
             case $only in *f*) measure f "$round" ;; esac
+            # g and h change places from round to round.
+            restores=gh
+            if [ $((round % 2)) -eq 0 ]; then restores=hg; fi
+            for other in ${restores:0:1} ${restores:1:1} k j i; do
+                case $only in *"$other"*) measure "$other" "$round" ;; esac
+            done
         fi
     done
 done
@@ -201,13 +232,16 @@ awk -F'\t' -v codec="$codec" '
         name["a"] = "a pg_dump, " codec; name["b"] = "b pg_dump, its default"; name["c"] = "c naive sequence"
         name["d"] = "d create"; name["e"] = "e verify --level read"; name["f"] = "f create --if-changed, unchanged"
         printf "%-34s %8s %17s %8s %8s %9s %10s\n", "", "wall s", "range", "cpu s", "server s", "peak MiB", "folder MB"
-        for (i = 1; i <= 6; i++) {
-            s = substr("abcdef", i, 1); if (!n[s]) continue
+        name["g"] = "g pg_restore"; name["h"] = "h restore, empty target"; name["i"] = "i create and drill"
+        name["j"] = "j restore in place, one table"; name["k"] = "k compare and prove, equal target"
+        for (i = 1; i <= 11; i++) {
+            s = substr("abcdefghijk", i, 1); if (!n[s]) continue
             wall[s] = of(s, 6)
             printf "%-34s %8.2f %8.2f-%8.2f %8.2f %8.2f %9.1f %10.0f\n", name[s], wall[s], low[s], high[s], of(s, 7) + of(s, 8), of(s, 9), peak[s] / 1024, of(s, 11) / 1e6
         }
         print ""
         ratio("d", "a"); ratio("d", "b"); ratio("c", "d"); ratio("e", "d")
+        ratio("h", "g"); ratio("j", "h"); ratio("k", "h"); ratio("i", "c")
     }' "$work/rows.tsv"
 if [ -s "$work/scans" ]; then
     printf '\ntables, and how many of them create read once (1x), in each round: %s\n' "$(paste -sd, "$work/scans")"
