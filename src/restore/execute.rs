@@ -4,7 +4,7 @@
 //! a failure, a lost connection or kill -9 leaves the target as it was. Values of sequences are part of it. Into an
 //! empty target rows are committed table by table: running the same restore again goes on from there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::converge::{Converge, Left};
@@ -167,16 +167,22 @@ impl Work<'_> {
         let (theirs, ours): (Vec<_>, Vec<_>) = self.plan.load.iter().partition(is_theirs);
         self.tables.reload(self.runner, &theirs).await?;
         self.tables.drop_orphans(self.runner).await?;
-        let first = converge.run().await?;
+        converge.run().await?;
         self.tables.reload(self.runner, &ours).await?;
-        let mut words = first.words;
-        if self.tables.totals().rows > 0 || self.runner.statements() > 0 {
-            settle::state(self.engine, self.examined, self.runner, self.creation, self.tables, &mut words).await?;
-        }
-        // The rows and the state may have made objects (queues, partitions); what they made has to be right too.
+        self.tables.large_objects(self.runner).await?;
+        let mut words = BTreeMap::new();
+        settle::after_rows(self.engine, self.runner, self.creation, self.tables, &mut words).await?;
+        // The rows may have made objects (queues, partitions); what they made has to be right too. Only what the server
+        // says now counts: an earlier pass may have stumbled over what a later one mended.
         let left = converge.run().await?;
         words.extend(left.words);
-        self.judge(&Left { objects: left.objects, words })
+        let exceptions = self.judge(&Left { objects: left.objects, words })?;
+        let mut words = BTreeMap::new();
+        settle::last(self.engine, self.examined, self.runner, &mut words).await?;
+        for (what, text) in words {
+            self.engine.monitor.warn("not_set", format!("{what}: {text}"), None);
+        }
+        Ok(exceptions)
     }
 
     /// What is left is an exception that was foretold or that this role cannot help; anything else ends it.

@@ -5,6 +5,7 @@
 //! It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
 
 pub mod belongs;
+mod contents;
 pub mod converge;
 pub mod creation;
 pub mod delta;
@@ -19,6 +20,7 @@ mod execute;
 mod extensions;
 pub mod files;
 pub mod identity;
+mod jobs;
 pub mod large_objects;
 pub mod load;
 mod merge;

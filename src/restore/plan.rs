@@ -12,7 +12,8 @@ use super::replace::{Way, way};
 use super::rows::{Rows, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{NEW, Tables};
-use super::{Engine, identity};
+use super::{Engine, contents, identity, jobs};
+use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::manifest::{FORMAT, TableRecord};
@@ -96,6 +97,10 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     replace.extend(delta.differs.iter().map(|(w, _)| name(w)));
     replace.extend(sequences(engine, examined, live));
     replace.extend(files(&engine.request.only).into_iter().map(part));
+    if examined.scope.is_whole() && examined.facts.kind == TargetKind::SameDatabase {
+        replace.extend(contents::large_objects(engine, session).await?);
+        replace.extend(jobs::differ(engine, session).await?.then(|| part(layout::CRON_JOBS_SQL)));
+    }
     drop.extend(delta.extra.iter().map(|o| name(o)));
     replace.sort();
     drop.sort();

@@ -13,17 +13,16 @@ use super::runner::Runner;
 use super::source::SnapshotSource;
 use super::state::Examined;
 use super::tables::Tables;
-use super::{files, rows};
+use super::{files, jobs, rows};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::CatalogObject;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::catalog::inventory::inventory;
 
-/// Sets what is neither an object nor a row.
-pub async fn state(
+/// What the rows bring with them: views that hold them, parts that have a file of their own.
+pub async fn after_rows(
     engine: &Engine<'_>,
-    examined: &Examined,
     runner: &Runner<'_>,
     creation: &Creation<'_>,
     tables: &Tables<'_>,
@@ -42,8 +41,21 @@ pub async fn state(
             None => engine.monitor.note(format!("{file} is merged")),
         }
     }
+    Ok(())
+}
+
+/// Jobs and values of sequences: not all of that can be rolled back, so it comes after everything else is right.
+pub async fn last(
+    engine: &Engine<'_>,
+    examined: &Examined,
+    runner: &Runner<'_>,
+    words: &mut BTreeMap<String, String>,
+) -> Result<()> {
     if !examined.scope.is_whole() {
         return sequences(engine, examined, runner, words).await;
+    }
+    if examined.facts.kind == TargetKind::SameDatabase {
+        jobs::unschedule_new(engine, runner, words).await?;
     }
     if let Some(failure) = files::attempt(runner, &engine.source.place, layout::CRON_JOBS_SQL).await? {
         words.insert(layout::CRON_JOBS_SQL.to_string(), failure.to_string());
@@ -108,7 +120,8 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             todo: todo.into(),
         })
     };
-    let said = |needle: &str| left.words.values().find(|text| text.contains(needle)).cloned();
+    let own = format!("{} {}", object.kind, object.identity);
+    let said = || left.words.iter().find(|(what, _)| what.ends_with(&own)).map(|(_, text)| text.clone());
     let of_the_server = matches!(
         object.kind.as_str(),
         "ROLE"
@@ -126,7 +139,7 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             o.identity == object.identity && o.schema.is_some() && !examined.scope.is_managed(o.schema.as_deref())
         });
     if !examined.facts.is_superuser && of_the_server && !own_acl {
-        let why = said("42501").unwrap_or_else(|| "this role may not change it".to_string());
+        let why = said().unwrap_or_else(|| "this role may not change it".to_string());
         return exception("not_permitted", why, "ask the platform, or do it as a superuser");
     }
     if object.kind == "EVENT TRIGGER" {

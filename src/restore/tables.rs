@@ -18,7 +18,7 @@ use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::manifest::TableRecord;
 use crate::model::name::{QualifiedName, ident, visible};
-use crate::model::restore::{ConflictPolicy, Exception, RestoreRequest, TableLoad};
+use crate::model::restore::{ConflictPolicy, Exception, RestoreRequest, TableLoad, TargetKind};
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::rows::fingerprint_table;
 
@@ -37,6 +37,8 @@ pub struct Tables<'a> {
     bytes: AtomicU64,
     blobs_done: AtomicBool,
     kept: Mutex<Vec<Exception>>,
+    /// What the target has and the snapshot has not goes.
+    in_place: bool,
 }
 
 impl<'a> Tables<'a> {
@@ -61,6 +63,7 @@ impl<'a> Tables<'a> {
             bytes: AtomicU64::new(0),
             blobs_done: AtomicBool::new(false),
             kept: Mutex::new(Vec::new()),
+            in_place: !matches!(scope.kind, TargetKind::FreshProject | TargetKind::Bare),
         }
     }
 
@@ -130,6 +133,11 @@ impl<'a> Tables<'a> {
         }
         let folder = self.source.place.join(layout::DUMP_DIR);
         let objects = large_objects::list(&self.source.toc, &folder)?;
+        if self.in_place {
+            let known: Vec<u32> = objects.iter().map(|o| o.oid).collect();
+            let sql = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid <> ALL ($1)";
+            runner.session.rows(sql, &[&known]).await?;
+        }
         let loaded = large_objects::write_all(runner.session, &folder, &objects, runner.cancel, &|_| {}).await?;
         self.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
         for object in objects.iter().filter(|o| !o.owner.is_empty()) {

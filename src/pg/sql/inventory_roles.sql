@@ -4,7 +4,7 @@ WITH role AS (
                CASE WHEN a.rolcreaterole THEN 'CREATEROLE' END, CASE WHEN a.rolcreatedb THEN 'CREATEDB' END,
                CASE WHEN a.rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END, CASE WHEN a.rolreplication THEN 'REPLICATION' END,
                CASE WHEN a.rolbypassrls THEN 'BYPASSRLS' END, 'CONNECTION LIMIT ' || nullif(a.rolconnlimit, -1),
-               'VALID UNTIL ' || quote_literal(a.rolvaliduntil::text), {password}) AS definition
+               'VALID UNTIL ' || quote_literal(nullif(a.rolvaliduntil, 'infinity')::text), {password}) AS definition
     FROM {roles} a
 ), setting AS (
     SELECT s.setdatabase, s.setrole, u.pair, split_part(u.pair, '=', 1) AS name

@@ -1,0 +1,55 @@
+//! Large objects of the snapshot and of its own database, compared by what they hold.
+//!
+//! Invariant: it reads only. Beyond a bound nothing is compared and all of them are written again.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use sha2::{Digest, Sha256};
+
+use super::{Engine, large_objects as objects};
+use crate::archive::layout;
+use crate::archive::reader::open_data;
+use crate::model::failure::Result;
+use crate::model::restore::ObjectName;
+use crate::pg::session::Session;
+
+const OBJECTS_MAX: usize = 1000;
+const BYTES_MAX: u64 = 32 << 20;
+
+/// The large objects that differ, by number; or one entry for all of them.
+pub async fn large_objects(engine: &Engine<'_>, session: &Session) -> Result<Vec<ObjectName>> {
+    let folder = engine.source.place.join(layout::DUMP_DIR);
+    let wanted = objects::list(&engine.source.toc, &folder)?;
+    let size = "SELECT pg_catalog.count(*), coalesce((SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject), 0) * 2048 \
+                FROM pg_catalog.pg_largeobject_metadata";
+    let Ok(row) = session.one(size, &[]).await else { return Ok(all(&wanted)) };
+    let (count, bytes): (i64, i64) = (row.try_get(0).unwrap_or(0), row.try_get(1).unwrap_or(0));
+    if wanted.len() > OBJECTS_MAX || count.unsigned_abs() > OBJECTS_MAX as u64 || bytes.unsigned_abs() > BYTES_MAX {
+        return Ok(all(&wanted));
+    }
+    let sql = "SELECT oid, pg_catalog.encode(pg_catalog.sha256(pg_catalog.lo_get(oid)), 'hex') \
+               FROM pg_catalog.pg_largeobject_metadata";
+    let Ok(rows) = session.rows(sql, &[]).await else { return Ok(all(&wanted)) };
+    let mut live: BTreeMap<u32, String> =
+        rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect();
+    let mut differing = Vec::new();
+    for object in &wanted {
+        let mut content = Vec::new();
+        open_data(&folder, &object.file_name)?.take(BYTES_MAX + 1).read_to_end(&mut content)?;
+        let hash: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        if live.remove(&object.oid).as_ref() != Some(&hash) {
+            differing.push(object.oid);
+        }
+    }
+    // What is left came later.
+    Ok(differing.into_iter().chain(live.into_keys()).map(|oid| named(&oid.to_string())).collect())
+}
+
+fn all(wanted: &[objects::LargeObject]) -> Vec<ObjectName> {
+    if wanted.is_empty() { Vec::new() } else { vec![named("all large objects")] }
+}
+
+fn named(identity: &str) -> ObjectName {
+    ObjectName { kind: "BLOB".into(), identity: identity.into() }
+}

@@ -1,0 +1,79 @@
+//! Scheduled jobs of the snapshot, in their own database: which of the target's are new, and whether any differ.
+//!
+//! Invariant: a job is known by its number, which the archive's rows have; jobs of other databases are left alone.
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+
+use super::Engine;
+use super::runner::Runner;
+use super::tables::load_task;
+use crate::archive::reader::open_data;
+use crate::model::failure::{Failure, Result};
+use crate::model::manifest::TableRecord;
+use crate::model::name::QualifiedName;
+use crate::pg::rows::fingerprint_table;
+use crate::pg::session::Session;
+
+fn record<'a>(engine: &Engine<'a>) -> Option<&'a TableRecord> {
+    let table = QualifiedName::new("cron", "job");
+    engine.source.manifest.tables.iter().find(|t| t.name == table && t.data_file.is_some())
+}
+
+async fn is_there(session: &Session) -> Result<bool> {
+    let sql = "SELECT pg_catalog.to_regnamespace('cron') IS NOT NULL AND EXISTS (SELECT 1 FROM pg_catalog.pg_class c \
+               WHERE c.relname = 'job' AND c.relnamespace = pg_catalog.to_regnamespace('cron') \
+               AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))";
+    Ok(session.one(sql, &[]).await?.try_get(0).unwrap_or(false))
+}
+
+/// Do the target's jobs differ from the snapshot's?
+pub async fn differ(engine: &Engine<'_>, session: &Session) -> Result<bool> {
+    let Some(record) = record(engine) else { return Ok(false) };
+    if !is_there(session).await? {
+        return Ok(false);
+    }
+    // Who may not read all of them cannot compare them either.
+    let live = fingerprint_table(session, &record.name, &record.columns).await;
+    if session.is_closed() {
+        return live.map(|_| false);
+    }
+    Ok(live.is_ok_and(|live| live.rows != record.rows || live.sum != record.fingerprint))
+}
+
+/// Takes jobs away that the snapshot does not have.
+pub async fn unschedule_new(
+    engine: &Engine<'_>,
+    runner: &Runner<'_>,
+    words: &mut BTreeMap<String, String>,
+) -> Result<()> {
+    let Some(record) = record(engine) else { return Ok(()) };
+    if !is_there(runner.session).await? {
+        return Ok(());
+    }
+    let known: Vec<String> = numbers(engine, record)?.iter().map(ToString::to_string).collect();
+    let list = if known.is_empty() { "NULL".to_string() } else { known.join(", ") };
+    let sql = format!(
+        "SELECT cron.unschedule(j.jobid) FROM cron.job j WHERE j.database = pg_catalog.current_database() \
+         AND j.jobid NOT IN (SELECT x FROM pg_catalog.unnest(ARRAY[{list}]::pg_catalog.int8[]) AS u(x) WHERE x IS NOT NULL)"
+    );
+    if let Some(failure) = runner.attempt("jobs that came later", &sql).await? {
+        words.insert("jobs that came later".to_string(), failure.to_string());
+    }
+    Ok(())
+}
+
+/// The numbers of the snapshot's jobs.
+fn numbers(engine: &Engine<'_>, record: &TableRecord) -> Result<Vec<i64>> {
+    let task = load_task(engine.source, record);
+    let Some(at) = record.columns.iter().position(|c| c == "jobid") else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for line in open_data(&task.folder, &task.file_name)?.lines() {
+        let line = line.map_err(|e| Failure::from(e).context("cannot read the jobs of the snapshot"))?;
+        if line == "\\." {
+            break;
+        }
+        found.extend(line.split('\t').nth(at).and_then(|number| number.parse::<i64>().ok()));
+    }
+    Ok(found)
+}
