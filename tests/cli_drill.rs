@@ -66,19 +66,17 @@ impl Scene {
         // Asked while the server is up: it waits longer than this test.
         command.args(["--assert", &self.file("slow.sql", "SELECT pg_sleep(50) IS NOT NULL")]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let until = Instant::now() + Duration::from_secs(40);
-        loop {
-            assert!(Instant::now() < until, "no server came up");
-            let pid = self.left().first().and_then(|folder| {
+        let mut found = None;
+        wait_until("the throw-away server", || {
+            found = self.left().first().and_then(|folder| {
                 let text = std::fs::read_to_string(folder.join("data/postmaster.pid")).ok()?;
                 Some((folder.clone(), text.lines().next()?.parse::<u32>().ok()?))
             });
-            if let Some((folder, pid)) = pid {
-                std::thread::sleep(Duration::from_millis(1500));
-                return (child, folder, pid);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            found.is_some()
+        });
+        std::thread::sleep(Duration::from_millis(1500));
+        let (folder, pid) = found.unwrap();
+        (child, folder, pid)
     }
 }
 

@@ -31,7 +31,6 @@ fn a_target_is_typed_or_named_and_never_guessed() {
         (&["restore", "latest", "--to", "postgresql://u:x@a.pooler.supabase.com:6543/postgres"], "5432"),
         (&["restore", "latest", "--to", "host=h dbname=d", "-t", "orders"], "schema.name"),
         (&["restore", "latest", "--to", "host=h dbname=d", "--only", "polices"], "policies"),
-        (&["restore", "latest", "--to", "host=h dbname=d", "--into-schema", "x"], "--table"),
         (&["restore", "latest", "--to", "host=h dbname=d", "--plan", "f", "--dry-run"], "--dry-run"),
         (&["undo", "restore_20260130_120005"], "--to"),
         (&["guard"], "COMMAND"),

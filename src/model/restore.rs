@@ -78,8 +78,6 @@ pub struct RestoreRequest {
     pub only: Vec<RestorePart>,
     /// `schema.table`, exactly; empty: all.
     pub tables: Vec<QualifiedName>,
-    /// Put the tables of `-t` into this schema instead of their own.
-    pub into_schema: Option<String>,
     pub conflicts: ConflictPolicy,
     /// Restore rows of sessions, refresh tokens and one-time tokens.
     pub keep_sessions: bool,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::creation::{Creation, Step};
 use super::delta::{Delta, name};
-use super::drop::{drop_statement, rename_statement};
+use super::drop::{add_constraint, drop_statement, rename_statement};
 use super::replace::{Way, way};
 use super::runner::Runner;
 use super::scope::Scope;
@@ -223,6 +223,11 @@ impl Converge<'_> {
         self.tables.load_made(self.runner, &made).await?;
         self.tables.large_objects(self.runner).await?;
         self.entries(&post, words).await?;
+        for check in missing.iter().filter(|o| self.creation.own(o).is_none() && !is_inside(o, &made)) {
+            if let Some(sql) = add_constraint(check) {
+                self.tried(&format!("{} {}", check.kind, check.identity), &sql, words).await?;
+            }
+        }
         self.refresh(missing, words).await
     }
 
@@ -286,6 +291,12 @@ impl Converge<'_> {
         }
         Ok(())
     }
+}
+
+/// Is this a constraint of a table that was made with it?
+fn is_inside(constraint: &CatalogObject, made: &BTreeSet<QualifiedName>) -> bool {
+    let table = identity::on(&constraint.identity).and_then(|(_, table)| identity::qualified(table));
+    table.is_some_and(|(schema, name)| made.contains(&QualifiedName::new(schema, name)))
 }
 
 /// What others hang on goes last, so that little is taken along unnamed.

@@ -62,10 +62,15 @@ impl<'s> Creation<'s> {
         let mut makings = HashMap::new();
         let mut grants: HashMap<_, Vec<usize>> = HashMap::new();
         for object in inventory.of_kind("ACL") {
-            if let Making::Entries(made) = entries.making(object) {
-                let made = made.iter().filter_map(|e| numbers.get(&e.dump_id).copied()).collect();
-                grants.insert((object.kind.as_str(), object.identity.as_str()), made);
-            }
+            let made: Vec<usize> = match entries.making(object) {
+                Making::Entries(made) => made.iter().filter_map(|e| numbers.get(&e.dump_id).copied()).collect(),
+                // `public` has grants of its own although no entry makes it.
+                _ if object.identity == "SCHEMA public" => {
+                    (0..steps.len()).filter(|n| is_grant_on_public(steps[*n].entry)).collect()
+                }
+                _ => continue,
+            };
+            grants.insert((object.kind.as_str(), object.identity.as_str()), made);
         }
         for object in inventory.objects.iter().filter(|o| !ELSEWHERE.contains(&o.kind.as_str())) {
             let made = match entries.making(object) {
@@ -127,6 +132,10 @@ impl Step<'_> {
         let schema = self.entry.schema.as_ref().map(|s| format!("{s}.")).unwrap_or_default();
         format!("{} {}{}", self.entry.desc, visible(&schema), visible(&self.entry.tag))
     }
+}
+
+fn is_grant_on_public(entry: &Entry) -> bool {
+    entry.desc == "ACL" && entry.tag == "SCHEMA public"
 }
 
 fn not_carried(object: &CatalogObject) -> Failure {

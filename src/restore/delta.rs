@@ -44,7 +44,7 @@ impl<'s, 't> Delta<'s, 't> {
         let mut delta = Self::default();
         for object in wanted.iter().filter(|o| scope.brings_back(o) && counts(o)) {
             match there.get(&key(object)) {
-                None if is_of_another(object, &there) => {}
+                None if is_of_another(object, &there) || is_granted_by_another(object, &there, scope) => {}
                 None => delta.missing.push(object),
                 Some(found) if is_equal(object, found) || (own(object) && but_for_password(object, found)) => {}
                 Some(found) => delta.differs.push((object, found)),
@@ -96,6 +96,18 @@ fn counted(wanted: &[CatalogObject], live: &[CatalogObject], scope: &Scope) -> O
     let real = difference::compare(wanted, live, rules).into_iter();
     let real = real.filter(|d| d.severity != Severity::Cosmetic || d.note.is_none());
     Some(real.map(|d| ObjectName { kind: d.kind, identity: d.identity }).collect())
+}
+
+/// Before 16 nobody could say who grants a role, and since then not everybody may: there a membership is one, whoever
+/// granted it.
+fn is_granted_by_another(object: &CatalogObject, there: &BTreeMap<Key, &CatalogObject>, scope: &Scope) -> bool {
+    if object.kind != "ROLE MEMBERSHIP" || scope.rules.as_ref().is_none_or(|rules| rules.membership_options) {
+        return false;
+    }
+    let pair =
+        |identity: &str| super::roles::pair(identity).map(|(member, group)| (member.to_string(), group.to_string()));
+    let wanted = pair(&object.identity);
+    there.keys().any(|(kind, identity)| *kind == "ROLE MEMBERSHIP" && pair(identity) == wanted)
 }
 
 /// Privileges and comments hang on an object: on one that is out of scope and not there, they are not missing.

@@ -5,23 +5,27 @@
 //! empty target rows are committed table by table: running the same restore again goes on from there.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::converge::{Converge, Left};
 use super::creation::Creation;
 use super::parallel;
 use super::runner::Runner;
 use super::state::{Examined, examine, refuse_target};
-use super::tables::Tables;
+use super::tables::{NEW, Tables};
 use super::{Done, Engine, settle};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
-use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan};
+use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad};
 use crate::monitor::{Event, Phase};
+use crate::pg::session::Session;
 
 /// In replica role no ordinary trigger fires, event triggers and foreign keys included (R37).
 const BEGIN: &str = "BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL storage.allow_delete_query = 'true'; \
     SET LOCAL synchronous_commit = on; SET LOCAL stacksnap.lenient = 'on'";
+
+/// How long a rollback may take before the connection is dropped, which rolls back too.
+const ROLLBACK_MAX: Duration = Duration::from_secs(10);
 
 /// At most so many objects are named in one message.
 const NAMED_MAX: usize = 12;
@@ -135,17 +139,36 @@ impl Work<'_> {
                 Ok(value)
             }
             Err(failure) => {
+                if self.runner.is_abandoned() {
+                    self.stop_statement().await;
+                }
                 // A connection that is gone rolled back by itself.
-                let _ = self.runner.session.execute("ROLLBACK").await;
+                let _ = tokio::time::timeout(ROLLBACK_MAX, self.runner.session.execute("ROLLBACK")).await;
                 Err(failure.hint("everything of this transaction was rolled back"))
             }
         }
     }
 
+    /// Ends the statement that was left running, from beside.
+    async fn stop_statement(&self) {
+        let stop = async {
+            let session = Session::open(self.engine.target, "stacksnap stop").await?;
+            let pid = self.runner.session.backend_pid;
+            session.execute(&format!("SELECT pg_catalog.pg_cancel_backend({pid})")).await
+        };
+        let _ = tokio::time::timeout(ROLLBACK_MAX, stop).await;
+    }
+
     async fn work(&self) -> Result<Vec<Exception>> {
         let converge = self.converge();
+        // Rows of the platform's own tables come first: keys of the user's tables refer to them.
+        let scope = &self.examined.scope;
+        let is_theirs = |load: &&TableLoad| scope.is_managed(Some(&load.table.schema)) && load.why != NEW;
+        let (theirs, ours): (Vec<_>, Vec<_>) = self.plan.load.iter().partition(is_theirs);
+        self.tables.reload(self.runner, &theirs).await?;
+        self.tables.drop_orphans(self.runner).await?;
         let first = converge.run().await?;
-        self.tables.reload(self.runner, &self.plan.load).await?;
+        self.tables.reload(self.runner, &ours).await?;
         let mut words = first.words;
         if self.tables.totals().rows > 0 || self.runner.statements() > 0 {
             settle::state(self.engine, self.examined, self.runner, self.creation, self.tables, &mut words).await?;
@@ -159,6 +182,7 @@ impl Work<'_> {
     /// What is left is an exception that was foretold or that this role cannot help; anything else ends it.
     fn judge(&self, left: &Left) -> Result<Vec<Exception>> {
         let mut exceptions = self.plan.exceptions.clone();
+        exceptions.extend(self.tables.kept_out());
         let mut fatal: Vec<&ObjectName> = Vec::new();
         for object in &left.objects {
             match settle::excuse(object, left, self.examined, self.engine.source) {

@@ -40,16 +40,46 @@ pub async fn fill(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) 
     if task.columns.iter().all(|c| there.contains(c)) {
         return load_plain(runner, task, progress).await;
     }
-    staged(runner, task, &there, "", progress).await
+    Ok(staged(runner, task, &there, "", progress).await?.0)
 }
 
-/// Adds the rows that the target does not have, and leaves its own as they are (R36).
-pub async fn keep(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) + Sync)) -> Result<Loaded> {
+/// Adds the rows that the target does not have, and leaves its own as they are (R36). Gives back how many rows of the
+/// snapshot found their place taken by a row with another key.
+pub async fn keep(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) + Sync)) -> Result<(Loaded, u64)> {
     if task.rows == 0 {
-        return Ok(Loaded::default());
+        return Ok((Loaded::default(), 0));
     }
     let there = columns(runner, &task.table).await?;
     staged(runner, task, &there, " ON CONFLICT DO NOTHING", progress).await
+}
+
+/// Switches off triggers that fire in replica role too, before rows are written (R37). Gives back what wakes them.
+pub async fn silence(runner: &Runner<'_>, table: &QualifiedName) -> Result<Vec<String>> {
+    let sql = "SELECT pg_catalog.quote_ident(tgname), tgenabled = 'A' FROM pg_catalog.pg_trigger \
+               WHERE tgrelid = pg_catalog.to_regclass($1) AND NOT tgisinternal AND tgenabled IN ('A', 'R')";
+    let mut wake = Vec::new();
+    for row in runner.session.rows(sql, &[&table.sql()]).await? {
+        let (name, always): (String, bool) =
+            (row.try_get(0).map_err(anyhow::Error::new)?, row.try_get(1).map_err(anyhow::Error::new)?);
+        let what = format!("trigger {} of {}", visible(&name), visible(&table.plain()));
+        runner.run(&what, &format!("ALTER TABLE {} DISABLE TRIGGER {name}", table.sql())).await?;
+        let word = if always { "ALWAYS" } else { "REPLICA" };
+        wake.push(format!("ALTER TABLE {} ENABLE {word} TRIGGER {name}", table.sql()));
+    }
+    Ok(wake)
+}
+
+/// Switches them on again as they were.
+pub async fn wake(runner: &Runner<'_>, statements: &[String]) -> Result<()> {
+    for sql in statements {
+        runner.run("switch a trigger on again", sql).await?;
+    }
+    Ok(())
+}
+
+/// Rows of `auth` and `storage` whose parent was kept out: keys are not checked while rows are loaded (R30).
+pub async fn drop_orphans(runner: &Runner<'_>) -> Result<()> {
+    runner.run("rows without their parent", include_str!("sql/drop_orphans.sql")).await
 }
 
 /// Columns of a table that can be written.
@@ -66,7 +96,7 @@ async fn staged(
     there: &BTreeSet<String>,
     conflict: &str,
     progress: &(dyn Fn(u64) + Sync),
-) -> Result<Loaded> {
+) -> Result<(Loaded, u64)> {
     let name = visible(&task.table.plain());
     let (known, unknown): (Vec<&String>, Vec<&String>) = task.columns.iter().partition(|c| there.contains(*c));
     let list = |columns: &[&String]| columns.iter().map(|c| ident(c)).collect::<Vec<_>>().join(", ");
@@ -101,8 +131,28 @@ async fn staged(
     let before = count(runner, &task.table).await?;
     runner.run(&format!("rows of {name}"), &insert).await?;
     let after = count(runner, &task.table).await?;
+    let left = if conflict.is_empty() { 0 } else { kept_out(runner, task, &stage).await? };
     runner.run(&format!("stage for {name}"), &format!("DROP TABLE {stage}")).await?;
-    Ok(Loaded { rows: after.saturating_sub(before), bytes: task.bytes_raw })
+    Ok((Loaded { rows: after.saturating_sub(before), bytes: task.bytes_raw }, left))
+}
+
+/// Rows of the stage whose key the target does not have.
+async fn kept_out(runner: &Runner<'_>, task: &LoadTask, stage: &str) -> Result<u64> {
+    let sql = "SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
+               ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
+               WHERE i.indrelid = pg_catalog.to_regclass($1) AND i.indisprimary";
+    let rows = runner.session.rows(sql, &[&task.table.sql()]).await?;
+    let key: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+    if key.is_empty() {
+        return Ok(0);
+    }
+    let equal: Vec<String> = key.iter().map(|c| format!("t.{0} = s.{0}", ident(c))).collect();
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {stage} s WHERE NOT EXISTS (SELECT FROM ONLY {} t WHERE {})",
+        task.table.sql(),
+        equal.join(" AND ")
+    );
+    Ok(runner.session.one(&sql, &[]).await?.try_get::<_, i64>(0).unwrap_or(0).unsigned_abs())
 }
 
 async fn count(runner: &Runner<'_>, table: &QualifiedName) -> Result<u64> {

@@ -5,6 +5,7 @@
 
 use super::delta::extension_schema;
 use super::drop::{alter_sequence, row_security};
+use super::identity::on;
 use crate::model::inventory::CatalogObject;
 use crate::pgtools::toc::Entry;
 
@@ -22,7 +23,10 @@ pub enum Way {
 /// Chooses the way. `entry` is the archive's entry of the wanted object.
 pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) -> Way {
     let same_definition = wanted.definition == live.definition;
+    let for_all = |o: &CatalogObject| o.definition.contains("\"puballtables\": true");
     match wanted.kind.as_str() {
+        // What is published by all its tables cannot become one of some.
+        "PUBLICATION" if for_all(wanted) != for_all(live) => Way::Drop,
         "ACL"
         | "DEFAULT ACL"
         | "COMMENT"
@@ -48,6 +52,7 @@ pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) 
         "MATERIALIZED VIEW" => matview(wanted, live),
         "TABLE" => table(wanted, live),
         "TABLE ATTACH" | "INDEX ATTACH" => Way::Elsewhere,
+        "TRIGGER" => trigger(wanted, live),
         _ => Way::Drop,
     }
 }
@@ -83,6 +88,21 @@ fn matview(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     }
     let no = if wanted.definition.contains(" WITH NO DATA") { " WITH NO DATA" } else { "" };
     Way::Alter(vec![format!("REFRESH MATERIALIZED VIEW {}{no}", wanted.identity)])
+}
+
+/// Where only its state differs, it is switched; a partition's trigger cannot be dropped by itself.
+fn trigger(wanted: &CatalogObject, live: &CatalogObject) -> Way {
+    let ((core, state), (live_core, _)) = (trigger_state(&wanted.definition), trigger_state(&live.definition));
+    let Some((name, table)) = on(&wanted.identity).filter(|_| core == live_core) else { return Way::Drop };
+    Way::Alter(vec![format!("ALTER TABLE ONLY {table} {state} TRIGGER {name}")])
+}
+
+/// The definition without its state, and the state's words for `ALTER TABLE`.
+fn trigger_state(definition: &str) -> (&str, &'static str) {
+    const STATES: [(&str, &str); 3] =
+        [(" DISABLED", "DISABLE"), (" ENABLED ALWAYS", "ENABLE ALWAYS"), (" ENABLED REPLICA", "ENABLE REPLICA")];
+    let core = definition.strip_suffix(" OF A PARTITIONED PARENT").unwrap_or(definition);
+    STATES.iter().find_map(|(end, word)| core.strip_suffix(end).map(|c| (c, *word))).unwrap_or((core, "ENABLE"))
 }
 
 /// The parts of a table's definition: what comes before the columns, the columns, what comes after.
@@ -180,6 +200,17 @@ mod tests {
         let live = object("MATERIALIZED VIEW", "public.m", "WITH () AS SELECT 1 WITH NO DATA");
         assert_eq!(way(&wanted, &live, None), Way::Alter(vec!["REFRESH MATERIALIZED VIEW public.m".into()]));
         let other = object("MATERIALIZED VIEW", "public.m", "WITH () AS SELECT 2 WITH DATA");
+        assert_eq!(way(&wanted, &other, None), Way::Drop);
+    }
+
+    #[test]
+    fn a_trigger_is_switched_where_only_its_state_differs() {
+        let wanted =
+            object("TRIGGER", "g on s.t", "CREATE TRIGGER g EXECUTE FUNCTION f() DISABLED OF A PARTITIONED PARENT");
+        let live = object("TRIGGER", "g on s.t", "CREATE TRIGGER g EXECUTE FUNCTION f() OF A PARTITIONED PARENT");
+        assert_eq!(way(&wanted, &live, None), Way::Alter(vec!["ALTER TABLE ONLY s.t DISABLE TRIGGER g".into()]));
+        assert_eq!(way(&live, &wanted, None), Way::Alter(vec!["ALTER TABLE ONLY s.t ENABLE TRIGGER g".into()]));
+        let other = object("TRIGGER", "g on s.t", "CREATE TRIGGER g EXECUTE FUNCTION h()");
         assert_eq!(way(&wanted, &other, None), Way::Drop);
     }
 

@@ -19,6 +19,13 @@ pub fn reset_setting(object: &CatalogObject, database: &str) -> Option<String> {
     Some(format!("ALTER ROLE {role}{place} RESET {}", setting.join(".")))
 }
 
+/// The member and the group of `m in g [by b]`.
+pub fn pair(identity: &str) -> Option<(&str, &str)> {
+    let (member, rest) = identity.split_at(identifier_end(identity)?);
+    let rest = rest.strip_prefix(" in ")?;
+    Some((member, &rest[..identifier_end(rest)?]))
+}
+
 /// `m in g [by b]` as `REVOKE`.
 pub fn revoke_membership(object: &CatalogObject) -> Option<String> {
     let end = identifier_end(&object.identity)?;

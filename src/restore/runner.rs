@@ -3,7 +3,7 @@
 //! Invariant: inside a transaction a statement that may fail runs under a savepoint, so that its failure costs nothing
 //! else; a lost connection is never taken for a failed statement. No error is passed over: it is returned or recorded.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -14,11 +14,12 @@ pub struct Runner<'a> {
     pub session: &'a Session,
     pub cancel: &'a Cancel,
     statements: AtomicU64,
+    abandoned: AtomicBool,
 }
 
 impl<'a> Runner<'a> {
     pub fn new(session: &'a Session, cancel: &'a Cancel) -> Self {
-        Self { session, cancel, statements: AtomicU64::new(0) }
+        Self { session, cancel, statements: AtomicU64::new(0), abandoned: AtomicBool::new(false) }
     }
 
     /// How many were run.
@@ -30,7 +31,7 @@ impl<'a> Runner<'a> {
     pub async fn run(&self, what: &str, sql: &str) -> Result<()> {
         self.check()?;
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.session.execute(sql).await.map_err(|f| f.context(what.to_string()))
+        self.raced(sql).await.map_err(|f| f.context(what.to_string()))
     }
 
     /// Runs it under a savepoint. `Some` is its failure, which undid nothing else.
@@ -38,7 +39,10 @@ impl<'a> Runner<'a> {
         self.check()?;
         self.statements.fetch_add(1, Ordering::Relaxed);
         let guarded = format!("SAVEPOINT stacksnap;\n{sql}\n;\nRELEASE SAVEPOINT stacksnap");
-        let Err(failure) = self.session.execute(&guarded).await else { return Ok(None) };
+        let Err(failure) = self.raced(&guarded).await else { return Ok(None) };
+        if self.is_abandoned() {
+            return Err(failure.context(what.to_string()));
+        }
         if self.session.is_closed() || failure.kind == FailureKind::Unreachable {
             return Err(failure.context(what.to_string()));
         }
@@ -48,6 +52,23 @@ impl<'a> Runner<'a> {
             return Err(failure.context(what.to_string()));
         }
         Ok(Some(failure.context(what.to_string())))
+    }
+
+    /// Was a statement left running because the user asked to stop? Then the server has to be told.
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// A statement may wait for a lock for long: whoever asks to stop does not wait with it.
+    async fn raced(&self, sql: &str) -> Result<()> {
+        tokio::select! {
+            biased;
+            reason = self.cancel.cancelled() => {
+                self.abandoned.store(true, Ordering::Relaxed);
+                Err(Failure::msg(reason.failure_kind(), reason.sentence()))
+            }
+            done = self.session.execute(sql) => done,
+        }
     }
 
     /// Ends here when the user asked to stop.

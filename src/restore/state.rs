@@ -17,7 +17,7 @@ use crate::pg::session::Session;
 
 /// Settings of a session that restores. What a role may not set is tried apart.
 pub const SETUP: &str = "SET check_function_bodies = off; SET client_min_messages = warning; SET row_security = off; \
-    SET default_table_access_method = heap; SET default_transaction_read_only = off";
+    SET default_table_access_method = heap";
 
 /// The target, examined.
 pub struct Examined {

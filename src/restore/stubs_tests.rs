@@ -1,3 +1,5 @@
+//! Plans for missing extensions, made of small tables of contents and inventories.
+
 use super::*;
 use crate::model::inventory::{Column, TableFacts};
 use crate::model::name::QualifiedName;
@@ -33,9 +35,6 @@ fn entry(dump_id: i64, desc: &str, tag: &str, definition: &str, depends_on: &[i6
         owner: String::new(),
         depends_on: depends_on.to_vec(),
         file_name: String::new(),
-        access_method: None,
-        relation_kind: None,
-        tablespace: None,
     }
 }
 

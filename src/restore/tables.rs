@@ -18,7 +18,7 @@ use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::manifest::TableRecord;
 use crate::model::name::{QualifiedName, ident, visible};
-use crate::model::restore::{ConflictPolicy, RestoreRequest, TableLoad};
+use crate::model::restore::{ConflictPolicy, Exception, RestoreRequest, TableLoad};
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::rows::fingerprint_table;
 
@@ -36,6 +36,7 @@ pub struct Tables<'a> {
     rows: AtomicU64,
     bytes: AtomicU64,
     blobs_done: AtomicBool,
+    kept: Mutex<Vec<Exception>>,
 }
 
 impl<'a> Tables<'a> {
@@ -59,6 +60,7 @@ impl<'a> Tables<'a> {
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             blobs_done: AtomicBool::new(false),
+            kept: Mutex::new(Vec::new()),
         }
     }
 
@@ -103,7 +105,7 @@ impl<'a> Tables<'a> {
     }
 
     /// Replaces the rows of tables that were there, unless they were made again meanwhile.
-    pub async fn reload(&self, runner: &Runner<'_>, loads: &[TableLoad]) -> Result<()> {
+    pub async fn reload(&self, runner: &Runner<'_>, loads: &[&TableLoad]) -> Result<()> {
         for load in loads.iter().filter(|load| !self.is_done(&load.table)) {
             let Some(record) = self.records.get(&load.table) else { continue };
             // One that is not new after all had another name when the plan was made: it may hold its rows still.
@@ -163,19 +165,51 @@ impl<'a> Tables<'a> {
             });
         };
         let task = self.task(record);
+        let quiet = if there { merge::silence(runner, &record.name).await? } else { Vec::new() };
         let loaded = if there && self.merges(record) {
-            merge::keep(runner, &task, &progress).await?
+            let (loaded, left) = merge::keep(runner, &task, &progress).await?;
+            self.left_out(record, left);
+            loaded
         } else {
             if there {
                 merge::empty(runner, &record.name).await?;
             }
             merge::fill(runner, &task, &progress).await?
         };
+        merge::wake(runner, &quiet).await?;
         self.add(loaded);
         if let Ok(mut done) = self.done.lock() {
             done.insert(record.name.clone());
         }
         self.monitor.event(Event::TableEnded { table, rows: loaded.rows, bytes: loaded.bytes });
+        Ok(())
+    }
+
+    /// Rows that the target's own rows kept out: told, never passed over (R36).
+    fn left_out(&self, record: &TableRecord, rows: u64) {
+        if rows == 0 {
+            return;
+        }
+        if let Ok(mut kept) = self.kept.lock() {
+            kept.push(Exception {
+                code: "rows_kept_out".into(),
+                what: format!("{rows} rows of {}", record.name.plain()),
+                why: "rows of the target with the same e-mail or key stay (--auth-rows keep)".into(),
+                todo: "compare them by hand: stacksnap diff SNAPSHOT live --data".into(),
+            });
+        }
+    }
+
+    /// What `left_out` told.
+    pub fn kept_out(&self) -> Vec<Exception> {
+        self.kept.lock().map(|kept| kept.clone()).unwrap_or_default()
+    }
+
+    /// After merging: rows that hang on one that was kept out go again.
+    pub async fn drop_orphans(&self, runner: &Runner<'_>) -> Result<()> {
+        if self.request.conflicts == ConflictPolicy::Keep {
+            merge::drop_orphans(runner).await?;
+        }
         Ok(())
     }
 

@@ -20,7 +20,7 @@ Examples:
   stacksnap restore latest --to env:STAGING_URL --dry-run      what would it do? writes nothing
   stacksnap restore BEFORE_MIGRATION --to 'host=127.0.0.1 port=54322 user=postgres dbname=postgres'
   stacksnap restore latest --to env:STAGING_URL --confirm postgres              in a script
-  stacksnap restore latest --to env:STAGING_URL -t public.orders --into-schema rescued
+  stacksnap restore latest --to env:STAGING_URL -t public.orders         one table, made if it is missing
 
 Verifies every checksum, compares the target with the snapshot, shows what will be replaced, asks
 for the name of the target database, takes a snapshot of the target, restores, proves.
@@ -45,9 +45,6 @@ pub struct RestoreArgs {
     /// Only this table, schema.name (in double quotes where a part holds a dot); may be repeated
     #[arg(short, long = "table", value_name = "TABLE", value_parser = parse_table)]
     pub tables: Vec<QualifiedName>,
-    /// Put the tables of -t into this schema, beside what is there
-    #[arg(long, value_name = "SCHEMA", requires = "tables")]
-    pub into_schema: Option<String>,
     /// Do exactly the plan of this file; refused (14) when the target or the snapshot has changed since
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "save_plan"])]
     pub plan: Option<PathBuf>,

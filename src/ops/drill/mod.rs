@@ -165,7 +165,6 @@ impl Drill<'_> {
             now: self.request.now,
             only: Vec::new(),
             tables: Vec::new(),
-            into_schema: None,
             conflicts: ConflictPolicy::Overwrite,
             keep_sessions: true,
             // Nothing runs jobs in a throw-away cluster; another server may.
@@ -221,8 +220,9 @@ impl Drill<'_> {
 /// A restore that failed: a verdict on the snapshot, or no verdict because the reason lies elsewhere.
 fn broken(failure: Failure, report: &mut DrillReport) -> Result<()> {
     let text = failure.to_string();
-    // Class 53 of SQLSTATE: no space, no memory, too many connections.
-    let short_of_something = text.contains("SQLSTATE 53") || text.contains("No space left");
+    // Class 53 of SQLSTATE: no space, no memory, too many connections. 0A000: a server built without XML, for one.
+    let of_the_server = ["SQLSTATE 53", "SQLSTATE 0A000", "No space left"];
+    let short_of_something = of_the_server.iter().any(|words| text.contains(words));
     match failure.kind {
         FailureKind::Failed | FailureKind::Integrity if !short_of_something => {
             let hints: Vec<String> = failure.hints.iter().map(|hint| visible(hint)).collect();
@@ -236,7 +236,8 @@ fn broken(failure: Failure, report: &mut DrillReport) -> Result<()> {
         }
         FailureKind::Interrupted | FailureKind::Terminated | FailureKind::NotConfirmed => Err(failure),
         _ => Err(Failure { kind: FailureKind::NotProven, ..failure }
-            .context("the restore could not be tried to its end, which says nothing about the snapshot")),
+            .context("the restore could not be tried to its end, which says nothing about the snapshot")
+            .hint("try other server programs with --pg-bin, the source's own major and build first")),
     }
 }
 

@@ -36,7 +36,12 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     let known: HashSet<(&str, &str)> =
         source.inventory.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
     let own = |o: &CatalogObject| o.kind == "ROLE" && unquoted(&o.identity) == scope.restorer;
+    // Who granted a membership is not comparable with servers before 16; the engine has compared who is in what.
+    let memberships = scope.rules.as_ref().is_none_or(|rules| rules.membership_options);
     let reached = |o: &CatalogObject| {
+        if o.kind == "ROLE MEMBERSHIP" && !memberships {
+            return false;
+        }
         let brought = scope.brings_back(o) || (o.kind == "SEQUENCE SET" && scope.sets(o));
         let there = known.contains(&(o.kind.as_str(), o.identity.as_str()));
         !own(o) && ((brought && there) || scope.may_drop(o))

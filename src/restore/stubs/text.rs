@@ -14,8 +14,8 @@ pub fn mentions(text: &str, name: &str) -> bool {
             let before = text[..at].chars().next_back();
             let after = text[at + name.len()..].chars().next();
             let open = |c: char| in_name(c) || c == '"';
-            let starts = before.is_none_or(|c| !open(c) && c != '.') || !name.starts_with(|c| open(c));
-            starts && (after.is_none_or(|c| !open(c)) || !name.ends_with(|c| open(c)))
+            let starts = before.is_none_or(|c| !open(c) && c != '.') || !name.starts_with(open);
+            starts && (after.is_none_or(|c| !open(c)) || !name.ends_with(open))
         })
 }
 
