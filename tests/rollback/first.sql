@@ -16,8 +16,8 @@ DROP POLICY "Own avatar" ON storage.objects;
 ALTER POLICY "Organization documents" ON storage.objects TO anon USING (true);
 CREATE POLICY everything ON storage.buckets TO anon USING (true);
 -- # role altered
-ALTER ROLE app_readonly LOGIN CREATEDB BYPASSRLS VALID UNTIL '2030-01-01' CONNECTION LIMIT 3;
-ALTER ROLE app_reporter PASSWORD 'other';
+ALTER ROLE app_readonly LOGIN CREATEDB BYPASSRLS CONNECTION LIMIT 3;
+ALTER ROLE app_reporter PASSWORD 'other' VALID UNTIL '2030-01-01';
 -- # large objects changed, removed, added
 SELECT lo_put(900001, 0, 'changed');
 SELECT lo_unlink(900002);
@@ -86,7 +86,7 @@ CREATE OR REPLACE FUNCTION public.handle_new_user() RETURNS trigger LANGUAGE plp
 -- # enum label renamed
 ALTER TYPE public.app_role RENAME VALUE 'viewer' TO 'spectator';
 -- # partition detached
-ALTER TABLE zoo.by_range DETACH PARTITION zoo.by_range_2024;
+ALTER TABLE zoo.by_list DETACH PARTITION zoo.by_list_ab;
 -- # publication dropped and added
 DROP PUBLICATION reporting;
 DROP PUBLICATION zoo_none;

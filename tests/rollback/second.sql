@@ -30,7 +30,7 @@ ALTER SEQUENCE public.invoice_seq OWNER TO supabase_admin;
 ALTER MATERIALIZED VIEW public.mv_customer_totals OWNER TO supabase_admin;
 ALTER PUBLICATION reporting OWNER TO supabase_admin;
 -- # foreign server changed
-ALTER SERVER zoo_server OPTIONS (ADD host 'evil');
+ALTER SERVER zoo_server OPTIONS (SET host 'evil');
 ALTER SERVER zoo_server OWNER TO supabase_admin;
 DROP USER MAPPING FOR PUBLIC SERVER zoo_server;
 -- # column options changed
