@@ -111,7 +111,7 @@ CREATE EXTENSION hstore SCHEMA extensions;
 ALTER SCHEMA private RENAME TO private2;
 DROP VIEW public.user_access;
 DROP INDEX public.orders_open_idx;
-REFRESH MATERIALIZED VIEW public.mv_best_customers WITH NO DATA;
+REFRESH MATERIALIZED VIEW public.mv_customer_totals WITH NO DATA;
 DROP TRIGGER on_auth_user_created ON auth.users;
 ALTER EVENT TRIGGER log_ddl DISABLE;
 SELECT lo_unlink(900001);

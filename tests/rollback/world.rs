@@ -54,7 +54,8 @@ impl World {
     pub fn plant(&self, sql: &str) -> Result<(), String> {
         let file = self.place.path().join("damage.sql");
         std::fs::write(&file, sql).unwrap();
-        let output = self.cluster.psql("rolled").arg("-f").arg(&file).output().unwrap();
+        let mut psql = self.cluster.psql("rolled");
+        let output = psql.env("PGOPTIONS", "-c client_min_messages=error").arg("-f").arg(&file).output().unwrap();
         if output.status.success() { Ok(()) } else { Err(format!("it cannot be planted: {}", text(&output))) }
     }
 
