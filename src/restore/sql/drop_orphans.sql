@@ -8,7 +8,7 @@ BEGIN
         FOR k IN
             SELECT c.conrelid::pg_catalog.regclass AS child, c.confrelid::pg_catalog.regclass AS parent,
                    (SELECT pg_catalog.string_agg(pg_catalog.format('p.%I = c.%I', f.attname, a.attname), ' AND ')
-                    FROM pg_catalog.unnest(c.conkey, c.confkey) AS u(own, other)
+                    FROM unnest(c.conkey, c.confkey) AS u(own, other)
                     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = u.own
                     JOIN pg_catalog.pg_attribute f ON f.attrelid = c.confrelid AND f.attnum = u.other) AS equal,
                    (SELECT pg_catalog.string_agg(pg_catalog.format('c.%I IS NOT NULL', a.attname), ' AND ')
