@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use catalog_support::{bin, loaded, open};
+use catalog_support::{bin, fixtures, open};
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::inventory::{Address, CatalogObject};
 use stacksnap::pg::catalog::inventory::inventory;
@@ -64,7 +64,7 @@ fn is_view(entry: &Entry) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_entry_has_its_object_and_every_object_its_entry() {
-    let spec = loaded();
+    let spec = fixtures();
     let folder = tempfile::tempdir().unwrap();
     let toc = dump(&spec, &folder.path().join("dump"));
     let session = open(&spec).await;
@@ -105,7 +105,7 @@ async fn every_entry_has_its_object_and_every_object_its_entry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_have_the_address_of_what_they_belong_to() {
-    let spec = loaded();
+    let spec = fixtures();
     let session = open(&spec).await;
     let all = inventory(&session).await.unwrap();
     let tables: BTreeSet<u32> =
@@ -130,7 +130,7 @@ async fn parts_have_the_address_of_what_they_belong_to() {
 /// The same database restored elsewhere has other addresses: the change marker must not see them.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_change_marker_does_not_see_addresses() {
-    let session = open(&loaded()).await;
+    let session = open(&fixtures()).await;
     let mut objects = inventory(&session).await.unwrap().objects;
     let before = catalogs(&session, &objects).await.unwrap();
     objects.iter_mut().for_each(|o| o.address = None);

@@ -69,7 +69,11 @@ fn every_finding_is_described() {
     assert!(described.len() > 10);
     let mut source = String::new();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verify")).unwrap() {
-        source.push_str(&fs::read_to_string(entry.unwrap().path()).unwrap());
+        let path = entry.unwrap().path();
+        // The proof of a restore has words of its own.
+        if path.is_file() && !path.ends_with("proof.rs") {
+            source.push_str(&fs::read_to_string(path).unwrap());
+        }
     }
     for code in &described {
         assert!(source.contains(&format!("\"{code}\"")), "{code} is described and never found");

@@ -30,6 +30,29 @@ pub fn loaded() -> ConnSpec {
     spec(&variable("PGDATABASE"))
 }
 
+/// A database with every fixture in it, made once for a server.
+pub fn fixtures() -> ConnSpec {
+    static LOADED: std::sync::OnceLock<()> = std::sync::OnceLock::new();
+    const NAME: &str = "every_fixture";
+    LOADED.get_or_init(|| {
+        let run = |program: std::path::PathBuf, args: &[&str]| {
+            let done = std::process::Command::new(program).args(args).env("PGDATABASE", NAME).output().unwrap();
+            assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+            String::from_utf8(done.stdout).unwrap()
+        };
+        let there = run(
+            bin("psql"),
+            &["-XAtd", "postgres", "-c", "SELECT count(*) FROM pg_database WHERE datname = 'every_fixture'"],
+        );
+        if there.trim() == "0" {
+            run(bin("createdb"), &[NAME]);
+            let load = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/load.sh");
+            run(load, &["stack", "app", "types", "nasty", "schema_zoo", "cycles"]);
+        }
+    });
+    spec(NAME)
+}
+
 pub async fn open(spec: &ConnSpec) -> Session {
     Session::open(spec, "stacksnap-test").await.unwrap()
 }

@@ -25,8 +25,6 @@ SELECT lo_from_bytea(900777, 'abc');
 -- # cron jobs changed
 SET SESSION AUTHORIZATION postgres;
 SELECT cron.alter_job(1, schedule => '1 1 * * *', active => false);
-SELECT cron.unschedule('call-edge');
-SELECT cron.schedule('evil', '* * * * *', 'select 1');
 -- # text search changed
 ALTER TEXT SEARCH CONFIGURATION zoo.search ALTER MAPPING FOR asciiword WITH simple;
 ALTER TEXT SEARCH DICTIONARY zoo.stem (STOPWORDS);
@@ -104,7 +102,7 @@ COMMENT ON FUNCTION public.set_updated_at() IS 'new';
 COMMENT ON CONSTRAINT kinds ON zoo.children IS NULL;
 COMMENT ON CONSTRAINT is_even ON DOMAIN zoo.even IS NULL;
 COMMENT ON EVENT TRIGGER log_ddl IS 'x';
-COMMENT ON PUBLICATION reporting IS 'x';
+COMMENT ON PUBLICATION supabase_realtime IS 'x';
 -- # role memberships changed
 GRANT service_role TO app_readonly WITH ADMIN OPTION;
 REVOKE app_readonly FROM authenticator;
