@@ -99,7 +99,12 @@ fn print(client: &Client, archive: &Path, target: &Path, options: &[String]) -> 
         return Ok(());
     }
     let text = format!("pg_restore could not print the archive's schema: {}", last_lines(&done.stderr, 3));
-    Err(Failure::msg(FailureKind::Failed, text))
+    let hint = if done.stderr.contains("No space left on device") {
+        "the disk is full: free space, or put --root on another disk; nothing was kept"
+    } else {
+        "nothing was kept; `stacksnap doctor --for create` checks the client tools"
+    };
+    Err(Failure::msg(FailureKind::Failed, text).hint(hint))
 }
 
 /// The last lines of a program's standard error, on one line, control characters escaped.
