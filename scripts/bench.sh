@@ -140,7 +140,7 @@ run_side() { # side: what is measured, replaced by /usr/bin/time
         j) set -- "$program" --root "$work/out/root" -o json restore latest --to "$target dbname=$PGDATABASE" \
             --confirm "$PGDATABASE" --no-safety-snapshot --no-proof --jobs "$jobs" ;;
         k) set -- "$program" --root "$work/out/root" -o json restore latest --to "$target dbname=bench_h" --confirm bench_h \
-            --no-safety-snapshot --jobs "$jobs" ;;
+            --no-safety-snapshot --replace-other-project --jobs "$jobs" ;;
     esac
     /usr/bin/time -q -o "$work/time" -f '%e %U %S %M' "$@" >"$work/said" 2>&1
 }
