@@ -3,8 +3,14 @@
 //! Invariant: an event holds no secret. Terminal, JSON lines, log files and tests are implementations of one trait.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde::Serialize;
+
+/// A duration as events and reports tell it, in milliseconds.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// The phases of a run, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

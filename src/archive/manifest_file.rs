@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::beneath::{Folder, Refusal};
 use super::layout;
-use super::sink::hex;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::hex::hex;
 use crate::model::manifest::{FORMAT, FormatVersion, Manifest};
 use crate::model::name::visible;
 use crate::model::outcome::Artifact;

@@ -8,6 +8,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::copy_text::{CopyRow, END_OF_DATA};
+use super::layout;
+use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
 
 const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -20,6 +22,15 @@ pub struct DataFile {
     pub columns: Vec<String>,
     /// File name below the archive folder without a compression ending, e.g. `3456.dat`.
     pub file_name: String,
+}
+
+impl DataFile {
+    /// Where a table's rows are, as the manifest tells it. `None`: it has none in the archive.
+    pub fn of(record: &TableRecord) -> Option<Self> {
+        let name = record.data_file.as_deref()?.strip_prefix(layout::DUMP_DIR)?.strip_prefix('/')?;
+        let bare = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+        Some(Self { table: record.name.clone(), columns: record.columns.clone(), file_name: bare.to_string() })
+    }
 }
 
 /// The data side of an archive.

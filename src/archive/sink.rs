@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use sha2::{Digest, Sha256};
 
 use crate::model::category::Category;
+use crate::model::hex::hex;
 use crate::model::outcome::Artifact;
 
 /// Creates and records the files of one snapshot. Shared by all collectors and threads.
@@ -171,15 +172,6 @@ impl Write for ArtifactWriter<'_> {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::archive::root::Root;
 use crate::config::Settings;
 use crate::model::failure::Result;
 use crate::model::restore::{ConflictPolicy, RestoreRequest};
+use crate::monitor::millis;
 use crate::ops::recover::Options;
 
 pub fn run(around: &Surroundings, args: &RestoreArgs) -> Result<Ended> {
@@ -51,6 +52,6 @@ fn request(args: &RestoreArgs, settings: &Settings) -> RestoreRequest {
         allow_partial: args.allow_partial,
         replace_other: args.replace_other_project,
         jobs: recovery::jobs(settings),
-        lock_wait_ms: u64::try_from(settings.lock_wait.as_millis()).unwrap_or(u64::MAX),
+        lock_wait_ms: millis(settings.lock_wait),
     }
 }

@@ -14,7 +14,7 @@ use super::folder::{self, Kind};
 use super::git_facts::git_facts;
 use super::project::{COPIED, ENV_FILES};
 use super::tree::{is_skipped_folder, walk};
-use crate::archive::sink::hex;
+use crate::model::hex::hex;
 
 /// The fingerprint of the project's and the storage folder: 64 hexadecimal digits.
 pub fn files_marker(settings: &CollectSettings) -> String {

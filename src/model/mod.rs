@@ -11,6 +11,7 @@ pub mod difference;
 pub mod failure;
 pub mod fingerprint;
 pub mod gap;
+pub mod hex;
 pub mod ids;
 pub mod inventory;
 pub mod manifest;

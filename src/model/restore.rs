@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::failure::{Failure, FailureKind, Result};
+use super::hex::hex;
+use super::inventory::CatalogObject;
 use super::manifest::FormatVersion;
 use super::name::QualifiedName;
 
@@ -128,6 +130,12 @@ pub struct ObjectName {
     pub identity: String,
 }
 
+impl ObjectName {
+    pub fn of(object: &CatalogObject) -> Self {
+        Self { kind: object.kind.clone(), identity: object.identity.clone() }
+    }
+}
+
 /// One table's rows that will be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableLoad {
@@ -187,7 +195,7 @@ impl RestorePlan {
     pub fn compute_digest(&self) -> String {
         let plain = Self { digest: String::new(), estimated_ms: 0, ..self.clone() };
         let text = serde_json::to_vec(&plain).unwrap_or_default();
-        Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(&text))
     }
 
     /// Is there anything to do?

@@ -21,6 +21,7 @@ use crate::model::difference::{ObjectDifference, Rules, Severity, compare};
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::Inventory;
 use crate::monitor::Monitor;
+use crate::monitor::millis;
 
 pub use keys::{KEYS_SHOWN, KeyDifferences, KeyValues};
 use side::{Live, Side, Snapshot};
@@ -149,7 +150,7 @@ async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> 
         tables_compared: rows.tables,
         rows_compared: rows.rows,
         not_compared: rows.not_compared,
-        duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+        duration_ms: millis(clock.elapsed()),
     })
 }
 

@@ -18,6 +18,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::SnapshotName;
 use crate::model::name::visible;
 use crate::model::restore::{ConflictPolicy, RestoreRequest};
+use crate::monitor::millis;
 
 /// A restore that can be undone: its record and where its safety snapshot is.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest
         allow_partial: true,
         replace_other: false,
         jobs,
-        lock_wait_ms: u64::try_from(lock_wait.as_millis()).unwrap_or(u64::MAX),
+        lock_wait_ms: millis(lock_wait),
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Engine, large_objects as objects};
 use crate::archive::layout;
 use crate::archive::reader::open_data;
 use crate::model::failure::Result;
+use crate::model::hex::hex;
 use crate::model::restore::ObjectName;
 use crate::pg::session::Session;
 
@@ -37,7 +38,7 @@ pub async fn large_objects(engine: &Engine<'_>, session: &Session) -> Result<Vec
     for object in &wanted {
         let mut content = Vec::new();
         open_data(&folder, &object.file_name)?.take(BYTES_MAX + 1).read_to_end(&mut content)?;
-        let hash: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&Sha256::digest(&content));
         if live.remove(&object.oid).as_ref() != Some(&hash) {
             differing.push(object.oid);
         }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::creation::{Creation, Step};
-use super::delta::{Delta, name};
+use super::delta::Delta;
 use super::drop::{add_constraint, drop_statement, rename_statement};
 use super::replace::{Way, way};
 use super::runner::Runner;
@@ -322,6 +322,6 @@ fn in_order_of_drops<'a>(extra: &[&'a CatalogObject]) -> Vec<&'a CatalogObject> 
         first.or(last).unwrap_or(FIRST.len())
     };
     let mut sorted = extra.to_vec();
-    sorted.sort_by_key(|o| (rank(o), name(o)));
+    sorted.sort_by_key(|o| (rank(o), ObjectName::of(o)));
     sorted
 }

@@ -29,16 +29,11 @@ fn key(object: &CatalogObject) -> Key<'_> {
     (&object.kind, &object.identity)
 }
 
-/// The name of an object in plans.
-pub fn name(object: &CatalogObject) -> ObjectName {
-    ObjectName { kind: object.kind.clone(), identity: object.identity.clone() }
-}
-
 impl<'s, 't> Delta<'s, 't> {
     pub fn new(wanted: &'s [CatalogObject], live: &'t [CatalogObject], scope: &Scope) -> Self {
         let counted = counted(wanted, live, scope);
         let own = |o: &CatalogObject| o.kind == "ROLE" && super::identity::unquoted(&o.identity) == scope.restorer;
-        let counts = |o: &CatalogObject| counted.as_ref().is_none_or(|names| names.contains(&name(o)));
+        let counts = |o: &CatalogObject| counted.as_ref().is_none_or(|names| names.contains(&ObjectName::of(o)));
         let there: BTreeMap<Key, &CatalogObject> = live.iter().map(|o| (key(o), o)).collect();
         let wanted_keys: BTreeSet<Key> = wanted.iter().map(key).collect();
         let mut delta = Self::default();
@@ -85,8 +80,11 @@ impl<'s, 't> Delta<'s, 't> {
 
     /// Every object in it, by name: to tell whether a pass got anywhere.
     pub fn names(&self) -> BTreeSet<ObjectName> {
-        let missing = self.missing.iter().map(|o| name(o));
-        missing.chain(self.extra.iter().map(|o| name(o))).chain(self.differs.iter().map(|(o, _)| name(o))).collect()
+        let missing = self.missing.iter().map(|o| ObjectName::of(o));
+        missing
+            .chain(self.extra.iter().map(|o| ObjectName::of(o)))
+            .chain(self.differs.iter().map(|(o, _)| ObjectName::of(o)))
+            .collect()
     }
 }
 

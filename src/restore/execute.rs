@@ -17,6 +17,7 @@ use super::{Done, Engine, settle};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad};
+use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
 use crate::pg::session::Session;
 
@@ -80,7 +81,7 @@ impl Work<'_> {
     }
 
     fn ended(&self, phase: Phase, summary: String, clock: Instant) {
-        let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let duration_ms = millis(clock.elapsed());
         self.engine.monitor.event(Event::PhaseEnded { phase, summary, duration_ms });
     }
 

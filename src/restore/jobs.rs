@@ -3,12 +3,11 @@
 //! Invariant: a job is known by its number, which the archive's rows have; jobs of other databases are left alone.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
 
 use super::Engine;
 use super::runner::Runner;
-use super::tables::load_task;
-use crate::archive::reader::open_data;
+use crate::archive::layout;
+use crate::archive::reader::{ArchiveData, DataFile};
 use crate::model::failure::{Failure, Result};
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
@@ -52,10 +51,10 @@ pub async fn unschedule_new(
         return Ok(());
     }
     let known: Vec<String> = numbers(engine, record)?.iter().map(ToString::to_string).collect();
-    let list = if known.is_empty() { "NULL".to_string() } else { known.join(", ") };
     let sql = format!(
         "SELECT cron.unschedule(j.jobid) FROM cron.job j WHERE j.database = pg_catalog.current_database() \
-         AND j.jobid NOT IN (SELECT x FROM pg_catalog.unnest(ARRAY[{list}]::pg_catalog.int8[]) AS u(x) WHERE x IS NOT NULL)"
+         AND j.jobid <> ALL ('{{{}}}'::pg_catalog.int8[])",
+        known.join(",")
     );
     if let Some(failure) = runner.attempt("jobs that came later", &sql).await? {
         words.insert("jobs that came later".to_string(), failure.to_string());
@@ -65,15 +64,15 @@ pub async fn unschedule_new(
 
 /// The numbers of the snapshot's jobs.
 fn numbers(engine: &Engine<'_>, record: &TableRecord) -> Result<Vec<i64>> {
-    let task = load_task(engine.source, record);
     let Some(at) = record.columns.iter().position(|c| c == "jobid") else { return Ok(Vec::new()) };
+    let files = DataFile::of(record).into_iter().collect();
+    let archive = ArchiveData { folder: engine.source.place.join(layout::DUMP_DIR), files };
     let mut found = Vec::new();
-    for line in open_data(&task.folder, &task.file_name)?.lines() {
-        let line = line.map_err(|e| Failure::from(e).context("cannot read the jobs of the snapshot"))?;
-        if line == "\\." {
-            break;
-        }
-        found.extend(line.split('\t').nth(at).and_then(|number| number.parse::<i64>().ok()));
-    }
+    let read = archive.for_each_row(&record.name, |_, row| {
+        let number = row.texts().into_iter().nth(at).flatten();
+        found.extend(number.and_then(|number| number.parse::<i64>().ok()));
+        Ok(())
+    });
+    read.map_err(|e| Failure::from(e).context("cannot read the jobs of the snapshot"))?;
     Ok(found)
 }

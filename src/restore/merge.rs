@@ -5,9 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::load::{LoadTask, Loaded};
+use super::load::{LoadTask, Loaded, load_one};
 use super::runner::Runner;
-use super::tables::load_plain;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{QualifiedName, ident, literal, visible};
 
@@ -38,7 +37,7 @@ pub async fn fill(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) 
     }
     let there = columns(runner, &task.table).await?;
     if task.columns.iter().all(|c| there.contains(c)) {
-        return load_plain(runner, task, progress).await;
+        return load_one(runner.session, task, runner.cancel, progress).await;
     }
     Ok(staged(runner, task, &there, "", progress).await?.0)
 }
@@ -109,7 +108,7 @@ async fn staged(
     );
     runner.run(&format!("stage for {name}"), &make).await?;
     let to_stage = LoadTask { table: QualifiedName::new("pg_temp", STAGE), ..task.clone() };
-    load_plain(runner, &to_stage, progress).await?;
+    load_one(runner.session, &to_stage, runner.cancel, progress).await?;
     for column in &unknown {
         let sql = format!("SELECT pg_catalog.count(*) FROM {stage} WHERE {} IS NOT NULL", ident(column));
         let filled: i64 = runner.session.one(&sql, &[]).await?.try_get(0).unwrap_or(1);

@@ -7,18 +7,19 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::creation::Creation;
-use super::delta::{Delta, name};
+use super::delta::Delta;
 use super::replace::{Way, way};
 use super::rows::{Rows, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{NEW, Tables};
-use super::{Engine, contents, identity, jobs};
+use super::{Engine, contents, identity, jobs, settle};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::manifest::{FORMAT, TableRecord};
 use crate::model::name::{QualifiedName, visible};
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
+use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
 use crate::pg::catalog::dependents::dependents;
 use crate::pg::catalog::inventory::inventory;
@@ -63,7 +64,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         digest: String::new(),
         target: examined.facts,
     };
-    let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let duration_ms = millis(clock.elapsed());
     engine.monitor.event(Event::PhaseEnded { phase: Phase::Plan, summary, duration_ms });
     Ok(plan.sealed())
 }
@@ -81,8 +82,9 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let creation = Creation::new(&engine.source.toc, &engine.source.inventory, examined.facts.server_version_num)?;
     let delta = Delta::new(&engine.source.inventory.objects, &live.objects, &examined.scope);
     let entries: HashMap<ObjectName, _> =
-        creation.entries.iter().filter_map(|s| s.object.map(|o| (name(o), s.entry))).collect();
-    let is_dropped = |w: &CatalogObject, l: &CatalogObject| way(w, l, entries.get(&name(w)).copied()) == Way::Drop;
+        creation.entries.iter().filter_map(|s| s.object.map(|o| (ObjectName::of(o), s.entry))).collect();
+    let is_dropped =
+        |w: &CatalogObject, l: &CatalogObject| way(w, l, entries.get(&ObjectName::of(w)).copied()) == Way::Drop;
     let dropped = delta.differs.iter().filter(|(w, l)| is_dropped(w, l)).map(|(_, l)| *l);
     let roots: Vec<Address> = delta.extra.iter().copied().chain(dropped).filter_map(|o| o.address).collect();
     let gone = dependents(session, &roots).await?;
@@ -90,38 +92,32 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let along = live.objects.iter().filter(|o| {
         let of_its_own =
             !matches!(o.kind.as_str(), "ACL" | "COMMENT" | "SEQUENCE SET" | "ROW SECURITY" | "SECURITY LABEL");
-        of_its_own && o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a })) && !known.contains(&name(o))
+        of_its_own
+            && o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a }))
+            && !known.contains(&ObjectName::of(o))
     });
-    let in_snapshot: HashSet<ObjectName> = engine.source.inventory.objects.iter().map(name).collect();
-    let (mut replace, mut drop): (Vec<_>, Vec<_>) = along.map(name).partition(|o| in_snapshot.contains(o));
-    replace.extend(delta.differs.iter().map(|(w, _)| name(w)));
-    replace.extend(sequences(engine, examined, live));
+    let in_snapshot: HashSet<ObjectName> = engine.source.inventory.objects.iter().map(ObjectName::of).collect();
+    let (mut replace, mut drop): (Vec<_>, Vec<_>) = along.map(ObjectName::of).partition(|o| in_snapshot.contains(o));
+    replace.extend(delta.differs.iter().map(|(w, _)| ObjectName::of(w)));
+    replace.extend(settle::moved_sequences(engine, examined, live).into_iter().map(ObjectName::of));
     replace.extend(files(&engine.request.only).into_iter().map(part));
     if examined.scope.is_whole() && examined.facts.kind == TargetKind::SameDatabase {
         replace.extend(contents::large_objects(engine, session).await?);
         replace.extend(jobs::differ(engine, session).await?.then(|| part(layout::CRON_JOBS_SQL)));
     }
-    drop.extend(delta.extra.iter().map(|o| name(o)));
+    drop.extend(delta.extra.iter().map(|o| ObjectName::of(o)));
     replace.sort();
     drop.sort();
     let remade = live.objects.iter().filter(|o| o.kind == "TABLE");
     let remade = remade.filter(|o| o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a })));
     let remade =
         remade.filter_map(|o| identity::qualified(&o.identity)).map(|(s, n)| QualifiedName::new(s, n)).collect();
-    Ok(Objects { drop, replace, create: delta.missing.iter().map(|o| name(o)).collect(), remade })
+    Ok(Objects { drop, replace, create: delta.missing.iter().map(|o| ObjectName::of(o)).collect(), remade })
 }
 
 /// A part that one of the snapshot's files merges into the target.
 fn part(file: &str) -> ObjectName {
     ObjectName { kind: "FILE".into(), identity: file.into() }
-}
-
-/// Sequences whose value will be set.
-fn sequences(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec<ObjectName> {
-    let now: HashMap<&str, &str> =
-        live.of_kind("SEQUENCE SET").map(|o| (o.identity.as_str(), o.definition.as_str())).collect();
-    let wanted = engine.source.inventory.of_kind("SEQUENCE SET").filter(|o| examined.scope.sets(o));
-    wanted.filter(|o| now.get(o.identity.as_str()).is_some_and(|value| *value != o.definition)).map(name).collect()
 }
 
 /// Which tables are loaded, and how many are equal.

@@ -19,6 +19,7 @@ use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::QualifiedName;
+use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::session::Session;
 use schedule::{SPLIT_BYTES, Schedule, Work};
@@ -317,7 +318,7 @@ impl<'a> Progress<'a> {
     }
 
     fn elapsed(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.started.elapsed())
     }
 
     fn phase_started(&self) {

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::belongs::belongs;
+use super::identity::{on, unquoted};
 use crate::model::difference::Rules;
 use crate::model::inventory::CatalogObject;
 use crate::model::name::QualifiedName;
@@ -58,15 +59,17 @@ impl Scope {
         if !self.tables.is_empty() && !self.tables.iter().any(|table| belongs(object, table)) {
             return false;
         }
-        if !self.left_out.is_empty() && self.left_out.contains(&super::delta::name(object)) {
+        if !self.left_out.is_empty() && self.left_out.contains(&ObjectName::of(object)) {
             return false;
         }
         if object.extension.is_some() {
             return object.kind == "ACL" && !self.is_missing_extension(object);
         }
         match object.kind.as_str() {
-            "EXTENSION" => !self.extensions_missing.contains(plain(&object.identity)),
-            "EVENT TRIGGER" => !self.platform || !PLATFORM_EVENT_TRIGGERS.contains(&plain(&object.identity)),
+            "EXTENSION" => !self.extensions_missing.contains(&unquoted(&object.identity)),
+            "EVENT TRIGGER" => {
+                !self.platform || !PLATFORM_EVENT_TRIGGERS.contains(&unquoted(&object.identity).as_str())
+            }
             "SCHEMA" => !self.is_managed(object.schema.as_deref()),
             _ => !self.is_managed(object.schema.as_deref()) || is_users_own(object),
         }
@@ -82,7 +85,7 @@ impl Scope {
         }
         match object.kind.as_str() {
             "ROLE" | "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
-            "EXTENSION" => !is_managed_extension(plain(&object.identity)) || !self.platform,
+            "EXTENSION" => !is_managed_extension(&unquoted(&object.identity)) || !self.platform,
             _ => self.brings_back(object),
         }
     }
@@ -123,8 +126,8 @@ fn is_users_own(object: &CatalogObject) -> bool {
     match object.kind.as_str() {
         "POLICY" => true,
         "TRIGGER" => {
-            let (name, table) = super::identity::on(&object.identity).unwrap_or((&object.identity, ""));
-            !PLATFORM_TRIGGERS.iter().any(|(t, n)| *t == table && *n == plain(name))
+            let (name, table) = on(&object.identity).unwrap_or((&object.identity, ""));
+            !PLATFORM_TRIGGERS.iter().any(|(t, n)| *t == table && *n == unquoted(name))
         }
         "ACL" => true,
         _ => object.owner.as_deref().is_some_and(|owner| !is_platform_owner(owner)),
@@ -145,11 +148,6 @@ fn is_managed_extension(name: &str) -> bool {
         "pgsodium",
     ];
     OURS_NOT.contains(&name)
-}
-
-/// A name without the quotes that an identity has around it.
-pub fn plain(identity: &str) -> &str {
-    identity.strip_prefix('"').and_then(|s| s.strip_suffix('"')).unwrap_or(identity)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::tables::Tables;
 use super::{files, jobs, rows};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
-use crate::model::inventory::CatalogObject;
+use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::catalog::inventory::inventory;
 
@@ -93,10 +93,7 @@ async fn sequences(
     words: &mut BTreeMap<String, String>,
 ) -> Result<()> {
     let live = inventory(runner.session).await?;
-    let now: BTreeMap<&str, &str> =
-        live.of_kind("SEQUENCE SET").map(|o| (o.identity.as_str(), o.definition.as_str())).collect();
-    let wanted = engine.source.inventory.of_kind("SEQUENCE SET").filter(|o| examined.scope.sets(o));
-    for object in wanted.filter(|o| now.get(o.identity.as_str()).is_some_and(|value| *value != o.definition)) {
+    for object in moved_sequences(engine, examined, &live) {
         let Some((restart, set)) = set_sequence(object) else { continue };
         let what = format!("value of sequence {}", object.identity);
         // RESTART makes the new value part of the transaction; who does not own the sequence sets it all the same.
@@ -108,6 +105,14 @@ async fn sequences(
         }
     }
     Ok(())
+}
+
+/// Sequences of the target whose value is not the snapshot's and will be.
+pub fn moved_sequences<'s>(engine: &Engine<'s>, examined: &Examined, live: &Inventory) -> Vec<&'s CatalogObject> {
+    let now: BTreeMap<&str, &str> =
+        live.of_kind("SEQUENCE SET").map(|o| (o.identity.as_str(), o.definition.as_str())).collect();
+    let wanted = engine.source.inventory.of_kind("SEQUENCE SET").filter(|o| examined.scope.sets(o));
+    wanted.filter(|o| now.get(o.identity.as_str()).is_some_and(|value| *value != o.definition)).collect()
 }
 
 /// Why an object may stay different. `None`: it may not.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::identity::unquoted;
-use super::scope::{Scope, plain};
+use super::scope::Scope;
 use super::stubs::{self, StubPlan};
 use crate::model::difference::Rules;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -98,7 +98,7 @@ fn kind(engine: &Engine<'_>, state: &TargetState) -> TargetKind {
 fn missing_extensions(engine: &Engine<'_>, state: &TargetState) -> BTreeSet<String> {
     let there =
         |name: &str| state.available_extensions.iter().any(|e| e == name) || state.extensions.iter().any(|e| e == name);
-    let wanted = engine.source.inventory.of_kind("EXTENSION").map(|o| plain(&o.identity).to_string());
+    let wanted = engine.source.inventory.of_kind("EXTENSION").map(|o| unquoted(&o.identity));
     wanted.filter(|name| !there(name)).collect()
 }
 
@@ -151,7 +151,7 @@ pub fn refuse_target(engine: &Engine<'_>, examined: &Examined) -> Result<()> {
     if examined.facts.kind == TargetKind::OtherDatabase && !engine.request.replace_other {
         let text = format!(
             "the database {} is not the one that the snapshot was taken of, and has objects of its own",
-            crate::model::name::visible(&examined.facts.database)
+            visible(&examined.facts.database)
         );
         return Err(Failure::msg(FailureKind::NotConfirmed, text)
             .hint("everything in it that the snapshot does not have would be dropped")

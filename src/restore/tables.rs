@@ -4,17 +4,17 @@
 //! transaction, without triggers and without a cascade (R37, R38). What went in is checked while it is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::load::{LoadTask, Loaded, load_one};
+use super::load::{LoadTask, Loaded};
 use super::rows::{Rows, decide};
 use super::runner::Runner;
 use super::scope::Scope;
 use super::source::SnapshotSource;
 use super::{large_objects, merge};
 use crate::archive::layout;
+use crate::archive::reader::DataFile;
 use crate::model::failure::Result;
 use crate::model::manifest::TableRecord;
 use crate::model::name::{QualifiedName, ident, visible};
@@ -75,11 +75,6 @@ impl<'a> Tables<'a> {
     /// Rows and bytes so far.
     pub fn totals(&self) -> Loaded {
         Loaded { rows: self.rows.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
-    }
-
-    /// The task for one table.
-    pub fn task(&self, record: &TableRecord) -> LoadTask {
-        load_task(self.source, record)
     }
 
     /// Marks tables that another hand filled.
@@ -172,7 +167,7 @@ impl<'a> Tables<'a> {
                 bytes_done: self.bytes.load(Ordering::Relaxed) + bytes_done,
             });
         };
-        let task = self.task(record);
+        let task = load_task(self.source, record);
         let quiet = if there { merge::silence(runner, &record.name).await? } else { Vec::new() };
         let loaded = if there && self.merges(record) {
             let (loaded, left) = merge::keep(runner, &task, &progress).await?;
@@ -229,23 +224,14 @@ impl<'a> Tables<'a> {
 
 /// The task that fills one table from the snapshot.
 pub fn load_task(source: &SnapshotSource, record: &TableRecord) -> LoadTask {
-    let file = record.data_file.as_deref().unwrap_or_default();
-    let file = file.strip_prefix(layout::DUMP_DIR).and_then(|f| f.strip_prefix('/')).unwrap_or(file);
-    let file = file.strip_suffix(".gz").or_else(|| file.strip_suffix(".zst")).unwrap_or(file);
-    let folder: PathBuf = source.place.join(layout::DUMP_DIR);
     LoadTask {
         table: record.name.clone(),
         columns: record.columns.clone(),
-        folder,
-        file_name: file.to_string(),
+        folder: source.place.join(layout::DUMP_DIR),
+        file_name: DataFile::of(record).map(|file| file.file_name).unwrap_or_default(),
         rows: record.rows,
         fingerprint: record.fingerprint.clone(),
         bytes_raw: record.bytes_raw,
         freeze: false,
     }
-}
-
-/// Fills a table over a session that may do so; used outside of the one transaction too.
-pub async fn load_plain(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) + Sync)) -> Result<Loaded> {
-    load_one(runner.session, task, runner.cancel, progress).await
 }

@@ -15,7 +15,7 @@ use super::Finding;
 use super::content::{Content, Problem};
 use super::records::Job;
 use crate::archive::beneath::{Folder, Refusal};
-use crate::archive::sink::hex;
+use crate::model::hex::hex;
 use crate::monitor::{Event, Monitor, Phase};
 
 const PIECE_BYTES: usize = 1 << 20;

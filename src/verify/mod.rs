@@ -19,6 +19,7 @@ use crate::archive::beneath::Folder;
 use crate::archive::manifest_file::{ManifestProblem, open_failure, read_from};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
+use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 
 /// How deep to look. A test restore is a level above these and lives elsewhere.
@@ -127,7 +128,7 @@ pub fn verify(folder: &Path, level: Level, monitor: &dyn Monitor, jobs: usize) -
     }
     findings.sort();
     let bad = findings.iter().any(|f| f.severity == Severity::Damage);
-    let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let duration_ms = millis(start.elapsed());
     let verdict = if bad { Verdict::Bad } else { Verdict::Good };
     let summary = format!("{} files, {} findings", done.files, findings.len());
     monitor.event(Event::PhaseEnded { phase: Phase::Verify, summary, duration_ms });

@@ -19,6 +19,7 @@ use crate::model::manifest::{Manifest, TableRecord};
 use crate::model::name::QualifiedName;
 use crate::model::restore::{Exception, ObjectName, ProbeOutcome, Proof, ProofFinding, RestoreVerdict, SecurityCensus};
 use crate::model::secret::Secret;
+use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::catalog::inventory::inventory;
 use crate::pg::census::{self, census};
@@ -174,7 +175,7 @@ pub async fn prove(input: ProofInput<'_>) -> Result<Proof> {
         (true, false) => RestoreVerdict::Except,
         (true, true) => RestoreVerdict::Restorable,
     };
-    let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let duration_ms = millis(start.elapsed());
     let summary = format!("{} findings, {objects_compared} objects, {rows_compared} rows", found.findings.len());
     input.monitor.event(Event::PhaseEnded { phase: Phase::Prove, summary, duration_ms });
     Ok(Proof {

@@ -9,7 +9,7 @@ use super::{Finding, Level};
 use crate::archive::beneath::Folder;
 use crate::archive::layout;
 use crate::archive::manifest_file::{MANIFEST_BYTES_MAX, ManifestProblem, sums_bytes};
-use crate::archive::sink::hex;
+use crate::model::hex::hex;
 use crate::model::manifest::Manifest;
 
 /// One file to read.

@@ -11,9 +11,9 @@ use super::super::do_block::do_block;
 use super::super::sql_file::SqlFile;
 use super::write_json;
 use crate::archive::layout::{EVENT_TRIGGERS_JSON, EVENT_TRIGGERS_SQL};
-use crate::archive::sink::hex;
 use crate::model::category::Category;
 use crate::model::failure::Result;
+use crate::model::hex::hex;
 use crate::model::name::QualifiedName;
 use crate::model::platform::{PLATFORM_EVENT_TRIGGERS, is_managed_schema};
 

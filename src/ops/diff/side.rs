@@ -16,6 +16,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::{Manifest, SourceFacts};
 use crate::model::name::visible;
+use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::catalog::inventory::inventory;
 use crate::pg::catalog::source::{host_sha256, source};
@@ -53,7 +54,10 @@ impl Snapshot {
         let bytes =
             folder.read(layout::INVENTORY_JSON, INVENTORY_BYTES_MAX).map_err(|e| damaged(anyhow::anyhow!("{e}")))?;
         let inventory = serde_json::from_slice(&bytes).map_err(|e| damaged(e.into()))?;
-        let archive = ArchiveData { folder: place.join(layout::DUMP_DIR), files: data_files(&manifest) };
+        let archive = ArchiveData {
+            folder: place.join(layout::DUMP_DIR),
+            files: manifest.tables.iter().filter_map(DataFile::of).collect(),
+        };
         Ok(Self { manifest, inventory, archive, place: place.to_path_buf() })
     }
 
@@ -70,17 +74,6 @@ impl Snapshot {
             taken_at: self.manifest.consistency.taken_at,
         }
     }
-}
-
-/// The archive's data files as the manifest names them, without the ending of their compression.
-fn data_files(manifest: &Manifest) -> Vec<DataFile> {
-    let file = |table: &crate::model::manifest::TableRecord| {
-        let path = table.data_file.as_deref()?;
-        let name = path.strip_prefix(layout::DUMP_DIR)?.strip_prefix('/')?;
-        let bare = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
-        Some(DataFile { table: table.name.clone(), columns: table.columns.clone(), file_name: bare.to_string() })
-    };
-    manifest.tables.iter().filter_map(file).collect()
 }
 
 /// A live database at one instant.
@@ -104,7 +97,7 @@ impl Live {
         let (facts, _) = source(&session, host_sha256(spec)).await?;
         let inventory = inventory(&session).await?;
         let summary = format!("{} objects, {} tables", inventory.objects.len(), inventory.tables.len());
-        let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let duration_ms = millis(clock.elapsed());
         monitor.event(Event::PhaseEnded { phase: Phase::Catalogs, summary, duration_ms });
         Ok(Self { spec: spec.clone(), holder, session, source: facts, inventory })
     }

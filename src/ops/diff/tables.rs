@@ -18,6 +18,7 @@ use crate::model::failure::Result;
 use crate::model::inventory::{Inventory, TableFacts};
 use crate::model::manifest::{Manifest, TableRecord};
 use crate::model::name::QualifiedName;
+use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::rows::fingerprint_tables_at;
 
@@ -226,7 +227,7 @@ async fn read_live(
             .await?;
     let rows: u64 = tables.iter().map(|table| table.rows).sum();
     let summary = format!("{} tables, {rows} rows", tables.len());
-    let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let duration_ms = millis(clock.elapsed());
     monitor.event(Event::PhaseEnded { phase: Phase::Dump, summary, duration_ms });
     Ok(tables.into_iter().map(|t| (t.name, Known { rows: t.rows, fingerprint: t.sum })).collect())
 }

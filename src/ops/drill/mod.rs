@@ -22,6 +22,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::model::restore::{ConflictPolicy, ProofFinding, RestoreRequest};
 use crate::monitor::Monitor;
+use crate::monitor::millis;
 use crate::pg::session::Session;
 use crate::pgtools::client::SearchPlaces;
 use crate::restore::Engine;
@@ -78,7 +79,7 @@ impl Drill<'_> {
         self.stop_here()?;
         let source = SnapshotSource::open(place)?;
         let mut report = DrillReport::new(&source, self.request);
-        report.verify_ms = millis(clock);
+        report.verify_ms = millis(clock.elapsed());
         let mut ground = self.prepare(&source, &mut report).await?;
         let outcome = tokio::select! {
             biased;
@@ -92,7 +93,7 @@ impl Drill<'_> {
         if let Err(failure) = cleared {
             report.left.push(format!("clearing up failed: {failure}"));
         }
-        report.duration_ms = millis(clock);
+        report.duration_ms = millis(clock.elapsed());
         report.judge();
         self.record(&report);
         Ok(report)
@@ -106,7 +107,7 @@ impl Drill<'_> {
             }
             Where::Target(spec) => target::examined(source, spec).await?,
         };
-        report.server_ms = millis(clock);
+        report.server_ms = millis(clock.elapsed());
         report.stage = ground.stage();
         report.server_version = ground.server_version.clone();
         report.notes.extend(ground.notes().iter().cloned());
@@ -120,7 +121,7 @@ impl Drill<'_> {
         let clock = Instant::now();
         let request = self.restore_request(ground);
         let restored = self.restore(source, &ground.spec, &request, report).await;
-        report.restore_ms = millis(clock);
+        report.restore_ms = millis(clock.elapsed());
         report.recovery_ms = report.verify_ms + report.restore_ms;
         if let Err(failure) = restored {
             return broken(failure, report);
@@ -130,7 +131,7 @@ impl Drill<'_> {
         }
         let clock = Instant::now();
         self.prove(source, ground, report).await?;
-        report.proof_ms = millis(clock);
+        report.proof_ms = millis(clock.elapsed());
         if !self.request.assertions.is_empty() {
             let session = Session::open(&ground.spec, "stacksnap drill").await?;
             report.assertions = assertions::ask_all(&session, &self.request.assertions).await?;
@@ -239,8 +240,4 @@ fn broken(failure: Failure, report: &mut DrillReport) -> Result<()> {
             .context("the restore could not be tried to its end, which says nothing about the snapshot")
             .hint("try other server programs with --pg-bin, the source's own major and build first")),
     }
-}
-
-fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -17,6 +17,7 @@ use crate::pgtools::client::SearchPlaces;
 use crate::pgtools::cluster::settings::Locale;
 use crate::pgtools::cluster::{Cluster, ClusterRequest};
 use crate::restore::files;
+use crate::restore::identity::unquoted;
 use crate::restore::source::SnapshotSource;
 
 /// Beside those that write: the engine's own, the proof's, one for assertions.
@@ -117,10 +118,6 @@ pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<()
 
 /// The superuser that the source's initdb made: by its number, else the one that a stack has.
 fn superuser(inventory: &Inventory, reader: &str) -> String {
-    let unquoted = |identity: &str| match identity.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None => identity.to_string(),
-    };
     let roles = inventory.of_kind("ROLE").filter(|o| o.definition.starts_with("SUPERUSER"));
     let supers: Vec<(String, Option<u32>)> = roles.map(|o| (unquoted(&o.identity), o.address.map(|a| a.oid))).collect();
     let by_number = supers.iter().find(|(_, oid)| *oid == Some(BOOTSTRAP)).map(|(name, _)| name.clone());

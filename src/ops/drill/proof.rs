@@ -58,7 +58,7 @@ fn expected(
         let rows = exception.what.split_once(" rows of ").map(|(_, table)| table);
         Expected {
             exception: exception.clone(),
-            objects: objects.map(|o| ObjectName { kind: o.kind.clone(), identity: o.identity.clone() }).collect(),
+            objects: objects.map(ObjectName::of).collect(),
             rows_of: tables.iter().filter(|t| Some(t.name.plain().as_str()) == rows).map(|t| t.name.clone()).collect(),
         }
     };

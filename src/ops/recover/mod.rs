@@ -28,6 +28,7 @@ use crate::model::restore::{
     ConfirmedPlan, RestorePlan, RestoreReport, RestoreRequest, RestoreVerdict, TargetFacts, TargetKind,
 };
 use crate::monitor::Monitor;
+use crate::monitor::millis;
 use crate::restore::source::SnapshotSource;
 use crate::restore::{Done, Engine};
 use crate::verify::{Level, verify};
@@ -103,7 +104,7 @@ impl Recovery<'_> {
         let mut report = self.report(&record, plan);
         match self.write_and_prove(prepared, plan, &mut record, &mut report).await {
             Ok(()) => {
-                report.duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+                report.duration_ms = millis(clock.elapsed());
                 record.state = RestoreState::Finished;
                 record.report = Some(report.clone());
                 self.close(&mut record);
@@ -146,7 +147,7 @@ impl Recovery<'_> {
             let before = self.guarded(proof::before(self)).await?;
             report.proof = self.guarded(proof::prove(self, prepared, &Done::default(), before)).await?;
         }
-        report.duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        report.duration_ms = millis(clock.elapsed());
         Ok(report)
     }
 

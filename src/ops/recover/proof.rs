@@ -72,14 +72,14 @@ fn expected(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done) -> Vec<Ex
             o.extension.as_ref().is_some_and(|e| exception.what == format!("extension {e}"))
                 || (o.kind == "EXTENSION" && exception.what == format!("extension {}", unquoted(&o.identity)))
         };
-        let objects = inventory.objects.iter().filter(|o| named(o) || member(o)).map(object_name).collect();
+        let objects = inventory.objects.iter().filter(|o| named(o) || member(o)).map(ObjectName::of).collect();
         Expected { exception: exception.clone(), objects, rows_of: Vec::new() }
     };
     let mut list: Vec<Expected> = done.exceptions.iter().map(explained).collect();
     for object in inventory.of_kind("EXTENSION") {
         let why = "its version is the server's choice, and its owner cannot be changed";
         let exception = exception("extension_differs", &format!("extension {}", object.identity), why, "");
-        list.push(Expected { exception, objects: vec![object_name(object)], rows_of: Vec::new() });
+        list.push(Expected { exception, objects: vec![ObjectName::of(object)], rows_of: Vec::new() });
     }
     if prepared.plan.target.kind != TargetKind::SameDatabase {
         let why = if recovery.request.activate_jobs { "they name this database" } else { "they are switched off" };
@@ -93,8 +93,4 @@ fn expected(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done) -> Vec<Ex
 
 fn exception(code: &str, what: &str, why: &str, todo: &str) -> Exception {
     Exception { code: code.into(), what: what.into(), why: why.into(), todo: todo.into() }
-}
-
-fn object_name(object: &CatalogObject) -> ObjectName {
-    ObjectName { kind: object.kind.clone(), identity: object.identity.clone() }
 }

@@ -20,6 +20,7 @@ use crate::archive::sink::ArtifactSink;
 use crate::model::category::Category;
 use crate::model::failure::Failure;
 use crate::model::name::QualifiedName;
+use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pgtools::client::Client;
 use crate::pgtools::dump::{DumpOrder, start_dump};
@@ -253,7 +254,7 @@ impl DeriveWatch for Watch<'_> {
 
     fn table_progress(&self, data: &DataFile, bytes_raw: u64, bytes_added: u64) {
         let bytes_done = self.state.bytes_done.fetch_add(bytes_added, Ordering::Relaxed) + bytes_added;
-        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now_ms = millis(self.started.elapsed());
         let last = self.last_told.load(Ordering::Relaxed);
         let due = now_ms >= last + TELL_EVERY_MS;
         if due && self.last_told.compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok() {

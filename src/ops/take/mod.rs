@@ -27,6 +27,7 @@ use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::report::{SkipReason, TakeReport};
 use crate::model::request::CreateRequest;
+use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::proc::own;
 
@@ -151,8 +152,4 @@ fn collect_settings(settings: &Settings) -> CollectSettings {
             _ => None,
         },
     }
-}
-
-fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

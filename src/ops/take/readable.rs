@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::dump::ArchiveOrder;
 use crate::archive::readable::{self, SqlWriter, TableSection};
-use crate::archive::sink::{ArtifactSink, hex};
+use crate::archive::sink::ArtifactSink;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::hex::hex;
 use crate::pgtools::dump::{Part, print_list, print_part};
 use crate::pgtools::toc::{Section, TableData, Toc};
 

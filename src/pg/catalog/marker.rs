@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{NO_JIT, get, inventory, query};
 use crate::model::failure::Result;
+use crate::model::hex::hex;
 use crate::model::inventory::CatalogObject;
 use crate::model::manifest::ChangeMarker;
 use crate::pg::session::Session;
@@ -70,7 +71,7 @@ pub async fn catalogs(session: &Session, objects: &[CatalogObject]) -> Result<St
         field(object.owner.as_deref());
         field(object.extension.as_deref());
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hash.finalize()))
 }
 
 /// Compares the marker of a snapshot with the marker of now, on a plain session (outside any transaction).

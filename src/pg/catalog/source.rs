@@ -9,6 +9,7 @@ use super::{get, query};
 use crate::model::abilities::SourceAbilities;
 use crate::model::connection::{ConnSpec, Host};
 use crate::model::failure::Result;
+use crate::model::hex::hex;
 use crate::model::manifest::SourceFacts;
 use crate::pg::session::Session;
 
@@ -67,5 +68,5 @@ pub fn host_sha256(spec: &ConnSpec) -> String {
         }
         hash.update(format!("\0{port}\0"));
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }
