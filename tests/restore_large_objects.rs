@@ -61,7 +61,6 @@ async fn every_size_comes_back_and_replaces_what_was_there() {
 
 /// The archive's other shape: lists of a thousand.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts a server of another major"]
 async fn every_size_comes_back_on_16_and_18() {
     for major in [16, 18] {
         there_and_back(&Cluster::start(major), 1100).await;

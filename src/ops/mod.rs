@@ -7,6 +7,7 @@ pub mod diff;
 pub mod doctor;
 pub mod drill;
 pub mod flight;
+mod foretold;
 pub mod guard;
 pub mod list;
 pub mod logs;

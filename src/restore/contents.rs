@@ -1,4 +1,4 @@
-//! Large objects of the snapshot and of its own database, compared by what they hold.
+//! Large objects of the snapshot and of its own database, compared by what they hold and whose they are.
 //!
 //! Invariant: it reads only. Beyond a bound nothing is compared and all of them are written again.
 
@@ -29,8 +29,8 @@ pub async fn large_objects(engine: &Engine<'_>, session: &Session) -> Result<Vec
     if wanted.len() > OBJECTS_MAX || count.unsigned_abs() > OBJECTS_MAX as u64 || bytes.unsigned_abs() > BYTES_MAX {
         return Ok(all(&wanted));
     }
-    let sql = "SELECT oid, pg_catalog.encode(pg_catalog.sha256(pg_catalog.lo_get(oid)), 'hex') \
-               FROM pg_catalog.pg_largeobject_metadata";
+    let sql = "SELECT oid, pg_catalog.encode(pg_catalog.sha256(pg_catalog.lo_get(oid)), 'hex') || ' ' \
+               || pg_catalog.pg_get_userbyid(lomowner) FROM pg_catalog.pg_largeobject_metadata";
     let Ok(rows) = session.rows(sql, &[]).await else { return Ok(all(&wanted)) };
     let mut live: BTreeMap<u32, String> =
         rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect();
@@ -39,7 +39,7 @@ pub async fn large_objects(engine: &Engine<'_>, session: &Session) -> Result<Vec
         let mut content = Vec::new();
         open_data(&folder, &object.file_name)?.take(BYTES_MAX + 1).read_to_end(&mut content)?;
         let hash = hex(&Sha256::digest(&content));
-        if live.remove(&object.oid).as_ref() != Some(&hash) {
+        if live.remove(&object.oid) != Some(format!("{hash} {}", object.owner)) {
             differing.push(object.oid);
         }
     }

@@ -16,7 +16,7 @@ use super::tables::{NEW, Tables};
 use super::{Done, Engine, settle};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
-use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad};
+use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
 use crate::pg::session::Session;
@@ -43,6 +43,11 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     let creation = Creation::new(&engine.source.toc, &engine.source.inventory, examined.facts.server_version_num)?;
     let runner = Runner::new(&session, engine.cancel);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
+    // In its own database the plan has compared them: rewriting equal ones takes their owner's rights for nothing.
+    let blobs = plan.drop.iter().chain(&plan.replace).chain(&plan.create).any(|o| o.kind == "BLOB");
+    if examined.facts.kind == TargetKind::SameDatabase && !blobs {
+        tables.leave_large_objects();
+    }
     let work = Work { engine, plan, examined: &examined, creation: &creation, runner: &runner, tables: &tables };
     if !plan.one_transaction {
         work.prepare_and_fill().await?;
@@ -127,6 +132,7 @@ impl Work<'_> {
             rows_loaded: totals.rows,
             bytes_loaded: totals.bytes,
             exceptions,
+            scope: Some(self.examined.scope.clone()),
         })
     }
 

@@ -57,12 +57,14 @@ pub struct Engine<'a> {
 }
 
 /// What was done.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Done {
     pub statements: u64,
     pub rows_loaded: u64,
     pub bytes_loaded: u64,
     pub exceptions: Vec<Exception>,
+    /// What it could touch, as the target was before. None: nothing was done.
+    pub scope: Option<scope::Scope>,
 }
 
 impl Engine<'_> {

@@ -118,6 +118,11 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
+    /// They are as they should be.
+    pub fn leave_large_objects(&self) {
+        self.blobs_done.store(true, Ordering::Relaxed);
+    }
+
     /// Writes the large objects, once, in place of those that are there.
     pub async fn large_objects(&self, runner: &Runner<'_>) -> Result<()> {
         if !self.request.only.is_empty() || !self.request.tables.is_empty() {

@@ -21,6 +21,7 @@ ALTER ROLE app_reporter PASSWORD 'other' VALID UNTIL '2030-01-01';
 -- # large objects changed, removed, added
 SELECT lo_put(900001, 0, 'changed');
 SELECT lo_unlink(900002);
+ALTER LARGE OBJECT 900001 OWNER TO supabase_admin;
 SELECT lo_from_bytea(900777, 'abc');
 -- # cron jobs changed
 SET SESSION AUTHORIZATION postgres;

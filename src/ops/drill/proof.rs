@@ -3,6 +3,7 @@
 //! Invariant: it reads the restored database only. What the restore said beforehand that it would leave out is expected,
 //! by the objects and the rows that it named; anything else that differs is a finding.
 
+use super::super::foretold::{exception, extension_differs};
 use super::place::Ground;
 use super::{Drill, DrillReport, Stage};
 use crate::model::failure::Result;
@@ -79,34 +80,15 @@ fn expected(
 
 /// No drill ever makes one: it would call the source's publisher.
 fn not_subscribed(identity: &str) -> Exception {
-    Exception {
-        code: "subscription_not_made".to_string(),
-        what: format!("SUBSCRIPTION {identity}"),
-        why: "it would connect to its publisher, so its definition was not tried".to_string(),
-        todo: "make it by hand after a real restore".to_string(),
-    }
+    let why = "it would connect to its publisher, so its definition was not tried";
+    exception("subscription_not_made", &format!("SUBSCRIPTION {identity}"), why, "make it by hand after a real restore")
 }
 
 /// Another server may run jobs: there they are switched off.
 fn switched_off() -> Expected {
-    let exception = Exception {
-        code: "jobs_differ".to_string(),
-        what: "cron jobs".to_string(),
-        why: "they are switched off in a named target".to_string(),
-        todo: String::new(),
-    };
+    let exception = exception("jobs_differ", "cron jobs", "they are switched off in a named target", "");
     let rows_of = ["job", "job_run_details"].map(|name| QualifiedName::new("cron", name)).to_vec();
     Expected { exception, objects: Vec::new(), rows_of }
-}
-
-/// Comes true only where it differs.
-fn extension_differs(name: &str) -> Exception {
-    Exception {
-        code: "extension_differs".to_string(),
-        what: format!("extension {name}"),
-        why: "its version is the server's choice, and its owner cannot be changed".to_string(),
-        todo: String::new(),
-    }
 }
 
 fn is_missing(extension: Option<&str>, stubbed: &StubPlan) -> bool {

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use super::super::foretold::extension_differs;
 use super::{Prepared, Recovery};
 use crate::model::failure::Result;
 use crate::model::inventory::CatalogObject;
@@ -12,8 +13,9 @@ use crate::model::name::QualifiedName;
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, Proof, SecurityCensus, TargetKind};
 use crate::pg::census::census;
 use crate::pg::session::Session;
-use crate::restore::Done;
 use crate::restore::identity::unquoted;
+use crate::restore::scope::Scope;
+use crate::restore::{Done, Engine};
 use crate::verify::proof::{Expected, ProofInput, RowScope, prove as prove_stack};
 
 /// What must be asked before the first write.
@@ -32,7 +34,7 @@ pub async fn before(recovery: &Recovery<'_>) -> Result<Before> {
 pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, before: Before) -> Result<Option<Proof>> {
     let source = &prepared.source;
     let engine = recovery.engine(source);
-    let scope = engine.scope().await?;
+    let scope = proven_scope(&engine, done).await?;
     let known: HashSet<(&str, &str)> =
         source.inventory.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
     let own = |o: &CatalogObject| o.kind == "ROLE" && unquoted(&o.identity) == scope.restorer;
@@ -49,9 +51,11 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     let merged = |t: &QualifiedName| {
         recovery.request.conflicts == ConflictPolicy::Keep && matches!(t.schema.as_str(), "auth" | "storage")
     };
-    let rows: Vec<QualifiedName> = engine.tables(&scope).into_iter().filter(|t| !merged(t)).collect();
-    let expected = expected(recovery, prepared, done);
     let same = prepared.plan.target.kind == TargetKind::SameDatabase;
+    // Jobs name the database that they run in, and come back switched off: the plan says what to do about them.
+    let jobs = |t: &QualifiedName| !same && t.schema == "cron";
+    let rows: Vec<QualifiedName> = engine.tables(&scope).into_iter().filter(|t| !merged(t) && !jobs(t)).collect();
+    let expected = expected(prepared, done);
     let (manifest, inventory) = (&source.manifest, &source.inventory);
     let mut input = ProofInput::new(manifest, inventory, recovery.target, recovery.monitor, recovery.cancel);
     input.expected = &expected;
@@ -63,8 +67,15 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     prove_stack(input).await.map(Some)
 }
 
+/// The scope that the restore had. What was empty holds a stack now, in which nothing may be too many.
+async fn proven_scope(engine: &Engine<'_>, done: &Done) -> Result<Scope> {
+    let Some(scope) = done.scope.clone() else { return engine.scope().await };
+    let kind = if scope.kind == TargetKind::SameDatabase { scope.kind } else { TargetKind::OtherDatabase };
+    Ok(Scope { kind, ..scope })
+}
+
 /// What was said to be different, with the objects that it explains.
-fn expected(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done) -> Vec<Expected> {
+fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
     let inventory = &prepared.source.inventory;
     let explained = |exception: &Exception| {
         let named = |o: &&CatalogObject| format!("{} {}", o.kind, o.identity) == exception.what;
@@ -77,20 +88,8 @@ fn expected(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done) -> Vec<Ex
     };
     let mut list: Vec<Expected> = done.exceptions.iter().map(explained).collect();
     for object in inventory.of_kind("EXTENSION") {
-        let why = "its version is the server's choice, and its owner cannot be changed";
-        let exception = exception("extension_differs", &format!("extension {}", object.identity), why, "");
+        let exception = extension_differs(&object.identity);
         list.push(Expected { exception, objects: vec![ObjectName::of(object)], rows_of: Vec::new() });
     }
-    if prepared.plan.target.kind != TargetKind::SameDatabase {
-        let why = if recovery.request.activate_jobs { "they name this database" } else { "they are switched off" };
-        let todo = "switch them on with cron.alter_job(jobid, active => true)";
-        let rows_of = vec![QualifiedName::new("cron", "job"), QualifiedName::new("cron", "job_run_details")];
-        let exception = exception("jobs_differ", "cron jobs", why, todo);
-        list.push(Expected { exception, objects: Vec::new(), rows_of });
-    }
     list
-}
-
-fn exception(code: &str, what: &str, why: &str, todo: &str) -> Exception {
-    Exception { code: code.into(), what: what.into(), why: why.into(), todo: todo.into() }
 }
