@@ -91,7 +91,8 @@ fn into_an_empty_database_of_another_server() {
     assert_eq!(other, Vec::<String>::new(), "exceptions that are none");
     // Everything was made here, the platform's schemas too: the proof leaves out what no archive carries, and jobs.
     let carried = |t: &&TableFacts| (t.extension.is_none() || t.extension_config) && t.name.schema != "cron";
-    let inventory: Inventory = serde_json::from_slice(&std::fs::read(snapshot.folder.join("inventory.json")).unwrap()).unwrap();
+    let inventory: Inventory =
+        serde_json::from_slice(&std::fs::read(snapshot.folder.join("inventory.json")).unwrap()).unwrap();
     let compared = inventory.tables.iter().filter(carried).count();
     assert_eq!(done.report["proof"]["tables_compared"], compared, "{}", done.report["proof"]);
     assert!(done.report["manual"].to_string().contains("subscriptions"), "{}", done.said);
