@@ -89,7 +89,7 @@ start_server "$work/pg" "$major"
 bin=$STACKSNAP_TEST_BIN
 target="host=$PGHOST port=$PGPORT user=$PGUSER" # the password is in the environment
 case $data in
-    b) one_table='DROP TABLE bench.t5 CASCADE' ;;
+    b) one_table='DROP TABLE bench.t05 CASCADE' ;;
     pgbench) one_table='DROP TABLE pgbench_branches' ;;
     tables) one_table='SELECT 1' ;;
 esac

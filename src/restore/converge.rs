@@ -68,6 +68,7 @@ impl Converge<'_> {
             let delta = Delta::new(wanted, &live.objects, self.scope);
             let names = delta.names();
             if names.is_empty() || before.as_ref() == Some(&names) {
+                add_differences(&mut words, &delta);
                 return Ok(Left { objects: names, words });
             }
             words.clear();
@@ -75,8 +76,9 @@ impl Converge<'_> {
             before = Some(names);
         }
         let live = inventory(self.runner.session).await?;
-        let objects = Delta::new(wanted, &live.objects, self.scope).names();
-        Ok(Left { objects, words })
+        let delta = Delta::new(wanted, &live.objects, self.scope);
+        add_differences(&mut words, &delta);
+        Ok(Left { objects: delta.names(), words })
     }
 
     /// Into an empty target: roles, extensions, and everything that comes before rows. Nobody is let in yet: what the
@@ -154,12 +156,31 @@ impl Converge<'_> {
         if missing.is_empty() {
             return Ok(());
         }
+        // A platform's event triggers grant what an extension brings (pg_net, pg_cron): in replica role they sleep.
+        let awake = self.scope.platform;
+        if awake {
+            self.runner.run("wake event triggers", "SET LOCAL session_replication_role = origin").await?;
+        }
+        let made = self.made_extensions(&missing, delta, live, words).await;
+        if awake {
+            self.runner.run("silence event triggers", "SET LOCAL session_replication_role = replica").await?;
+        }
+        made
+    }
+
+    async fn made_extensions(
+        &self,
+        missing: &[&CatalogObject],
+        delta: &Delta<'_, '_>,
+        live: &Inventory,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
         let superusers = extensions::superusers(live);
         if superusers.contains(&self.scope.restorer) {
             // An extension may live in a schema that the snapshot makes.
             let schemas: Vec<_> = delta.missing.iter().copied().filter(|o| o.kind == "SCHEMA").collect();
             self.entries(&self.creation.of(&schemas), words).await?;
-            for extension in &missing {
+            for extension in missing {
                 let Some(own) = self.creation.own(extension) else { continue };
                 let sql = extensions::made_by_owner(extension, &own.sql, &self.scope.restorer, &superusers);
                 // The file makes it where its owner cannot.
@@ -290,6 +311,13 @@ impl Converge<'_> {
             words.insert(file.to_string(), failure.to_string());
         }
         Ok(())
+    }
+}
+
+/// Where the server said nothing about an object, what differs in it says more than its name.
+fn add_differences(words: &mut BTreeMap<String, String>, delta: &Delta<'_, '_>) {
+    for (object, difference) in delta.words() {
+        words.entry(object).or_insert(difference);
     }
 }
 

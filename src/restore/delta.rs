@@ -23,6 +23,21 @@ pub struct Delta<'s, 't> {
     pub differs: Vec<(&'s CatalogObject, &'t CatalogObject)>,
 }
 
+/// Kinds whose definition may hold a password, a verifier or a token.
+const SECRETIVE: [&str; 9] = [
+    "ROLE",
+    "ROLE SETTING",
+    "DATABASE SETTING",
+    "USER MAPPING",
+    "SERVER",
+    "SUBSCRIPTION",
+    "TRIGGER",
+    "FUNCTION",
+    "PROCEDURE",
+];
+
+const SHOWN_CHARS: usize = 200;
+
 type Key<'a> = (&'a str, &'a str);
 
 fn key(object: &CatalogObject) -> Key<'_> {
@@ -78,6 +93,12 @@ impl<'s, 't> Delta<'s, 't> {
             || self.differs.iter().any(|(o, _)| of(o))
     }
 
+    /// What differs in what was made all the same, for a message: only of kinds whose definitions hold no secret.
+    pub fn words(&self) -> BTreeMap<String, String> {
+        let shown = self.differs.iter().filter(|(wanted, _)| !SECRETIVE.contains(&wanted.kind.as_str()));
+        shown.map(|(wanted, found)| (format!("{} {}", wanted.kind, wanted.identity), in_words(wanted, found))).collect()
+    }
+
     /// Every object in it, by name: to tell whether a pass got anywhere.
     pub fn names(&self) -> BTreeSet<ObjectName> {
         let missing = self.missing.iter().map(|o| ObjectName::of(o));
@@ -86,6 +107,21 @@ impl<'s, 't> Delta<'s, 't> {
             .chain(self.differs.iter().map(|(o, _)| ObjectName::of(o)))
             .collect()
     }
+}
+
+/// Where two definitions part, shortly.
+fn in_words(wanted: &CatalogObject, found: &CatalogObject) -> String {
+    if wanted.definition == found.definition {
+        let name = |o: &CatalogObject| o.owner.clone().unwrap_or_default();
+        return format!("the snapshot's owner is {}, here it is {}", name(wanted), name(found));
+    }
+    let lines = |o: &CatalogObject| o.definition.lines().map(str::to_string).collect::<Vec<_>>();
+    let (left, right) = (lines(wanted), lines(found));
+    let at = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
+    let line = |lines: &[String]| {
+        lines.get(at).map_or("nothing".to_string(), |line| line.trim().chars().take(SHOWN_CHARS).collect())
+    };
+    format!("the snapshot has: {}; the target: {}", line(&left), line(&right))
 }
 
 /// Between major versions: what differs by more than what they write differently by nature. `None`: everything counts.

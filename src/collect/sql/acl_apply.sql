@@ -117,6 +117,10 @@ BEGIN
                         RAISE WARNING 'the grants on % are right, but some were made by another role than in the snapshot', target;
                         EXIT;
                     END IF;
+                    -- Who does not own it is only warned by GRANT and REVOKE: back to what was, and told.
+                    IF NOT pg_has_role(current_user, owner, 'USAGE') THEN
+                        RAISE insufficient_privilege;
+                    END IF;
                     RAISE EXCEPTION 'the grants on % cannot be made what they were', target || columns
                         USING DETAIL = format('wanted %s, got %s', want, have);
                 END IF;

@@ -13,7 +13,9 @@ WITH line AS (
                CASE WHEN a.attstorage <> t.typstorage THEN 'STORAGE ' || a.attstorage::text END,
                /*pg14+*/ CASE WHEN a.attcompression <> '' THEN 'COMPRESSION ' || a.attcompression::text END /*else*/ NULL /*end*/,
                CASE WHEN a.attstattarget >= 0 THEN 'STATISTICS ' || a.attstattarget END,
-               'OPTIONS ' || array_to_string(a.attoptions, ','),
+               -- pg_attver is the mark of a minor release's own, another one on each server.
+               'OPTIONS ' || (SELECT string_agg(o, ',' ORDER BY i) FROM unnest(a.attoptions) WITH ORDINALITY t (o, i)
+                              WHERE o NOT LIKE 'pg\_attver=%'),
                CASE WHEN a.attfdwoptions IS NOT NULL THEN
                    'FDW OPTIONS sha256:' || encode(sha256(convert_to((SELECT string_agg(o, ',' ORDER BY o) FROM unnest(a.attfdwoptions) o), 'UTF8')), 'hex') END,
                CASE WHEN NOT a.attislocal THEN 'INHERITED' END),

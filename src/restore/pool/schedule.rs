@@ -140,7 +140,7 @@ impl Schedule {
         }
         let (key, at) = self.ready.iter().find(|(_, at)| self.lockable(&self.nodes[*at])).map(|k| (*k, k.1))?;
         self.ready.remove(&key);
-        let streams = if at < self.loads { self.streams(self.nodes[at].cost, idle) } else { 1 };
+        let streams = if at < self.loads { self.streams(&self.nodes[at], idle) } else { 1 };
         let node = &mut self.nodes[at];
         node.state = State::Running;
         self.cost_open -= node.cost;
@@ -165,13 +165,13 @@ impl Schedule {
         })
     }
 
-    /// A table that is more than one connection's share of what is left goes over several.
-    fn streams(&self, bytes: u64, idle: usize) -> usize {
-        if bytes < SPLIT_BYTES {
+    /// A table that is, with what is built on it, more than one connection's share of what is left goes over several.
+    fn streams(&self, load: &Node, idle: usize) -> usize {
+        if load.cost < SPLIT_BYTES {
             return 1;
         }
         let share = (self.cost_open / self.jobs as u64).max(1);
-        usize::try_from(bytes.div_ceil(share)).unwrap_or(idle).clamp(1, idle)
+        usize::try_from(load.tail.div_ceil(share)).unwrap_or(idle).clamp(1, idle)
     }
 
     /// A load is in.
