@@ -26,6 +26,11 @@ const PASSES_MAX: usize = 8;
 
 const FOREIGN_KEY_VIOLATION: &str = "23503";
 
+/// A platform's event triggers grant what an extension brings (pg_net, pg_cron) and put a stand-in where one goes
+/// (pg_graphql): in replica role they sleep.
+const AWAKE: &str = "SET LOCAL session_replication_role = origin";
+const ASLEEP: &str = "SET LOCAL session_replication_role = replica";
+
 /// Takes from others what the default privileges of the target would give them on objects that are made now.
 const CLOSE_DEFAULTS: &str = "DO $stacksnap$ DECLARE d record; BEGIN \
     FOR d IN SELECT DISTINCT r.rolname, n.nspname, a.grantee, g.rolname AS who, \
@@ -69,7 +74,7 @@ impl Converge<'_> {
             let names = delta.names();
             if names.is_empty() || before.as_ref() == Some(&names) {
                 add_differences(&mut words, &delta);
-                return Ok(Left { objects: names, words });
+                return Ok(Left { objects: delta.left(&live.objects), words });
             }
             words.clear();
             self.pass(pass, &delta, &live, &mut words).await?;
@@ -78,7 +83,7 @@ impl Converge<'_> {
         let live = inventory(self.runner.session).await?;
         let delta = Delta::new(wanted, &live.objects, self.scope);
         add_differences(&mut words, &delta);
-        Ok(Left { objects: delta.names(), words })
+        Ok(Left { objects: delta.left(&live.objects), words })
     }
 
     /// Into an empty target: roles, extensions, and everything that comes before rows. Nobody is let in yet: what the
@@ -156,14 +161,12 @@ impl Converge<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        // A platform's event triggers grant what an extension brings (pg_net, pg_cron): in replica role they sleep.
-        let awake = self.scope.platform;
-        if awake {
-            self.runner.run("wake event triggers", "SET LOCAL session_replication_role = origin").await?;
+        if self.scope.platform {
+            self.runner.run("wake event triggers", AWAKE).await?;
         }
         let made = self.made_extensions(&missing, delta, live, words).await;
-        if awake {
-            self.runner.run("silence event triggers", "SET LOCAL session_replication_role = replica").await?;
+        if self.scope.platform {
+            self.runner.run("silence event triggers", ASLEEP).await?;
         }
         made
     }
@@ -220,7 +223,10 @@ impl Converge<'_> {
     }
 
     async fn drop(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<bool> {
-        let Some(sql) = drop_statement(object) else { return Ok(false) };
+        let Some(mut sql) = drop_statement(object) else { return Ok(false) };
+        if object.kind == "EXTENSION" && self.scope.platform {
+            sql = format!("{AWAKE};\n{sql};\n{ASLEEP}");
+        }
         match self.runner.attempt(&format!("drop {} {}", object.kind, object.identity), &sql).await? {
             None => Ok(true),
             Some(failure) => {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::belongs::belongs;
+use super::roles::pair;
 use super::scope::Scope;
 use crate::model::difference::{self, Severity};
 use crate::model::inventory::CatalogObject;
@@ -99,6 +100,19 @@ impl<'s, 't> Delta<'s, 't> {
         shown.map(|(wanted, found)| (format!("{} {}", wanted.kind, wanted.identity), in_words(wanted, found))).collect()
     }
 
+    /// Every object in it that is still to be mended or excused. A membership that another role granted here, with the
+    /// same options, is one: not every role can grant in the name of the one that did.
+    pub fn left(&self, live: &[CatalogObject]) -> BTreeSet<ObjectName> {
+        let granted = |name: &ObjectName| {
+            let wanted = self.missing.iter().find(|o| ObjectName::of(o) == *name);
+            let is_same = |o: &CatalogObject, wanted: &CatalogObject| {
+                o.kind == wanted.kind && pair(&o.identity) == pair(&wanted.identity) && o.definition == wanted.definition
+            };
+            name.kind == "ROLE MEMBERSHIP" && wanted.is_some_and(|wanted| live.iter().any(|o| is_same(o, wanted)))
+        };
+        self.names().into_iter().filter(|name| !granted(name)).collect()
+    }
+
     /// Every object in it, by name: to tell whether a pass got anywhere.
     pub fn names(&self) -> BTreeSet<ObjectName> {
         let missing = self.missing.iter().map(|o| ObjectName::of(o));
@@ -138,8 +152,6 @@ fn is_granted_by_another(object: &CatalogObject, there: &BTreeMap<Key, &CatalogO
     if object.kind != "ROLE MEMBERSHIP" || scope.rules.as_ref().is_none_or(|rules| rules.membership_options) {
         return false;
     }
-    let pair =
-        |identity: &str| super::roles::pair(identity).map(|(member, group)| (member.to_string(), group.to_string()));
     let wanted = pair(&object.identity);
     there.keys().any(|(kind, identity)| *kind == "ROLE MEMBERSHIP" && pair(identity) == wanted)
 }

@@ -192,6 +192,15 @@ impl Work<'_> {
         Ok(exceptions)
     }
 
+    /// What the server refused and no exception names: nothing of it is passed over.
+    fn tell(&self, left: &Left, exceptions: &[Exception]) {
+        for (what, words) in &left.words {
+            if !exceptions.iter().any(|e| what.ends_with(&e.what)) {
+                self.engine.monitor.warn("not_done", format!("{}: {}", visible(what), visible(words)), None);
+            }
+        }
+    }
+
     /// What is left is an exception that was foretold or that this role cannot help; anything else ends it.
     fn judge(&self, left: &Left) -> Result<Vec<Exception>> {
         let mut exceptions = self.plan.exceptions.clone();
@@ -205,6 +214,7 @@ impl Work<'_> {
         }
         let part_failed = !self.examined.scope.is_whole() && !left.words.is_empty();
         if fatal.is_empty() && !part_failed {
+            self.tell(left, &exceptions);
             exceptions.sort();
             exceptions.dedup();
             return Ok(exceptions);

@@ -80,7 +80,9 @@ impl Scope {
         if !self.tables.is_empty() {
             return false;
         }
-        if matches!(self.kind, TargetKind::FreshProject | TargetKind::Bare) || object.extension.is_some() {
+        // A project is made with extensions that its user may have switched off in the source: graphql opens tables.
+        let fresh = matches!(self.kind, TargetKind::FreshProject | TargetKind::Bare);
+        if (fresh && !(self.platform && object.kind == "EXTENSION")) || object.extension.is_some() {
             return false;
         }
         match object.kind.as_str() {
@@ -136,14 +138,13 @@ fn is_users_own(object: &CatalogObject) -> bool {
 
 /// Extensions that the platform needs: never dropped on it.
 fn is_managed_extension(name: &str) -> bool {
-    const OURS_NOT: [&str; 9] = [
+    const OURS_NOT: [&str; 8] = [
         "plpgsql",
         "pg_stat_statements",
         "uuid-ossp",
         "pgcrypto",
         "pgjwt",
         "supabase_vault",
-        "pg_graphql",
         "pg_net",
         "pgsodium",
     ];

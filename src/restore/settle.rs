@@ -17,6 +17,7 @@ use super::{files, jobs, rows};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::name::ident;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::catalog::inventory::inventory;
 
@@ -143,7 +144,13 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         && source.inventory.of_kind("ACL").any(|o| {
             o.identity == object.identity && o.schema.is_some() && !examined.scope.is_managed(o.schema.as_deref())
         });
-    if !examined.facts.is_superuser && of_the_server && !own_acl {
+    // Nor what new objects of the restoring role's own are open to.
+    let own_default = object.kind == "DEFAULT ACL"
+        && object.identity.strip_prefix("for role ").is_some_and(|rest| {
+            let user = &examined.facts.user;
+            rest.starts_with(&format!("{user} ")) || rest.starts_with(&format!("{} ", ident(user)))
+        });
+    if !examined.facts.is_superuser && of_the_server && !own_acl && !own_default {
         let why = said().unwrap_or_else(|| "this role may not change it".to_string());
         return exception("not_permitted", why, "ask the platform, or do it as a superuser");
     }

@@ -47,7 +47,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
         "Jobs of pg_cron. A job that is there already is changed only where it differs.",
         "Jobs start as soon as they are here and active: run this file last.",
     ]);
-    let state = json!({"database": ctx.abilities.database, "jobs": jobs});
+    let state = json!({"database": ctx.abilities.database, "jobs": jobs, "last_jobid": last_number(ctx).await?});
     file.statement(&do_block(include_str!("../sql/cron_apply.sql"), &state));
     ctx.sink.write(CRON_JOBS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
     if !jobs.is_empty() {
@@ -55,6 +55,17 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     }
     collected.count("cron_jobs", jobs.len() as u64);
     Ok(())
+}
+
+/// The number that was given last, also to a job that is gone. None: this role may not see it.
+async fn last_number(ctx: &Context<'_>) -> Result<Option<i64>> {
+    let may = "SELECT pg_catalog.to_regclass('cron.jobid_seq') IS NOT NULL \
+               AND pg_catalog.has_sequence_privilege('cron.jobid_seq', 'SELECT')";
+    if !ctx.session.one(may, &[]).await?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let last = "SELECT CASE WHEN is_called THEN last_value END FROM cron.jobid_seq";
+    Ok(ctx.session.one(last, &[]).await?.get(0))
 }
 
 async fn jobs(ctx: &Context<'_>, filtered: bool) -> Result<Vec<Value>> {

@@ -3,13 +3,16 @@
 DECLARE
     state jsonb := /*DATA*/;
     is_super boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
-    job record; have record; id bigint; db text;
+    job record; have record; id bigint; db text; last bigint;
 BEGIN
     IF to_regclass('cron.job') IS NULL THEN
         RAISE EXCEPTION 'pg_cron is not installed in this database' USING HINT = 'It lives in the database that cron.database_name names.';
     END IF;
-    FOR job IN SELECT * FROM jsonb_to_recordset(state -> 'jobs')
-        AS x (jobname text, schedule text, command text, database text, username text, active boolean)
+    FOR job IN
+        SELECT x.*, false AS is_end FROM jsonb_to_recordset(state -> 'jobs')
+            AS x (jobid bigint, jobname text, schedule text, command text, database text, username text, active boolean)
+        UNION ALL SELECT (state ->> 'last_jobid')::bigint + 1, NULL, NULL, NULL, NULL, NULL, false, true WHERE state ->> 'last_jobid' IS NOT NULL
+        ORDER BY is_end, jobid
     LOOP
         db := CASE WHEN job.database = state ->> 'database' THEN current_database() ELSE job.database END;
         SELECT j.* INTO have FROM cron.job j
@@ -18,14 +21,28 @@ BEGIN
         ORDER BY j.database <> db, j.jobid LIMIT 1;
         id := have.jobid;
         IF NOT FOUND THEN
-            IF job.username = current_user AND job.jobname IS NULL THEN
+            -- A job gets the number that it had, where that is still to come: numbers before it are used up, because only a
+            -- superuser may choose one.
+            IF has_sequence_privilege('cron.jobid_seq', 'SELECT') THEN
+                SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO last FROM cron.jobid_seq s;
+                IF is_super AND last < job.jobid - 1 THEN
+                    PERFORM setval('cron.jobid_seq', job.jobid - 1);
+                END IF;
+                WHILE NOT is_super AND last < job.jobid - 1 AND last >= job.jobid - 1000 LOOP
+                    PERFORM cron.unschedule(cron.schedule('stacksnap: a number that is taken', '0 0 31 2 *', 'SELECT'));
+                    last := last + 1;
+                END LOOP;
+            END IF;
+            CONTINUE WHEN job.is_end;
+            IF is_super THEN
+                -- cron.schedule() makes jobs for whoever calls it, and would replace a job of that name of his.
+                INSERT INTO cron.job (jobid, schedule, command, database, username, active, jobname)
+                VALUES (CASE WHEN EXISTS (SELECT FROM cron.job j WHERE j.jobid = job.jobid) THEN nextval('cron.jobid_seq') ELSE job.jobid END,
+                        job.schedule, job.command, db, job.username, job.active, job.jobname) RETURNING jobid INTO id;
+            ELSIF job.username = current_user AND job.jobname IS NULL THEN
                 id := cron.schedule(job.schedule, job.command);
             ELSIF job.username = current_user THEN
                 id := cron.schedule(job.jobname, job.schedule, job.command);
-            ELSIF is_super THEN
-                -- cron.schedule() makes jobs for whoever calls it, and would replace a job of that name of his.
-                INSERT INTO cron.job (schedule, command, database, username, active, jobname)
-                VALUES (job.schedule, job.command, db, job.username, job.active, job.jobname) RETURNING jobid INTO id;
             ELSE
                 RAISE WARNING 'cron job % belongs to %: % cannot make it', coalesce(job.jobname, job.schedule), job.username, current_user;
                 CONTINUE;

@@ -11,6 +11,9 @@ BEGIN
             END IF;
             CONTINUE;
         END IF;
+        -- One whose control file names its schema makes that itself, as whoever installs it for us.
+        e.makes_schema := e.makes_schema OR EXISTS (SELECT FROM pg_catalog.pg_available_extension_versions v
+                                                    WHERE v.name = e.name AND v.schema = e.schema);
         IF NOT e.makes_schema AND to_regnamespace(quote_ident(e.schema)) IS NULL THEN
             EXECUTE format('CREATE SCHEMA %I', e.schema);
         END IF;

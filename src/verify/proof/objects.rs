@@ -47,7 +47,9 @@ pub fn judge(
 ) {
     let members = Members::of(left, right);
     for difference in differences {
-        if difference.severity == Severity::Cosmetic && difference.note.is_some() {
+        if granted_by_another(difference, differences) {
+            found.notes.push(format!("{} {}: granted by another role", difference.kind, difference.identity));
+        } else if difference.severity == Severity::Cosmetic && difference.note.is_some() {
             let note = difference.note.as_deref().unwrap_or_default();
             found.notes.push(format!("{} {}: {note}", difference.kind, difference.identity));
         } else if let Some(why) = members.excuse(difference) {
@@ -60,6 +62,19 @@ pub fn judge(
             found.findings.push(finding(difference));
         }
     }
+}
+
+/// A membership that is there on both sides with the same options, granted by another role on each: who is in what is
+/// the same, and not every role can grant in the name of the one that did.
+fn granted_by_another(difference: &ObjectDifference, all: &[ObjectDifference]) -> bool {
+    let pair = |d: &ObjectDifference| d.identity.rsplit_once(" by ").map(|(pair, _)| pair.to_string());
+    let other_side = |d: &ObjectDifference| match (difference.change, d.change) {
+        (Change::Missing, Change::Extra) => difference.left == d.right,
+        (Change::Extra, Change::Missing) => difference.right == d.left,
+        _ => false,
+    };
+    difference.kind == "ROLE MEMBERSHIP"
+        && all.iter().any(|d| d.kind == difference.kind && pair(d) == pair(difference) && other_side(d))
 }
 
 /// Which extension an object belongs to, on either side, and which extensions are the same on both.
