@@ -183,9 +183,9 @@ impl Work<'_> {
         // says now counts: an earlier pass may have stumbled over what a later one mended.
         let left = converge.run().await?;
         words.extend(left.words);
-        let exceptions = self.judge(&Left { objects: left.objects, words })?;
+        let mut exceptions = self.judge(&Left { objects: left.objects, words })?;
         let mut words = BTreeMap::new();
-        settle::last(self.engine, self.examined, self.runner, &mut words).await?;
+        exceptions.extend(settle::last(self.engine, self.examined, self.runner, &mut words).await?);
         for (what, text) in words {
             self.engine.monitor.warn("not_set", format!("{what}: {text}"), None);
         }

@@ -11,6 +11,7 @@ use crate::archive::reader::{ArchiveData, DataFile};
 use crate::model::failure::{Failure, Result};
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
+use crate::model::restore::Exception;
 use crate::pg::rows::fingerprint_table;
 use crate::pg::session::Session;
 
@@ -38,6 +39,16 @@ pub async fn differ(engine: &Engine<'_>, session: &Session) -> Result<bool> {
         return live.map(|_| false);
     }
     Ok(live.is_ok_and(|live| live.rows != record.rows || live.sum != record.fingerprint))
+}
+
+/// Jobs that are not the snapshot's afterwards: the extension chooses their numbers, and no role may write others.
+pub fn not_the_same() -> Exception {
+    Exception {
+        code: "job_number_new".into(),
+        what: "scheduled jobs".into(),
+        why: "a job that was removed comes back under a new number".into(),
+        todo: "compare cron.job with extension_state/cron_jobs.sql, and mend what refers to a number".into(),
+    }
 }
 
 /// Takes jobs away that the snapshot does not have.

@@ -28,6 +28,7 @@ mod parallel;
 mod plan;
 pub mod pool;
 mod put_right;
+mod queues;
 pub mod replace;
 mod roles;
 pub mod rows;

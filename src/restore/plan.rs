@@ -12,7 +12,7 @@ use super::replace::{Way, way};
 use super::rows::{Rows, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{NEW, Tables};
-use super::{Engine, contents, identity, jobs, settle};
+use super::{Engine, contents, identity, jobs, queues, settle};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
@@ -104,6 +104,10 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     if examined.scope.is_whole() && examined.facts.kind == TargetKind::SameDatabase {
         replace.extend(contents::large_objects(engine, session).await?);
         replace.extend(jobs::differ(engine, session).await?.then(|| part(layout::CRON_JOBS_SQL)));
+        replace.extend(queues::differing(engine, session).await?.into_iter().map(|table| ObjectName {
+            kind: "QUEUE".into(),
+            identity: table.plain(),
+        }));
     }
     drop.extend(delta.extra.iter().map(|o| ObjectName::of(o)));
     replace.sort();

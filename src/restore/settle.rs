@@ -13,7 +13,7 @@ use super::runner::Runner;
 use super::source::SnapshotSource;
 use super::state::Examined;
 use super::tables::Tables;
-use super::{files, jobs, rows};
+use super::{files, jobs, queues, rows};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
@@ -51,10 +51,12 @@ pub async fn last(
     examined: &Examined,
     runner: &Runner<'_>,
     words: &mut BTreeMap<String, String>,
-) -> Result<()> {
+) -> Result<Vec<Exception>> {
     if !examined.scope.is_whole() {
-        return sequences(engine, examined, runner, words).await;
+        sequences(engine, examined, runner, words).await?;
+        return Ok(Vec::new());
     }
+    let mut exceptions = queues::put_back(engine, runner).await?;
     if examined.facts.kind == TargetKind::SameDatabase {
         jobs::unschedule_new(engine, runner, words).await?;
     }
@@ -63,7 +65,11 @@ pub async fn last(
     } else if examined.facts.kind != TargetKind::SameDatabase && !engine.request.activate_jobs {
         switch_jobs_off(runner, words).await?;
     }
-    sequences(engine, examined, runner, words).await
+    if examined.facts.kind == TargetKind::SameDatabase && jobs::differ(engine, runner.session).await? {
+        exceptions.push(jobs::not_the_same());
+    }
+    sequences(engine, examined, runner, words).await?;
+    Ok(exceptions)
 }
 
 /// Views that hold rows show those of the tables again, in the archive's order.

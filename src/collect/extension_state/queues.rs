@@ -1,7 +1,7 @@
 //! `queues.sql`: the queues of pgmq, made where they are missing, with the messages that they held.
 //!
 //! Invariant (R15): a message comes back under its own number, with its own visibility time, once; messages that came
-//! later stay. Memory does not grow with the queue: rows are streamed from the file of the member table.
+//! later stay, unless `stacksnap.exact` is on. Memory does not grow with the queue: rows are streamed from the file of the member table.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -18,6 +18,8 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::{dollar_quoted, ident, literal_or_null, sql_comment, visible};
 
+/// Whoever rolls back wants the messages of the snapshot and no others.
+const EXACT: &str = "coalesce(current_setting('stacksnap.exact', true), '') = 'on'";
 /// Rows of one INSERT.
 const BATCH: usize = 200;
 
@@ -46,11 +48,12 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected, members: &Mem
     let mut out = BufWriter::with_capacity(1 << 16, ctx.sink.create(QUEUES_SQL, Category::ExtensionState)?);
     for line in [
         "Queues of pgmq with their messages. Run it after the extensions.",
-        "Queues that are there keep what came later.",
+        "Queues that are there keep what came later, unless stacksnap.exact is on: then that goes.",
     ] {
         writeln!(out, "{}", sql_comment(line))?;
     }
     out.write_all(PREAMBLE.as_bytes())?;
+    writeln!(out, "{};", drop_others(&queues))?;
     for queue in &queues {
         if queue.partitioned {
             collected.gap(partitioned(&queue.name));
@@ -62,6 +65,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected, members: &Mem
         for prefix in ["q_", "a_"] {
             let table = format!("{prefix}{}", queue.name.to_lowercase());
             if let Some(table) = members.tables.iter().find(|t| t.name.schema == "pgmq" && t.name.name == table) {
+                writeln!(out, "DELETE FROM {} WHERE {EXACT};", table.name.sql())?;
                 insert(ctx, table, &mut out)?;
             }
             set_sequence(members, &format!("{table}_msg_id_seq"), &mut out)?;
@@ -80,6 +84,18 @@ fn partitioned(queue: &str) -> Gap {
         "pgmq does not record its partition and retention interval",
         "make it with pgmq.create_partitioned() before running queues.sql, then load its rows from member_tables/",
     )
+}
+
+/// A queue that the snapshot does not know came later.
+fn drop_others(queues: &[Queue]) -> String {
+    let known: Vec<String> = queues.iter().map(|queue| quoted(&queue.name)).collect();
+    let body = format!(
+        "\nDECLARE\n    other text;\nBEGIN\n    IF {EXACT} THEN\n        \
+         FOR other IN SELECT m.queue_name FROM pgmq.meta m WHERE m.queue_name <> ALL (ARRAY[{}]::text[]) LOOP\n            \
+         PERFORM pgmq.drop_queue(other);\n        END LOOP;\n    END IF;\nEND\n",
+        known.join(", ")
+    );
+    format!("DO {}", dollar_quoted(&body))
 }
 
 fn create(queue: &Queue) -> String {
@@ -138,7 +154,7 @@ fn set_sequence(members: &Members, name: &str, out: &mut impl Write) -> Result<(
     };
     let sequence = found.name.sql();
     let body = format!(
-        "\nBEGIN\n    IF EXISTS (SELECT FROM {sequence} s WHERE s.last_value < {value} OR (s.last_value = {value} AND {called} AND NOT s.is_called)) THEN\n        \
+        "\nBEGIN\n    IF {EXACT} OR EXISTS (SELECT FROM {sequence} s WHERE s.last_value < {value} OR (s.last_value = {value} AND {called} AND NOT s.is_called)) THEN\n        \
          PERFORM setval({}, {value}, {called});\n    END IF;\nEND\n",
         quoted(&sequence),
         value = found.last_value,

@@ -1,0 +1,118 @@
+//! Queues of pgmq: their tables belong to the extension, so the snapshot holds them beside the archive.
+//!
+//! Invariant: where a stack is rolled back a queue holds the snapshot's messages and no others, and a queue that came
+//! later is gone; whether that came true is read from the target, not believed. What is compared is streamed.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::runner::Runner;
+use super::{Engine, files};
+use crate::archive::layout;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::fingerprint::TableFingerprint;
+use crate::model::name::QualifiedName;
+use crate::model::restore::Exception;
+use crate::pg::rows::fingerprint_table;
+use crate::pg::session::Session;
+
+/// Tells `queues.sql` to take away what the snapshot does not have. What is set is gone with the transaction.
+const EXACT: &str = "SET LOCAL stacksnap.exact = 'on'";
+const NOT_EXACT: &str = "SET LOCAL stacksnap.exact = 'off'";
+
+/// One table of `member_tables.json`, as far as it is needed here.
+#[derive(Debug, Deserialize)]
+struct Member {
+    schema: String,
+    table: String,
+    extension: String,
+    columns: Vec<String>,
+    rows: Option<u64>,
+    file: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Members {
+    tables: Vec<Member>,
+}
+
+fn members(place: &Path) -> Result<Vec<Member>> {
+    let name = layout::MEMBER_TABLES_JSON;
+    let text = match std::fs::read(place.join(name)) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Failure::from(e).context(format!("cannot read {name}"))),
+    };
+    let all: Members = serde_json::from_slice(&text)
+        .map_err(|e| Failure::new(FailureKind::Integrity, e).context(format!("cannot understand {name}")))?;
+    Ok(all.tables.into_iter().filter(|t| t.extension == "pgmq" && t.rows.is_some()).collect())
+}
+
+/// Does the snapshot have queues, and does this database?
+async fn is_there(engine: &Engine<'_>, session: &Session) -> Result<bool> {
+    if !engine.source.place.join(layout::QUEUES_SQL).exists() {
+        return Ok(false);
+    }
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.relname = 'meta' \
+               AND c.relnamespace = pg_catalog.to_regnamespace('pgmq') \
+               AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))";
+    Ok(session.one(sql, &[]).await?.try_get(0).unwrap_or(false))
+}
+
+/// The tables of queues whose rows are not the snapshot's, and `pgmq.meta` when there are other queues.
+pub async fn differing(engine: &Engine<'_>, session: &Session) -> Result<Vec<QualifiedName>> {
+    let mut found = Vec::new();
+    if !is_there(engine, session).await? {
+        return Ok(found);
+    }
+    for member in members(&engine.source.place)? {
+        let name = QualifiedName::new(member.schema, member.table);
+        let wanted = match &member.file {
+            Some(file) => fingerprint(&engine.source.place.join(file))?,
+            None => TableFingerprint::new(),
+        };
+        let there = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+        if !session.one(there, &[&name.sql()]).await?.try_get(0).unwrap_or(false) {
+            found.push(name);
+            continue;
+        }
+        let live = fingerprint_table(session, &name, &member.columns).await?;
+        if live.rows != wanted.rows || live.sum != wanted.hex() {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+fn fingerprint(file: &Path) -> Result<TableFingerprint> {
+    let mut reader = BufReader::with_capacity(1 << 16, File::open(file)?);
+    let mut sum = TableFingerprint::new();
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        sum.add(line.strip_suffix(b"\n").unwrap_or(&line));
+        line.clear();
+    }
+    Ok(sum)
+}
+
+/// Puts the messages back as they were, inside of the transaction, and looks. What is not equal is named.
+pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Exception>> {
+    if differing(engine, runner.session).await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    runner.run("exact queues", EXACT).await?;
+    let refused = files::attempt(runner, &engine.source.place, layout::QUEUES_SQL).await?;
+    runner.run("exact queues", NOT_EXACT).await?;
+    let why = refused.map_or("its rows are others than the snapshot's".to_string(), |failure| failure.to_string());
+    let left = differing(engine, runner.session).await?;
+    let named = left.into_iter().map(|table| Exception {
+        code: "queue_not_restored".into(),
+        what: format!("messages of {}", table.plain()),
+        why: why.clone(),
+        todo: format!("run {} as the owner of the queues", layout::QUEUES_SQL),
+    });
+    Ok(named.collect())
+}
