@@ -4,6 +4,7 @@
 //! at the environment, so each rule can be tested by itself.
 
 pub mod abilities;
+pub mod bootstrap;
 pub mod cancel;
 pub mod category;
 pub mod connection;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::model::bootstrap;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::difference::{ObjectDifference, Rules, Severity, compare};
@@ -121,12 +122,13 @@ pub async fn diff(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel)
 async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> Result<Diff> {
     let clock = Instant::now();
     let left = tokio::task::block_in_place(|| Snapshot::open(&request.left, request.jobs, monitor))?;
-    let right = match &request.right {
+    let mut right = match &request.right {
         Other::Snapshot(place) => {
             Side::Snapshot(Box::new(tokio::task::block_in_place(|| Snapshot::open(place, request.jobs, monitor))?))
         }
         Other::Live(spec) => Side::Live(Box::new(Live::open(spec, request.lock_wait, monitor).await?)),
     };
+    bootstrap::read_alike(right.inventory_mut(), &left.inventory);
     let rules = rules(request, &left, &right);
     let mut objects = compare(&left.inventory.objects, &right.inventory().objects, &rules);
     if request.depth == Depth::Security {

@@ -19,7 +19,6 @@ use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::QualifiedName;
 use crate::model::restore::{ObjectName, TargetKind};
-use crate::pg::catalog::inventory::inventory;
 
 /// A pass that drops leaves work for the next one; chains of dependents are short.
 const PASSES_MAX: usize = 8;
@@ -69,7 +68,7 @@ impl Converge<'_> {
         let mut before: Option<BTreeSet<ObjectName>> = None;
         let mut words = BTreeMap::new();
         for pass in 0..PASSES_MAX {
-            let live = inventory(self.runner.session).await?;
+            let live = self.source.read_target(self.runner.session).await?;
             let delta = Delta::new(wanted, &live.objects, self.scope);
             let names = delta.names();
             if names.is_empty() || before.as_ref() == Some(&names) {
@@ -80,7 +79,7 @@ impl Converge<'_> {
             self.pass(pass, &delta, &live, &mut words).await?;
             before = Some(names);
         }
-        let live = inventory(self.runner.session).await?;
+        let live = self.source.read_target(self.runner.session).await?;
         let delta = Delta::new(wanted, &live.objects, self.scope);
         add_differences(&mut words, &delta);
         Ok(Left { objects: delta.left(&live.objects), words })
@@ -92,7 +91,7 @@ impl Converge<'_> {
         let mut words = BTreeMap::new();
         self.file(layout::DATABASE_ROLES_SQL, &mut words).await?;
         self.tried("close default privileges", CLOSE_DEFAULTS, &mut words).await?;
-        let live = inventory(self.runner.session).await?;
+        let live = self.source.read_target(self.runner.session).await?;
         let delta = Delta::new(&self.source.inventory.objects, &live.objects, self.scope);
         self.make_extensions(&delta, &live, &mut words).await?;
         let steps = self.creation.of(&delta.missing);
@@ -119,7 +118,7 @@ impl Converge<'_> {
         let dropped = self.drop_and_alter(delta, words).await?;
         let fresh;
         let missing: Vec<&CatalogObject> = if dropped {
-            fresh = inventory(self.runner.session).await?;
+            fresh = self.source.read_target(self.runner.session).await?;
             let again = Delta::new(&self.source.inventory.objects, &fresh.objects, self.scope);
             again.missing
         } else {
@@ -185,10 +184,13 @@ impl Converge<'_> {
             self.entries(&self.creation.of(&schemas), words).await?;
             for extension in missing {
                 let Some(own) = self.creation.own(extension) else { continue };
-                let sql = extensions::made_by_owner(extension, &own.sql, &self.scope.restorer, &superusers);
                 // The file makes it where its owner cannot.
-                if let Some(sql) = sql {
-                    self.runner.attempt(&own.what(), &sql).await?;
+                for definition in extensions::definitions(&own.sql) {
+                    let sql = extensions::made_by_owner(extension, definition, &self.scope.restorer, &superusers);
+                    let Some(sql) = sql else { break };
+                    if self.runner.attempt(&own.what(), &sql).await?.is_none() {
+                        break;
+                    }
                 }
             }
         }

@@ -99,7 +99,7 @@ impl Work<'_> {
         self.finish(prepared).await?;
         self.ended(Phase::Prepare, format!("{} statements", self.runner.statements()), clock);
         let clock = self.started(Phase::Load);
-        let live = crate::pg::catalog::inventory::inventory(self.runner.session).await?;
+        let live = self.engine.source.read_target(self.runner.session).await?;
         let filled = parallel::fill(self.engine, self.plan, &live, self.creation, self.tables).await?;
         self.ended(Phase::Load, filled, clock);
         Ok(())
@@ -196,7 +196,7 @@ impl Work<'_> {
     fn tell(&self, left: &Left, exceptions: &[Exception]) {
         for (what, words) in &left.words {
             if !exceptions.iter().any(|e| what.ends_with(&e.what)) {
-                self.engine.monitor.warn("not_done", format!("{}: {}", visible(what), visible(words)), None);
+                self.engine.monitor.warn("not_done", said(what, words), None);
             }
         }
     }
@@ -231,10 +231,17 @@ impl Work<'_> {
             text.push_str(&format!(" and {more} more"));
         }
         let mut failure = Failure::msg(FailureKind::Failed, text);
-        for (what, words) in left.words.iter().take(NAMED_MAX) {
-            let words = words.strip_prefix(what.as_str()).map_or(words.as_str(), |rest| rest.trim_start_matches(": "));
-            failure = failure.hint(format!("{}: {}", visible(what), visible(words)));
+        // A file that failed as a whole explains many objects: it is told first.
+        let (files, others): (Vec<_>, Vec<_>) = left.words.iter().partition(|(what, _)| what.ends_with(".sql"));
+        for (what, words) in files.into_iter().chain(others).take(NAMED_MAX) {
+            failure = failure.hint(said(what, words));
         }
         Err(failure)
     }
+}
+
+/// What the server said about something, which its words may begin with.
+fn said(what: &str, words: &str) -> String {
+    let words = words.strip_prefix(what).map_or(words, |rest| rest.trim_start_matches(": "));
+    format!("{}: {}", visible(what), visible(words))
 }

@@ -28,6 +28,13 @@ pub fn made_by_owner(
     Some(format!("ALTER ROLE {role} SUPERUSER;\n{as_owner};\nALTER ROLE {role} NOSUPERUSER"))
 }
 
+/// As the archive says it, and without its schema: one whose control file names a schema makes that when it is not
+/// there, but not when it is asked for by name.
+pub fn definitions(archived: &str) -> impl Iterator<Item = &str> {
+    let bare = archived.rfind(" WITH SCHEMA ").map(|at| &archived[..at]);
+    std::iter::once(archived).chain(bare)
+}
+
 /// Roles that are superusers on the target.
 pub fn superusers(live: &Inventory) -> BTreeSet<String> {
     let is_super = |o: &&CatalogObject| o.definition.split(' ').next() == Some("SUPERUSER");
@@ -37,6 +44,13 @@ pub fn superusers(live: &Inventory) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_extension_that_makes_its_schema_is_tried_without_it() {
+        let tries: Vec<_> = definitions("CREATE EXTENSION IF NOT EXISTS pgmq WITH SCHEMA pgmq;\n").collect();
+        assert_eq!(tries[1], "CREATE EXTENSION IF NOT EXISTS pgmq");
+        assert_eq!(definitions("CREATE EXTENSION plpgsql;").count(), 1);
+    }
 
     #[test]
     fn r18_an_extension_is_made_as_its_owner() {

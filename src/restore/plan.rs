@@ -22,7 +22,6 @@ use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestorePlan, 
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
 use crate::pg::catalog::dependents::dependents;
-use crate::pg::catalog::inventory::inventory;
 use crate::pg::rows::fingerprint_tables;
 use crate::pg::session::Session;
 
@@ -38,7 +37,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     engine.monitor.event(Event::PhaseStarted { phase: Phase::Plan, bytes_total: None });
     let (session, examined) = examine(engine).await?;
     refuse_target(engine, &examined)?;
-    let live = inventory(&session).await?;
+    let live = engine.source.read_target(&session).await?;
     let objects = objects(engine, &examined, &session, &live).await?;
     drop(session);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);

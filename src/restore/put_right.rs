@@ -96,7 +96,9 @@ impl Converge<'_> {
             self.file(layout::PUBLICATIONS_SQL, words).await?;
         }
         if self.installs_members(live) {
-            self.file(layout::QUEUES_SQL, words).await?;
+            if !self.scope.extensions_missing.contains("pgmq") {
+                self.file(layout::QUEUES_SQL, words).await?;
+            }
             self.file(layout::MEMBER_ROUTINES_SQL, words).await?;
         }
         // Grants are an ordered list: from none, in the archive's order; then exactly what the snapshot says.

@@ -19,7 +19,6 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::ident;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
-use crate::pg::catalog::inventory::inventory;
 
 /// What the rows bring with them: views that hold them, parts that have a file of their own.
 pub async fn after_rows(
@@ -60,7 +59,9 @@ pub async fn last(
     if examined.facts.kind == TargetKind::SameDatabase {
         jobs::unschedule_new(engine, runner, words).await?;
     }
-    if let Some(failure) = files::attempt(runner, &engine.source.place, layout::CRON_JOBS_SQL).await? {
+    if examined.scope.extensions_missing.contains("pg_cron") {
+        // Named with everything else that the extension would have brought.
+    } else if let Some(failure) = files::attempt(runner, &engine.source.place, layout::CRON_JOBS_SQL).await? {
         words.insert(layout::CRON_JOBS_SQL.to_string(), failure.to_string());
     } else if examined.facts.kind != TargetKind::SameDatabase && !engine.request.activate_jobs {
         switch_jobs_off(runner, words).await?;
@@ -99,7 +100,7 @@ async fn sequences(
     runner: &Runner<'_>,
     words: &mut BTreeMap<String, String>,
 ) -> Result<()> {
-    let live = inventory(runner.session).await?;
+    let live = engine.source.read_target(runner.session).await?;
     for object in moved_sequences(engine, examined, &live) {
         let Some((restart, set)) = set_sequence(object) else { continue };
         let what = format!("value of sequence {}", object.identity);

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::archive::layout;
 use crate::archive::manifest_file;
+use crate::model::bootstrap;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::Manifest;
+use crate::pg::catalog::inventory::inventory;
+use crate::pg::session::Session;
 use crate::pgtools::toc::Toc;
 
 /// Everything about a snapshot but its rows.
@@ -32,5 +35,12 @@ impl SnapshotSource {
         })?;
         let toc = Toc::read(&place.join(layout::DUMP_DIR))?;
         Ok(Self { place: place.to_path_buf(), manifest, inventory, toc })
+    }
+
+    /// What a target holds now, in this snapshot's words.
+    pub async fn read_target(&self, session: &Session) -> Result<Inventory> {
+        let mut live = inventory(session).await?;
+        bootstrap::read_alike(&mut live, &self.inventory);
+        Ok(live)
     }
 }

@@ -10,6 +10,7 @@ mod rows;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use crate::model::bootstrap;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::difference::{Rules, compare};
@@ -144,7 +145,8 @@ pub async fn prove(input: ProofInput<'_>) -> Result<Proof> {
     input.monitor.event(Event::PhaseStarted { phase: Phase::Prove, bytes_total: Some(bytes_total) });
     let session = Session::open(input.spec, APPLICATION).await?;
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-    let live = inventory(&session).await?;
+    let mut live = inventory(&session).await?;
+    bootstrap::read_alike(&mut live, input.inventory);
     let mut found = Found { explained: vec![false; input.expected.len()], ..Found::default() };
     let readable = rows::readable(&session, &tables, &live, &mut found, &input).await?;
     session.execute("ROLLBACK").await?;

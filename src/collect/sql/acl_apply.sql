@@ -34,8 +34,12 @@ BEGIN
                         relations := relations || to_regclass(name)::oid;
                     END IF;
                 WHEN 'routine' THEN
-                    SELECT p.proacl, p.proowner, 'f', 'ROUTINE ' || name
-                    INTO acl, owner, acl_kind, target FROM pg_catalog.pg_proc p WHERE p.oid = to_regprocedure(name);
+                    BEGIN
+                        SELECT p.proacl, p.proowner, 'f', 'ROUTINE ' || name
+                        INTO acl, owner, acl_kind, target FROM pg_catalog.pg_proc p WHERE p.oid = to_regprocedure(name);
+                    EXCEPTION WHEN undefined_object OR invalid_schema_name THEN
+                        NULL; -- before 16 a type that is not there is an error, not a routine that is not there
+                    END;
                 WHEN 'schema' THEN
                     SELECT n.nspacl, n.nspowner, 'n', 'SCHEMA ' || name
                     INTO acl, owner, acl_kind, target FROM pg_catalog.pg_namespace n WHERE n.oid = to_regnamespace(name);

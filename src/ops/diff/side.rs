@@ -117,6 +117,14 @@ impl Side {
         }
     }
 
+    /// To read its words like another one's.
+    pub fn inventory_mut(&mut self) -> &mut Inventory {
+        match self {
+            Self::Snapshot(snapshot) => &mut snapshot.inventory,
+            Self::Live(live) => &mut live.inventory,
+        }
+    }
+
     pub fn source(&self) -> &SourceFacts {
         match self {
             Self::Snapshot(snapshot) => &snapshot.manifest.source,

@@ -164,11 +164,15 @@ impl<'a> Members<'a> {
         };
         let mut sql = vec![function(input, input_takes, name, "textin"), function(output, name, "cstring", "textout")];
         let mut options = format!("INPUT = {input}, OUTPUT = {output}");
-        if let (Some(takes), Some(gives)) = (value(definition, "TYPMOD_IN"), value(definition, "TYPMOD_OUT")) {
+        if let Some(takes) = value(definition, "TYPMOD_IN") {
             // A modifier that is one number is kept. Others (`Point,4326`) are taken and forgotten.
             let body = if self.has_odd_modifiers(name) { "array_ndims" } else { "varchartypmodin" };
             sql.push(function(takes, "cstring[]", "integer", body));
-            sql.push(function(gives, "integer", "cstring", "varchartypmodout"));
+            // Without a function of its own (vector) the number would be shown as it is kept.
+            let gives = value(definition, "TYPMOD_OUT").unwrap_or("pg_catalog.varchartypmodout");
+            if !gives.starts_with("pg_catalog.") {
+                sql.push(function(gives, "integer", "cstring", "varchartypmodout"));
+            }
             options.push_str(&format!(", TYPMOD_IN = {takes}, TYPMOD_OUT = {gives}"));
         }
         if value(definition, "COLLATABLE") == Some("t") || value(definition, "COLLATABLE") == Some("true") {

@@ -1,0 +1,87 @@
+//! The role that a cluster was made with owns what the server itself brings; on another server it has another name.
+//!
+//! Invariant: only rights on the server's own objects are read under that name, never those on anybody else's. Pure.
+
+use super::inventory::{CatalogObject, Inventory};
+
+/// The number of that role on every server.
+const BOOTSTRAP_OID: u32 = 10;
+const AUTH_ID: u32 = 1260;
+
+/// Its name, quoted where it has to be. None in inventories that keep no addresses.
+fn name(inventory: &Inventory) -> Option<&str> {
+    let is_it = |o: &&CatalogObject| o.address.is_some_and(|a| a.class == AUTH_ID && a.oid == BOOTSTRAP_OID);
+    inventory.of_kind("ROLE").find(is_it).map(|o| o.identity.as_str())
+}
+
+/// Rights on the server's own objects in `live`, as they read when its first role has the name that it has in `wanted`.
+pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
+    let (Some(here), Some(there)) = (name(live).map(str::to_string), name(wanted)) else { return };
+    if here == there {
+        return;
+    }
+    for object in live.objects.iter_mut().filter(|o| o.kind == "ACL" && is_the_servers(o)) {
+        let mut lines: Vec<String> = object.definition.lines().map(|line| renamed(line, &here, there)).collect();
+        lines.sort();
+        object.definition = lines.join("\n");
+    }
+}
+
+/// `grantee=PRIVILEGES/grantor`
+fn renamed(line: &str, here: &str, there: &str) -> String {
+    let line = match line.strip_prefix(here) {
+        Some(rest) if rest.starts_with('=') => format!("{there}{rest}"),
+        _ => line.to_string(),
+    };
+    match line.strip_suffix(here) {
+        Some(rest) if rest.ends_with('/') => format!("{rest}{there}"),
+        _ => line,
+    }
+}
+
+fn is_the_servers(acl: &CatalogObject) -> bool {
+    let schema = acl.schema.as_deref();
+    matches!(schema, Some("pg_catalog" | "information_schema"))
+        || acl.identity.starts_with("LANGUAGE ")
+        || acl.identity.starts_with("PARAMETER ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::inventory::Address;
+    use super::*;
+
+    fn object(kind: &str, schema: Option<&str>, identity: &str, definition: &str, oid: u32) -> CatalogObject {
+        CatalogObject {
+            kind: kind.into(),
+            schema: schema.map(Into::into),
+            identity: identity.into(),
+            definition: definition.into(),
+            owner: None,
+            extension: None,
+            address: Some(Address { class: AUTH_ID, oid, sub: 0 }),
+        }
+    }
+
+    fn inventory(first: &str, rights: &str) -> Inventory {
+        let objects = vec![
+            object("ROLE", None, first, "SUPERUSER", 10),
+            object("ROLE", None, "other", "", 99),
+            object("ACL", Some("pg_catalog"), "FUNCTION pg_reload_conf()", rights, 1),
+            object("ACL", Some("public"), "TABLE public.t", rights, 2),
+        ];
+        Inventory { objects, ..Inventory::default() }
+    }
+
+    #[test]
+    fn only_rights_on_the_servers_own_objects_are_read_under_another_name() {
+        let wanted = inventory("supabase_admin", "postgres=EXECUTE/supabase_admin\nsupabase_admin=EXECUTE/supabase_admin");
+        let here = "admin=EXECUTE/admin\npostgres=EXECUTE/admin";
+        let mut live = inventory("admin", here);
+        read_alike(&mut live, &wanted);
+        assert_eq!(live.objects[2].definition, wanted.objects[2].definition);
+        assert_eq!(live.objects[3].definition, here);
+        // A name that only begins or ends like it is another one.
+        assert_eq!(renamed("admin2=EXECUTE/xadmin", "admin", "y"), "admin2=EXECUTE/xadmin");
+    }
+}
