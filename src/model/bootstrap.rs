@@ -20,11 +20,30 @@ pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
     if here == there {
         return;
     }
+    let own = format!("{here}=");
     for object in live.objects.iter_mut().filter(|o| o.kind == "ACL" && is_the_servers(o)) {
         let mut lines: Vec<String> = object.definition.lines().map(|line| renamed(line, &here, there)).collect();
+        // What was given there to a role of that name, the first role here has anyhow.
+        let same = wanted.of_kind("ACL").find(|o| o.identity == object.identity);
+        let given = same.into_iter().flat_map(|o| o.definition.lines()).filter(|line| line.starts_with(&own));
+        lines.extend(given.map(str::to_string));
         lines.sort();
+        lines.dedup();
         object.definition = lines.join("\n");
     }
+    live.objects.extend(implied(live, wanted, &own, there));
+}
+
+/// An inventory names only rights that were changed. What was given to a role that is the first one here is no change.
+fn implied(live: &Inventory, wanted: &Inventory, own: &str, there: &str) -> Vec<CatalogObject> {
+    let owner = format!("{there}=");
+    let is_there = |acl: &CatalogObject| live.of_kind("ACL").any(|o| o.identity == acl.identity);
+    let of_owner = |acl: &CatalogObject| {
+        let mut lines = acl.definition.lines();
+        lines.all(|line| line.starts_with(own) || line.starts_with(&owner))
+    };
+    let of_server = wanted.of_kind("ACL").filter(|o| is_the_servers(o) && of_owner(o));
+    of_server.filter(|o| !is_there(o)).cloned().collect()
 }
 
 /// `grantee=PRIVILEGES/grantor`
@@ -81,6 +100,9 @@ mod tests {
         read_alike(&mut live, &wanted);
         assert_eq!(live.objects[2].definition, wanted.objects[2].definition);
         assert_eq!(live.objects[3].definition, here);
+        let mut live = inventory("postgres", "postgres=EXECUTE/postgres");
+        read_alike(&mut live, &wanted);
+        assert_eq!(live.objects[2].definition, wanted.objects[2].definition, "the first role may do it anyhow");
         // A name that only begins or ends like it is another one.
         assert_eq!(renamed("admin2=EXECUTE/xadmin", "admin", "y"), "admin2=EXECUTE/xadmin");
     }

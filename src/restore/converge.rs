@@ -13,7 +13,7 @@ use super::replace::{Way, way};
 use super::runner::Runner;
 use super::scope::Scope;
 use super::source::SnapshotSource;
-use super::{extensions, files, identity, tables};
+use super::{extensions, files, identity, libraries, tables};
 use crate::archive::layout;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
@@ -89,7 +89,7 @@ impl Converge<'_> {
     /// target's default privileges would open is closed first (R32), and grants come at the very end.
     pub async fn prepare(&self) -> Result<()> {
         let mut words = BTreeMap::new();
-        self.file(layout::DATABASE_ROLES_SQL, &mut words).await?;
+        self.settings_file(layout::DATABASE_ROLES_SQL, &mut words).await?;
         self.tried("close default privileges", CLOSE_DEFAULTS, &mut words).await?;
         let live = self.source.read_target(self.runner.session).await?;
         let delta = Delta::new(&self.source.inventory.objects, &live.objects, self.scope);
@@ -108,7 +108,7 @@ impl Converge<'_> {
     ) -> Result<()> {
         let roles = delta.touches(&["ROLE", "ROLE MEMBERSHIP", "ROLE SETTING"]);
         if self.scope.is_whole() && (roles || (pass == 0 && !delta.missing.is_empty())) {
-            self.file(layout::DATABASE_ROLES_SQL, words).await?;
+            self.settings_file(layout::DATABASE_ROLES_SQL, words).await?;
         }
         if self.rename_back(delta, words).await? {
             // Everything inside has its old name again: the next pass compares anew.
@@ -309,6 +309,16 @@ impl Converge<'_> {
     pub(super) async fn tried(&self, what: &str, sql: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
         if let Some(failure) = self.runner.attempt(what, sql).await? {
             words.insert(what.to_string(), failure.to_string());
+        }
+        Ok(())
+    }
+
+    /// A file that sets what roles and databases begin their sessions with; what would lock them out is taken back.
+    pub(super) async fn settings_file(&self, file: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
+        self.file(file, words).await?;
+        let left_out = self.scope.left_out.iter();
+        for sql in libraries::resets(left_out, &self.source.inventory, &self.database) {
+            self.tried("a library that is not there", &sql, words).await?;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ pub mod files;
 pub mod identity;
 mod jobs;
 pub mod large_objects;
+mod libraries;
 pub mod load;
 mod merge;
 mod parallel;

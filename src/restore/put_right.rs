@@ -87,7 +87,7 @@ impl Converge<'_> {
         }
         let made_any = !missing.is_empty() || !delta.differs.is_empty();
         if delta.touches(&["DATABASE SETTING"]) {
-            self.file(layout::DATABASE_SETTINGS_SQL, words).await?;
+            self.settings_file(layout::DATABASE_SETTINGS_SQL, words).await?;
         }
         if made_any || delta.touches(&["FK CONSTRAINT"]) {
             self.file(layout::FOREIGN_KEYS_SQL, words).await?;

@@ -9,6 +9,7 @@ use super::Engine;
 use super::converge::Left;
 use super::creation::Creation;
 use super::drop::set_sequence;
+use super::identity::unquoted;
 use super::runner::Runner;
 use super::source::SnapshotSource;
 use super::state::Examined;
@@ -160,6 +161,9 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
     if !examined.facts.is_superuser && of_the_server && !own_acl && !own_default {
         let why = said().unwrap_or_else(|| "this role may not change it".to_string());
         return exception("not_permitted", why, "ask the platform, or do it as a superuser");
+    }
+    if object.kind == "ROLE" && unquoted(&object.identity) == examined.facts.user {
+        return exception("own_role", "the role that restores keeps its rights".to_string(), "alter it as another superuser");
     }
     if object.kind == "EVENT TRIGGER" {
         return exception("owner_not_permitted", "plain PostgreSQL wants a superuser as its owner".into(), "");

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::identity::unquoted;
+use super::libraries;
 use super::scope::Scope;
 use super::stubs::{self, StubPlan};
 use crate::model::difference::Rules;
@@ -55,13 +56,16 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     if kind == TargetKind::Bare && state.is_superuser {
         extensions_missing.extend(not_installable(&session, engine, &state, &extensions_missing).await?);
     }
-    let stubs = if extensions_missing.is_empty() {
+    let mut stubs = if extensions_missing.is_empty() {
         StubPlan::default()
     } else {
         let there = state.available_extensions.iter().chain(&state.extensions);
         let there: Vec<String> = there.filter(|name| !extensions_missing.contains(*name)).cloned().collect();
         stubs::plan(&engine.source.toc, &engine.source.inventory, &there)
     };
+    if state.is_superuser && !state.is_supabase {
+        libraries::leave_out(&session, &engine.source.inventory, &mut stubs).await?;
+    }
     let scope = Scope {
         platform: state.is_supabase && engine.source.manifest.source.is_supabase,
         kind,

@@ -6,7 +6,7 @@ DECLARE
     server int := current_setting('server_version_num')::int;
     me text := current_setting('role');
     grp jsonb; obj jsonb; name text; col text; kind text; pass int; progress boolean;
-    acl aclitem[]; owner oid; owner_name text; acl_kind "char"; target text; columns text;
+    acl aclitem[]; owner oid; number oid; owner_name text; acl_kind "char"; target text; columns text;
     want jsonb[]; have jsonb[]; pending jsonb[]; done jsonb[]; e jsonb; r record;
     relations oid[] := '{}'; granted_columns text[] := '{}';
 BEGIN
@@ -18,12 +18,12 @@ BEGIN
             pass := 0;
             BEGIN
             LOOP
-                owner := NULL; columns := '';
+                owner := NULL; number := NULL; columns := '';
                 CASE kind
                 WHEN 'relation', 'column' THEN
-                    SELECT c.relacl, c.relowner, CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END,
+                    SELECT c.oid, c.relacl, c.relowner, CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END,
                            CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || name
-                    INTO acl, owner, acl_kind, target FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(name);
+                    INTO number, acl, owner, acl_kind, target FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(name);
                     IF kind = 'column' AND owner IS NOT NULL THEN
                         acl_kind := 'c'; columns := format(' (%I)', col);
                         granted_columns := granted_columns || (to_regclass(name)::oid::text || ' ' || col);
@@ -35,20 +35,20 @@ BEGIN
                     END IF;
                 WHEN 'routine' THEN
                     BEGIN
-                        SELECT p.proacl, p.proowner, 'f', 'ROUTINE ' || name
-                        INTO acl, owner, acl_kind, target FROM pg_catalog.pg_proc p WHERE p.oid = to_regprocedure(name);
+                        SELECT p.oid, p.proacl, p.proowner, 'f', 'ROUTINE ' || name
+                        INTO number, acl, owner, acl_kind, target FROM pg_catalog.pg_proc p WHERE p.oid = to_regprocedure(name);
                     EXCEPTION WHEN undefined_object OR invalid_schema_name THEN
                         NULL; -- before 16 a type that is not there is an error, not a routine that is not there
                     END;
                 WHEN 'schema' THEN
-                    SELECT n.nspacl, n.nspowner, 'n', 'SCHEMA ' || name
-                    INTO acl, owner, acl_kind, target FROM pg_catalog.pg_namespace n WHERE n.oid = to_regnamespace(name);
+                    SELECT n.oid, n.nspacl, n.nspowner, 'n', 'SCHEMA ' || name
+                    INTO number, acl, owner, acl_kind, target FROM pg_catalog.pg_namespace n WHERE n.oid = to_regnamespace(name);
                 WHEN 'type' THEN
-                    SELECT t.typacl, t.typowner, 'T', 'TYPE ' || name
-                    INTO acl, owner, acl_kind, target FROM pg_catalog.pg_type t WHERE t.oid = to_regtype(name);
+                    SELECT t.oid, t.typacl, t.typowner, 'T', 'TYPE ' || name
+                    INTO number, acl, owner, acl_kind, target FROM pg_catalog.pg_type t WHERE t.oid = to_regtype(name);
                 WHEN 'language' THEN
-                    SELECT l.lanacl, l.lanowner, 'l', format('LANGUAGE %I', name)
-                    INTO acl, owner, acl_kind, target FROM pg_catalog.pg_language l WHERE l.lanname = name;
+                    SELECT l.oid, l.lanacl, l.lanowner, 'l', format('LANGUAGE %I', name)
+                    INTO number, acl, owner, acl_kind, target FROM pg_catalog.pg_language l WHERE l.lanname = name;
                 WHEN 'foreign data wrapper' THEN
                     SELECT f.fdwacl, f.fdwowner, 'F', format('FOREIGN DATA WRAPPER %I', name)
                     INTO acl, owner, acl_kind, target FROM pg_catalog.pg_foreign_data_wrapper f WHERE f.fdwname = name;
@@ -82,7 +82,8 @@ BEGIN
                         USING HINT = 'Restore the schema of the snapshot first.';
                 END IF;
                 SELECT rolname INTO owner_name FROM pg_catalog.pg_roles WHERE oid = owner;
-                IF pass = 0 AND owner_name <> grp ->> 'owner' AND NOT (acl_kind = 's' AND EXISTS (
+                -- What the server brings belongs to the role that it was made with, whatever the name of that is.
+                IF pass = 0 AND owner_name <> grp ->> 'owner' AND coalesce(number, 16384) >= 16384 AND NOT (acl_kind = 's' AND EXISTS (
                     SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = to_regclass(name)
                     AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')))
                 THEN -- a member of an extension: no dump carries its owner; a table's own sequence follows the table
@@ -97,7 +98,8 @@ BEGIN
                         FROM aclexplode(acldefault(acl_kind, owner)) x) t;
                 ELSE
                     WITH given AS (
-                        SELECT a ->> 0 AS grantee, a ->> 1 AS grantor, rtrim(p, '*') AS privilege, right(p, 1) = '*' AS grantable
+                        SELECT DISTINCT CASE a ->> 0 WHEN owner_name THEN 'pg_object_owner' ELSE a ->> 0 END AS grantee,
+                               CASE a ->> 1 WHEN owner_name THEN 'pg_object_owner' ELSE a ->> 1 END AS grantor, rtrim(p, '*') AS privilege, right(p, 1) = '*' AS grantable
                         FROM jsonb_array_elements(grp -> 'acl') a, regexp_split_to_table(a ->> 2, ',') p
                     ), known AS (
                         SELECT * FROM given WHERE privilege <> 'MAINTAIN' OR server >= 170000
@@ -115,7 +117,8 @@ BEGIN
                         CASE WHEN x.grantor = owner THEN 'pg_object_owner' ELSE b.rolname END, x.privilege_type, x.is_grantable) w
                     FROM aclexplode(coalesce(acl, acldefault(acl_kind, owner))) x
                     LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantee LEFT JOIN pg_catalog.pg_roles b ON b.oid = x.grantor) t;
-                EXIT WHEN have = want;
+                -- Rights that were written down stay written down, also where they are what an owner has anyhow.
+                EXIT WHEN have = want AND (acl IS NOT NULL OR grp ->> 'acl' IS NULL OR pass = 2 OR NOT pg_has_role(current_user, owner, 'USAGE'));
                 IF pass = 2 THEN
                     IF (SELECT array_agg(w - 1 ORDER BY w - 1) FROM unnest(want) w) = (SELECT array_agg(h - 1 ORDER BY h - 1) FROM unnest(have) h) THEN
                         RAISE WARNING 'the grants on % are right, but some were made by another role than in the snapshot', target;
