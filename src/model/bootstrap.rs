@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn only_rights_on_the_servers_own_objects_are_read_under_another_name() {
-        let wanted = inventory("supabase_admin", "postgres=EXECUTE/supabase_admin\nsupabase_admin=EXECUTE/supabase_admin");
+        let wanted =
+            inventory("supabase_admin", "postgres=EXECUTE/supabase_admin\nsupabase_admin=EXECUTE/supabase_admin");
         let here = "admin=EXECUTE/admin\npostgres=EXECUTE/admin";
         let mut live = inventory("admin", here);
         read_alike(&mut live, &wanted);

@@ -36,7 +36,8 @@ pub async fn leave_out(session: &Session, inventory: &Inventory, stubs: &mut Stu
                 code: "library_missing".into(),
                 what: format!("{} {}", setting.kind, setting.identity),
                 why: format!("the server has no library {}: nobody could log in with it", missing.join(", ")),
-                todo: "install it, then set it as in database_roles.sql or extension_state/database_settings.sql".into(),
+                todo: "install it, then set it as in database_roles.sql or extension_state/database_settings.sql"
+                    .into(),
             });
         }
     }
@@ -74,9 +75,10 @@ pub fn resets<'a>(
     let objects = left_out.filter_map(|name| inventory.objects.iter().find(|o| ObjectName::of(o) == *name && loads(o)));
     let reset = |o: &CatalogObject| match o.kind.as_str() {
         "ROLE SETTING" => reset_setting(o, database),
-        _ => o.identity.strip_prefix("in this database ").map(|name| {
-            format!("ALTER DATABASE {} RESET {}", ident(database), ident(name))
-        }),
+        _ => o
+            .identity
+            .strip_prefix("in this database ")
+            .map(|name| format!("ALTER DATABASE {} RESET {}", ident(database), ident(name))),
     };
     objects.filter_map(reset).collect()
 }

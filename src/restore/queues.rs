@@ -23,6 +23,9 @@ use crate::pg::session::Session;
 const EXACT: &str = "SET LOCAL stacksnap.exact = 'on'";
 const NOT_EXACT: &str = "SET LOCAL stacksnap.exact = 'off'";
 
+/// More tables than this are counted, not named.
+const NAMED_MAX: usize = 4;
+
 /// One table of `member_tables.json`, as far as it is needed here.
 #[derive(Debug, Deserialize)]
 struct Member {
@@ -107,12 +110,15 @@ pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Ex
     let refused = files::attempt(runner, &engine.source.place, layout::QUEUES_SQL).await?;
     runner.run("exact queues", NOT_EXACT).await?;
     let why = refused.map_or("its rows are others than the snapshot's".to_string(), |failure| failure.to_string());
-    let left = differing(engine, runner.session).await?;
-    let named = left.into_iter().map(|table| Exception {
-        code: "queue_not_restored".into(),
-        what: format!("messages of {}", table.plain()),
-        why: why.clone(),
-        todo: format!("run {} as the owner of the queues", layout::QUEUES_SQL),
-    });
-    Ok(named.collect())
+    let left: Vec<String> = differing(engine, runner.session).await?.iter().map(QualifiedName::plain).collect();
+    if left.is_empty() {
+        return Ok(Vec::new());
+    }
+    let more = left.len().saturating_sub(NAMED_MAX);
+    let mut what = format!("messages of {}", left[..left.len().min(NAMED_MAX)].join(", "));
+    if more > 0 {
+        what.push_str(&format!(" and {more} more"));
+    }
+    let todo = format!("run {} as the owner of the queues", layout::QUEUES_SQL);
+    Ok(vec![Exception { code: "queue_not_restored".into(), what, why, todo }])
 }

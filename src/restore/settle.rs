@@ -163,7 +163,11 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         return exception("not_permitted", why, "ask the platform, or do it as a superuser");
     }
     if object.kind == "ROLE" && unquoted(&object.identity) == examined.facts.user {
-        return exception("own_role", "the role that restores keeps its rights".to_string(), "alter it as another superuser");
+        return exception(
+            "own_role",
+            "the role that restores keeps its rights".to_string(),
+            "alter it as another superuser",
+        );
     }
     if object.kind == "EVENT TRIGGER" {
         return exception("owner_not_permitted", "plain PostgreSQL wants a superuser as its owner".into(), "");

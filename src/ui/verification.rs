@@ -13,6 +13,7 @@ pub fn render(place: &Path, verification: &Verification) -> String {
         duration_ms(verification.duration_ms)
     );
     let looked = match verification.level {
+        Level::ForRestore => "what a restore reads is what was written",
         Level::Checksum => "every file is what was written",
         Level::Read => "every file is what was written, and every row can be read",
     };

@@ -49,6 +49,8 @@ impl Packing {
 /// What is known of a file's content.
 #[derive(Debug)]
 pub enum Content {
+    /// Nothing but its length: it is not read.
+    Unread,
     /// Nothing but its checksum.
     Bytes,
     Table {
@@ -78,6 +80,7 @@ impl Content {
         match self {
             Self::Table { bytes_raw, .. } => bytes.saturating_add(bytes_raw.saturating_mul(3)),
             Self::Csv { .. } => bytes.saturating_mul(2),
+            Self::Unread => 0,
             _ => bytes,
         }
     }
@@ -85,7 +88,7 @@ impl Content {
     /// Reads `input` as far as is needed to judge it.
     pub fn check(&self, input: &mut dyn BufRead) -> Result<(), Problem> {
         match self {
-            Self::Bytes => Ok(()),
+            Self::Unread | Self::Bytes => Ok(()),
             Self::Table { packing, rows, fingerprint, bytes_raw } => {
                 let limit = bytes_raw.saturating_add(*rows).saturating_add(DECODED_SLACK_BYTES);
                 let mut check = CopyCheck::default();

@@ -26,6 +26,9 @@ use crate::monitor::{Event, Monitor, Phase};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
+    /// Every file is there in its length, and what a restore reads has its checksum. Copies for people (CSV, readable
+    /// SQL) and files beside the database are not read: damage in them is no reason to lose the database.
+    ForRestore,
     /// Every file is there, nothing else is, and every checksum is right.
     Checksum,
     /// And every data file decodes to the rows that the manifest records.

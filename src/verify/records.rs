@@ -48,13 +48,23 @@ pub fn plan(manifest: &Manifest, level: Level, findings: &mut Vec<Finding>) -> V
     let mut contents = if level == Level::Read { table_contents(manifest, findings) } else { BTreeMap::new() };
     let job = |artifact: &crate::model::outcome::Artifact| {
         let content = match (level, contents.remove(artifact.path.as_str())) {
-            (Level::Checksum, _) => Content::Bytes,
+            (Level::ForRestore, _) if !is_restored(&artifact.path) => Content::Unread,
+            (Level::ForRestore | Level::Checksum, _) => Content::Bytes,
             (Level::Read, Some(content)) => content,
             (Level::Read, None) => by_name(&artifact.path),
         };
         Job { path: artifact.path.clone(), bytes: artifact.bytes, sha256: artifact.sha256.clone(), content }
     };
     manifest.artifacts.iter().map(job).collect()
+}
+
+/// Does a restore read this file? What it does not: the same rows for people, and what lies beside the database.
+fn is_restored(path: &str) -> bool {
+    const BESIDE: [&str; 4] =
+        [layout::DATA_RECORDS_DIR, layout::EDGE_FUNCTIONS_DIR, layout::MIGRATIONS_DIR, layout::STORAGE_DIR];
+    let in_folder = |folder: &&str| path.strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/'));
+    let plain = path.strip_suffix(".zst").unwrap_or(path);
+    plain != layout::READABLE_SQL && !BESIDE.iter().any(|folder| in_folder(&folder))
 }
 
 /// The files of tables, by path.

@@ -72,7 +72,7 @@ impl Drill<'_> {
     pub async fn run(&self, place: &Path) -> Result<DrillReport> {
         let clock = Instant::now();
         let jobs = usize::try_from(self.request.jobs.max(1)).unwrap_or(1);
-        let verification = verify(place, Level::Checksum, self.monitor, jobs)?;
+        let verification = verify(place, Level::ForRestore, self.monitor, jobs)?;
         if let Some(damage) = verification.failure() {
             return Err(damage.context("nothing was restored"));
         }

@@ -78,7 +78,7 @@ impl Recovery<'_> {
     /// target is not the expected one.
     pub async fn prepare(&self, place: &Path) -> Result<Prepared> {
         let jobs = usize::try_from(self.request.jobs.max(1)).unwrap_or(1);
-        let verification = verify(place, Level::Checksum, self.monitor, jobs)?;
+        let verification = verify(place, Level::ForRestore, self.monitor, jobs)?;
         if let Some(damage) = verification.failure() {
             return Err(damage.context("nothing was written"));
         }
