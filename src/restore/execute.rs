@@ -13,7 +13,7 @@ use super::parallel;
 use super::runner::Runner;
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{NEW, Tables};
-use super::{Done, Engine, settle};
+use super::{Done, Engine, settle, vault};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
@@ -183,7 +183,10 @@ impl Work<'_> {
         // says now counts: an earlier pass may have stumbled over what a later one mended.
         let left = converge.run().await?;
         words.extend(left.words);
-        let exceptions = self.judge(&Left { objects: left.objects, words })?;
+        let mut exceptions = self.judge(&Left { objects: left.objects, words })?;
+        exceptions.extend(vault::bring_back(self.engine, self.examined, self.runner).await?);
+        exceptions.sort();
+        exceptions.dedup();
         let mut words = BTreeMap::new();
         settle::last(self.engine, self.examined, self.runner, &mut words).await?;
         for (what, text) in words {
