@@ -18,5 +18,6 @@ pub mod reader;
 pub mod restores;
 pub mod root;
 pub mod seal;
+pub mod sealed;
 pub mod sink;
 pub mod status;

@@ -10,6 +10,7 @@ use super::{Surroundings, block_on, clock, signals, wiring};
 use crate::archive::lock::RootLock;
 use crate::archive::manifest_file::read_manifest;
 use crate::archive::restores::RestoreId;
+use crate::archive::sealed::Keys;
 use crate::archive::{logs, root::Root};
 use crate::config::{self, Settings};
 use crate::model::cancel::Cancel;
@@ -36,7 +37,7 @@ use crate::ui::{error, gaps, prompt, restore};
 pub fn run(around: &Surroundings, args: &GuardArgs) -> Result<u8> {
     let inputs = recovery::inputs(around, &args.how);
     let mut settings = wiring::settings(around.ui, &inputs)?;
-    settings.reveal_seal(&inputs)?;
+    let keys = recovery::keys(around, &args.how, &inputs, &mut settings)?;
     let command = guard::find(&args.command, &settings.program_dirs, &around.environment.current_dir)?;
     let source = config::resolve_source(&inputs, &settings)?;
     if around.ui.verbosity == Verbosity::Verbose {
@@ -45,8 +46,17 @@ pub fn run(around: &Surroundings, args: &GuardArgs) -> Result<u8> {
     let root = Root::new(settings.root.clone());
     let (lock, run) = recovery::alone(around.ui, &root, clock::now())?;
     let log = LogFile::new(logs::open_for_writing(root.path(), &run.id)?, clock::now);
-    let guarded =
-        Guarded { around, args, settings: &settings, source: &source, root: &root, lock: &lock, run: &run, log: &log };
+    let guarded = Guarded {
+        around,
+        args,
+        settings: &settings,
+        keys,
+        source: &source,
+        root: &root,
+        lock: &lock,
+        run: &run,
+        log: &log,
+    };
     let manifest = guarded.snapshot().map_err(|failure| {
         log.write(&error::text(Ui::default(), &failure));
         failure.context("the command was not run: there is no snapshot to go back to")
@@ -63,6 +73,7 @@ struct Guarded<'a> {
     around: &'a Surroundings,
     args: &'a GuardArgs,
     settings: &'a Settings,
+    keys: Keys,
     source: &'a ConnSpec,
     root: &'a Root,
     lock: &'a RootLock,
@@ -143,6 +154,7 @@ impl Guarded<'_> {
             proof: !self.args.how.no_proof,
             undo_of: None,
             expected: Some(guard::facts(manifest)),
+            keys: self.keys.clone(),
         };
         let outcome = block_on(async {
             let cancel = watched(self.around.ui)?;
@@ -178,8 +190,12 @@ impl Guarded<'_> {
             None => String::new(),
         };
         let partial = if manifest.complete { "" } else { " --allow-partial" };
+        let identity = match &self.args.how.seal_identity {
+            Some(file) => format!(" --seal-identity {}", shell(&file.to_string_lossy())),
+            None => String::new(),
+        };
         format!(
-            "stacksnap{root} restore {} --to {} --sessions keep --activate-jobs{partial}",
+            "stacksnap{root} restore {} --to {} --sessions keep --activate-jobs{partial}{identity}",
             manifest.id,
             shell(&recover::target_words(self.source))
         )

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::{Globals, HowArgs};
 use super::{Ended, Surroundings, block_on, clock, signals, wiring};
 use crate::archive::restores::{RestoreId, write_private};
+use crate::archive::sealed::Keys;
 use crate::archive::{lock::RootLock, logs, root::Root};
 use crate::config::{self, Inputs, Settings, conninfo};
 use crate::model::cancel::Cancel;
@@ -48,6 +49,21 @@ pub fn inputs(around: &Surroundings, how: &HowArgs) -> Inputs {
     inputs.flags.lock_wait = how.lock_wait;
     inputs.flags.pg_bin = how.pg_bin.clone();
     inputs
+}
+
+/// What may open the seal of the vault's secrets: the configuration's passphrase, the file of `--seal-identity`. The
+/// passphrase seals the safety snapshot too.
+pub fn keys(around: &Surroundings, how: &HowArgs, inputs: &Inputs, settings: &mut Settings) -> Result<Keys> {
+    settings.reveal_seal(inputs).map_err(|failure| {
+        failure
+            .context("nothing was written: the passphrase for the secrets of the vault cannot be had")
+            .hint("to go on without these secrets: --config with a file that has no seal_passphrase")
+    })?;
+    let file = how.seal_identity.as_ref().map(|file| around.environment.path(&file.to_string_lossy()));
+    let identity = file.map(|file| config::secret::private_file(&file)).transpose()?;
+    let keys = Keys { passphrase: settings.seal_passphrase.clone(), identity };
+    keys.check()?;
+    Ok(keys)
 }
 
 /// Connections that write and threads that verify.

@@ -14,12 +14,15 @@ use crate::monitor::millis;
 use crate::ops::recover::Options;
 
 pub fn run(around: &Surroundings, args: &RestoreArgs) -> Result<Ended> {
-    let settings = wiring::settings(around.ui, &recovery::inputs(around, &args.how))?;
+    let inputs = recovery::inputs(around, &args.how);
+    let mut settings = wiring::settings(around.ui, &inputs)?;
     let target = recovery::target(around, &args.target.to)?;
     let root = Root::new(settings.root.clone());
+    let place = root.resolve(&args.snapshot)?;
+    let keys = recovery::keys(around, &args.how, &inputs, &mut settings)?;
     let order = Order {
         verb: "restore",
-        place: root.resolve(&args.snapshot)?,
+        place,
         target,
         request: request(args, &settings),
         settings,
@@ -28,6 +31,7 @@ pub fn run(around: &Surroundings, args: &RestoreArgs) -> Result<Ended> {
             proof: !args.how.no_proof,
             undo_of: None,
             expected: None,
+            keys,
         },
         confirm: args.target.confirm.as_deref(),
         dry_run: args.target.dry_run,

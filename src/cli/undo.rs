@@ -18,7 +18,8 @@ struct RestoresDocument<'a> {
 }
 
 pub fn run(around: &Surroundings, args: &UndoArgs) -> Result<Ended> {
-    let settings = wiring::settings(around.ui, &recovery::inputs(around, &args.how))?;
+    let inputs = recovery::inputs(around, &args.how);
+    let mut settings = wiring::settings(around.ui, &inputs)?;
     let root = Root::new(settings.root.clone());
     let (Some(id), Some(to)) = (&args.restore, &args.to) else {
         let rows = undo::list(&root);
@@ -31,13 +32,14 @@ pub fn run(around: &Surroundings, args: &UndoArgs) -> Result<Ended> {
     };
     let target = recovery::target(around, to)?;
     let found = undo::find(&root, id)?;
+    let keys = recovery::keys(around, &args.how, &inputs, &mut settings)?;
     let order = Order {
         verb: "undo",
         place: found.place,
         target,
         request: undo::request(clock::now(), recovery::jobs(&settings), settings.lock_wait),
         settings,
-        options: undo::options(&found.record, args.safety_snapshot, !args.how.no_proof),
+        options: undo::options(&found.record, args.safety_snapshot, !args.how.no_proof, keys),
         confirm: args.confirm.as_deref(),
         dry_run: args.dry_run,
         plan_file: None,

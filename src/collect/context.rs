@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use crate::archive::reader::ArchiveData;
+pub use crate::archive::sealed::Seal;
 use crate::archive::sink::ArtifactSink;
 pub use crate::model::abilities::SourceAbilities;
 use crate::model::category::Category;
@@ -13,7 +14,6 @@ use crate::model::failure::Result;
 use crate::model::gap::Gap;
 use crate::model::inventory::Inventory;
 use crate::model::manifest::SecretNotice;
-use crate::model::secret::Secret;
 use crate::monitor::Monitor;
 use crate::pg::session::Session;
 
@@ -32,14 +32,6 @@ pub struct CollectSettings {
     pub keep_sessions: bool,
     /// Where vault secrets are sealed to; none: they are listed as not captured.
     pub seal: Option<Seal>,
-}
-
-/// To whom secrets are sealed (age).
-#[derive(Debug, Clone)]
-pub enum Seal {
-    /// `age1…` public keys.
-    Recipients(Vec<String>),
-    Passphrase(Secret),
 }
 
 /// Everything that a collector may use.

@@ -4,11 +4,14 @@
 //! the function that may), and no message repeats a value.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::environment::Environment;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::name::{shell, visible};
 use crate::model::secret::Secret;
 
 /// Runs a program and gives back what it prints, without the last newline.
@@ -62,6 +65,29 @@ impl SecretRef {
     }
 }
 
+/// The text of a file with a key, which nobody else may read: like a password file of PostgreSQL.
+///
+/// # Errors
+/// `Configuration` when it cannot be read, is no plain file, or others may read it.
+pub fn private_file(path: &Path) -> Result<Secret> {
+    let shown = visible(&path.to_string_lossy());
+    let failed = |e: std::io::Error| {
+        Failure::new(FailureKind::Configuration, e).context(format!("the key file {shown} cannot be read"))
+    };
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let facts = file.metadata().map_err(failed)?;
+    if !facts.is_file() {
+        return Err(Failure::msg(FailureKind::Configuration, format!("the key file {shown} is no plain file")));
+    }
+    if facts.permissions().mode() & 0o077 != 0 {
+        return Err(Failure::msg(FailureKind::Configuration, format!("the key file {shown} can be read by others"))
+            .hint(format!("chmod 0600 {}", shell(&path.to_string_lossy()))));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed)?;
+    Ok(Secret::new(text))
+}
+
 /// What the outside hands in: flags, surroundings, and the function that may start programs.
 #[derive(Clone, Default)]
 pub struct Inputs {
@@ -76,5 +102,24 @@ impl fmt::Debug for Inputs {
             .field("flags", &self.flags)
             .field("environment", &self.environment)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_that_others_can_read_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        std::fs::write(&file, "canary\n").unwrap();
+        for (mode, fine) in [(0o600, true), (0o640, false), (0o604, false), (0o400, true)] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(private_file(&file).is_ok(), fine, "{mode:o}");
+        }
+        for wrong in [dir.path().join("none"), dir.path().to_path_buf()] {
+            assert_eq!(private_file(&wrong).unwrap_err().kind, FailureKind::Configuration);
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::archive::lock;
 use crate::archive::manifest_file::read_manifest;
 use crate::archive::restores::{self, RestoreId, RestoreRecord, RestoreState};
 use crate::archive::root::Root;
+use crate::archive::sealed::Keys;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::SnapshotName;
 use crate::model::name::visible;
@@ -72,8 +73,9 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest
 }
 
 /// The options of the restore that undoes `record`.
-pub fn options(record: &RestoreRecord, safety_snapshot: bool, proof: bool) -> Options {
-    Options { safety_snapshot, proof, undo_of: Some(record.id.clone()), expected: Some(record.target.clone()) }
+pub fn options(record: &RestoreRecord, safety_snapshot: bool, proof: bool, keys: Keys) -> Options {
+    let (undo_of, expected) = (Some(record.id.clone()), Some(record.target.clone()));
+    Options { safety_snapshot, proof, undo_of, expected, keys }
 }
 
 /// One restore of the list.

@@ -13,7 +13,7 @@ use super::parallel;
 use super::runner::Runner;
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{NEW, Tables};
-use super::{Done, Engine, settle};
+use super::{Done, Engine, settle, vault};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
@@ -184,11 +184,14 @@ impl Work<'_> {
         let left = converge.run().await?;
         words.extend(left.words);
         let mut exceptions = self.judge(&Left { objects: left.objects, words })?;
+        exceptions.extend(vault::bring_back(self.engine, self.examined, self.runner).await?);
         let mut words = BTreeMap::new();
         exceptions.extend(settle::last(self.engine, self.examined, self.runner, &mut words).await?);
         for (what, text) in words {
             self.engine.monitor.warn("not_set", format!("{what}: {text}"), None);
         }
+        exceptions.sort();
+        exceptions.dedup();
         Ok(exceptions)
     }
 

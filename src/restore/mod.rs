@@ -40,6 +40,7 @@ pub mod source;
 mod state;
 pub mod stubs;
 mod tables;
+pub mod vault;
 
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
@@ -52,6 +53,8 @@ use source::SnapshotSource;
 /// One restore of one snapshot into one target.
 pub struct Engine<'a> {
     pub source: &'a SnapshotSource,
+    /// The snapshot's secrets of the vault, opened where there was a key.
+    pub vault: &'a vault::Vault,
     pub target: &'a ConnSpec,
     pub request: &'a RestoreRequest,
     pub monitor: &'a dyn Monitor,

@@ -12,7 +12,7 @@ use super::replace::{Way, way};
 use super::rows::{Rows, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{NEW, Tables};
-use super::{Engine, contents, identity, jobs, queues, settle};
+use super::{Engine, contents, identity, jobs, queues, settle, vault};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
@@ -38,7 +38,11 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let (session, examined) = examine(engine).await?;
     refuse_target(engine, &examined)?;
     let live = engine.source.read_target(&session).await?;
-    let objects = objects(engine, &examined, &session, &live).await?;
+    let mut objects = objects(engine, &examined, &session, &live).await?;
+    let secrets = vault::foretell(engine, &examined, &session).await?;
+    objects.drop.extend(secrets.drop);
+    objects.replace.extend(secrets.replace);
+    objects.create.extend(secrets.create);
     drop(session);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     let (load, tables_equal) = rows(engine, &tables, &live, &objects.remade).await?;
@@ -57,7 +61,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         create: objects.create,
         load,
         tables_equal,
-        exceptions: exceptions(engine, &examined),
+        exceptions: exceptions(engine, &examined, secrets.exceptions),
         manual: manual(engine, &examined),
         estimated_ms: 1000 * (bytes / BYTES_PER_SECOND + count / OBJECTS_PER_SECOND) + 500,
         digest: String::new(),
@@ -185,8 +189,7 @@ fn refuse_conflict(engine: &Engine<'_>, record: &TableRecord, rows: u64) -> Resu
 }
 
 /// What will not be there afterwards, known beforehand.
-fn exceptions(engine: &Engine<'_>, examined: &Examined) -> Vec<Exception> {
-    let mut found = Vec::new();
+fn exceptions(engine: &Engine<'_>, examined: &Examined, mut found: Vec<Exception>) -> Vec<Exception> {
     // What the snapshot lacks and the target never lost is no exception in place.
     let same = examined.facts.kind == TargetKind::SameDatabase;
     found.extend(examined.stubs.not_proven.iter().cloned());

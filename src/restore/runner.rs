@@ -3,6 +3,7 @@
 //! Invariant: inside a transaction a statement that may fail runs under a savepoint, so that its failure costs nothing
 //! else; a lost connection is never taken for a failed statement. No error is passed over: it is returned or recorded.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::model::cancel::Cancel;
@@ -52,6 +53,35 @@ impl<'a> Runner<'a> {
             return Err(failure.context(what.to_string()));
         }
         Ok(Some(failure.context(what.to_string())))
+    }
+
+    /// Runs work of several statements under a savepoint. The inner failure undid nothing but that work.
+    pub async fn attempt_all<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<Result<T>> {
+        self.check()?;
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.raced("SAVEPOINT stacksnap_part").await?;
+        let outcome = tokio::select! {
+            biased;
+            reason = self.cancel.cancelled() => {
+                self.abandoned.store(true, Ordering::Relaxed);
+                return Err(Failure::msg(reason.failure_kind(), reason.sentence()));
+            }
+            outcome = work => outcome,
+        };
+        match outcome {
+            Ok(value) => {
+                self.raced("RELEASE SAVEPOINT stacksnap_part").await?;
+                Ok(Ok(value))
+            }
+            Err(failure) if self.session.is_closed() || failure.kind == FailureKind::Unreachable => {
+                Err(failure.context(what.to_string()))
+            }
+            Err(failure) => {
+                self.session.execute("ROLLBACK TO SAVEPOINT stacksnap_part; RELEASE SAVEPOINT stacksnap_part").await?;
+                let failure = failure.context(what.to_string());
+                if failure.kind == FailureKind::Locked { Err(failure) } else { Ok(Err(failure)) }
+            }
+        }
     }
 
     /// Was a statement left running because the user asked to stop? Then the server has to be told.

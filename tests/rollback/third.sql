@@ -90,6 +90,12 @@ DROP SCHEMA public CASCADE;
 CREATE SCHEMA public;
 
 -- ##
+-- # secrets of the vault deleted, changed, renamed and added
+DELETE FROM vault.secrets WHERE name = 'stripe_key' OR name IS NULL;
+SELECT vault.update_secret(id, 'new', 'renamed') FROM vault.secrets WHERE name = 'smtp_password';
+SELECT vault.create_secret('later', 'smtp_password');
+
+-- ##
 -- # everything at once
 ALTER TABLE public.orders ADD COLUMN extra text DEFAULT 'x';
 ALTER TABLE public.customers DROP COLUMN name CASCADE;

@@ -101,6 +101,10 @@ pub struct HowArgs {
     /// Folder with pg_dump, for the safety snapshot [default: found by the server's version]
     #[arg(long, value_name = "DIR")]
     pub pg_bin: Option<PathBuf>,
+    /// Key file (age-keygen) that opens the snapshot's sealed secrets of the vault; those sealed with seal_passphrase of
+    /// the configuration need none
+    #[arg(long, value_name = "FILE")]
+    pub seal_identity: Option<PathBuf>,
 }
 
 /// `--auth-rows`.

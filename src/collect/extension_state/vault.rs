@@ -3,22 +3,18 @@
 //! Invariant (R13): a value is never written unsealed. Without a seal each secret is named in a gap: the ciphertext in
 //! the archive opens only with the root key of the same server.
 
-use std::io::Write;
-
 use serde_json::{Value, json};
 
 use super::super::context::{Collected, Context, Seal};
 use super::super::savepoint::attempt;
 use super::write_json;
 use crate::archive::layout::{VAULT_SECRETS_JSON, VAULT_SECRETS_SEALED};
+use crate::archive::sealed;
 use crate::model::category::Category;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::visible;
 use crate::model::secret::Secret;
-
-/// 2^18: about a second on a small machine, on any day.
-const SCRYPT_WORK_FACTOR: u8 = 18;
 
 pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()> {
     let rights = ctx
@@ -50,7 +46,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     write_json(ctx, VAULT_SECRETS_JSON, &json!({"secrets": secrets}))?;
     collected.count("vault_secrets", secrets.len() as u64);
     match &ctx.settings.seal {
-        Some(seal) if !secrets.is_empty() => sealed(ctx, collected, seal, secrets).await,
+        Some(seal) if !secrets.is_empty() => with_values(ctx, collected, seal, secrets).await,
         _ => {
             secrets.iter().for_each(|secret| collected.gap(not_captured(secret)));
             Ok(())
@@ -76,7 +72,7 @@ fn not_captured(secret: &Value) -> Gap {
     )
 }
 
-async fn sealed(ctx: &Context<'_>, collected: &mut Collected, seal: &Seal, mut secrets: Vec<Value>) -> Result<()> {
+async fn with_values(ctx: &Context<'_>, collected: &mut Collected, seal: &Seal, mut secrets: Vec<Value>) -> Result<()> {
     let mut kept = Vec::new();
     for secret in &mut secrets {
         let id = secret["id"].as_str().unwrap_or_default().to_string();
@@ -96,60 +92,8 @@ async fn sealed(ctx: &Context<'_>, collected: &mut Collected, seal: &Seal, mut s
         }
     }
     let plain = Secret::new(json!({"secrets": kept}).to_string());
-    let sealed = encrypt(seal, &plain)?;
+    let sealed = sealed::seal(seal, &plain)?;
     ctx.sink.write(VAULT_SECRETS_SEALED, Category::ExtensionState, &sealed)?;
     collected.secret(VAULT_SECRETS_SEALED, "vault secrets, sealed with age");
     Ok(())
-}
-
-/// An age file, binary.
-fn encrypt(seal: &Seal, plain: &Secret) -> Result<Vec<u8>> {
-    let wrong = |what: String| {
-        Failure::msg(FailureKind::Configuration, what).hint("give recipients as age-keygen prints them: age1…")
-    };
-    let encryptor = match seal {
-        Seal::Passphrase(passphrase) => {
-            let mut recipient = age::scrypt::Recipient::new(passphrase.reveal().to_string().into());
-            recipient.set_work_factor(SCRYPT_WORK_FACTOR);
-            age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
-        }
-        Seal::Recipients(keys) => {
-            let parse = |key: &String| {
-                key.parse::<age::x25519::Recipient>().map_err(|e| wrong(format!("not an age recipient: {key}: {e}")))
-            };
-            let recipients = keys.iter().map(parse).collect::<Result<Vec<_>>>()?;
-            age::Encryptor::with_recipients(recipients.iter().map(|r| r as &dyn age::Recipient))
-        }
-    }
-    .map_err(|e| wrong(format!("sealing is not possible: {e}")))?;
-    let mut out = Vec::new();
-    let mut writer = encryptor.wrap_output(&mut out)?;
-    writer.write_all(plain.reveal().as_bytes())?;
-    writer.finish()?;
-    Ok(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read;
-
-    fn open(sealed: &[u8], identity: &dyn age::Identity) -> String {
-        let mut text = String::new();
-        let decryptor = age::Decryptor::new(sealed).unwrap();
-        decryptor.decrypt(std::iter::once(identity)).unwrap().read_to_string(&mut text).unwrap();
-        text
-    }
-
-    #[test]
-    fn what_is_sealed_to_a_recipient_or_passphrase_opens_with_it() {
-        let key = age::x25519::Identity::generate();
-        let plain = Secret::new("canary");
-        let sealed = encrypt(&Seal::Recipients(vec![key.to_public().to_string()]), &plain).unwrap();
-        assert!(!sealed.windows(6).any(|w| w == b"canary"));
-        assert_eq!(open(&sealed, &key), "canary");
-        let sealed = encrypt(&Seal::Passphrase(Secret::new("correct horse")), &plain).unwrap();
-        assert_eq!(open(&sealed, &age::scrypt::Identity::new("correct horse".to_string().into())), "canary");
-        assert!(encrypt(&Seal::Recipients(vec!["age1nonsense".into()]), &plain).is_err());
-    }
 }

@@ -19,6 +19,7 @@ use super::flight::{CLEANUP_GRACE, HURRIED_GRACE};
 use crate::archive::lock::RootLock;
 use crate::archive::restores::{self, RestoreFailure, RestoreId, RestoreRecord, RestoreState};
 use crate::archive::root::Root;
+use crate::archive::sealed::Keys;
 use crate::config::Settings;
 use crate::model::cancel::Cancel;
 use crate::model::connection::{ConnSpec, Host};
@@ -30,6 +31,7 @@ use crate::model::restore::{
 use crate::monitor::Monitor;
 use crate::monitor::millis;
 use crate::restore::source::SnapshotSource;
+use crate::restore::vault::Vault;
 use crate::restore::{Done, Engine};
 use crate::verify::{Level, verify};
 
@@ -44,6 +46,8 @@ pub struct Options {
     pub undo_of: Option<RestoreId>,
     /// The target must be this one: that of the restore to undo, or the database that `guard` read.
     pub expected: Option<TargetFacts>,
+    /// What may open the seal of the vault's secrets.
+    pub keys: Keys,
 }
 
 /// One restore, from its check to its record.
@@ -62,6 +66,7 @@ pub struct Recovery<'a> {
 #[derive(Debug)]
 pub struct Prepared {
     source: SnapshotSource,
+    vault: Vault,
     plan: RestorePlan,
 }
 
@@ -87,8 +92,10 @@ impl Recovery<'_> {
         if let Some(expected) = &self.options.expected {
             self.guarded(check::expected_target(self.target, expected)).await?;
         }
-        let plan = self.guarded(self.engine(&source).plan()).await?;
-        Ok(Prepared { source, plan })
+        let whole = self.request.only.is_empty() && self.request.tables.is_empty();
+        let vault = if whole { Vault::read(&source, &self.options.keys)? } else { Vault::default() };
+        let plan = self.guarded(self.engine(&source, &vault).plan()).await?;
+        Ok(Prepared { source, vault, plan })
     }
 
     /// Does what `plan` says. The report is in the record too.
@@ -167,7 +174,7 @@ impl Recovery<'_> {
         self.stop_here()?;
         record.state = RestoreState::Running;
         restores::write(self.root.path(), record)?;
-        let done = self.guarded(self.engine(&prepared.source).execute(plan)).await?;
+        let done = self.guarded(self.engine(&prepared.source, &prepared.vault).execute(plan)).await?;
         report.statements = done.statements;
         report.rows_loaded = done.rows_loaded;
         report.bytes_loaded = done.bytes_loaded;
@@ -186,8 +193,9 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    fn engine<'s>(&'s self, source: &'s SnapshotSource) -> Engine<'s> {
-        Engine { source, target: self.target, request: self.request, monitor: self.monitor, cancel: self.cancel }
+    fn engine<'s>(&'s self, source: &'s SnapshotSource, vault: &'s Vault) -> Engine<'s> {
+        let Self { target, request, monitor, cancel, .. } = *self;
+        Engine { source, vault, target, request, monitor, cancel }
     }
 
     fn record(&self, id: RestoreId, source: &SnapshotSource, plan: &ConfirmedPlan) -> RestoreRecord {

@@ -33,7 +33,7 @@ pub async fn before(recovery: &Recovery<'_>) -> Result<Before> {
 /// Compares the target with the snapshot, as far as this restore reached.
 pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, before: Before) -> Result<Option<Proof>> {
     let source = &prepared.source;
-    let engine = recovery.engine(source);
+    let engine = recovery.engine(source, &prepared.vault);
     let scope = proven_scope(&engine, done).await?;
     let known: HashSet<(&str, &str)> =
         source.inventory.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
@@ -54,7 +54,10 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     let same = prepared.plan.target.kind == TargetKind::SameDatabase;
     // Jobs name the database that they run in, and come back switched off: the plan says what to do about them.
     let jobs = |t: &QualifiedName| !same && t.schema == "cron";
-    let rows: Vec<QualifiedName> = engine.tables(&scope).into_iter().filter(|t| !merged(t) && !jobs(t)).collect();
+    // Secrets are encrypted anew; the engine has read each of them back.
+    let secrets = |t: &QualifiedName| prepared.vault.is_open() && t.schema == "vault";
+    let left_out = |t: &QualifiedName| merged(t) || jobs(t) || secrets(t);
+    let rows: Vec<QualifiedName> = engine.tables(&scope).into_iter().filter(|t| !left_out(t)).collect();
     let expected = expected(prepared, done);
     let (manifest, inventory) = (&source.manifest, &source.inventory);
     let mut input = ProofInput::new(manifest, inventory, recovery.target, recovery.monitor, recovery.cancel);
