@@ -75,6 +75,12 @@ pub fn is_managed_schema(name: &str) -> bool {
     MANAGED_SCHEMAS.contains(&name)
 }
 
+/// Is this a role that the platform makes in every project, and that its services log in or switch to?
+pub fn is_platform_role(name: &str) -> bool {
+    const OTHERS: [&str; 5] = ["anon", "authenticated", "service_role", "authenticator", "supabase_read_only_user"];
+    OTHERS.contains(&name) || is_platform_owner(name)
+}
+
 pub fn is_platform_owner(name: &str) -> bool {
     PLATFORM_OWNERS.contains(&name)
 }

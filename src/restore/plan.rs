@@ -231,6 +231,11 @@ fn manual(engine: &Engine<'_>, examined: &Examined) -> Vec<String> {
         list.push("copy the stored files from storage/ into the project's buckets".to_string());
         list.push("JWT secret and keys differ between projects: people have to log in again".to_string());
     }
+    if examined.scope.platform && examined.state.is_superuser && examined.facts.kind != TargetKind::SameDatabase {
+        list.push(
+            "roles of the platform get the source's passwords: where the target's services log in with others, set them again".into(),
+        );
+    }
     let jobs = engine.source.inventory.tables.iter().any(|t| t.name == QualifiedName::new("cron", "job"));
     if jobs && !engine.request.activate_jobs && examined.facts.kind != TargetKind::SameDatabase {
         list.push(

@@ -19,6 +19,7 @@ use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::ident;
+use crate::model::platform::is_platform_role;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 
 /// What the rows bring with them: views that hold them, parts that have a file of their own.
@@ -159,6 +160,10 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             rest.starts_with(&format!("{user} ")) || rest.starts_with(&format!("{} ", ident(user)))
         });
     if !examined.facts.is_superuser && of_the_server && !own_acl && !own_default {
+        if object.kind == "ROLE" && examined.scope.platform && is_platform_role(&unquoted(&object.identity)) {
+            let why = "the platform's own role: its password and rights stay those of the target".to_string();
+            return exception("platform_role", why, "");
+        }
         let why = said().unwrap_or_else(|| "this role may not change it".to_string());
         return exception("not_permitted", why, "ask the platform, or do it as a superuser");
     }
