@@ -23,6 +23,7 @@ pub mod identity;
 mod jobs;
 pub mod large_objects;
 pub mod load;
+mod marks;
 mod merge;
 mod parallel;
 mod plan;
