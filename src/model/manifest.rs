@@ -20,7 +20,7 @@ pub struct FormatVersion {
     pub minor: u32,
 }
 
-pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 1 };
+pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 2 };
 
 impl FormatVersion {
     /// Can this program read a snapshot of that format?
@@ -88,6 +88,24 @@ pub struct TableRecord {
     pub csv_file: Option<String>,
     /// Columns of the data file and of the CSV, in order. Generated columns are not among them.
     pub columns: Vec<String>,
+    /// Since 1.2, where the server tells it: lets a restore into the same database pass over a table that nobody wrote to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<TableMark>,
+}
+
+/// What changes whenever a table's rows do. Means something together with [`ChangeMarker::counted_since`] only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableMark {
+    pub oid: u32,
+    /// The file that holds its rows: `TRUNCATE` and a rewrite give it another one.
+    pub filenode: u32,
+    /// Rows that were ever written since the server counts, rolled-back ones included.
+    pub inserted: i64,
+    pub updated: i64,
+    pub deleted: i64,
+    /// 32 hexadecimal digits of a hash over what decides how the rows read: numbers, names and types of the columns,
+    /// labels of enums.
+    pub layout: String,
 }
 
 /// The programs that made it.
@@ -160,6 +178,9 @@ pub struct ChangeMarker {
     pub files_sha256: String,
     /// sha256 over the settings that decide what a snapshot holds.
     pub settings_sha256: String,
+    /// Since when the marks of tables count. None: the server could not vouch for them, and no table has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_since: Option<String>,
 }
 
 /// The tag of a snapshot that was taken of a target before a restore; its value is the restore's id.

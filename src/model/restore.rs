@@ -175,12 +175,20 @@ pub struct RestorePlan {
     pub load: Vec<TableLoad>,
     /// Tables whose rows are equal and are left alone.
     pub tables_equal: u64,
+    /// Those of them that the server vouched for and that were not read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tables_vouched: u64,
     pub exceptions: Vec<Exception>,
     /// What to do by hand afterwards.
     pub manual: Vec<String>,
     pub estimated_ms: u64,
     /// sha256 of the plan with this field empty.
     pub digest: String,
+}
+
+/// What an older plan does not say is not in a newer one either, so that its digest is the same.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl RestorePlan {
@@ -191,9 +199,9 @@ impl RestorePlan {
         self
     }
 
-    /// The digest of what the plan says; the estimate of time does not count.
+    /// The digest of what the plan says; the estimate of time and the way to what it says do not count.
     pub fn compute_digest(&self) -> String {
-        let plain = Self { digest: String::new(), estimated_ms: 0, ..self.clone() };
+        let plain = Self { digest: String::new(), estimated_ms: 0, tables_vouched: 0, ..self.clone() };
         let text = serde_json::to_vec(&plain).unwrap_or_default();
         hex(&Sha256::digest(&text))
     }

@@ -74,6 +74,7 @@ fn trap_13_names_are_text() {
         data_file: None,
         csv_file: None,
         columns: vec![],
+        mark: None,
     });
     manifest.source.database = nasty.into();
     manifest.note = Some(nasty.into());

@@ -24,6 +24,7 @@ mod jobs;
 pub mod large_objects;
 mod libraries;
 pub mod load;
+mod marks;
 mod merge;
 mod parallel;
 mod plan;

@@ -12,7 +12,7 @@ use super::replace::{Way, way};
 use super::rows::{Rows, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{NEW, Tables};
-use super::{Engine, contents, identity, jobs, queues, settle, vault};
+use super::{Engine, contents, identity, jobs, marks, queues, settle, vault};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
@@ -43,13 +43,14 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     objects.drop.extend(secrets.drop);
     objects.replace.extend(secrets.replace);
     objects.create.extend(secrets.create);
-    drop(session);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
-    let (load, tables_equal) = rows(engine, &tables, &live, &objects.remade).await?;
+    let Compared { load, tables_equal, tables_vouched } =
+        rows(engine, session, &examined, &tables, &live, &objects.remade).await?;
     let bytes: u64 = load.iter().map(|l| l.bytes_raw).sum();
     let count = (objects.create.len() + objects.replace.len() + objects.drop.len()) as u64;
     let empty = matches!(examined.facts.kind, TargetKind::FreshProject | TargetKind::Bare);
-    let summary = format!("{count} objects and {} tables to write, {tables_equal} tables equal", load.len());
+    let unread = if tables_vouched > 0 { format!(", {tables_vouched} of them unread") } else { String::new() };
+    let summary = format!("{count} objects and {} tables to write, {tables_equal} tables equal{unread}", load.len());
     let plan = RestorePlan {
         format: FORMAT,
         snapshot: engine.source.manifest.id.to_string(),
@@ -61,6 +62,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         create: objects.create,
         load,
         tables_equal,
+        tables_vouched,
         exceptions: exceptions(engine, &examined, secrets.exceptions),
         manual: manual(engine, &examined),
         estimated_ms: 1000 * (bytes / BYTES_PER_SECOND + count / OBJECTS_PER_SECOND) + 500,
@@ -129,24 +131,45 @@ fn part(file: &str) -> ObjectName {
     ObjectName { kind: "FILE".into(), identity: file.into() }
 }
 
+/// The tables of a plan.
+struct Compared {
+    load: Vec<TableLoad>,
+    tables_equal: u64,
+    tables_vouched: u64,
+}
+
 /// Which tables are loaded, and how many are equal.
 async fn rows(
     engine: &Engine<'_>,
+    session: Session,
+    examined: &Examined,
     tables: &Tables<'_>,
     live: &Inventory,
     remade: &BTreeSet<QualifiedName>,
-) -> Result<(Vec<TableLoad>, u64)> {
+) -> Result<Compared> {
+    let records: Vec<&TableRecord> = tables.records().collect();
+    let vouched = if examined.facts.kind == TargetKind::SameDatabase {
+        // A table under another name gets its own back only where everything is put right.
+        marks::vouched(engine, &session, live, &records, examined.scope.is_whole()).await?
+    } else {
+        BTreeSet::new()
+    };
+    drop(session);
     let mut load = Vec::new();
     let mut compare: Vec<&TableRecord> = Vec::new();
-    for record in tables.records() {
+    let mut tables_vouched = 0;
+    for record in records {
         let there = live.table(&record.name);
         let columns_there = |facts: &crate::model::inventory::TableFacts| {
             record.columns.iter().all(|c| facts.columns.iter().any(|l| l.name == *c && !l.generated))
         };
+        let known = vouched.contains(&record.name);
         match there {
+            None if known => tables_vouched += 1,
             None => load.push(table_load(record, NEW)),
             Some(_) if remade.contains(&record.name) => load.push(table_load(record, "made again")),
             Some(facts) if !columns_there(facts) => load.push(table_load(record, "columns differ")),
+            Some(_) if known => tables_vouched += 1,
             Some(_) => compare.push(record),
         }
     }
@@ -159,7 +182,7 @@ async fn rows(
         engine.monitor.event(Event::PhaseProgress { phase: Phase::Plan, bytes_done });
     };
     let found = fingerprint_tables(engine.target, &wanted, jobs, engine.cancel, &progress).await?;
-    let mut equal = 0;
+    let mut equal = tables_vouched;
     for (record, live) in compare.into_iter().zip(found) {
         if live.rows == record.rows && live.sum == record.fingerprint {
             equal += 1;
@@ -169,7 +192,7 @@ async fn rows(
         load.push(table_load(record, &format!("rows differ: the target has {}", live.rows)));
     }
     load.sort_by(|a, b| a.table.cmp(&b.table));
-    Ok((load, equal))
+    Ok(Compared { load, tables_equal: equal, tables_vouched })
 }
 
 fn table_load(record: &TableRecord, why: &str) -> TableLoad {

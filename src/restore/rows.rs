@@ -109,6 +109,7 @@ mod tests {
             data_file: Some("x".into()),
             csv_file: None,
             columns: vec![],
+            mark: None,
         }
     }
 

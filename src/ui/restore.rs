@@ -51,9 +51,11 @@ fn head(plan: &RestorePlan) -> String {
         "several transactions: undo is the way back"
     };
     let (rows, size) = plan.load.iter().fold((0, 0), |(rows, size), l| (rows + l.rows, size + l.bytes_raw));
+    let unread =
+        if plan.tables_vouched > 0 { format!(" ({} of them unread)", plan.tables_vouched) } else { String::new() };
     format!(
         "snapshot  {}\ntarget    database {} as {}, PostgreSQL {}.{}: {}\nwhat      {what}\nhow       {mode}\n\
-         plan      {} dropped, {} replaced, {} created, {} loaded ({}, {}), {} equal\n\
+         plan      {} dropped, {} replaced, {} created, {} loaded ({}, {}), {} equal{unread}\n\
          time      about {}\ndigest    {}\n",
         line(&plan.snapshot),
         line(&target.database),

@@ -35,6 +35,7 @@ fn sample() -> RestorePlan {
             why: "new".into(),
         }],
         tables_equal: 22,
+        tables_vouched: 0,
         exceptions: vec![Exception {
             code: "extension_missing".into(),
             what: "extension pg_net".into(),

@@ -182,6 +182,7 @@ pub fn table(name: &str, rows: u64) -> TableRecord {
         data_file: None,
         csv_file: None,
         columns: vec!["id".into()],
+        mark: None,
     }
 }
 

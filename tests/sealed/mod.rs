@@ -67,6 +67,7 @@ pub fn record(name: &str, lines: &[String], data_file: &str) -> TableRecord {
         data_file: Some(data_file.to_string()),
         csv_file: Some(format!("data_records/public.{name}.csv")),
         columns: vec!["a".into(), "b".into()],
+        mark: None,
     }
 }
 

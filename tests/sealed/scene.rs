@@ -82,6 +82,7 @@ pub fn snapshot(server: &Server, source: &Database<'_>, root: &Path, change: imp
             data_file,
             csv_file: None,
             columns: vec![],
+            mark: None,
         });
     }
     let role = format!("app_reader_{}", std::process::id());

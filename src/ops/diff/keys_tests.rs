@@ -15,6 +15,7 @@ fn record(columns: &[&str]) -> TableRecord {
         data_file: None,
         csv_file: None,
         columns: columns.iter().map(|c| (*c).to_string()).collect(),
+        mark: None,
     }
 }
 

@@ -33,6 +33,7 @@ fn plan(kind: TargetKind) -> RestorePlan {
         create: vec![],
         load: vec![],
         tables_equal: 0,
+        tables_vouched: 0,
         exceptions: vec![],
         manual: vec![],
         estimated_ms: 0,

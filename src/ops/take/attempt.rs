@@ -28,6 +28,7 @@ use crate::collect::registry;
 use crate::model::category::Category;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::monitor::{Event, Phase};
+use crate::pg::catalog::marks::{Marks, marks};
 use crate::pg::session::Session;
 use crate::pg::snapshot::{ExportedSnapshot, SnapshotHolder};
 use crate::pgtools::dump::DumpOrder;
@@ -53,6 +54,8 @@ pub struct AttemptDone {
     pub sink: ArtifactSink,
     /// Write counters, read before the snapshot was exported.
     pub counters_sha256: String,
+    /// Marks of the tables, read then too.
+    pub marks: Marks,
     /// What is copied from folders, as it was before it was copied.
     pub files_sha256: String,
 }
@@ -63,6 +66,7 @@ impl Attempt<'_> {
         let job = self.job;
         let plain = job.or_cancelled(Session::open(job.source, &job.application_name)).await?;
         let counters_sha256 = job.or_cancelled(crate::pg::catalog::marker::counters(&plain)).await?;
+        let marks = job.or_cancelled(marks(&plain)).await?;
         let holder = job.or_cancelled(SnapshotHolder::export(job.source, &job.application_name)).await?;
         let session = job.or_cancelled(Session::join(job.source, &job.application_name, &holder.exported)).await?;
         // Deparsing locks relations: behind a change that waits for pg_dump it would wait for the end of pg_dump.
@@ -92,6 +96,7 @@ impl Attempt<'_> {
             harvest,
             sink,
             counters_sha256,
+            marks,
             files_sha256,
         })
     }

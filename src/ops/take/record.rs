@@ -44,6 +44,7 @@ pub fn draft(
         counters_sha256: done.counters_sha256.clone(),
         files_sha256: done.files_sha256.clone(),
         settings_sha256: unchanged::settings_sha256(job, preflight, selection),
+        counted_since: done.marks.since.clone(),
     };
     let mut manifest = Manifest {
         format: FORMAT,
@@ -171,6 +172,7 @@ fn gaps(preflight: &Preflight, done: &AttemptDone, coverage: &[Coverage]) -> Vec
 
 fn tables(done: &AttemptDone) -> Vec<TableRecord> {
     let derived = done.archive.iter().flat_map(|a| &a.tables);
+    let oids: BTreeMap<_, u32> = done.catalogs.inventory.tables.iter().map(|t| (&t.name, t.oid)).collect();
     derived
         .map(|table| TableRecord {
             name: table.data.table.clone(),
@@ -180,6 +182,7 @@ fn tables(done: &AttemptDone) -> Vec<TableRecord> {
             data_file: Some(table.data_path.clone()),
             csv_file: table.csv_path.clone(),
             columns: table.data.columns.clone(),
+            mark: oids.get(&table.data.table).and_then(|oid| done.marks.tables.get(oid)).cloned(),
         })
         .collect()
 }

@@ -29,7 +29,14 @@ pub async fn marker(session: &Session, files_sha256: String, settings_sha256: St
     let transaction_horizon = horizon(session).await?;
     let objects = inventory::objects(session).await?;
     let catalogs_sha256 = catalogs(session, &objects).await?;
-    Ok(ChangeMarker { transaction_horizon, catalogs_sha256, counters_sha256, files_sha256, settings_sha256 })
+    Ok(ChangeMarker {
+        transaction_horizon,
+        catalogs_sha256,
+        counters_sha256,
+        files_sha256,
+        settings_sha256,
+        counted_since: None,
+    })
 }
 
 /// `pg_current_snapshot()`: `xmin:xmax:in-progress`. For the marker that is kept use the exported snapshot's own.
@@ -115,22 +122,32 @@ fn nothing_committed(old: &str, new: &str) -> bool {
 }
 
 /// Why equal counters would prove nothing, if they would not.
-async fn distrust(session: &Session) -> Result<Option<String>> {
+pub(super) async fn distrust(session: &Session) -> Result<Option<String>> {
+    let (doubt, busy) = trust(session).await?;
+    let why = "other sessions are busy, were so within 11 seconds, or cannot be seen by this role";
+    Ok(doubt.or_else(|| (busy > 0).then(|| format!("{busy} {why}"))))
+}
+
+/// Why this server's counters do not tell every write, if they do not; whoever may be writing.
+pub(super) async fn counting(session: &Session) -> Result<Option<String>> {
+    Ok(trust(session).await?.0)
+}
+
+async fn trust(session: &Session) -> Result<(Option<String>, i64)> {
     session.execute("SELECT pg_catalog.pg_stat_clear_snapshot()").await?;
     let rows = query(session, include_str!("../sql/marker_trust.sql")).await?;
-    let Some(row) = rows.first() else { return Ok(Some("the server does not tell its state".to_string())) };
+    let Some(row) = rows.first() else { return Ok((Some("the server does not tell its state".to_string()), 0)) };
     let (standby, counting, busy): (bool, bool, i64) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
-    Ok(if session.version_num < 150_000 {
-        Some("before PostgreSQL 15 write counters arrive late".to_string())
+    let doubt = if session.version_num < 150_000 {
+        Some("before PostgreSQL 15 write counters arrive late")
     } else if standby {
-        Some("a standby does not count what it replays".to_string())
+        Some("a standby does not count what it replays")
     } else if !counting {
-        Some("track_counts is off somewhere".to_string())
-    } else if busy > 0 {
-        Some(format!("{busy} other sessions are busy, were so within 11 seconds, or cannot be seen by this role"))
+        Some("track_counts is off somewhere")
     } else {
         None
-    })
+    };
+    Ok((doubt.map(str::to_string), busy))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod dependents;
 pub mod drift;
 pub mod inventory;
 pub mod marker;
+pub mod marks;
 pub mod privileges;
 pub mod source;
 pub mod surroundings;

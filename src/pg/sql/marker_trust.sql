@@ -2,7 +2,8 @@
 -- them in at the latest 10 s after it went idle (from 15 on). A state that this role may not see counts as busy.
 SELECT pg_is_in_recovery(),
        current_setting('track_counts')::bool
-           AND NOT EXISTS (SELECT 1 FROM pg_db_role_setting s, unnest(s.setconfig) c WHERE c ~* '^track_counts='),
+           AND NOT EXISTS (SELECT 1 FROM pg_db_role_setting s, unnest(s.setconfig) c WHERE c ~* '^track_counts=')
+           AND NOT EXISTS (SELECT 1 FROM pg_proc p, unnest(p.proconfig) c WHERE c ~* '^track_counts='),
        (SELECT count(*) FROM pg_stat_activity a JOIN pg_database d ON d.oid = a.datid
         WHERE d.datname = current_database() AND a.pid <> pg_backend_pid()
           AND a.backend_type NOT IN ('autovacuum worker', 'walsender')
