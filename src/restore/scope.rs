@@ -21,6 +21,9 @@ const MIGRATIONS_SCHEMA: &str = "supabase_migrations";
 /// elsewhere, values of sequences and large objects are loaded like rows.
 const NEVER_MADE: [&str; 5] = ["DATABASE", "SUBSCRIPTION", "SECURITY LABEL", "SEQUENCE SET", "BLOB"];
 
+/// Schemas of the platform that come with an extension, and stay behind when it goes.
+const EXTENSION_SCHEMAS: [&str; 5] = ["cron", "net", "pgmq", "pgmq_public", "pgtle"];
+
 /// The rules for one restore.
 #[derive(Debug, Clone)]
 pub struct Scope {
@@ -87,7 +90,10 @@ impl Scope {
         }
         match object.kind.as_str() {
             "ROLE" | "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
-            "EXTENSION" => !is_managed_extension(&unquoted(&object.identity)) || !self.platform,
+            "EXTENSION" => !self.platform || !self.keeps_extension(&unquoted(&object.identity)),
+            "SCHEMA" if self.platform && self.kind == TargetKind::SameDatabase => {
+                self.brings_back(object) || EXTENSION_SCHEMAS.contains(&unquoted(&object.identity).as_str())
+            }
             _ => self.brings_back(object),
         }
     }
@@ -100,6 +106,12 @@ impl Scope {
         let asked = self.tables.is_empty() && (self.only.is_empty() || self.only.contains(&RestorePart::Data));
         let theirs = sequence.extension.is_some() || (self.is_managed(schema) && !loaded);
         asked && (!self.platform || !theirs)
+    }
+
+    /// Extensions that the platform needs are never dropped on it. Its own database knows whether pg_net was there; a
+    /// project that is made for self-hosting has it from the beginning.
+    fn keeps_extension(&self, name: &str) -> bool {
+        is_managed_extension(name) || (name == "pg_net" && self.kind != TargetKind::SameDatabase)
     }
 
     fn is_missing_extension(&self, object: &CatalogObject) -> bool {
@@ -138,8 +150,8 @@ fn is_users_own(object: &CatalogObject) -> bool {
 
 /// Extensions that the platform needs: never dropped on it.
 fn is_managed_extension(name: &str) -> bool {
-    const OURS_NOT: [&str; 8] =
-        ["plpgsql", "pg_stat_statements", "uuid-ossp", "pgcrypto", "pgjwt", "supabase_vault", "pg_net", "pgsodium"];
+    const OURS_NOT: [&str; 7] =
+        ["plpgsql", "pg_stat_statements", "uuid-ossp", "pgcrypto", "pgjwt", "supabase_vault", "pgsodium"];
     OURS_NOT.contains(&name)
 }
 
