@@ -143,6 +143,7 @@ impl Guarded<'_> {
             proof: !self.args.how.no_proof,
             undo_of: None,
             expected: Some(guard::facts(manifest)),
+            vouch: None,
         };
         let outcome = block_on(async {
             let cancel = watched(self.around.ui)?;

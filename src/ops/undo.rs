@@ -66,6 +66,7 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest
         activate_jobs: true,
         allow_partial: true,
         replace_other: false,
+        untrusted: false,
         jobs,
         lock_wait_ms: millis(lock_wait),
     }
@@ -73,7 +74,13 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest
 
 /// The options of the restore that undoes `record`.
 pub fn options(record: &RestoreRecord, safety_snapshot: bool, proof: bool) -> Options {
-    Options { safety_snapshot, proof, undo_of: Some(record.id.clone()), expected: Some(record.target.clone()) }
+    Options {
+        safety_snapshot,
+        proof,
+        undo_of: Some(record.id.clone()),
+        expected: Some(record.target.clone()),
+        vouch: None,
+    }
 }
 
 /// One restore of the list.

@@ -106,7 +106,9 @@ impl<'s, 't> Delta<'s, 't> {
         let granted = |name: &ObjectName| {
             let wanted = self.missing.iter().find(|o| ObjectName::of(o) == *name);
             let is_same = |o: &CatalogObject, wanted: &CatalogObject| {
-                o.kind == wanted.kind && pair(&o.identity) == pair(&wanted.identity) && o.definition == wanted.definition
+                o.kind == wanted.kind
+                    && pair(&o.identity) == pair(&wanted.identity)
+                    && o.definition == wanted.definition
             };
             name.kind == "ROLE MEMBERSHIP" && wanted.is_some_and(|wanted| live.iter().any(|o| is_same(o, wanted)))
         };

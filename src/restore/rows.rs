@@ -122,6 +122,7 @@ mod tests {
             activate_jobs: false,
             allow_partial: false,
             replace_other: false,
+            untrusted: false,
             jobs: 1,
             lock_wait_ms: 0,
         }

@@ -138,16 +138,8 @@ fn is_users_own(object: &CatalogObject) -> bool {
 
 /// Extensions that the platform needs: never dropped on it.
 fn is_managed_extension(name: &str) -> bool {
-    const OURS_NOT: [&str; 8] = [
-        "plpgsql",
-        "pg_stat_statements",
-        "uuid-ossp",
-        "pgcrypto",
-        "pgjwt",
-        "supabase_vault",
-        "pg_net",
-        "pgsodium",
-    ];
+    const OURS_NOT: [&str; 8] =
+        ["plpgsql", "pg_stat_statements", "uuid-ossp", "pgcrypto", "pgjwt", "supabase_vault", "pg_net", "pgsodium"];
     OURS_NOT.contains(&name)
 }
 

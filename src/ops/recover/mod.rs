@@ -16,6 +16,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::flight::{CLEANUP_GRACE, HURRIED_GRACE};
+use super::trust::{self, Asked};
 use crate::archive::lock::RootLock;
 use crate::archive::restores::{self, RestoreFailure, RestoreId, RestoreRecord, RestoreState};
 use crate::archive::root::Root;
@@ -31,7 +32,7 @@ use crate::monitor::Monitor;
 use crate::monitor::millis;
 use crate::restore::source::SnapshotSource;
 use crate::restore::{Done, Engine};
-use crate::verify::{Level, verify};
+use crate::verify::{Level, verify_sealed};
 
 pub use proof::Before;
 
@@ -44,6 +45,8 @@ pub struct Options {
     pub undo_of: Option<RestoreId>,
     /// The target must be this one: that of the restore to undo, or the database that `guard` read.
     pub expected: Option<TargetFacts>,
+    /// `--vouch`: the first digits of the checksum of a manifest that this root did not seal.
+    pub vouch: Option<String>,
 }
 
 /// One restore, from its check to its record.
@@ -74,15 +77,16 @@ impl Prepared {
 impl Recovery<'_> {
     /// Verifies every checksum of the snapshot in `place`, examines the target and plans. Writes nothing.
     ///
-    /// `Integrity` when the snapshot is damaged, `NotConfirmed` when it is partial and that was not allowed, or when the
+    /// `Integrity` when the snapshot is damaged or nobody answers for it, `NotConfirmed` when it is partial and that was not allowed, or when the
     /// target is not the expected one.
     pub async fn prepare(&self, place: &Path) -> Result<Prepared> {
         let jobs = usize::try_from(self.request.jobs.max(1)).unwrap_or(1);
-        let verification = verify(place, Level::Checksum, self.monitor, jobs)?;
+        let verification = verify_sealed(place, Level::Checksum, self.root.path(), self.monitor, jobs)?;
         if let Some(damage) = verification.failure() {
             return Err(damage.context("nothing was written"));
         }
-        let source = SnapshotSource::open(place)?;
+        trust::demand(place, self.root.path(), &verification, &self.asked())?;
+        let source = trust::open(place, &verification)?;
         check::whole_enough(&source.manifest, self.request.allow_partial)?;
         if let Some(expected) = &self.options.expected {
             self.guarded(check::expected_target(self.target, expected)).await?;
@@ -184,6 +188,10 @@ impl Recovery<'_> {
             }
         }
         Ok(())
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked { vouch: self.options.vouch.as_deref(), untrusted: self.request.untrusted }
     }
 
     fn engine<'s>(&'s self, source: &'s SnapshotSource) -> Engine<'s> {
