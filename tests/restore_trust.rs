@@ -12,7 +12,7 @@ use std::path::Path;
 
 use forger::{copy, hash_again, swap_rows};
 use restore_cli_support::{contents, restore, snapshot, undo};
-use take_support::{Database, Place, Ran, alone_with_roles, server};
+use take_support::{Access, Database, Place, Ran, alone_with_roles, server};
 
 const DAMAGE: &str = "DROP TABLE app.notes; UPDATE public.people SET name = 'x' WHERE id < 10";
 
@@ -204,4 +204,95 @@ fn a_key_that_others_can_read_is_no_key() {
         assert!(ran.error().contains("chmod 600"), "{ran:?}");
     }
     assert_eq!(place.entries().len(), 2, "nothing was begun: {:?}", place.entries());
+}
+
+/// What a stranger's database might hold beside tables.
+const STRANGE: &str = "CREATE TYPE public.mood AS ENUM ('good', 'bad');
+    CREATE TABLE public.days (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, mood public.mood DEFAULT 'good' CHECK (id > 0), \
+        twice int GENERATED ALWAYS AS (id * 2) STORED);
+    INSERT INTO public.days (mood) SELECT 'bad' FROM generate_series(1, 50);
+    CREATE INDEX odd ON public.days (twice) WHERE id > 3; COMMENT ON TABLE public.days IS 'it''s; COMMIT; days';
+    CREATE VIEW public.bad_days AS SELECT * FROM public.days WHERE mood = 'bad';
+    CREATE FUNCTION public.touched() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+    CREATE TRIGGER touched BEFORE UPDATE ON public.days FOR EACH ROW EXECUTE FUNCTION public.touched();
+    CREATE FUNCTION public.atom(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT a; SELECT CASE WHEN a > 1 THEN 2 END; END;
+    CREATE FUNCTION public.handler() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+    CREATE FUNCTION public.plus(int, int) RETURNS int LANGUAGE internal STRICT IMMUTABLE AS 'int4pl';
+    CREATE TABLE public.needs_plus (id int DEFAULT public.plus(1, 2)); INSERT INTO public.needs_plus DEFAULT VALUES;
+    CREATE VIEW public.summed AS SELECT public.plus(id, id) AS n FROM public.days;
+    CREATE FUNCTION public.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
+    CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION public.watch();
+    CREATE EXTENSION dblink; CREATE SERVER elsewhere FOREIGN DATA WRAPPER dblink_fdw;
+    CREATE PUBLICATION everything FOR ALL TABLES; SELECT lo_from_bytea(4711, 'large');
+    GRANT SELECT ON public.days TO PUBLIC";
+
+fn scratch<'a>(name: &'a str, database: &'a Database) -> Access<'a> {
+    Access { user: name, ..database.access() }
+}
+
+#[test]
+fn threat_5_untrusted_brings_tables_and_rows_as_a_role_without_rights() {
+    let _roles = alone_with_roles();
+    let (place, source) = (Place::new(), server().small());
+    source.sql(STRANGE);
+    let folder = snapshot(&place, &source, &[]);
+    let folder = folder.to_str().unwrap();
+    std::fs::remove_file(place.root().join(".stacksnap.key")).unwrap();
+    let role = format!("scratch_{}", std::process::id());
+    server().psql("postgres", &format!("CREATE ROLE {role} LOGIN PASSWORD '{}'", server().password));
+    let target = server().database(&format!("TEMPLATE template0 OWNER {role}"));
+    let empty = contents(&target);
+    let args = ["--untrusted", "--confirm", &target.name];
+    // As a superuser, as a role that could become one, into a database that is not empty: nothing is written.
+    let ran = Ran::of(&mut restore(&place, target.access(), folder, &args));
+    assert_eq!(ran.code, 14, "{ran:?}");
+    assert!(ran.stderr.contains("superuser") && ran.stderr.contains("createdb"), "{ran:?}");
+    for group in ["pg_execute_server_program", "pg_read_server_files"] {
+        server().psql("postgres", &format!("GRANT {group} TO {role}"));
+        let ran = Ran::of(&mut restore(&place, scratch(&role, &target), folder, &args));
+        assert_eq!(ran.code, 14, "{ran:?}");
+        assert!(ran.stderr.contains(group), "{ran:?}");
+        server().psql("postgres", &format!("REVOKE {group} FROM {role}"));
+    }
+    let ran = Ran::of(&mut restore(&place, source.access(), folder, &["--untrusted", "--confirm", &source.name]));
+    assert_eq!(ran.code, 14, "{ran:?}");
+    assert_eq!(contents(&target), empty);
+    // As it should be.
+    let ran = Ran::of(&mut restore(&place, scratch(&role, &target), folder, &[&args[..], &["-o", "json"]].concat()));
+    let report = ran.json();
+    println!("{report:#}");
+    assert_eq!(ran.code, 3, "equal but for what is named: {ran:?}");
+    for (table, rows) in
+        [("public.people", "500"), ("app.notes", "400"), ("public.days", "50"), ("public.bad_days", "50")]
+    {
+        assert_eq!(target.sql(&format!("SELECT count(*) FROM {table}")), rows, "{table}");
+    }
+    assert_eq!(target.sql("SELECT n FROM public.summary"), "500");
+    assert_eq!(target.sql("SELECT public.greet('x') || public.atom(7)"), "hello x2");
+    assert_eq!(target.sql("INSERT INTO public.days DEFAULT VALUES RETURNING id"), "51");
+    let owner = "SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class WHERE relnamespace::regnamespace::text IN ('public', 'app')";
+    assert_eq!(target.sql(owner), role);
+    let rest = "SELECT (SELECT count(*) FROM pg_event_trigger), (SELECT count(*) FROM pg_proc p JOIN pg_language l ON l.oid = prolang \
+        WHERE lanname IN ('c', 'internal') AND pronamespace = 'public'::regnamespace), \
+        (SELECT count(*) FROM pg_extension WHERE extname <> 'plpgsql'), (SELECT count(*) FROM pg_foreign_server), \
+        (SELECT count(*) FROM pg_publication), (SELECT count(*) FROM pg_largeobject_metadata), (SELECT count(*) FROM pg_policy)";
+    assert_eq!(target.sql(rest), "0|0|0|0|0|0|0");
+    let named: Vec<&str> =
+        report["exceptions"].as_array().unwrap().iter().map(|e| e["what"].as_str().unwrap()).collect();
+    for what in [
+        "the SQL files of the snapshot",
+        "EVENT TRIGGER watch",
+        "FUNCTION public.handler()",
+        "FUNCTION public.plus(integer,integer)",
+        "TABLE public.needs_plus",
+        "VIEW public.summed",
+        "extension dblink",
+        "SERVER elsewhere",
+        "PUBLICATION everything",
+        "POLICY own on app.notes",
+    ] {
+        assert!(named.contains(&what), "{what}: {named:?}");
+    }
+    drop(target);
+    server().psql("postgres", &format!("DROP ROLE {role}"));
 }

@@ -138,6 +138,7 @@ mod tests {
             tables: vec![],
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            untrusted: false,
             rules: None,
         };
         let bare = Scope { platform: false, kind: TargetKind::Bare, ..platform.clone() };
