@@ -189,6 +189,23 @@ fn somebody_vouches_for_one_manifest() {
 }
 
 #[test]
+fn threat_1_rows_are_read_from_no_file_but_the_snapshots_own() {
+    let _roles = alone_with_roles();
+    let (place, database) = (Place::new(), server().small());
+    let folder = snapshot(&place, &database, &[]);
+    database.sql(DAMAGE);
+    std::fs::write(place.root().join("secret.dat"), "1\tcanary\n\\.\n\n\n").unwrap();
+    hash_again(&folder, |manifest| {
+        for table in &mut manifest.tables {
+            table.data_file = Some("complete_database_with_data.dump/../../secret.dat".into());
+        }
+    });
+    std::fs::remove_file(folder.join("manifest.sig")).unwrap();
+    let manifest = stacksnap::archive::manifest_file::read_manifest(&folder).unwrap();
+    refused(&place, &database, &folder, &["--vouch", &manifest.manifest_sha256], &["which it does not list"]);
+}
+
+#[test]
 fn a_key_that_others_can_read_is_no_key() {
     let _roles = alone_with_roles();
     let (place, database) = (Place::new(), server().small());
@@ -223,6 +240,7 @@ const STRANGE: &str = "CREATE TYPE public.mood AS ENUM ('good', 'bad');
     CREATE FUNCTION public.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
     CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION public.watch();
     CREATE EXTENSION dblink; CREATE SERVER elsewhere FOREIGN DATA WRAPPER dblink_fdw;
+    CREATE EXTENSION pg_trgm; CREATE INDEX similar ON public.people USING gin (name gin_trgm_ops);
     CREATE PUBLICATION everything FOR ALL TABLES; SELECT lo_from_bytea(4711, 'large');
     GRANT SELECT ON public.days TO PUBLIC";
 
@@ -257,10 +275,11 @@ fn threat_5_untrusted_brings_tables_and_rows_as_a_role_without_rights() {
     let ran = Ran::of(&mut restore(&place, source.access(), folder, &["--untrusted", "--confirm", &source.name]));
     assert_eq!(ran.code, 14, "{ran:?}");
     assert_eq!(contents(&target), empty);
+    let ran = Ran::of(&mut restore(&place, scratch(&role, &target), folder, &["--untrusted", "--dry-run"]));
+    assert!(ran.code == 0 && ran.stdout.contains("EVENT TRIGGER watch"), "{ran:?}");
     // As it should be.
     let ran = Ran::of(&mut restore(&place, scratch(&role, &target), folder, &[&args[..], &["-o", "json"]].concat()));
     let report = ran.json();
-    println!("{report:#}");
     assert_eq!(ran.code, 3, "equal but for what is named: {ran:?}");
     for (table, rows) in
         [("public.people", "500"), ("app.notes", "400"), ("public.days", "50"), ("public.bad_days", "50")]
@@ -274,9 +293,10 @@ fn threat_5_untrusted_brings_tables_and_rows_as_a_role_without_rights() {
     assert_eq!(target.sql(owner), role);
     let rest = "SELECT (SELECT count(*) FROM pg_event_trigger), (SELECT count(*) FROM pg_proc p JOIN pg_language l ON l.oid = prolang \
         WHERE lanname IN ('c', 'internal') AND pronamespace = 'public'::regnamespace), \
-        (SELECT count(*) FROM pg_extension WHERE extname <> 'plpgsql'), (SELECT count(*) FROM pg_foreign_server), \
+        (SELECT count(*) FROM pg_extension WHERE extname NOT IN ('plpgsql', 'pg_trgm')), (SELECT count(*) FROM pg_foreign_server), \
         (SELECT count(*) FROM pg_publication), (SELECT count(*) FROM pg_largeobject_metadata), (SELECT count(*) FROM pg_policy)";
     assert_eq!(target.sql(rest), "0|0|0|0|0|0|0");
+    assert_eq!(target.sql("SELECT count(*) FROM pg_indexes WHERE indexname IN ('similar', 'odd', 'people_pkey')"), "3");
     let named: Vec<&str> =
         report["exceptions"].as_array().unwrap().iter().map(|e| e["what"].as_str().unwrap()).collect();
     for what in [

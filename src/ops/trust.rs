@@ -3,11 +3,13 @@
 //! Invariant: after the checksums and before anything is planned. What this root did not seal is refused unless somebody
 //! vouches for this very manifest, or asks for the fence of `--untrusted`. A doubt is a refusal (13).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::archive::layout::ROOT_KEY;
 use crate::archive::signature::Seal;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::manifest::Manifest;
 use crate::model::name::visible;
 use crate::restore::source::SnapshotSource;
 use crate::verify::Verification;
@@ -82,9 +84,22 @@ fn name(place: &Path) -> String {
     visible(&place.file_name().unwrap_or(place.as_os_str()).to_string_lossy())
 }
 
+/// A file of rows that no checksum was verified of: it could be any file of this machine.
+fn unlisted_rows(manifest: &Manifest) -> Option<&str> {
+    let listed: BTreeSet<&str> = manifest.artifacts.iter().map(|a| a.path.as_str()).collect();
+    manifest.tables.iter().filter_map(|t| t.data_file.as_deref()).find(|path| !listed.contains(path))
+}
+
 /// Opens the very snapshot that was verified.
 pub fn open(place: &Path, verification: &Verification) -> Result<SnapshotSource> {
     let source = SnapshotSource::open(place)?;
+    if let Some(path) = unlisted_rows(&source.manifest) {
+        let text = format!(
+            "nothing was written: the manifest says that rows are in {}, which it does not list",
+            visible(path)
+        );
+        return Err(Failure::msg(FailureKind::Integrity, text).hint("do not restore from it: somebody made it by hand"));
+    }
     if verification.manifest_sha256.as_ref() == Some(&source.manifest.manifest_sha256) {
         return Ok(source);
     }

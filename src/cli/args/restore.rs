@@ -27,8 +27,8 @@ Verifies every checksum, compares the target with the snapshot, shows what will 
 for the name of the target database, takes a snapshot of the target, restores, proves.
 
 Ends with 0 when both are equal, with 3 when they are but for what is named, with 13 when the
-snapshot is damaged or the proof says no, with 14 when nobody said yes or the plan changed, with 15
-when it is restored and the proof could not be made.";
+snapshot is damaged or was not sealed with this root's key, or the proof says no, with 14 when
+nobody said yes or the plan changed, with 15 when it is restored and the proof could not be made.";
 
 /// The options of `restore`.
 #[derive(Debug, Clone, Args)]
