@@ -240,7 +240,7 @@ const STRANGE: &str = "CREATE TYPE public.mood AS ENUM ('good', 'bad');
     CREATE FUNCTION public.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
     CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION public.watch();
     CREATE EXTENSION dblink; CREATE SERVER elsewhere FOREIGN DATA WRAPPER dblink_fdw;
-    CREATE EXTENSION pg_trgm; CREATE INDEX similar ON public.people USING gin (name gin_trgm_ops);
+    CREATE EXTENSION pg_trgm; CREATE INDEX likeness ON public.people USING gin (name gin_trgm_ops);
     CREATE PUBLICATION everything FOR ALL TABLES; SELECT lo_from_bytea(4711, 'large');
     GRANT SELECT ON public.days TO PUBLIC";
 
@@ -296,7 +296,10 @@ fn threat_5_untrusted_brings_tables_and_rows_as_a_role_without_rights() {
         (SELECT count(*) FROM pg_extension WHERE extname NOT IN ('plpgsql', 'pg_trgm')), (SELECT count(*) FROM pg_foreign_server), \
         (SELECT count(*) FROM pg_publication), (SELECT count(*) FROM pg_largeobject_metadata), (SELECT count(*) FROM pg_policy)";
     assert_eq!(target.sql(rest), "0|0|0|0|0|0|0");
-    assert_eq!(target.sql("SELECT count(*) FROM pg_indexes WHERE indexname IN ('similar', 'odd', 'people_pkey')"), "3");
+    assert_eq!(
+        target.sql("SELECT count(*) FROM pg_indexes WHERE indexname IN ('likeness', 'odd', 'people_pkey')"),
+        "3"
+    );
     let named: Vec<&str> =
         report["exceptions"].as_array().unwrap().iter().map(|e| e["what"].as_str().unwrap()).collect();
     for what in [

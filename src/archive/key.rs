@@ -178,7 +178,7 @@ mod tests {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let theirs = Key::own(other.path()).unwrap();
         std::fs::copy(other.path().join(ROOT_KEY), one.path().join(".stacksnap.key.laptop")).unwrap();
-        assert_eq!(Key::trusted(one.path()).unwrap(), [theirs.clone()]);
+        assert_eq!(Key::trusted(one.path()).unwrap(), std::slice::from_ref(&theirs));
         assert_eq!(Key::of(one.path()).unwrap(), None);
         let own = Key::own(one.path()).unwrap();
         assert_eq!(Key::trusted(one.path()).unwrap(), [own, theirs]);
