@@ -292,7 +292,8 @@ fn threat_5_untrusted_brings_tables_and_rows_as_a_role_without_rights() {
     let owner = "SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class WHERE relnamespace::regnamespace::text IN ('public', 'app')";
     assert_eq!(target.sql(owner), role);
     let rest = "SELECT (SELECT count(*) FROM pg_event_trigger), (SELECT count(*) FROM pg_proc p JOIN pg_language l ON l.oid = prolang \
-        WHERE lanname IN ('c', 'internal') AND pronamespace = 'public'::regnamespace), \
+        WHERE lanname IN ('c', 'internal') AND pronamespace = 'public'::regnamespace \
+        AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = p.oid AND deptype = 'e')), \
         (SELECT count(*) FROM pg_extension WHERE extname NOT IN ('plpgsql', 'pg_trgm')), (SELECT count(*) FROM pg_foreign_server), \
         (SELECT count(*) FROM pg_publication), (SELECT count(*) FROM pg_largeobject_metadata), (SELECT count(*) FROM pg_policy)";
     assert_eq!(target.sql(rest), "0|0|0|0|0|0|0");
