@@ -42,6 +42,13 @@ impl Restored {
     }
 }
 
+/// The root that restores is another one: it is given the key of the one that took the snapshot.
+fn know_the_key(snapshot: &Path, root: &Path) {
+    std::fs::create_dir_all(root).unwrap();
+    let key = snapshot.parent().unwrap().join(".stacksnap.key");
+    std::fs::copy(key, root.join(".stacksnap.key.source")).unwrap();
+}
+
 fn restore(
     target: &Cluster,
     user: &str,
@@ -52,7 +59,9 @@ fn restore(
 ) -> Restored {
     let target = target.as_user(user, password);
     let to = format!("host=127.0.0.1 port={} user={user} dbname={database}", target.port);
-    let mut command = target.stacksnap(database, &place.join("restores"));
+    let root = place.join("restores");
+    know_the_key(&snapshot.folder, &root);
+    let mut command = target.stacksnap(database, &root);
     command.arg("restore").arg(&snapshot.folder).args(["--to", &to, "--confirm", database, "--no-safety-snapshot"]);
     command.args(["--allow-partial", "--sessions", "keep", "--activate-jobs", "-o", "json"]);
     let output = command.output().unwrap();

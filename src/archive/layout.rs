@@ -6,6 +6,7 @@ use crate::model::name::QualifiedName;
 
 pub const MANIFEST_JSON: &str = "manifest.json";
 pub const SHA256SUMS: &str = "SHA256SUMS";
+pub const MANIFEST_SIG: &str = "manifest.sig";
 pub const BACKUP_MANIFEST: &str = "BACKUP_MANIFEST.md";
 pub const DUMP_DIR: &str = "complete_database_with_data.dump";
 pub const READABLE_SQL: &str = "complete_database_with_data.sql";
@@ -33,6 +34,7 @@ pub const PARTIAL_SUFFIX: &str = ".partial";
 
 /// Beside the snapshots, in the root folder.
 pub const ROOT_LOCK: &str = ".stacksnap.lock";
+pub const ROOT_KEY: &str = ".stacksnap.key";
 pub const ROOT_STATUS: &str = "status.json";
 pub const ROOT_LOGS_DIR: &str = "logs";
 pub const ROOT_RESTORES_DIR: &str = "restores";

@@ -129,7 +129,7 @@ pub fn sums_bytes(artifacts: &[Artifact]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut before = "";
     for (path, sha256) in lines {
-        let own = path == layout::SHA256SUMS || path == layout::MANIFEST_JSON;
+        let own = [layout::SHA256SUMS, layout::MANIFEST_JSON, layout::MANIFEST_SIG].contains(&path);
         if own || path == before || path.chars().any(|c| c == '\\' || c.is_control()) {
             let shown = visible(path);
             return Err(Failure::msg(

@@ -1,7 +1,7 @@
-//! The end of a run: checksums, manifest, and the rename that makes a folder a snapshot.
+//! The end of a run: checksums, manifest, signature, and the rename that makes a folder a snapshot.
 //!
-//! Invariant: the order is data on disk, SHA256SUMS, manifest.json (renamed into place), the folder's own name, the
-//! links. A machine that stops at any moment leaves a `.partial` folder or a whole snapshot, never something between.
+//! Invariant: the order is data on disk, SHA256SUMS, manifest.sig, manifest.json (renamed into place), the folder's own
+//! name, the links. A machine that stops at any moment leaves a `.partial` folder or a whole snapshot, never something between.
 //! No existing snapshot, file or folder is ever replaced; only links are.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags};
 use sha2::{Digest, Sha256};
 
+use super::key::Key;
 use super::layout;
 pub use super::manifest_file::read_manifest;
 use super::manifest_file::{manifest_bytes, sums_bytes};
+use super::signature;
 use super::sink::ArtifactSink;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::hex::hex;
@@ -37,6 +39,8 @@ pub struct Sealed {
 /// Seals `<root>/<manifest.id>.partial`, into which `sink` wrote. `manifest` is a draft: its `artifacts` and checksums
 /// are replaced. Everything that the folder shall hold has to be finished in the sink, BACKUP_MANIFEST.md included.
 ///
+/// It is signed with the root's key, which is made when there is none: the caller holds the root's lock.
+///
 /// Files that no collector finished are removed with a warning; a recorded file that is missing, or a data file that
 /// was not recorded, fails. Links that cannot be made are warnings, not gaps.
 pub fn seal(
@@ -56,7 +60,7 @@ pub fn seal(
             format!("a snapshot {name} is not written in {}", partial.display()),
         ));
     }
-    let manifest = write_records(sink, &partial, draft, monitor)?;
+    let manifest = write_records(sink, &partial, draft, &Key::own(root)?, monitor)?;
     rename_new(&partial, &folder).map_err(|error| {
         Failure::new(FailureKind::Failed, error)
             .context(format!("cannot give the snapshot its name {name}"))
@@ -72,8 +76,14 @@ pub fn seal(
     Ok(Sealed { folder, manifest })
 }
 
-/// SHA256SUMS and manifest.json, durable, inside the partial folder.
-fn write_records(sink: &ArtifactSink, partial: &Path, draft: Manifest, monitor: &dyn Monitor) -> Result<Manifest> {
+/// SHA256SUMS, manifest.sig and manifest.json, durable, inside the partial folder.
+fn write_records(
+    sink: &ArtifactSink,
+    partial: &Path,
+    draft: Manifest,
+    key: &Key,
+    monitor: &dyn Monitor,
+) -> Result<Manifest> {
     let mut manifest = draft;
     manifest.artifacts = sink.artifacts();
     check_folder(partial, &manifest, monitor)?;
@@ -83,6 +93,8 @@ fn write_records(sink: &ArtifactSink, partial: &Path, draft: Manifest, monitor: 
     manifest.sha256sums_sha256 = hex(&Sha256::digest(&sums));
     let (bytes, sha256) = manifest_bytes(&manifest)?;
     manifest.manifest_sha256 = sha256;
+    let signature = signature::line(key, &manifest.id, &manifest.manifest_sha256)?;
+    create_synced(&partial.join(layout::MANIFEST_SIG), &signature)?;
     let temporary = partial.join(MANIFEST_TEMPORARY);
     create_synced(&temporary, &bytes)?;
     rename_new(&temporary, &partial.join(layout::MANIFEST_JSON))?;

@@ -30,6 +30,7 @@ pub fn run(around: &Surroundings, args: &DrillArgs) -> Result<Ended> {
     let place = root.resolve(&args.snapshot)?;
     let mut request = request(around, &settings);
     request.keep = args.keep;
+    request.vouch = args.vouch.clone();
     if let Some(file) = &args.assertions {
         request.assertions = read_assertions(file)?;
     }
@@ -52,6 +53,7 @@ pub fn request(around: &Surroundings, settings: &Settings) -> DrillRequest {
         jobs: recovery::jobs(settings),
         assertions: Vec::new(),
         keep: false,
+        vouch: None,
         on: Where::Cluster { programs, parents: parents(around, settings) },
     }
 }

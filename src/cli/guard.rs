@@ -155,6 +155,7 @@ impl Guarded<'_> {
             undo_of: None,
             expected: Some(guard::facts(manifest)),
             keys: self.keys.clone(),
+            vouch: None,
         };
         let outcome = block_on(async {
             let cancel = watched(self.around.ui)?;

@@ -32,6 +32,7 @@ pub fn run(around: &Surroundings, args: &RestoreArgs) -> Result<Ended> {
             undo_of: None,
             expected: None,
             keys,
+            vouch: args.vouch.clone(),
         },
         confirm: args.target.confirm.as_deref(),
         dry_run: args.target.dry_run,
@@ -55,6 +56,7 @@ fn request(args: &RestoreArgs, settings: &Settings) -> RestoreRequest {
         activate_jobs: args.activate_jobs,
         allow_partial: args.allow_partial,
         replace_other: args.replace_other_project,
+        untrusted: args.untrusted,
         jobs: recovery::jobs(settings),
         lock_wait_ms: millis(settings.lock_wait),
     }

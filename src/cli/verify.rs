@@ -7,7 +7,7 @@ use super::{Ended, Surroundings, drill, wiring};
 use crate::model::failure::{FailureKind, Result};
 use crate::ui::screen::screen;
 use crate::ui::{out, verification};
-use crate::verify::{Level, Verdict, Verification, verify};
+use crate::verify::{Level, Verdict, Verification, verify_sealed};
 
 #[derive(Serialize)]
 struct VerifyDocument<'a> {
@@ -27,7 +27,7 @@ pub fn run(around: &Surroundings, args: &VerifyArgs) -> Result<Ended> {
     let place = root.resolve(&args.snapshot)?;
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);
     let screen = screen(ui);
-    let verification = verify(&place, level, screen.as_ref(), jobs)?;
+    let verification = verify_sealed(&place, level, root.path(), screen.as_ref(), jobs)?;
     drop(screen);
     if ui.is_text() {
         out::data(&verification::render(&place, &verification));
@@ -46,5 +46,6 @@ fn as_drill(args: &VerifyArgs) -> DrillArgs {
         assertions: None,
         keep: false,
         jobs: args.jobs,
+        vouch: None,
     }
 }

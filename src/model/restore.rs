@@ -88,6 +88,8 @@ pub struct RestoreRequest {
     pub allow_partial: bool,
     /// The target is another project with objects of its own, which will be dropped.
     pub replace_other: bool,
+    /// Nobody answers for the snapshot: only what cannot run code of others comes back, and none of its files is run.
+    pub untrusted: bool,
     pub jobs: u32,
     /// How long to wait for a lock.
     pub lock_wait_ms: u64,

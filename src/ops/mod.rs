@@ -14,4 +14,5 @@ pub mod logs;
 pub mod recover;
 pub mod show;
 pub mod take;
+pub mod trust;
 pub mod undo;

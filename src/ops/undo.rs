@@ -67,6 +67,7 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest
         activate_jobs: true,
         allow_partial: true,
         replace_other: false,
+        untrusted: false,
         jobs,
         lock_wait_ms: millis(lock_wait),
     }
@@ -75,7 +76,7 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest
 /// The options of the restore that undoes `record`.
 pub fn options(record: &RestoreRecord, safety_snapshot: bool, proof: bool, keys: Keys) -> Options {
     let (undo_of, expected) = (Some(record.id.clone()), Some(record.target.clone()));
-    Options { safety_snapshot, proof, undo_of, expected, keys }
+    Options { safety_snapshot, proof, undo_of, expected, keys, vouch: None }
 }
 
 /// One restore of the list.

@@ -43,6 +43,8 @@ pub struct Step<'s> {
     /// What to run, as one message of the simple protocol.
     pub sql: String,
     pub pass: Pass,
+    /// It may not be run: its SQL was taken away.
+    pub fenced: bool,
 }
 
 impl<'s> Creation<'s> {
@@ -56,6 +58,7 @@ impl<'s> Creation<'s> {
                 object: None,
                 sql: entries.statements(entry, server_version_num).join("\n;\n"),
                 pass: entries.pass(entry),
+                fenced: false,
             })
             .collect();
         let numbers: HashMap<i64, usize> = toc.entries.iter().enumerate().map(|(n, e)| (e.dump_id, n)).collect();
@@ -103,6 +106,16 @@ impl<'s> Creation<'s> {
     pub fn own(&self, object: &CatalogObject) -> Option<&Step<'s>> {
         let made = self.makings.get(&(object.kind.as_str(), object.identity.as_str()))?;
         made.iter().map(|n| &self.entries[*n]).find(|s| s.entry.desc == object.kind)
+    }
+
+    /// Was what makes an object taken away?
+    pub fn is_fenced(&self, object: &CatalogObject) -> bool {
+        let Some(made) = self.makings.get(&(object.kind.as_str(), object.identity.as_str())) else { return false };
+        let steps = || made.iter().map(|n| &self.entries[*n]);
+        match self.own(object) {
+            Some(own) => own.fenced,
+            None => !made.is_empty() && steps().all(|step| step.fenced),
+        }
     }
 
     /// The archive's own grants on objects, in its order: grants are an ordered list.

@@ -48,6 +48,8 @@ fn key(object: &CatalogObject) -> Key<'_> {
 impl<'s, 't> Delta<'s, 't> {
     pub fn new(wanted: &'s [CatalogObject], live: &'t [CatalogObject], scope: &Scope) -> Self {
         let counted = counted(wanted, live, scope);
+        // Everything belongs to the one role that restores.
+        let fenced = |w: &CatalogObject, f: &CatalogObject| scope.untrusted && w.definition == f.definition;
         let own = |o: &CatalogObject| o.kind == "ROLE" && super::identity::unquoted(&o.identity) == scope.restorer;
         let counts = |o: &CatalogObject| counted.as_ref().is_none_or(|names| names.contains(&ObjectName::of(o)));
         let there: BTreeMap<Key, &CatalogObject> = live.iter().map(|o| (key(o), o)).collect();
@@ -58,6 +60,7 @@ impl<'s, 't> Delta<'s, 't> {
                 None if is_of_another(object, &there) || is_granted_by_another(object, &there, scope) => {}
                 None => delta.missing.push(object),
                 Some(found) if is_equal(object, found) || (own(object) && but_for_password(object, found)) => {}
+                Some(found) if fenced(object, found) => {}
                 Some(found) => delta.differs.push((object, found)),
             }
         }
@@ -224,6 +227,7 @@ mod tests {
             tables: vec![],
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            untrusted: false,
             rules: None,
         };
         let wanted =

@@ -25,6 +25,9 @@ use crate::pg::session::Session;
 const BEGIN: &str = "BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL storage.allow_delete_query = 'true'; \
     SET LOCAL synchronous_commit = on; SET LOCAL stacksnap.lenient = 'on'";
 
+/// The same for a role that may not switch triggers off, into an empty database.
+const BEGIN_PLAIN: &str = "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on";
+
 /// How long a rollback may take before the connection is dropped, which rolls back too.
 const ROLLBACK_MAX: Duration = Duration::from_secs(10);
 
@@ -40,7 +43,7 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
         return Err(Failure::msg(FailureKind::NotConfirmed, "the target is not the one that the plan was made for")
             .hint("make a new plan and read it: stacksnap restore … --dry-run"));
     }
-    let creation = Creation::new(&engine.source.toc, &engine.source.inventory, examined.facts.server_version_num)?;
+    let creation = examined.creation(engine)?;
     let runner = Runner::new(&session, engine.cancel);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     // In its own database the plan has compared them: rewriting equal ones takes their owner's rights for nothing.
@@ -119,7 +122,8 @@ impl Work<'_> {
     /// Everything that is left, and nothing of it unless all of it.
     async fn in_one_transaction(&self) -> Result<Done> {
         let clock = self.started(Phase::Finish);
-        self.runner.run("begin", BEGIN).await?;
+        let begin = if self.examined.scope.untrusted { BEGIN_PLAIN } else { BEGIN };
+        self.runner.run("begin", begin).await?;
         if self.plan.one_transaction {
             self.stand_in().await?;
         }
@@ -175,7 +179,10 @@ impl Work<'_> {
         self.tables.reload(self.runner, &theirs).await?;
         self.tables.drop_orphans(self.runner).await?;
         converge.run().await?;
-        self.tables.reload(self.runner, &ours).await?;
+        if !scope.untrusted {
+            // What could be made in an empty database was filled as it was made.
+            self.tables.reload(self.runner, &ours).await?;
+        }
         self.tables.large_objects(self.runner).await?;
         let mut words = BTreeMap::new();
         settle::after_rows(self.engine, self.runner, self.creation, self.tables, &mut words).await?;

@@ -18,6 +18,7 @@ mod entry_names;
 pub mod entry_sql;
 mod execute;
 mod extensions;
+mod fence;
 pub mod files;
 pub mod identity;
 mod jobs;

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::creation::Creation;
 use super::delta::Delta;
 use super::replace::{Way, way};
 use super::rows::{Rows, decide, files};
@@ -55,7 +54,10 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         format: FORMAT,
         snapshot: engine.source.manifest.id.to_string(),
         manifest_sha256: engine.source.manifest.manifest_sha256.clone(),
-        one_transaction: !empty || bytes <= ONE_TRANSACTION_BYTES_MAX || engine.request.jobs <= 1,
+        one_transaction: !empty
+            || engine.request.untrusted
+            || bytes <= ONE_TRANSACTION_BYTES_MAX
+            || engine.request.jobs <= 1,
         only: engine.request.only.clone(),
         drop: objects.drop,
         replace: objects.replace,
@@ -84,7 +86,7 @@ struct Objects {
 }
 
 async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, live: &Inventory) -> Result<Objects> {
-    let creation = Creation::new(&engine.source.toc, &engine.source.inventory, examined.facts.server_version_num)?;
+    let creation = examined.creation(engine)?;
     let delta = Delta::new(&engine.source.inventory.objects, &live.objects, &examined.scope);
     let entries: HashMap<ObjectName, _> =
         creation.entries.iter().filter_map(|s| s.object.map(|o| (ObjectName::of(o), s.entry))).collect();
@@ -216,6 +218,7 @@ fn exceptions(engine: &Engine<'_>, examined: &Examined, mut found: Vec<Exception
     // What the snapshot lacks and the target never lost is no exception in place.
     let same = examined.facts.kind == TargetKind::SameDatabase;
     found.extend(examined.stubs.not_proven.iter().cloned());
+    found.extend(examined.fence.iter().flat_map(|fence| fence.exceptions.iter().cloned()));
     for record in &engine.source.manifest.tables {
         let facts = engine.source.inventory.table(&record.name);
         if let Rows::Leave(code, why) = decide(record, facts, &examined.scope, engine.request)

@@ -123,6 +123,7 @@ mod tests {
             activate_jobs: false,
             allow_partial: false,
             replace_other: false,
+            untrusted: false,
             jobs: 1,
             lock_wait_ms: 0,
         }
@@ -138,6 +139,7 @@ mod tests {
             tables: vec![],
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            untrusted: false,
             rules: None,
         };
         let bare = Scope { platform: false, kind: TargetKind::Bare, ..platform.clone() };

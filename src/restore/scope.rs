@@ -39,6 +39,8 @@ pub struct Scope {
     pub extensions_missing: BTreeSet<String>,
     /// What cannot be made without them, or is there as a stand-in only.
     pub left_out: BTreeSet<ObjectName>,
+    /// Nobody answers for the snapshot: no file of it is run, nothing is made from its inventory, owners do not count.
+    pub untrusted: bool,
     /// What counts as a difference when the servers are of different major versions.
     pub rules: Option<Rules>,
 }
@@ -180,6 +182,7 @@ mod tests {
             tables: Vec::new(),
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            untrusted: false,
             rules: None,
         }
     }

@@ -4,21 +4,26 @@
 
 use std::collections::BTreeSet;
 
-use super::Engine;
+use super::creation::Creation;
 use super::identity::unquoted;
 use super::libraries;
 use super::scope::Scope;
 use super::stubs::{self, StubPlan};
+use super::{Engine, fence};
 use crate::model::difference::Rules;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{ident, visible};
-use crate::model::restore::{TargetFacts, TargetKind};
+use crate::model::restore::{Exception, TargetFacts, TargetKind};
+use crate::pg::catalog::fence::{far_reaching, trusted_extensions};
 use crate::pg::catalog::target::{TargetState, target};
 use crate::pg::session::Session;
 
 /// Settings of a session that restores. What a role may not set is tried apart.
 pub const SETUP: &str = "SET check_function_bodies = off; SET client_min_messages = warning; SET row_security = off; \
     SET default_table_access_method = heap";
+
+/// More roles are not named.
+const NAMED_MAX: usize = 4;
 
 /// The target, examined.
 pub struct Examined {
@@ -27,6 +32,26 @@ pub struct Examined {
     pub scope: Scope,
     /// Stand-ins for extensions that the target cannot have.
     pub stubs: StubPlan,
+    /// Of a snapshot that nobody answers for: extensions that may be made.
+    pub fence: Option<Fence>,
+}
+
+/// What a snapshot that nobody answers for may not bring.
+pub struct Fence {
+    extensions: BTreeSet<String>,
+    pub exceptions: Vec<Exception>,
+}
+
+impl Examined {
+    /// What makes the snapshot's objects here: without what the fence takes away.
+    pub fn creation<'s>(&self, engine: &Engine<'s>) -> Result<Creation<'s>> {
+        let (toc, inventory) = (&engine.source.toc, &engine.source.inventory);
+        let mut creation = Creation::new(toc, inventory, self.facts.server_version_num)?;
+        if let Some(fence) = &self.fence {
+            fence::enclose(&mut creation, &fence.extensions);
+        }
+        Ok(creation)
+    }
 }
 
 /// Connects and examines. The session has everything set that a restore needs but its transaction.
@@ -56,6 +81,9 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     if kind == TargetKind::Bare && state.is_superuser {
         extensions_missing.extend(not_installable(&session, engine, &state, &extensions_missing).await?);
     }
+    let allowed = if engine.request.untrusted { Some(fenced_in(&session, kind, &state).await?) } else { None };
+    let refused = allowed.as_ref().map(|allowed| fence::refused_extensions(&engine.source.inventory, allowed));
+    extensions_missing.extend(refused.iter().flatten().cloned());
     let mut stubs = if extensions_missing.is_empty() {
         StubPlan::default()
     } else {
@@ -74,9 +102,53 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         tables: engine.request.tables.clone(),
         extensions_missing,
         left_out: stubs.objects.clone(),
+        untrusted: engine.request.untrusted,
         rules,
     };
-    Ok((session, Examined { state, facts, scope, stubs }))
+    stubs.not_proven.iter_mut().for_each(|e| fence::of_extension(e, refused.as_ref().unwrap_or(&BTreeSet::new())));
+    let mut examined = Examined { state, facts, scope, stubs, fence: None };
+    if let Some(extensions) = allowed {
+        enclose(engine, &mut examined, extensions)?;
+    }
+    Ok((session, examined))
+}
+
+/// Leaves out what the fence keeps out.
+fn enclose(engine: &Engine<'_>, examined: &mut Examined, extensions: BTreeSet<String>) -> Result<()> {
+    examined.fence = Some(Fence { extensions, exceptions: Vec::new() });
+    let names = fence::left_out(&examined.creation(engine)?, &engine.source.inventory);
+    if let Some(fence) = &mut examined.fence {
+        fence.exceptions = fence::exceptions(&names);
+    }
+    examined.scope.left_out.extend(names);
+    Ok(())
+}
+
+/// For a snapshot that nobody answers for: an empty database and a role that reaches nothing else. Gives the extensions
+/// that may be there.
+async fn fenced_in(session: &Session, kind: TargetKind, state: &TargetState) -> Result<BTreeSet<String>> {
+    let refused = |text: String| {
+        let text = format!("nothing was written: {text}");
+        Failure::msg(FailureKind::NotConfirmed, text).hint(
+            "make a role and a database for this alone: createuser --pwprompt scratch; createdb -O scratch scratch; then \
+             --to 'host=… user=scratch dbname=scratch'",
+        )
+    };
+    if kind != TargetKind::Bare {
+        return Err(refused("--untrusted is for an empty database that is no Supabase project".to_string()));
+    }
+    let rights = far_reaching(session).await?;
+    if !rights.is_empty() {
+        let named: Vec<String> = rights.iter().take(NAMED_MAX).map(|name| visible(name)).collect();
+        let text = format!(
+            "the role {} reaches beyond this database: it is, or can become, {}",
+            visible(&state.facts.user),
+            named.join(", ")
+        );
+        return Err(refused(text));
+    }
+    let trusted = trusted_extensions(session).await?;
+    Ok(trusted.into_iter().chain(state.extensions.iter().cloned()).collect())
 }
 
 /// What the target is to this snapshot.
@@ -161,7 +233,8 @@ pub fn refuse_target(engine: &Engine<'_>, examined: &Examined) -> Result<()> {
             .hint("everything in it that the snapshot does not have would be dropped")
             .hint("restore into an empty database, or say --replace-other-project if that is what you want"));
     }
-    if !examined.state.sets_replica_role {
+    // Into an empty database rows come before triggers and keys: nothing has to be switched off.
+    if !examined.state.sets_replica_role && !engine.request.untrusted {
         let text = "this role may not switch triggers and foreign keys off (session_replication_role)";
         return Err(Failure::msg(FailureKind::Denied, text)
             .hint("use a superuser, or on PostgreSQL 15 and later: GRANT SET ON PARAMETER session_replication_role TO the role"));

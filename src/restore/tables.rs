@@ -102,6 +102,22 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
+    /// Those of the tables that are there.
+    pub async fn existing(
+        &self,
+        runner: &Runner<'_>,
+        names: BTreeSet<QualifiedName>,
+    ) -> Result<BTreeSet<QualifiedName>> {
+        let mut there = BTreeSet::new();
+        for name in names {
+            let found = runner.session.one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&name.sql()]).await?;
+            if found.try_get(0).unwrap_or(false) {
+                there.insert(name);
+            }
+        }
+        Ok(there)
+    }
+
     /// Replaces the rows of tables that were there, unless they were made again meanwhile.
     pub async fn reload(&self, runner: &Runner<'_>, loads: &[&TableLoad]) -> Result<()> {
         for load in loads.iter().filter(|load| !self.is_done(&load.table)) {
@@ -125,7 +141,7 @@ impl<'a> Tables<'a> {
 
     /// Writes the large objects, once, in place of those that are there.
     pub async fn large_objects(&self, runner: &Runner<'_>) -> Result<()> {
-        if !self.request.only.is_empty() || !self.request.tables.is_empty() {
+        if !self.request.only.is_empty() || !self.request.tables.is_empty() || self.request.untrusted {
             return Ok(());
         }
         if self.blobs_done.swap(true, Ordering::Relaxed) {

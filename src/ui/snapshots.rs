@@ -180,6 +180,7 @@ fn overview(shown: &Shown) -> String {
         ("database", format!("{} as {}, PostgreSQL {}", m.source.database, m.source.user, m.source.server_version)),
         ("made by", format!("stacksnap {}, {}, {}", m.tools.stacksnap, m.tools.pg_dump, m.tools.codec)),
         ("size", format!("{} in {}", bytes(shown.facts.bytes), counted(m.artifacts.len() as u64, "file", "files"))),
+        ("manifest", m.manifest_sha256.clone()),
         ("place", shown.place.to_string_lossy().into_owned()),
     ];
     rows.extend(m.label.iter().map(|label| ("label", label.clone())));

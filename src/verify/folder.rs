@@ -11,7 +11,7 @@ use crate::model::manifest::Manifest;
 /// Walks the folder without following links. Files of the manifest are judged elsewhere, by opening them.
 pub fn check(folder: &Folder, manifest: &Manifest, findings: &mut Vec<Finding>) {
     let mut known: BTreeSet<&str> = manifest.artifacts.iter().map(|a| a.path.as_str()).collect();
-    known.extend([layout::SHA256SUMS, layout::MANIFEST_JSON]);
+    known.extend([layout::SHA256SUMS, layout::MANIFEST_JSON, layout::MANIFEST_SIG]);
     let mut folders = BTreeSet::new();
     for path in &known {
         folders.extend(path.match_indices('/').map(|(at, _)| &path[..at]));

@@ -9,6 +9,7 @@ mod files;
 mod folder;
 pub mod proof;
 mod records;
+mod seal;
 
 use std::path::Path;
 use std::time::Instant;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::beneath::Folder;
 use crate::archive::manifest_file::{ManifestProblem, open_failure, read_from};
+use crate::archive::signature::{self, Seal};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::monitor::millis;
@@ -83,6 +85,12 @@ pub struct Verification {
     pub files: u64,
     pub bytes_total: u64,
     pub duration_ms: u64,
+    /// Whose seal it has; none when nobody asked, or when there is no manifest to judge.
+    #[serde(flatten)]
+    pub seal: Option<Seal>,
+    /// Of the manifest that was judged; it names this very snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_sha256: Option<String>,
 }
 
 impl Verification {
@@ -109,18 +117,44 @@ impl Verification {
 /// Verifies the snapshot in `folder` with `jobs` threads. Damage is in the result, not an error: an error means that
 /// there is no such folder (`NotFound`), no right to it (`Denied`), or a newer format (`Configuration`).
 pub fn verify(folder: &Path, level: Level, monitor: &dyn Monitor, jobs: usize) -> Result<Verification> {
+    judged(folder, level, None, monitor, jobs)
+}
+
+/// The same, and whose seal it has: a signature that is wrong is damage, none or another root's is a warning.
+/// `Configuration` when a key of the root cannot be used.
+pub fn verify_sealed(
+    folder: &Path,
+    level: Level,
+    root: &Path,
+    monitor: &dyn Monitor,
+    jobs: usize,
+) -> Result<Verification> {
+    judged(folder, level, Some(root), monitor, jobs)
+}
+
+fn judged(
+    folder: &Path,
+    level: Level,
+    root: Option<&Path>,
+    monitor: &dyn Monitor,
+    jobs: usize,
+) -> Result<Verification> {
     let start = Instant::now();
     let shown = visible(&folder.to_string_lossy());
     let folder = Folder::open(folder).map_err(|error| open_failure(error, &shown))?;
     let mut findings = Vec::new();
     let mut done = files::Done::default();
+    let (mut seal, mut manifest_sha256) = (None, None);
     match read_from(&folder) {
         Ok(manifest) => {
             monitor.event(Event::PhaseStarted { phase: Phase::Verify, bytes_total: Some(manifest.bytes_total()) });
             records::check_sums(&folder, &manifest, &mut findings);
             folder::check(&folder, &manifest, &mut findings);
+            seal = root.map(|root| signature::check(&folder, &manifest, root)).transpose()?;
+            findings.extend(seal.as_ref().and_then(seal::finding));
             let plan = records::plan(&manifest, level, &mut findings);
             done = files::check_all(&folder, plan, monitor, jobs, &mut findings);
+            manifest_sha256 = Some(manifest.manifest_sha256);
         }
         Err(ManifestProblem::FormatUnknown(version)) => {
             return Err(Failure::new(FailureKind::Configuration, ManifestProblem::FormatUnknown(version))
@@ -135,5 +169,6 @@ pub fn verify(folder: &Path, level: Level, monitor: &dyn Monitor, jobs: usize) -
     let verdict = if bad { Verdict::Bad } else { Verdict::Good };
     let summary = format!("{} files, {} findings", done.files, findings.len());
     monitor.event(Event::PhaseEnded { phase: Phase::Verify, summary, duration_ms });
-    Ok(Verification { level, verdict, findings, files: done.files, bytes_total: done.bytes, duration_ms })
+    let (files, bytes_total) = (done.files, done.bytes);
+    Ok(Verification { level, verdict, findings, files, bytes_total, duration_ms, seal, manifest_sha256 })
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::SNAPSHOT_HELP;
+use crate::ops::trust::VOUCH_DIGITS_MIN;
 
 const DRILL_EXAMPLES: &str = "\
 Examples:
@@ -33,6 +34,10 @@ pub struct DrillArgs {
     /// emptied afterwards
     #[arg(long, value_name = "URL")]
     pub target_url: Option<String>,
+    /// The snapshot was not sealed with this root's key, and you know it: the first digits (12 or more) of its
+    /// manifest_sha256
+    #[arg(long, value_name = "DIGITS", value_parser = parse_digits)]
+    pub vouch: Option<String>,
     /// Queries that must each answer true, one a line or separated by ;
     #[arg(long = "assert", value_name = "FILE")]
     pub assertions: Option<PathBuf>,
@@ -42,4 +47,13 @@ pub struct DrillArgs {
     /// Connections that write at the same time [default: by the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: Option<u32>,
+}
+
+/// `--vouch`: the beginning of a sha256.
+pub(super) fn parse_digits(text: &str) -> Result<String, String> {
+    let fine = (VOUCH_DIGITS_MIN..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if fine {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(format!("{VOUCH_DIGITS_MIN} to 64 hexadecimal digits: stacksnap show SNAP prints them as manifest"))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::drill::parse_digits;
 use super::{SNAPSHOT_HELP, Sessions};
 use crate::config::parse_duration;
 use crate::config::suggest::closest;
@@ -26,8 +27,8 @@ Verifies every checksum, compares the target with the snapshot, shows what will 
 for the name of the target database, takes a snapshot of the target, restores, proves.
 
 Ends with 0 when both are equal, with 3 when they are but for what is named, with 13 when the
-snapshot is damaged or the proof says no, with 14 when nobody said yes or the plan changed, with 15
-when it is restored and the proof could not be made.";
+snapshot is damaged or was not sealed with this root's key, or the proof says no, with 14 when
+nobody said yes or the plan changed, with 15 when it is restored and the proof could not be made.";
 
 /// The options of `restore`.
 #[derive(Debug, Clone, Args)]
@@ -57,6 +58,14 @@ pub struct RestoreArgs {
     /// Restore a snapshot that does not hold everything
     #[arg(long)]
     pub allow_partial: bool,
+    /// The snapshot was not sealed with this root's key, and you know it: the first digits (12 or more) of its
+    /// manifest_sha256
+    #[arg(long, value_name = "DIGITS", value_parser = parse_digits, conflicts_with = "untrusted")]
+    pub vouch: Option<String>,
+    /// You do not know who made the snapshot: bring back tables, rows and plain functions only, into an empty database, as
+    /// a role without rights
+    #[arg(long, conflicts_with_all = ["only", "tables", "replace_other_project"])]
+    pub untrusted: bool,
     /// Rows of auth and storage that came later or differ: overwrite them, keep them, or abort before the first write
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = AuthRows::Overwrite)]
     pub auth_rows: AuthRows,

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::trust::{self, Asked};
 use crate::archive::root::Root;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
@@ -28,7 +29,7 @@ use crate::pgtools::client::SearchPlaces;
 use crate::restore::Engine;
 use crate::restore::source::SnapshotSource;
 use crate::restore::vault::Vault;
-use crate::verify::{Level, verify};
+use crate::verify::{Level, verify_sealed};
 
 use assertions::Assertion;
 use place::Ground;
@@ -45,6 +46,8 @@ pub struct DrillRequest {
     pub assertions: Vec<Assertion>,
     /// Leave the restored database running.
     pub keep: bool,
+    /// `--vouch`: the first digits of the checksum of a manifest that this root did not seal.
+    pub vouch: Option<String>,
     pub on: Where,
 }
 
@@ -68,17 +71,20 @@ pub struct Drill<'a> {
 impl Drill<'_> {
     /// Verifies, restores, proves, asks the assertions and clears up. The report is kept.
     ///
-    /// Errors: `Integrity` for a damaged snapshot, `NotConfirmed` for a database that is not one for drills, `NotProven`
+    /// Errors: `Integrity` for a damaged snapshot or one that nobody answers for, `NotConfirmed` for a database that is not one for drills, `NotProven`
     /// when it could not be tried, the cancellation's kind. A snapshot that cannot be restored is a report.
     pub async fn run(&self, place: &Path) -> Result<DrillReport> {
         let clock = Instant::now();
         let jobs = usize::try_from(self.request.jobs.max(1)).unwrap_or(1);
-        let verification = verify(place, Level::ForRestore, self.monitor, jobs)?;
+        let verification = verify_sealed(place, Level::ForRestore, self.root.path(), self.monitor, jobs)?;
         if let Some(damage) = verification.failure() {
             return Err(damage.context("nothing was restored"));
         }
         self.stop_here()?;
-        let source = SnapshotSource::open(place)?;
+        // The throw-away server is a process of this machine, and runs what the snapshot holds.
+        let asked = Asked { vouch: self.request.vouch.as_deref(), untrusted: false };
+        trust::demand(place, self.root.path(), &verification, &asked)?;
+        let source = trust::open(place, &verification)?;
         let mut report = DrillReport::new(&source, self.request);
         report.verify_ms = millis(clock.elapsed());
         let mut ground = self.prepare(&source, &mut report).await?;
@@ -175,6 +181,7 @@ impl Drill<'_> {
             activate_jobs: ground.stage() == Stage::ThrowAwayCluster,
             allow_partial: true,
             replace_other: false,
+            untrusted: false,
             jobs: self.request.jobs,
             lock_wait_ms: LOCK_WAIT_MS,
         }

@@ -16,6 +16,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::flight::{CLEANUP_GRACE, HURRIED_GRACE};
+use super::trust::{self, Asked};
 use crate::archive::lock::RootLock;
 use crate::archive::restores::{self, RestoreFailure, RestoreId, RestoreRecord, RestoreState};
 use crate::archive::root::Root;
@@ -33,7 +34,7 @@ use crate::monitor::millis;
 use crate::restore::source::SnapshotSource;
 use crate::restore::vault::Vault;
 use crate::restore::{Done, Engine};
-use crate::verify::{Level, verify};
+use crate::verify::{Level, verify_sealed};
 
 pub use proof::Before;
 
@@ -48,6 +49,8 @@ pub struct Options {
     pub expected: Option<TargetFacts>,
     /// What may open the seal of the vault's secrets.
     pub keys: Keys,
+    /// `--vouch`: the first digits of the checksum of a manifest that this root did not seal.
+    pub vouch: Option<String>,
 }
 
 /// One restore, from its check to its record.
@@ -79,15 +82,16 @@ impl Prepared {
 impl Recovery<'_> {
     /// Verifies every checksum of the snapshot in `place`, examines the target and plans. Writes nothing.
     ///
-    /// `Integrity` when the snapshot is damaged, `NotConfirmed` when it is partial and that was not allowed, or when the
+    /// `Integrity` when the snapshot is damaged or nobody answers for it, `NotConfirmed` when it is partial and that was not allowed, or when the
     /// target is not the expected one.
     pub async fn prepare(&self, place: &Path) -> Result<Prepared> {
         let jobs = usize::try_from(self.request.jobs.max(1)).unwrap_or(1);
-        let verification = verify(place, Level::ForRestore, self.monitor, jobs)?;
+        let verification = verify_sealed(place, Level::ForRestore, self.root.path(), self.monitor, jobs)?;
         if let Some(damage) = verification.failure() {
             return Err(damage.context("nothing was written"));
         }
-        let source = SnapshotSource::open(place)?;
+        trust::demand(place, self.root.path(), &verification, &self.asked())?;
+        let source = trust::open(place, &verification)?;
         check::whole_enough(&source.manifest, self.request.allow_partial)?;
         if let Some(expected) = &self.options.expected {
             self.guarded(check::expected_target(self.target, expected)).await?;
@@ -191,6 +195,10 @@ impl Recovery<'_> {
             }
         }
         Ok(())
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked { vouch: self.options.vouch.as_deref(), untrusted: self.request.untrusted }
     }
 
     fn engine<'s>(&'s self, source: &'s SnapshotSource, vault: &'s Vault) -> Engine<'s> {

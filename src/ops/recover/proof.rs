@@ -3,18 +3,20 @@
 //! Invariant: it reads the target only. What was true before the first write is kept in [`Before`]. It looks at what
 //! the restore was asked for, no more and no less.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::super::foretold::extension_differs;
 use super::{Prepared, Recovery};
 use crate::model::failure::Result;
-use crate::model::inventory::CatalogObject;
+use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::QualifiedName;
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, Proof, SecurityCensus, TargetKind};
 use crate::pg::census::census;
 use crate::pg::session::Session;
 use crate::restore::identity::unquoted;
 use crate::restore::scope::Scope;
+use crate::restore::source::SnapshotSource;
 use crate::restore::{Done, Engine};
 use crate::verify::proof::{Expected, ProofInput, RowScope, prove as prove_stack};
 
@@ -59,15 +61,30 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     let left_out = |t: &QualifiedName| merged(t) || jobs(t) || secrets(t);
     let rows: Vec<QualifiedName> = engine.tables(&scope).into_iter().filter(|t| !left_out(t)).collect();
     let expected = expected(prepared, done);
-    let (manifest, inventory) = (&source.manifest, &source.inventory);
+    let manifest = &source.manifest;
+    let inventory = &compared_inventory(source, &scope);
     let mut input = ProofInput::new(manifest, inventory, recovery.target, recovery.monitor, recovery.cancel);
     input.expected = &expected;
     input.rows = RowScope::Only(&rows);
     input.objects = Some(&reached);
     // A fresh target had nothing that could have been open.
     input.census_before = before.census.filter(|_| same);
+    // Policies and defaults are code of the snapshot.
+    input.run_probes = !scope.untrusted;
     input.jobs = recovery.request.jobs.max(1) as usize;
     prove_stack(input).await.map(Some)
+}
+
+/// What the target should hold. Of a snapshot that nobody answers for, everything belongs to the role that restored.
+fn compared_inventory<'s>(source: &'s SnapshotSource, scope: &Scope) -> Cow<'s, Inventory> {
+    if !scope.untrusted {
+        return Cow::Borrowed(&source.inventory);
+    }
+    let mut inventory = source.inventory.clone();
+    for owner in inventory.objects.iter_mut().filter_map(|o| o.owner.as_mut()) {
+        owner.clone_from(&scope.restorer);
+    }
+    Cow::Owned(inventory)
 }
 
 /// The scope that the restore had. What was empty holds a stack now, in which nothing may be too many.

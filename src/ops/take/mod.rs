@@ -19,6 +19,7 @@ mod unchanged;
 
 use std::time::Instant;
 
+use crate::archive::key::Key;
 use crate::archive::seal::seal;
 use crate::collect::context::{CollectSettings, Seal};
 use crate::config::{self, Settings};
@@ -65,6 +66,8 @@ pub async fn create(
     let job = Job { request, settings, source, monitor, cancel, application_name };
     let started = Instant::now();
     let selection = Selection::new(request, settings)?;
+    // A key that cannot be used is said now, not after the last row.
+    Key::own(&settings.root)?;
     let preflight = job.or_cancelled(preflight::check(&job, &selection)).await?;
     if request.if_changed
         && let Some((name, place)) = job.or_cancelled(unchanged::since_last(&job, &preflight, &selection)).await?

@@ -7,6 +7,7 @@ pub mod coverage;
 pub mod coverage_compare;
 pub mod dependents;
 pub mod drift;
+pub mod fence;
 pub mod inventory;
 pub mod marker;
 pub mod marks;

@@ -83,7 +83,7 @@ pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Sessio
 pub fn concerned<'a>(engine: &Engine<'a>, examined: &Examined) -> Option<&'a [Held]> {
     let missing = examined.scope.extensions_missing.contains(EXTENSION);
     let held = engine.vault.secrets.as_deref()?;
-    (examined.scope.is_whole() && !missing).then_some(held)
+    (examined.scope.is_whole() && !examined.scope.untrusted && !missing).then_some(held)
 }
 
 fn object(identity: &str) -> ObjectName {

@@ -1,0 +1,106 @@
+//! `manifest.sig`: who sealed a snapshot, provable with the root's key.
+//!
+//! Invariant: it binds the snapshot's name to its manifest, and through the manifest's checksums to every byte of it.
+//! Who cannot read the key cannot make one. Judging it is pure; what is not understood is never taken for good.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::beneath::{Folder, Refusal};
+use super::key::Key;
+use super::layout;
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::ids::SnapshotName;
+use crate::model::manifest::Manifest;
+
+const SCHEMA: &str = "stacksnap.signature.v1";
+const ALGORITHM: &str = "blake3-keyed";
+/// More than this is no signature.
+const BYTES_MAX: u64 = 4096;
+
+/// The one line of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Line {
+    schema: String,
+    algorithm: String,
+    /// 16 hexadecimal digits.
+    key_id: String,
+    manifest_sha256: String,
+    /// 64 hexadecimal digits.
+    mac: String,
+}
+
+/// Whose seal a snapshot has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "seal", rename_all = "snake_case")]
+pub enum Seal {
+    /// Sealed with the root's key, or one that was put beside it.
+    Ours,
+    /// There is no signature.
+    Unsigned,
+    /// Sealed with a key that this root does not have.
+    Foreign { key_id: String },
+    /// It names a key of this root and is not right, or it is no signature at all; why.
+    Wrong { why: String },
+}
+
+/// The bytes of `manifest.sig`.
+pub fn line(key: &Key, name: &SnapshotName, manifest_sha256: &str) -> Result<Vec<u8>> {
+    let line = Line {
+        schema: SCHEMA.to_string(),
+        algorithm: ALGORITHM.to_string(),
+        key_id: key.id(),
+        manifest_sha256: manifest_sha256.to_string(),
+        mac: key.mac(&message(name.as_str(), manifest_sha256)).to_hex().to_string(),
+    };
+    let mut bytes = serde_json::to_vec(&line).map_err(|e| Failure::new(FailureKind::Failed, e))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Neither part can hold a newline: the name has its shape, the checksum is hexadecimal.
+fn message(name: &str, manifest_sha256: &str) -> Vec<u8> {
+    format!("{SCHEMA}\n{name}\n{manifest_sha256}\n").into_bytes()
+}
+
+/// Whose seal the snapshot in `folder` has, whose manifest was read and whose checksum is right.
+pub fn check(folder: &Folder, manifest: &Manifest, root: &Path) -> Result<Seal> {
+    let bytes = match folder.read(layout::MANIFEST_SIG, BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(Refusal::Missing) => return Ok(Seal::Unsigned),
+        Err(other) => return Ok(Seal::Wrong { why: format!("it cannot be used: {other}") }),
+    };
+    // `latest` and labels are links: the folder that they lead to has the name.
+    let place = std::fs::canonicalize(folder.place())?;
+    let name = place.file_name().and_then(|name| name.to_str()).and_then(SnapshotName::parse);
+    Ok(judge(&bytes, &Key::trusted(root)?, name.as_ref(), manifest))
+}
+
+/// The judgement. `name` is that of the folder; none when it was given another kind of name, which tells nothing.
+fn judge(bytes: &[u8], keys: &[Key], name: Option<&SnapshotName>, manifest: &Manifest) -> Seal {
+    let wrong = |why: &str| Seal::Wrong { why: why.to_string() };
+    let Ok(line) = serde_json::from_slice::<Line>(bytes) else { return wrong("it is not understood") };
+    let is_id = line.key_id.len() == 16 && line.key_id.bytes().all(|b| b.is_ascii_hexdigit());
+    if line.schema != SCHEMA || line.algorithm != ALGORITHM || !is_id {
+        return wrong("it is of a kind that this version does not know");
+    }
+    let Some(key) = keys.iter().find(|key| key.id() == line.key_id) else {
+        return Seal::Foreign { key_id: line.key_id };
+    };
+    let expected = key.mac(&message(manifest.id.as_str(), &manifest.manifest_sha256));
+    // Hashes are compared in constant time.
+    if blake3::Hash::from_hex(&line.mac).ok() != Some(expected) || line.manifest_sha256 != manifest.manifest_sha256 {
+        return wrong("it was not made for this manifest.json");
+    }
+    match name {
+        Some(name) if *name != manifest.id => {
+            wrong(&format!("it was made for {}: this folder has the name of another snapshot", manifest.id))
+        }
+        _ => Seal::Ours,
+    }
+}
+
+#[cfg(test)]
+#[path = "signature_tests.rs"]
+mod tests;

@@ -1,0 +1,22 @@
+//! Whose seal a snapshot has, as a finding.
+
+use super::Finding;
+use crate::archive::layout::MANIFEST_SIG;
+use crate::archive::signature::Seal;
+
+/// None for our own.
+pub fn finding(seal: &Seal) -> Option<Finding> {
+    let path = MANIFEST_SIG;
+    match seal {
+        Seal::Ours => None,
+        Seal::Unsigned => {
+            let what = "there is none: who made this snapshot cannot be told";
+            Some(Finding::warning(path, "unsigned", what))
+        }
+        Seal::Foreign { key_id } => {
+            let what = format!("it was made with the key {key_id}, which this root folder does not have");
+            Some(Finding::warning(path, "foreign_signature", what))
+        }
+        Seal::Wrong { why } => Some(Finding::damage(path, "wrong_signature", why)),
+    }
+}
