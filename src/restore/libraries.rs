@@ -60,7 +60,8 @@ async fn is_there(session: &Session, library: &str) -> Result<bool> {
     if library.contains('/') {
         return Ok(true);
     }
-    let sql = "SELECT pg_catalog.pg_stat_file(c.setting || '/' || $1 || '.so', true) IS NOT NULL \
+    // A record is never NOT NULL as a whole while one of its fields is empty.
+    let sql = "SELECT (pg_catalog.pg_stat_file(c.setting || '/' || $1 || '.so', true)).size IS NOT NULL \
                FROM pg_catalog.pg_config c WHERE c.name = 'PKGLIBDIR'";
     let found = session.one(sql, &[&library]).await?;
     Ok(found.try_get(0).unwrap_or(true))

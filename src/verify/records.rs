@@ -62,9 +62,9 @@ pub fn plan(manifest: &Manifest, level: Level, findings: &mut Vec<Finding>) -> V
 fn is_restored(path: &str) -> bool {
     const BESIDE: [&str; 4] =
         [layout::DATA_RECORDS_DIR, layout::EDGE_FUNCTIONS_DIR, layout::MIGRATIONS_DIR, layout::STORAGE_DIR];
-    let in_folder = |folder: &&str| path.strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/'));
+    let in_folder = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
     let plain = path.strip_suffix(".zst").unwrap_or(path);
-    plain != layout::READABLE_SQL && !BESIDE.iter().any(|folder| in_folder(&folder))
+    plain != layout::READABLE_SQL && !BESIDE.iter().any(|folder| in_folder(folder))
 }
 
 /// The files of tables, by path.
