@@ -97,6 +97,10 @@ impl<'a> Tables<'a> {
     /// Fills tables that were made in this transaction.
     pub async fn load_made(&self, runner: &Runner<'_>, made: &BTreeSet<QualifiedName>) -> Result<()> {
         for record in made.iter().filter_map(|name| self.records.get(name)) {
+            // What could not be made is named with the server's reason when everything is compared.
+            if !is_there(runner, &record.name).await? {
+                continue;
+            }
             self.load(runner, record, false).await?;
         }
         Ok(())
@@ -122,6 +126,9 @@ impl<'a> Tables<'a> {
     pub async fn reload(&self, runner: &Runner<'_>, loads: &[&TableLoad]) -> Result<()> {
         for load in loads.iter().filter(|load| !self.is_done(&load.table)) {
             let Some(record) = self.records.get(&load.table) else { continue };
+            if !is_there(runner, &record.name).await? {
+                continue;
+            }
             // One that is not new after all had another name when the plan was made: it may hold its rows still.
             if load.why == NEW {
                 let live = fingerprint_table(runner.session, &record.name, &record.columns).await?;
@@ -241,6 +248,11 @@ impl<'a> Tables<'a> {
     fn merges(&self, record: &TableRecord) -> bool {
         self.request.conflicts == ConflictPolicy::Keep && matches!(record.name.schema.as_str(), "auth" | "storage")
     }
+}
+
+async fn is_there(runner: &Runner<'_>, table: &QualifiedName) -> Result<bool> {
+    let row = runner.session.one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&table.sql()]).await?;
+    Ok(row.try_get(0).unwrap_or(true))
 }
 
 /// The task that fills one table from the snapshot.
