@@ -47,6 +47,7 @@ fn request(args: &RestoreArgs, settings: &Settings) -> RestoreRequest {
         now: clock::now(),
         only: args.only.clone(),
         tables: args.tables.clone(),
+        into_schema: args.into_schema.clone(),
         conflicts: match args.auth_rows {
             AuthRows::Overwrite => ConflictPolicy::Overwrite,
             AuthRows::Keep => ConflictPolicy::Keep,

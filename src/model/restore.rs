@@ -80,6 +80,8 @@ pub struct RestoreRequest {
     pub only: Vec<RestorePart>,
     /// `schema.table`, exactly; empty: all.
     pub tables: Vec<QualifiedName>,
+    /// Copies of `tables` into this schema, beside what is there, and nothing else.
+    pub into_schema: Option<String>,
     pub conflicts: ConflictPolicy,
     /// Restore rows of sessions, refresh tokens and one-time tokens.
     pub keep_sessions: bool,
@@ -158,6 +160,9 @@ pub struct Exception {
     pub todo: String,
 }
 
+/// Why a copy is loaded begins with this.
+pub const COPY_OF: &str = "copy of ";
+
 /// Everything that a restore will do. A dry run prints exactly this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestorePlan {
@@ -206,6 +211,12 @@ impl RestorePlan {
         let plain = Self { digest: String::new(), estimated_ms: 0, tables_vouched: 0, ..self.clone() };
         let text = serde_json::to_vec(&plain).unwrap_or_default();
         hex(&Sha256::digest(&text))
+    }
+
+    /// Are these copies in a schema of their own, which touch nothing that exists?
+    pub fn copies(&self) -> bool {
+        let only_made = self.drop.is_empty() && self.replace.is_empty() && !self.load.is_empty();
+        only_made && self.load.iter().all(|load| load.why.starts_with(COPY_OF))
     }
 
     /// Is there anything to do?

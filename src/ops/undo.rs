@@ -62,6 +62,7 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest
         now,
         only: Vec::new(),
         tables: Vec::new(),
+        into_schema: None,
         conflicts: ConflictPolicy::Overwrite,
         keep_sessions: true,
         activate_jobs: true,

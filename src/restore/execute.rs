@@ -26,7 +26,8 @@ const BEGIN: &str = "BEGIN; SET LOCAL session_replication_role = replica; SET LO
     SET LOCAL synchronous_commit = on; SET LOCAL stacksnap.lenient = 'on'";
 
 /// The same for a role that may not switch triggers off, into an empty database.
-const BEGIN_PLAIN: &str = "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on";
+pub(super) const BEGIN_PLAIN: &str =
+    "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on";
 
 /// How long a rollback may take before the connection is dropped, which rolls back too.
 const ROLLBACK_MAX: Duration = Duration::from_secs(10);

@@ -5,6 +5,7 @@
 //! It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
 
 pub mod belongs;
+pub mod beside;
 mod contents;
 pub mod converge;
 pub mod creation;
@@ -81,7 +82,10 @@ impl Engine<'_> {
     /// `NotConfirmed` for a target that must not be written to, `Denied` for rights that are lacking, and what the
     /// server says.
     pub async fn plan(&self) -> Result<RestorePlan> {
-        plan::plan(self).await
+        match &self.request.into_schema {
+            Some(schema) => beside::plan(self, schema).await,
+            None => plan::plan(self).await,
+        }
     }
 
     /// What this restore may touch, as the target is now: for the proof, which must not look further.
@@ -100,6 +104,9 @@ impl Engine<'_> {
     /// # Errors
     /// `NotConfirmed` when the target is not the plan's, else the first thing that could not be done.
     pub async fn execute(&self, plan: &ConfirmedPlan) -> Result<Done> {
-        execute::execute(self, plan).await
+        match &self.request.into_schema {
+            Some(schema) => beside::execute(self, plan, schema).await,
+            None => execute::execute(self, plan).await,
+        }
     }
 }

@@ -15,6 +15,10 @@ use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{ident, literal};
 
 /// Takes from everybody but the owner what default privileges gave on a relation.
+pub(super) fn close(relation: &str) -> String {
+    CLOSE.replace("{relation}", &literal(relation))
+}
+
 const CLOSE: &str = "DO $stacksnap$ DECLARE r record; BEGIN \
     FOR r IN SELECT DISTINCT c.oid::pg_catalog.regclass AS relation, c.relkind, a.grantee, g.rolname \
         FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a \
@@ -124,7 +128,7 @@ impl Converge<'_> {
     /// A part of a stack: what was made gets exactly the snapshot's grants, and nothing else is touched.
     async fn grants_of_made(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         for object in missing.iter().filter(|o| matches!(o.kind.as_str(), "TABLE" | "SEQUENCE" | "VIEW")) {
-            let sql = CLOSE.replace("{relation}", &literal(&object.identity));
+            let sql = close(&object.identity);
             self.tried(&format!("close {}", object.identity), &sql, words).await?;
         }
         let acls: Vec<&CatalogObject> =

@@ -118,6 +118,7 @@ mod tests {
             now: jiff::Timestamp::UNIX_EPOCH,
             only: vec![],
             tables: vec![],
+            into_schema: None,
             conflicts: ConflictPolicy::Overwrite,
             keep_sessions: false,
             activate_jobs: false,

@@ -39,7 +39,9 @@ pub fn plan(plan: &RestorePlan) -> String {
 fn head(plan: &RestorePlan) -> String {
     let target = &plan.target;
     let version = target.server_version_num;
-    let what = if plan.only.is_empty() {
+    let what = if plan.copies() {
+        "copies of tables, beside what is there".to_string()
+    } else if plan.only.is_empty() {
         "everything".to_string()
     } else {
         let words: Vec<&str> = plan.only.iter().copied().map(RestorePart::word).collect();

@@ -230,7 +230,7 @@ fn worse(input: &ProofInput<'_>, after: &SecurityCensus, found: &Found) -> Vec<P
 
 async fn run_probes(session: &Session, input: &ProofInput<'_>, found: &mut Found) -> Result<Vec<ProbeOutcome>> {
     if !input.run_probes {
-        let detail = "not run: probes run code of the snapshot, and it is not trusted".to_string();
+        let detail = "not run: what they ask about was not restored, or its code is not trusted".to_string();
         return Ok(vec![ProbeOutcome { name: "probes".to_string(), passed: None, detail }]);
     }
     let mut outcomes = probes(session, Some(input.inventory)).await?;

@@ -46,6 +46,9 @@ pub struct RestoreArgs {
     /// Only this table, schema.name (in double quotes where a part holds a dot); may be repeated
     #[arg(short, long = "table", value_name = "TABLE", value_parser = parse_table)]
     pub tables: Vec<QualifiedName>,
+    /// Copies of the tables of -t into this schema, beside what is there: columns and rows, nothing that exists is touched
+    #[arg(long, value_name = "SCHEMA", requires = "tables", conflicts_with_all = ["only", "untrusted", "replace_other_project"])]
+    pub into_schema: Option<String>,
     /// Do exactly the plan of this file; refused (14) when the target or the snapshot has changed since
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "save_plan"])]
     pub plan: Option<PathBuf>,

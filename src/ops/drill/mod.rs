@@ -175,6 +175,7 @@ impl Drill<'_> {
             now: self.request.now,
             only: Vec::new(),
             tables: Vec::new(),
+            into_schema: None,
             conflicts: ConflictPolicy::Overwrite,
             keep_sessions: true,
             // Nothing runs jobs in a throw-away cluster; another server may.

@@ -97,7 +97,7 @@ pub fn same_target(expected: &TargetFacts, found: &Found) -> Result<()> {
 /// Is a safety snapshot of use? Where the target holds anything that is changed or removed; and where an end halfway
 /// would leave half a stack in an empty target, which only `undo` clears away.
 pub fn needs_safety(plan: &RestorePlan) -> bool {
-    !plan.one_transaction || has_something_to_lose(plan)
+    !plan.one_transaction || (has_something_to_lose(plan) && !plan.copies())
 }
 
 /// Is there anything in the target that a restore changes or removes?

@@ -10,10 +10,12 @@ use super::super::foretold::extension_differs;
 use super::{Prepared, Recovery};
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, Proof, SecurityCensus, TargetKind};
 use crate::pg::census::census;
 use crate::pg::session::Session;
+use crate::restore::beside::copies;
 use crate::restore::identity::unquoted;
 use crate::restore::scope::Scope;
 use crate::restore::source::SnapshotSource;
@@ -36,6 +38,9 @@ pub async fn before(recovery: &Recovery<'_>) -> Result<Before> {
 pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, before: Before) -> Result<Option<Proof>> {
     let source = &prepared.source;
     let engine = recovery.engine(source, &prepared.vault);
+    if let Some(schema) = &recovery.request.into_schema {
+        return prove_copies(recovery, &engine, schema).await.map(Some);
+    }
     let scope = proven_scope(&engine, done).await?;
     let known: HashSet<(&str, &str)> =
         source.inventory.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
@@ -73,6 +78,22 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     input.run_probes = !scope.untrusted;
     input.jobs = recovery.request.jobs.max(1) as usize;
     prove_stack(input).await.map(Some)
+}
+
+/// Copies beside what is there: their rows, and how open the database is. Nothing else was touched.
+async fn prove_copies(recovery: &Recovery<'_>, engine: &Engine<'_>, schema: &str) -> Result<Proof> {
+    let copies = copies(engine, schema)?;
+    let names: Vec<QualifiedName> = copies.iter().map(|copy| copy.to.clone()).collect();
+    let mut manifest = engine.source.manifest.clone();
+    manifest.tables = copies.iter().map(|c| TableRecord { name: c.to.clone(), ..c.record.clone() }).collect();
+    let inventory = &engine.source.inventory;
+    let nothing = |_: &CatalogObject| false;
+    let mut input = ProofInput::new(&manifest, inventory, recovery.target, recovery.monitor, recovery.cancel);
+    input.rows = RowScope::Only(&names);
+    input.objects = Some(&nothing);
+    input.run_probes = false;
+    input.jobs = recovery.request.jobs.max(1) as usize;
+    prove_stack(input).await
 }
 
 /// What the target should hold. Of a snapshot that nobody answers for, everything belongs to the role that restored.

@@ -1,0 +1,176 @@
+//! Copies of tables in a schema of their own, beside what is there: to look at, to compare, to take rows from.
+//!
+//! Invariant: nothing that exists is touched: the schema is made when it is missing, and a table that is there already is
+//! refused. A copy has the columns and rows of the snapshot and nothing that fires, refers or lets anybody in: no default,
+//! key, trigger or policy; row security is on and nobody but its owner has a right to it. One transaction, all or nothing.
+
+use std::collections::BTreeSet;
+
+use super::execute::BEGIN_PLAIN;
+use super::load::{LoadTask, load_one};
+use super::put_right::close;
+use super::runner::Runner;
+use super::state::{Examined, examine};
+use super::tables::load_task;
+use super::{Done, Engine};
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::manifest::{FORMAT, TableRecord};
+use crate::model::name::{QualifiedName, ident, visible};
+use crate::model::restore::{COPY_OF, ConfirmedPlan, ObjectName, RestorePlan, TableLoad};
+use crate::monitor::{Event, Phase, millis};
+use crate::pg::session::Session;
+
+/// One copy: the snapshot's table, and where it goes.
+pub struct Copy<'a> {
+    pub record: &'a TableRecord,
+    pub to: QualifiedName,
+}
+
+/// The copies that are asked for. `Usage`, `NotFound` when they cannot be made.
+pub fn copies<'a>(engine: &Engine<'a>, schema: &str) -> Result<Vec<Copy<'a>>> {
+    let mut names = BTreeSet::new();
+    let mut copies = Vec::new();
+    for table in &engine.request.tables {
+        let record = engine.source.manifest.tables.iter().find(|t| t.name == *table && t.data_file.is_some());
+        let Some(record) = record else {
+            let text = format!("the snapshot does not hold the rows of {}", visible(&table.plain()));
+            return Err(Failure::msg(FailureKind::NotFound, text)
+                .hint("what it holds: stacksnap show SNAPSHOT; a name with a dot in it is quoted: '\"a.b\".t'"));
+        };
+        if !names.insert(&record.name.name) {
+            let text = format!("two of the tables have the name {}: one schema cannot hold both", visible(&table.name));
+            return Err(Failure::msg(FailureKind::Usage, text).hint("copy them one after the other, into two schemas"));
+        }
+        copies.push(Copy { record, to: QualifiedName::new(schema, &record.name.name) });
+    }
+    Ok(copies)
+}
+
+/// Plans. Nothing is written.
+pub async fn plan(engine: &Engine<'_>, schema: &str) -> Result<RestorePlan> {
+    let clock = std::time::Instant::now();
+    engine.monitor.event(Event::PhaseStarted { phase: Phase::Plan, bytes_total: None });
+    let copies = copies(engine, schema)?;
+    let (session, examined) = examine(engine).await?;
+    let create = to_make(&session, schema, &copies).await?;
+    let load: Vec<TableLoad> = copies.iter().map(load_of).collect();
+    let summary = format!("{} tables to copy", load.len());
+    let plan = RestorePlan {
+        format: FORMAT,
+        snapshot: engine.source.manifest.id.to_string(),
+        manifest_sha256: engine.source.manifest.manifest_sha256.clone(),
+        one_transaction: true,
+        only: Vec::new(),
+        drop: Vec::new(),
+        replace: Vec::new(),
+        estimated_ms: 500 + load.iter().map(|l| l.bytes_raw / 40_000).sum::<u64>(),
+        load,
+        tables_equal: 0,
+        tables_vouched: 0,
+        exceptions: Vec::new(),
+        manual: vec![format!("when you have what you need: {}", removal(schema, &create))],
+        create,
+        digest: String::new(),
+        target: examined.facts,
+    };
+    engine.monitor.event(Event::PhaseEnded { phase: Phase::Plan, summary, duration_ms: millis(clock.elapsed()) });
+    Ok(plan.sealed())
+}
+
+/// What takes the copies away again, and nothing else: a schema that was there may hold more.
+fn removal(schema: &str, create: &[ObjectName]) -> String {
+    if create.iter().any(|o| o.kind == "SCHEMA") {
+        return format!("DROP SCHEMA {} CASCADE", ident(schema));
+    }
+    let tables: Vec<&str> = create.iter().map(|o| o.identity.as_str()).collect();
+    format!("DROP TABLE {}", tables.join(", "))
+}
+
+fn load_of(copy: &Copy<'_>) -> TableLoad {
+    TableLoad {
+        table: copy.to.clone(),
+        rows: copy.record.rows,
+        bytes_raw: copy.record.bytes_raw,
+        why: format!("{COPY_OF}{}", copy.record.name.plain()),
+    }
+}
+
+/// The schema when it is missing, and the tables. One that is there is refused.
+async fn to_make(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result<Vec<ObjectName>> {
+    let object = |kind: &str, identity: String| ObjectName { kind: kind.into(), identity };
+    let mut make = Vec::new();
+    let sql = "SELECT pg_catalog.to_regnamespace($1) IS NOT NULL";
+    if !session.one(sql, &[&ident(schema)]).await?.try_get(0).unwrap_or(false) {
+        make.push(object("SCHEMA", ident(schema)));
+    }
+    for copy in copies {
+        let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+        if session.one(sql, &[&copy.to.sql()]).await?.try_get(0).unwrap_or(true) {
+            let text = format!("{} is there already, and nothing that exists is touched", visible(&copy.to.plain()));
+            return Err(Failure::msg(FailureKind::NotConfirmed, text).hint("name another schema: --into-schema"));
+        }
+        make.push(object("TABLE", copy.to.sql()));
+    }
+    Ok(make)
+}
+
+/// Makes and fills the copies.
+pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan, schema: &str) -> Result<Done> {
+    let copies = copies(engine, schema)?;
+    let (session, examined) = examine(engine).await?;
+    if examined.facts != confirmed.plan().target {
+        return Err(Failure::msg(FailureKind::NotConfirmed, "the target is not the one that the plan was made for")
+            .hint("make a new plan and read it: stacksnap restore … --dry-run"));
+    }
+    let runner = Runner::new(&session, engine.cancel);
+    runner.run("begin", BEGIN_PLAIN).await?;
+    let worked = fill(engine, &runner, schema, &copies, &examined).await;
+    let ended = if worked.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let closed = session.execute(ended).await;
+    let (rows_loaded, bytes_loaded) = worked.map_err(|f| f.hint("everything of this transaction was rolled back"))?;
+    closed?;
+    let statements = runner.statements();
+    Ok(Done { statements, rows_loaded, bytes_loaded, exceptions: Vec::new(), scope: Some(examined.scope) })
+}
+
+async fn fill(
+    engine: &Engine<'_>,
+    runner: &Runner<'_>,
+    schema: &str,
+    copies: &[Copy<'_>],
+    examined: &Examined,
+) -> Result<(u64, u64)> {
+    let make = to_make(runner.session, schema, copies).await?;
+    if make.iter().any(|o| o.kind == "SCHEMA") {
+        runner.run("schema of the copies", &format!("CREATE SCHEMA {}", ident(schema))).await?;
+    }
+    let (mut rows, mut bytes) = (0, 0);
+    for copy in copies {
+        let what = format!("copy of {}", visible(&copy.record.name.plain()));
+        runner.run(&what, &definition(engine, copy)?).await?;
+        runner.run(&what, &close(&copy.to.sql())).await?;
+        runner.run(&what, &format!("ALTER TABLE {} ENABLE ROW LEVEL SECURITY", copy.to.sql())).await?;
+        let task = LoadTask { table: copy.to.clone(), ..load_task(engine.source, copy.record) };
+        let loaded = load_one(runner.session, &task, engine.cancel, &|_| {}).await?;
+        (rows, bytes) = (rows + loaded.rows, bytes + loaded.bytes);
+        let table = visible(&copy.to.plain());
+        engine.monitor.event(Event::TableEnded { table, rows: loaded.rows, bytes: loaded.bytes });
+    }
+    engine.monitor.note(format!("{rows} rows copied into {}", visible(&examined.facts.database)));
+    Ok((rows, bytes))
+}
+
+/// Columns with their types, as the snapshot's server wrote them.
+fn definition(engine: &Engine<'_>, copy: &Copy<'_>) -> Result<String> {
+    let facts = engine.source.inventory.table(&copy.record.name);
+    let columns = copy.record.columns.iter().map(|name| {
+        let column = facts.and_then(|f| f.columns.iter().find(|c| c.name == *name));
+        column.map(|c| format!("{} {}", ident(name), c.type_name))
+    });
+    let columns: Option<Vec<String>> = columns.collect();
+    let columns = columns.ok_or_else(|| {
+        let text = format!("the inventory does not know the columns of {}", visible(&copy.record.name.plain()));
+        Failure::msg(FailureKind::Integrity, text).hint("check the snapshot: stacksnap verify")
+    })?;
+    Ok(format!("CREATE TABLE {} ({})", copy.to.sql(), columns.join(", ")))
+}

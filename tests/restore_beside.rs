@@ -1,0 +1,56 @@
+//! `-t TABLE --into-schema NAME`: copies beside what is there, and nothing else.
+#![allow(clippy::disallowed_methods)]
+
+mod round_support;
+
+use std::path::Path;
+use std::process::Output;
+
+use round_support::{Cluster, Snapshot, server, text};
+use serde_json::Value;
+
+fn copy(server: &Cluster, database: &str, snapshot: &Snapshot, root: &Path, arguments: &[&str]) -> Output {
+    let to = format!("host=127.0.0.1 port={} user=supabase_admin dbname={database}", server.port);
+    let mut command = server.stacksnap(database, root);
+    command.arg("restore").arg(&snapshot.folder).args(["--to", &to, "--confirm", database, "-o", "json"]);
+    command.args(["--into-schema", "rescue copy"]).args(arguments).output().unwrap()
+}
+
+#[test]
+fn rows_come_back_beside_the_table_that_lost_them() {
+    let server = server();
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("all");
+    let database = server.load("beside", "revoked", &["stack", "app", "types"]);
+    server.sql(&database, "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO anon");
+    let snapshot = server.create(&database, &root, 3, &[]);
+    server.sql(&database, "CREATE TABLE public.was AS SELECT * FROM public.orders");
+    server.sql(
+        &database,
+        "UPDATE public.orders SET status = 'paid' WHERE id % 2 = 0; ALTER TABLE types.arrays RENAME TO gone",
+    );
+    let state = "SELECT count(*), sum(relfilenode::bigint) FROM pg_class WHERE relnamespace::regnamespace::text NOT IN ('\"rescue copy\"', 'pg_toast')";
+    let before = server.sql(&database, state);
+
+    let done =
+        copy(&server, &database, &snapshot, &root, &["--allow-partial", "-t", "public.orders", "-t", "types.arrays"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(report["proof"]["tables_compared"], 2);
+    assert_eq!(report["safety_snapshot"], Value::Null, "nothing that exists is touched: there is nothing to save");
+    let lost = "SELECT count(*) FROM (SELECT id, status, total FROM public.was EXCEPT SELECT id, status, total FROM \"rescue copy\".orders) x";
+    assert_eq!(server.sql(&database, lost), "0");
+    assert_eq!(server.sql(&database, "SELECT count(*) > 0 FROM \"rescue copy\".arrays"), "t");
+    assert_eq!(server.sql(&database, state), before, "no other object was made or written anew");
+    let open = "SELECT count(*) FROM pg_class WHERE relnamespace = '\"rescue copy\"'::regnamespace AND relkind = 'r' \
+                AND (has_table_privilege('anon', oid, 'SELECT') OR NOT relrowsecurity)";
+    assert_eq!(server.sql(&database, open), "0", "nobody is let in");
+
+    let again = copy(&server, &database, &snapshot, &root, &["--allow-partial", "-t", "public.orders"]);
+    assert_eq!(again.status.code(), Some(14), "{}", text(&again));
+    let unknown = copy(&server, &database, &snapshot, &root, &["--allow-partial", "-t", "public.no_such"]);
+    assert_eq!(unknown.status.code(), Some(10), "{}", text(&unknown));
+    let whole = copy(&server, &database, &snapshot, &root, &[]);
+    assert_eq!(whole.status.code(), Some(64), "it wants tables: {}", text(&whole));
+    server.drop_database(&database);
+}
