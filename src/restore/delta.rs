@@ -37,6 +37,9 @@ const SECRETIVE: [&str; 9] = [
     "PROCEDURE",
 ];
 
+/// How the words about a difference begin.
+pub const SEEN: &str = "the snapshot";
+
 const SHOWN_CHARS: usize = 200;
 
 type Key<'a> = (&'a str, &'a str);
@@ -132,7 +135,7 @@ impl<'s, 't> Delta<'s, 't> {
 fn in_words(wanted: &CatalogObject, found: &CatalogObject) -> String {
     if wanted.definition == found.definition {
         let name = |o: &CatalogObject| o.owner.clone().unwrap_or_default();
-        return format!("the snapshot's owner is {}, here it is {}", name(wanted), name(found));
+        return format!("{SEEN}'s owner is {}, here it is {}", name(wanted), name(found));
     }
     let lines = |o: &CatalogObject| o.definition.lines().map(str::to_string).collect::<Vec<_>>();
     let (left, right) = (lines(wanted), lines(found));
@@ -140,7 +143,7 @@ fn in_words(wanted: &CatalogObject, found: &CatalogObject) -> String {
     let line = |lines: &[String]| {
         lines.get(at).map_or("nothing".to_string(), |line| line.trim().chars().take(SHOWN_CHARS).collect())
     };
-    format!("the snapshot has: {}; the target: {}", line(&left), line(&right))
+    format!("{SEEN} has: {}; the target: {}", line(&left), line(&right))
 }
 
 /// Between major versions: what differs by more than what they write differently by nature. `None`: everything counts.

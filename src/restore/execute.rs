@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::converge::{Converge, Left};
 use super::creation::Creation;
+use super::delta::SEEN;
 use super::parallel;
 use super::runner::Runner;
 use super::state::{Examined, examine, refuse_target};
@@ -242,9 +243,11 @@ impl Work<'_> {
             text.push_str(&format!(" and {more} more"));
         }
         let mut failure = Failure::msg(FailureKind::Failed, text);
-        // A file that failed as a whole explains many objects: it is told first.
-        let (files, others): (Vec<_>, Vec<_>) = left.words.iter().partition(|(what, _)| what.ends_with(".sql"));
-        for (what, words) in files.into_iter().chain(others).take(NAMED_MAX) {
+        // A file that failed as a whole explains many objects: it is told first, and what the server said before what
+        // is only seen to differ.
+        let mut told: Vec<_> = left.words.iter().collect();
+        told.sort_by_key(|(what, words)| (!what.ends_with(".sql"), words.starts_with(SEEN)));
+        for (what, words) in told.into_iter().take(NAMED_MAX) {
             failure = failure.hint(said(what, words));
         }
         Err(failure)

@@ -13,6 +13,9 @@ use crate::model::name::ident;
 use crate::model::restore::{Exception, ObjectName};
 use crate::pg::session::Session;
 
+/// The code of what is left out here.
+pub const LIBRARY_MISSING: &str = "library_missing";
+
 const LOADING: [&str; 2] = ["session_preload_libraries", "local_preload_libraries"];
 
 /// Settings of the snapshot that would load a library which is not there: they are added to what is left out.
@@ -33,7 +36,7 @@ pub async fn leave_out(session: &Session, inventory: &Inventory, stubs: &mut Stu
         if !missing.is_empty() {
             stubs.objects.insert(ObjectName::of(setting));
             stubs.not_proven.push(Exception {
-                code: "library_missing".into(),
+                code: LIBRARY_MISSING.into(),
                 what: format!("{} {}", setting.kind, setting.identity),
                 why: format!("the server has no library {}: nobody could log in with it", missing.join(", ")),
                 todo: "install it, then set it as in database_roles.sql or extension_state/database_settings.sql"

@@ -15,6 +15,7 @@ use crate::archive::layout::ROOT_DRILLS_DIR;
 use crate::archive::restores::write_private;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::restore::{Exception, Proof, ProofFinding, RestoreVerdict};
+use crate::restore::LIBRARY_MISSING;
 use crate::restore::source::SnapshotSource;
 
 /// Where it was tried.
@@ -94,6 +95,15 @@ impl DrillReport {
     }
 
     /// Everything that is not as it was, once.
+    /// A throw-away server has the libraries of this machine, and nobody of the stack logs in to it: that one is missing
+    /// says nothing about the snapshot.
+    pub fn libraries_to_notes(&mut self) {
+        let (libraries, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.exceptions).into_iter().partition(|e| e.code == LIBRARY_MISSING);
+        self.exceptions = rest;
+        self.notes.extend(libraries.into_iter().map(|e| format!("{} was left out: {}", e.what, e.why)));
+    }
+
     pub fn all_exceptions(&self) -> Vec<Exception> {
         let mut all = self.exceptions.clone();
         all.extend(self.proof.iter().flat_map(|proof| proof.exceptions.iter().cloned()));
