@@ -156,6 +156,9 @@ impl Cluster {
     /// A new database with these fixtures.
     #[track_caller]
     pub fn load(&self, name: &str, world: &str, fixtures: &[&str]) -> String {
+        // Roles are the whole server's: two loads at once alter the same ones.
+        static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         self.empty(name);
         let mut load = self.command(&repo().join("fixtures/load.sh"), name);
         ok(load.args(fixtures).env("STACK_WORLD", world).env("STACKSNAP_TEST_BIN", &self.bin));
