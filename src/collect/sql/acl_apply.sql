@@ -15,7 +15,8 @@ BEGIN
         FOR obj IN SELECT o FROM jsonb_array_elements(grp -> 'objects') o LOOP
             name := CASE jsonb_typeof(obj) WHEN 'array' THEN obj ->> 0 ELSE obj #>> '{}' END;
             col := CASE jsonb_typeof(obj) WHEN 'array' THEN obj ->> 1 END;
-            pass := 0;
+            -- Until it is found: to look for it may be forbidden.
+            pass := 0; target := upper(kind) || ' ' || name;
             BEGIN
             LOOP
                 owner := NULL; number := NULL; columns := '';
