@@ -138,29 +138,23 @@ fn r15_a_rollback_brings_back_queues_as_they_were() {
     let nothing = planned();
     assert_eq!((nothing.code, nothing.planned("replace").len()), (0, 0), "{}", nothing.said);
     let as_postgres = cluster.as_user("postgres", "postgres");
+    // Sent, read, taken; a queue more, a queue less.
     let damages = [
-        // Each alone: sent, read, taken; a queue more, a queue less.
         "SELECT pgmq.send('orders', '{\"late\": true}'), pgmq.send('empty', '{}')",
         "SELECT pgmq.read('orders', 3600, 2)",
         "DELETE FROM pgmq.q_orders WHERE msg_id IN (2, 6); SELECT pgmq.archive('orders', 3); DELETE FROM pgmq.a_mails",
         "SELECT pgmq.create('new'); SELECT pgmq.send('new', '{}')",
         "SELECT pgmq.drop_queue('Mails')",
     ];
-    for (damage, user) in damages.into_iter().zip(USERS.into_iter().cycle()) {
-        as_postgres.sql(&from, damage);
-        let changed = planned();
-        let only_queues = changed.planned("replace").iter().any(|o| o.starts_with("QUEUE pgmq."));
-        assert!(changed.code == 0 && only_queues, "{damage}: {}", changed.said);
-        let done = restore(&cluster, user, "postgres", &from, &snapshot, place.path());
-        done.is_well();
-        assert_eq!((done.code, done.exceptions()), (0, Vec::new()), "{damage}: {}", done.said);
-        assert_eq!(cluster.sql(&from, QUEUES_SEEN), before, "{damage} as {user}");
-    }
-    // All of them at once, by either.
+    as_postgres.sql(&from, damages[0]);
+    let changed = planned();
+    assert_eq!(changed.planned("replace"), ["QUEUE pgmq.q_empty", "QUEUE pgmq.q_orders"], "{}", changed.said);
     for user in USERS {
         as_postgres.sql(&from, &damages.join("; "));
-        restore(&cluster, user, "postgres", &from, &snapshot, place.path()).is_well();
-        assert_eq!(cluster.sql(&from, QUEUES_SEEN), before, "everything as {user}");
+        let done = restore(&cluster, user, "postgres", &from, &snapshot, place.path());
+        done.is_well();
+        assert_eq!((done.code, done.exceptions()), (0, Vec::new()), "{user}: {}", done.said);
+        assert_eq!(cluster.sql(&from, QUEUES_SEEN), before, "{user}");
     }
     cluster.drop_database(&from);
 }

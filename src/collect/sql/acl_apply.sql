@@ -68,7 +68,7 @@ BEGIN
                         EXIT;
                     END IF;
                     EXECUTE 'SELECT p.paracl FROM pg_catalog.pg_parameter_acl p WHERE p.parname = $1' INTO acl USING name;
-                    owner := 10; acl_kind := 'c'; target := format('PARAMETER %I', name);
+                    owner := 10; acl_kind := 'p'; target := format('PARAMETER %I', name);
                 END CASE;
                 IF owner IS NULL THEN
                     -- Who restores only a part, or onto a platform of another version, says so; it compares afterwards.
