@@ -60,7 +60,7 @@ fn one_object_that_cannot_be_changed_does_not_keep_the_others_from_it() {
         "grants_foreign",
         "CREATE TABLE mine.a (n int); CREATE TABLE theirs.b (n int); CREATE TABLE mine.c (n int);
          CREATE SCHEMA hidden; CREATE TABLE hidden.d (n int); GRANT USAGE ON SCHEMA theirs TO cat_me;
-         GRANT SELECT ON hidden.d TO cat_x; ALTER TABLE mine.a OWNER TO cat_me; ALTER TABLE mine.c OWNER TO cat_me; ALTER TABLE theirs.b OWNER TO cat_them;
+         GRANT SELECT ON hidden.d TO cat_x; GRANT INSERT ON theirs.b TO cat_me; ALTER TABLE mine.a OWNER TO cat_me; ALTER TABLE mine.c OWNER TO cat_me; ALTER TABLE theirs.b OWNER TO cat_them;
          GRANT SELECT ON mine.a, theirs.b, mine.c TO cat_x",
     );
     let of = ["table mine.a", "table theirs.b", "table mine.c"];

@@ -64,7 +64,7 @@ fn is_restored(path: &str) -> bool {
         [layout::DATA_RECORDS_DIR, layout::EDGE_FUNCTIONS_DIR, layout::MIGRATIONS_DIR, layout::STORAGE_DIR];
     let in_folder = |folder: &&str| path.strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/'));
     let plain = path.strip_suffix(".zst").unwrap_or(path);
-    plain != layout::READABLE_SQL && !BESIDE.iter().any(|folder| in_folder(&folder))
+    plain != layout::READABLE_SQL && !BESIDE.iter().any(in_folder)
 }
 
 /// The files of tables, by path.

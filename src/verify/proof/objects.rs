@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(judged(&[gone.clone(), new("anon in staff by postgres", "")]), (2, 0));
         assert_eq!(judged(&[gone.clone(), new("other in staff by postgres", "ADMIN")]), (2, 0));
         assert_eq!(judged(&[gone.clone(), new("anon in others by postgres", "ADMIN")]), (2, 0));
-        assert_eq!(judged(&[gone.clone()]), (1, 0));
+        assert_eq!(judged(std::slice::from_ref(&gone)), (1, 0));
         assert_eq!(judged(&[gone.clone(), gone]), (2, 0));
     }
 }
