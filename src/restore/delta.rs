@@ -39,6 +39,9 @@ const SECRETIVE: [&str; 9] = [
 
 const SHOWN_CHARS: usize = 200;
 
+/// How the words about a difference begin: what a server refused begins otherwise.
+pub const SNAPSHOT_HAS: &str = "the snapshot has";
+
 type Key<'a> = (&'a str, &'a str);
 
 fn key(object: &CatalogObject) -> Key<'_> {
@@ -129,7 +132,7 @@ impl<'s, 't> Delta<'s, 't> {
 fn in_words(wanted: &CatalogObject, found: &CatalogObject) -> String {
     if wanted.definition == found.definition {
         let name = |o: &CatalogObject| o.owner.clone().unwrap_or_default();
-        return format!("the snapshot's owner is {}, here it is {}", name(wanted), name(found));
+        return format!("{SNAPSHOT_HAS} the owner {}, the target {}", name(wanted), name(found));
     }
     let lines = |o: &CatalogObject| o.definition.lines().map(str::to_string).collect::<Vec<_>>();
     let (left, right) = (lines(wanted), lines(found));
@@ -137,7 +140,7 @@ fn in_words(wanted: &CatalogObject, found: &CatalogObject) -> String {
     let line = |lines: &[String]| {
         lines.get(at).map_or("nothing".to_string(), |line| line.trim().chars().take(SHOWN_CHARS).collect())
     };
-    format!("the snapshot has: {}; the target: {}", line(&left), line(&right))
+    format!("{SNAPSHOT_HAS}: {}; the target: {}", line(&left), line(&right))
 }
 
 /// Between major versions: what differs by more than what they write differently by nature. `None`: everything counts.

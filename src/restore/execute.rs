@@ -234,9 +234,11 @@ impl Work<'_> {
             text.push_str(&format!(" and {more} more"));
         }
         let mut failure = Failure::msg(FailureKind::Failed, text);
-        // A file that failed as a whole explains many objects: it is told first.
-        let (files, others): (Vec<_>, Vec<_>) = left.words.iter().partition(|(what, _)| what.ends_with(".sql"));
-        for (what, words) in files.into_iter().chain(others).take(NAMED_MAX) {
+        // A file that failed as a whole explains many objects: it is told first, and what only differs last.
+        let rank = |what: &str, words: &str| (!what.ends_with(".sql"), words.starts_with(super::delta::SNAPSHOT_HAS));
+        let mut told: Vec<_> = left.words.iter().collect();
+        told.sort_by_key(|(what, words)| rank(what, words));
+        for (what, words) in told.into_iter().take(NAMED_MAX) {
             failure = failure.hint(said(what, words));
         }
         Err(failure)
