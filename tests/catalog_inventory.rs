@@ -89,6 +89,25 @@ async fn definitions_are_exact_and_hold_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mark_of_a_minor_release_on_a_column_is_no_option() {
+    let (_, session) = fresh("catalog_inventory_marks").await;
+    session.execute("CREATE TABLE public.t (a int, b int)").await.unwrap();
+    let seen = async |options: &str| {
+        let set = "UPDATE pg_catalog.pg_attribute SET attoptions = ";
+        let of = "WHERE attrelid = 'public.t'::regclass AND attname = 'a'";
+        session.execute(&format!("{set}{options} {of}")).await.unwrap();
+        let read = inventory(&session).await.unwrap();
+        definition(&read, "TABLE", "public.t").to_string()
+    };
+    let plain = seen("NULL").await;
+    assert_eq!(seen("'{pg_attver=15.8}'").await, plain);
+    let option = seen("'{n_distinct=-0.5}'").await;
+    assert!(option != plain && option.contains("n_distinct=-0.5"), "{option}");
+    assert_eq!(seen("'{pg_attver=15.8,n_distinct=-0.5}'").await, option);
+    assert_ne!(seen("'{n_distinct=-0.25}'").await, option);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn trap_5_bodies_come_from_the_snapshot() {
     let (spec, session) = fresh("catalog_inventory_bodies").await;
     let make = |body: &str| {

@@ -260,6 +260,43 @@ fn what_is_no_snapshot_at_all() {
     found(root.path(), "manifest.json", &["manifest_missing"]);
 }
 
+/// Files that a restore does not read: the same rows for people, and what lies beside the database.
+const NOT_RESTORED: [&str; 4] = [
+    "complete_database_with_data.sql",
+    "data_records/public.gz.csv",
+    "migrations/2026 é%0A.sql",
+    "edge_functions/empty.ts",
+];
+
+#[test]
+fn a_damaged_copy_for_people_does_not_cost_the_database() {
+    for_each_kind(|folder, kind, place| {
+        let bytes = fs::read(&place).unwrap();
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 2] ^= 1;
+        fs::write(&place, &flipped).unwrap();
+        let verification = check(folder, Level::ForRestore);
+        if NOT_RESTORED.contains(&kind) {
+            assert_eq!((verification.verdict, verification.findings.len()), (Verdict::Good, 0), "{verification:?}");
+        } else {
+            assert!(verification.findings.iter().any(|f| f.path == kind), "{kind}: {verification:?}");
+            assert_eq!(verification.failure().unwrap().kind.exit_code(), 13, "{kind}");
+        }
+        // `verify` itself still says so, and what is not there in its length is always found.
+        found(folder, kind, &codes(kind, "wrong_sha256"));
+        for damage in ["cut", "longer", "gone"] {
+            match damage {
+                "cut" => fs::write(&place, &bytes[..bytes.len() - 1]).unwrap(),
+                "longer" => fs::write(&place, [bytes.as_slice(), b"x"].concat()).unwrap(),
+                _ => fs::remove_file(&place).unwrap(),
+            }
+            let verification = check(folder, Level::ForRestore);
+            assert_eq!(verification.verdict, Verdict::Bad, "{kind} {damage}");
+            assert!(verification.findings.iter().any(|f| f.path == kind), "{kind} {damage}: {verification:?}");
+        }
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]

@@ -8,67 +8,11 @@ mod round_support;
 use std::path::Path;
 
 use round_support::compare::differences;
-use round_support::{Cluster, EVERYTHING, Snapshot, server, text};
-use serde_json::Value;
+use round_support::restored::restore;
+use round_support::{Cluster, EVERYTHING, Snapshot, server};
 use stacksnap::model::inventory::{Inventory, TableFacts};
 use stacksnap::model::restore::SecurityCensus;
 use stacksnap::pg::session::Session;
-
-/// How one restore ended.
-struct Restored {
-    code: i32,
-    report: Value,
-    said: String,
-}
-
-impl Restored {
-    fn list(&self, pointer: &str, fields: &[&str]) -> Vec<String> {
-        let found = self.report.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
-        let line = |item: &Value| fields.iter().map(|f| item[*f].as_str().unwrap_or("?")).collect::<Vec<_>>().join(" ");
-        found.iter().map(line).collect()
-    }
-
-    /// `code what` of what the engine and the proof say will not be there.
-    fn exceptions(&self) -> Vec<String> {
-        let mut all = self.list("/exceptions", &["code", "what"]);
-        all.extend(self.list("/proof/exceptions", &["code", "what"]));
-        all.sort();
-        all.dedup();
-        all
-    }
-
-    fn findings(&self) -> Vec<String> {
-        self.list("/proof/findings", &["code", "what", "expected", "found"])
-    }
-}
-
-/// The root that restores is another one: it is given the key of the one that took the snapshot.
-fn know_the_key(snapshot: &Path, root: &Path) {
-    std::fs::create_dir_all(root).unwrap();
-    let key = snapshot.parent().unwrap().join(".stacksnap.key");
-    std::fs::copy(key, root.join(".stacksnap.key.source")).unwrap();
-}
-
-fn restore(
-    target: &Cluster,
-    user: &str,
-    password: &str,
-    database: &str,
-    snapshot: &Snapshot,
-    place: &Path,
-) -> Restored {
-    let target = target.as_user(user, password);
-    let to = format!("host=127.0.0.1 port={} user={user} dbname={database}", target.port);
-    let root = place.join("restores");
-    know_the_key(&snapshot.folder, &root);
-    let mut command = target.stacksnap(database, &root);
-    command.arg("restore").arg(&snapshot.folder).args(["--to", &to, "--confirm", database, "--no-safety-snapshot"]);
-    command.args(["--allow-partial", "--sessions", "keep", "--activate-jobs", "-o", "json"]);
-    let output = command.output().unwrap();
-    let last = String::from_utf8_lossy(&output.stdout).trim_end().lines().last().unwrap_or_default().to_string();
-    let report = serde_json::from_str(&last).unwrap_or(Value::Null);
-    Restored { code: output.status.code().unwrap_or(-1), report, said: text(&output) }
-}
 
 /// Codes that a restore into an empty database of another server may name, and nothing else.
 const BARE_EXCEPTIONS: [&str; 4] =

@@ -23,7 +23,9 @@ pub async fn leave_out(session: &Session, inventory: &Inventory, stubs: &mut Stu
     let mut known: BTreeMap<String, bool> = BTreeMap::new();
     for setting in inventory.objects.iter().filter(|o| loads(o)) {
         let mut missing = Vec::new();
+        let plugins = setting.identity.ends_with(LOADING[1]);
         for library in libraries(&setting.definition) {
+            let library = file(&library, plugins);
             let there = match known.get(&library) {
                 Some(there) => *there,
                 None => is_there(session, &library).await?,
@@ -58,9 +60,15 @@ fn libraries(value: &str) -> Vec<String> {
     names.filter(|name| !name.is_empty()).collect()
 }
 
-/// A library by its bare name is a file in the server's own folder; one with a path is taken as it is.
+/// A library by its bare name is a file in the server's own folder, and one that anybody may load in `plugins` there.
+fn file(library: &str, plugins: bool) -> String {
+    let name = library.strip_prefix("$libdir/").unwrap_or(library);
+    if plugins && !name.contains('/') { format!("plugins/{name}") } else { name.to_string() }
+}
+
+/// One with a path of its own is taken as it is. What is not there has no size; another field is never filled here.
 async fn is_there(session: &Session, library: &str) -> Result<bool> {
-    if library.contains('/') {
+    if library.starts_with('/') {
         return Ok(true);
     }
     // A record is never NOT NULL as a whole while one of its fields is empty.
@@ -96,5 +104,9 @@ mod tests {
         assert_eq!(libraries("supautils, safeupdate"), ["supautils", "safeupdate"]);
         assert_eq!(libraries("\"supautils\",\"$libdir/x\""), ["supautils", "$libdir/x"]);
         assert!(libraries("").is_empty());
+        let files = ["x", "$libdir/x", "$libdir/plugins/x", "/opt/x"].map(|name| (file(name, false), file(name, true)));
+        let files: Vec<_> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let plugin = "plugins/x";
+        assert_eq!(files, [("x", plugin), ("x", plugin), (plugin, plugin), ("/opt/x", "/opt/x")]);
     }
 }

@@ -193,3 +193,7 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
 pub async fn after_commit(runner: &Runner<'_>) {
     let _ = runner.session.execute("NOTIFY pgrst, 'reload schema'; NOTIFY pgrst, 'reload config'").await;
 }
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

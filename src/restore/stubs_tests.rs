@@ -138,3 +138,15 @@ fn modifiers_that_are_no_number_are_taken() {
     let plan = plan(&toc(vec![]), &inventory("x.vector(Point,4326)"), &[]);
     assert!(plan.statements.iter().any(|s| s.contains("array_ndims")));
 }
+
+#[test]
+fn trap_26_a_modifier_that_the_server_shows_by_itself_is_kept() {
+    // As pgvector has it: a function that reads the modifier, and none that shows it.
+    let mut inventory = inventory("x.vector(3)");
+    for object in &mut inventory.objects {
+        object.definition = object.definition.replace(" TYPMOD_OUT x.tout", "");
+    }
+    let sql = plan(&toc(vec![]), &inventory, &[]).statements.join("\n");
+    assert!(sql.contains("TYPMOD_IN = x.tin, TYPMOD_OUT = pg_catalog.varchartypmodout"), "{sql}");
+    assert!(sql.contains("'varchartypmodin'") && !sql.contains("FUNCTION pg_catalog."), "{sql}");
+}

@@ -5,6 +5,7 @@
 #![allow(dead_code, clippy::disallowed_methods)]
 
 pub mod compare;
+pub mod restored;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -15,7 +15,8 @@ BEGIN
         FOR obj IN SELECT o FROM jsonb_array_elements(grp -> 'objects') o LOOP
             name := CASE jsonb_typeof(obj) WHEN 'array' THEN obj ->> 0 ELSE obj #>> '{}' END;
             col := CASE jsonb_typeof(obj) WHEN 'array' THEN obj ->> 1 END;
-            pass := 0;
+            -- Until it is found: to look for it may be forbidden.
+            pass := 0; target := upper(kind) || ' ' || name;
             BEGIN
             LOOP
                 owner := NULL; number := NULL; columns := '';
@@ -67,7 +68,7 @@ BEGIN
                         EXIT;
                     END IF;
                     EXECUTE 'SELECT p.paracl FROM pg_catalog.pg_parameter_acl p WHERE p.parname = $1' INTO acl USING name;
-                    owner := 10; acl_kind := 'c'; target := format('PARAMETER %I', name);
+                    owner := 10; acl_kind := 'p'; target := format('PARAMETER %I', name);
                 END CASE;
                 IF owner IS NULL THEN
                     -- Who restores only a part, or onto a platform of another version, says so; it compares afterwards.

@@ -319,4 +319,40 @@ mod tests {
         }
         assert!(decides_about(&of("ACL FUNCTION p.f(integer)"), "p.f(integer)"));
     }
+
+    #[test]
+    fn a_membership_that_another_role_granted_is_the_same_one() {
+        let one = |change: Change, identity: &str, options: &str| {
+            let options = Some(options.to_string());
+            let (left, right) = if change == Change::Missing { (options, None) } else { (None, options) };
+            ObjectDifference {
+                kind: "ROLE MEMBERSHIP".into(),
+                schema: None,
+                identity: identity.into(),
+                change,
+                severity: Severity::Security,
+                left,
+                right,
+                owner_left: None,
+                owner_right: None,
+                extension: None,
+                renamed_to: None,
+                note: None,
+            }
+        };
+        let judged = |differences: &[ObjectDifference]| {
+            let mut found = Found::default();
+            judge(&[], &[], differences, &[], &mut found);
+            (found.findings.len(), found.notes.len())
+        };
+        let gone = one(Change::Missing, "anon in staff by supabase_admin", "ADMIN");
+        let new = |identity: &str, options: &str| one(Change::Extra, identity, options);
+        assert_eq!(judged(&[gone.clone(), new("anon in staff by postgres", "ADMIN")]), (0, 2));
+        // One that may hand it on is another one; so are other members, other groups, and one that is simply gone.
+        assert_eq!(judged(&[gone.clone(), new("anon in staff by postgres", "")]), (2, 0));
+        assert_eq!(judged(&[gone.clone(), new("other in staff by postgres", "ADMIN")]), (2, 0));
+        assert_eq!(judged(&[gone.clone(), new("anon in others by postgres", "ADMIN")]), (2, 0));
+        assert_eq!(judged(std::slice::from_ref(&gone)), (1, 0));
+        assert_eq!(judged(&[gone.clone(), gone]), (2, 0));
+    }
 }

@@ -1,0 +1,100 @@
+//! `restore` by the built program, and what it says at the end.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{Cluster, Snapshot, text};
+
+/// How one restore ended.
+pub struct Restored {
+    pub code: i32,
+    /// The report; of a dry run, the plan.
+    pub report: Value,
+    pub said: String,
+}
+
+impl Restored {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let last = String::from_utf8_lossy(&output.stdout).trim_end().lines().last().unwrap_or_default().to_string();
+        let report = serde_json::from_str(&last).unwrap_or(Value::Null);
+        Self { code: output.status.code().unwrap_or(-1), report, said: text(&output) }
+    }
+
+    pub fn list(&self, pointer: &str, fields: &[&str]) -> Vec<String> {
+        let found = self.report.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+        let line = |item: &Value| fields.iter().map(|f| item[*f].as_str().unwrap_or("?")).collect::<Vec<_>>().join(" ");
+        found.iter().map(line).collect()
+    }
+
+    /// `code what` of what the engine and the proof say will not be there.
+    pub fn exceptions(&self) -> Vec<String> {
+        let mut all = self.list("/exceptions", &["code", "what"]);
+        all.extend(self.list("/proof/exceptions", &["code", "what"]));
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    pub fn findings(&self) -> Vec<String> {
+        self.list("/proof/findings", &["code", "what", "expected", "found"])
+    }
+
+    /// `KIND identity` of one list of a plan: `drop`, `replace` or `create`.
+    pub fn planned(&self, list: &str) -> Vec<String> {
+        self.list(&format!("/{list}"), &["kind", "identity"])
+    }
+
+    /// It ended well: nothing is wrong, and nothing is missing but what it names.
+    #[track_caller]
+    pub fn is_well(&self) {
+        assert!(matches!(self.code, 0 | 3), "{}: {}", self.code, self.said);
+        assert_eq!(self.findings(), Vec::<String>::new(), "{}", self.said);
+    }
+}
+
+/// The root that restores is another one: it is given the key of the one that took the snapshot.
+fn know_the_key(snapshot: &Path, root: &Path) {
+    std::fs::create_dir_all(root).unwrap();
+    let key = root.join(".stacksnap.key.source");
+    if !key.exists() {
+        std::fs::copy(snapshot.parent().unwrap().join(".stacksnap.key"), key).unwrap();
+    }
+}
+
+fn command(target: &Cluster, user: &str, password: &str, database: &str, snapshot: &Snapshot, place: &Path) -> Command {
+    let target = target.as_user(user, password);
+    let to = format!("host=127.0.0.1 port={} user={user} dbname={database}", target.port);
+    let root = place.join("restores");
+    know_the_key(&snapshot.folder, &root);
+    let mut command = target.stacksnap(database, &root);
+    command.arg("restore").arg(&snapshot.folder).args(["--to", &to]);
+    command.args(["--allow-partial", "--sessions", "keep", "--activate-jobs", "-o", "json"]);
+    command
+}
+
+pub fn restore(
+    target: &Cluster,
+    user: &str,
+    password: &str,
+    database: &str,
+    snapshot: &Snapshot,
+    place: &Path,
+) -> Restored {
+    let mut command = command(target, user, password, database, snapshot, place);
+    Restored::of(command.args(["--confirm", database, "--no-safety-snapshot"]))
+}
+
+/// What a restore would do.
+pub fn plan(
+    target: &Cluster,
+    user: &str,
+    password: &str,
+    database: &str,
+    snapshot: &Snapshot,
+    place: &Path,
+) -> Restored {
+    Restored::of(command(target, user, password, database, snapshot, place).arg("--dry-run"))
+}
