@@ -73,8 +73,9 @@ fn examined(source: &SnapshotSource, user: &str, is_superuser: bool) -> Examined
         extensions_missing: BTreeSet::new(),
         left_out: BTreeSet::new(),
         rules: None,
+        untrusted: false,
     };
-    Examined { state, facts: target, scope, stubs: StubPlan::default() }
+    Examined { state, facts: target, scope, stubs: StubPlan::default(), fence: None }
 }
 
 /// The code of the excuse, if there is one.
