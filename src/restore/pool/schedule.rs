@@ -165,9 +165,13 @@ impl Schedule {
         })
     }
 
-    /// A table that is, with what is built on it, more than one connection's share of what is left goes over several.
+    /// A table goes over several connections only where the others would have nothing to do meanwhile: two that extend one
+    /// table wait for each other, and only one alone may write rows that are frozen from the beginning, which spares
+    /// every later reader (two cores, 1 GB, one table of 60 %: 20 s instead of 24 s).
     fn streams(&self, load: &Node, idle: usize) -> usize {
-        if load.cost < SPLIT_BYTES {
+        let others = self.cost_open.saturating_sub(load.tail);
+        let busy = others / 2 >= load.cost / 4 * (self.jobs as u64 - 1);
+        if load.cost < SPLIT_BYTES || busy {
             return 1;
         }
         let share = (self.cost_open / self.jobs as u64).max(1);

@@ -115,9 +115,11 @@ fn foreign_keys_wait_for_both_keys_and_never_meet_on_a_table() {
 }
 
 #[test]
-fn a_table_larger_than_a_share_goes_over_several_connections() {
-    let mut schedule = Schedule::new(&[load("large", 60 << 20), load("rest", 40 << 20)], &[], 2);
+fn a_table_goes_over_several_connections_where_they_would_have_nothing_to_do() {
+    let mut schedule = Schedule::new(&[load("large", 60 << 20), load("rest", 20 << 20)], &[], 2);
     assert_eq!(starts(&mut schedule, 2), [Work::Load { index: 0, streams: 2 }]);
+    let mut schedule = Schedule::new(&[load("large", 60 << 20), load("rest", 40 << 20)], &[], 2);
+    assert_eq!(starts(&mut schedule, 2), [one(0), one(1)], "the other has enough to do");
     let mut schedule = Schedule::new(&[load("large", 60 << 20), load("rest", 40 << 20)], &[], 4);
     assert_eq!(starts(&mut schedule, 4)[0], Work::Load { index: 0, streams: 3 });
     // Many like it, or a small one: no need.
