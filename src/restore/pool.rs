@@ -244,8 +244,7 @@ async fn load(context: &Context<'_>, task: &LoadTask, sessions: &[Session]) -> R
     let sent = AtomicU64::new(0);
     let progress = |bytes| table.sent(sent.fetch_add(bytes, Ordering::Relaxed) + bytes, bytes);
     let loaded = match sessions {
-        [session] if task.freeze && task.bytes_raw >= FREEZE_BYTES => {
-            session.execute(&format!("BEGIN; TRUNCATE ONLY {}", task.table.sql())).await?;
+        [session] if task.freeze && task.bytes_raw >= FREEZE_BYTES && emptied(session, task).await? => {
             let loaded = load_one(session, task, context.cancel, &progress).await?;
             session.execute("COMMIT").await?;
             loaded
@@ -261,6 +260,15 @@ async fn load(context: &Context<'_>, task: &LoadTask, sessions: &[Session]) -> R
     };
     table.ended(loaded);
     Ok(loaded)
+}
+
+/// `FREEZE` wants a table that was emptied in the same transaction. Who may only insert loads without it.
+async fn emptied(session: &Session, task: &LoadTask) -> Result<bool> {
+    match session.execute(&format!("BEGIN; TRUNCATE ONLY {}", task.table.sql())).await {
+        Ok(()) => Ok(true),
+        Err(failure) if session.is_closed() => Err(failure),
+        Err(_) => session.execute("ROLLBACK").await.map(|()| false),
+    }
 }
 
 async fn build(task: &BuildTask, sessions: &[Session]) -> Result<()> {
