@@ -52,5 +52,33 @@ fn rows_come_back_beside_the_table_that_lost_them() {
     assert_eq!(unknown.status.code(), Some(10), "{}", text(&unknown));
     let whole = copy(&server, &database, &snapshot, &root, &[]);
     assert_eq!(whole.status.code(), Some(64), "it wants tables: {}", text(&whole));
+    named_by_its_path_it_lies_in_its_root(&server, &database, &snapshot, &root);
     server.drop_database(&database);
+}
+
+/// Where no root was asked for and none is here, the folder of the snapshot is its root: with the key that signed it.
+fn named_by_its_path_it_lies_in_its_root(server: &Cluster, database: &str, snapshot: &Snapshot, root: &Path) {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let to = format!("host=127.0.0.1 port={} user=supabase_admin dbname={database}", server.port);
+    let dry_run = |arguments: &[&str]| {
+        let mut command = server.stacksnap(database, root);
+        let program = command.get_program().to_owned();
+        let variables: Vec<_> = command.get_envs().map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned))).collect();
+        command = std::process::Command::new(program);
+        command
+            .env_clear()
+            .envs(variables.into_iter().filter_map(|(k, v)| Some((k, v?))))
+            .current_dir(elsewhere.path());
+        command.args(arguments).arg("restore").arg(&snapshot.folder).args([
+            "--to",
+            &to,
+            "--dry-run",
+            "--allow-partial",
+        ]);
+        command.output().unwrap()
+    };
+    let found = dry_run(&[]);
+    assert_eq!(found.status.code(), Some(0), "{}", text(&found));
+    let foreign = dry_run(&["--root", "another"]);
+    assert_eq!(foreign.status.code(), Some(13), "{}", text(&foreign));
 }

@@ -25,7 +25,8 @@ pub fn run(around: &Surroundings, args: &DrillArgs) -> Result<Ended> {
     let mut inputs = wiring::inputs(&around.globals, &around.environment);
     inputs.flags.jobs = args.jobs;
     inputs.flags.pg_bin = args.pg_bin.clone();
-    let settings = wiring::settings(around.ui, &inputs)?;
+    let mut settings = wiring::settings(around.ui, &inputs)?;
+    recovery::root_of_path(around, &mut settings, &args.snapshot);
     let root = Root::new(settings.root.clone());
     let place = root.resolve(&args.snapshot)?;
     let mut request = request(around, &settings);

@@ -66,6 +66,17 @@ pub fn keys(around: &Surroundings, how: &HowArgs, inputs: &Inputs, settings: &mu
     Ok(keys)
 }
 
+/// A snapshot that is named by its path, where no root was asked for and none is here: the folder that it lies in is its
+/// root, with the key, the records and the lock.
+pub fn root_of_path(around: &Surroundings, settings: &mut Settings, snapshot: &str) {
+    if around.globals.root.is_some() || settings.root.is_dir() || !snapshot.contains('/') {
+        return;
+    }
+    if let Some(parent) = std::fs::canonicalize(snapshot).ok().as_deref().and_then(Path::parent) {
+        settings.root = parent.to_path_buf();
+    }
+}
+
 /// Connections that write and threads that verify.
 pub fn jobs(settings: &Settings) -> u32 {
     let machine = || std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok()).unwrap_or(1);

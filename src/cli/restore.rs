@@ -17,6 +17,7 @@ pub fn run(around: &Surroundings, args: &RestoreArgs) -> Result<Ended> {
     let inputs = recovery::inputs(around, &args.how);
     let mut settings = wiring::settings(around.ui, &inputs)?;
     let target = recovery::target(around, &args.target.to)?;
+    recovery::root_of_path(around, &mut settings, &args.snapshot);
     let root = Root::new(settings.root.clone());
     let place = root.resolve(&args.snapshot)?;
     let keys = recovery::keys(around, &args.how, &inputs, &mut settings)?;
