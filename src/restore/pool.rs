@@ -188,7 +188,8 @@ impl Running<'_> {
             }
             (Work::Build { index }, Err(failure)) => {
                 let build = &self.context.builds[index];
-                if lost {
+                // The connection may learn a moment later that it is gone.
+                if lost || failure.kind == FailureKind::Unreachable {
                     return Err(failure.context(format!("{} was not built", build.what)));
                 }
                 self.done.failed.push(BuildFailure { dump_id: build.dump_id, what: build.what.clone(), failure });
