@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use round_support::{Cluster, Snapshot, server, text};
 use serde_json::Value;
 
-const SECRETS: &str = "SELECT vault.create_secret('canary-one', 'api', 'for the api');
-    SELECT vault.create_secret(E'canary\"two\\n''é''', 'mail'); SELECT vault.create_secret('canary-three')";
+const SECRETS: &str = "SELECT vault.create_secret('vaultbird-one', 'api', 'for the api');
+    SELECT vault.create_secret(E'vaultbird\"two\\n''é''', 'mail'); SELECT vault.create_secret('vaultbird-three')";
 const BY_NAME: &str =
     "SELECT json_agg(json_build_array(name, description, decrypted_secret) ORDER BY name, decrypted_secret)
     FROM vault.decrypted_secrets";
@@ -68,7 +68,7 @@ impl Place {
         command.args(arguments).args(["-o", "json", "--pg-bin"]).arg(&cluster.bin).env("SEAL", "correct horse");
         let output = command.output().unwrap();
         let said = text(&output);
-        assert!(!said.contains("canary"), "{said}");
+        assert!(!said.contains("vaultbird"), "{said}");
         self.holds_no_value();
         let last = String::from_utf8_lossy(&output.stdout).trim_end().lines().last().unwrap_or_default().to_string();
         let document = serde_json::from_str(&last).unwrap_or(Value::Null);
@@ -104,7 +104,7 @@ impl Place {
                 if entry.file_type().unwrap().is_dir() {
                     waiting.push(path);
                 } else if let Ok(bytes) = std::fs::read(&path) {
-                    assert!(!bytes.windows(6).any(|w| w == b"canary"), "{}", path.display());
+                    assert!(!bytes.windows(9).any(|w| w == b"vaultbird"), "{}", path.display());
                 }
             }
         }
@@ -179,8 +179,8 @@ const DAMAGE: &str = "DELETE FROM vault.secrets WHERE name IN ('gone') OR name I
     SELECT vault.update_secret(id, NULL, 'right') FROM vault.secrets WHERE name = 'tmp';
     SELECT vault.create_secret('later', 'later')";
 const MORE: &str =
-    "SELECT vault.create_secret('canary-gone', 'gone'); SELECT vault.create_secret('canary-left', 'left');
-    SELECT vault.create_secret('canary-right', 'right')";
+    "SELECT vault.create_secret('vaultbird-gone', 'gone'); SELECT vault.create_secret('vaultbird-left', 'left');
+    SELECT vault.create_secret('vaultbird-right', 'right')";
 
 fn damaged(cluster: &Cluster, database: &str) {
     for statement in DAMAGE.split(";\n") {
