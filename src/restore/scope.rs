@@ -82,7 +82,8 @@ impl Scope {
 
     /// May this object of the target be dropped when the snapshot does not have it?
     pub fn may_drop(&self, object: &CatalogObject) -> bool {
-        if !self.tables.is_empty() {
+        // `--only`: what was not asked for is not taken away either.
+        if !self.tables.is_empty() || !self.in_parts(&object.kind) {
             return false;
         }
         // A project is made with extensions that its user may have switched off in the source: graphql opens tables.
@@ -217,6 +218,19 @@ mod tests {
         let scope = scope(false, TargetKind::Bare);
         let o = object("TABLE", Some("auth"), "auth.users", Some("supabase_auth_admin"));
         assert!(scope.brings_back(&o) && !scope.may_drop(&o));
+    }
+
+    #[test]
+    fn a_part_takes_away_nothing_of_the_others() {
+        let graphql = object("EXTENSION", None, "pg_graphql", Some("supabase_admin"));
+        let queues = object("SCHEMA", Some("pgmq"), "pgmq", Some("postgres"));
+        for kind in [TargetKind::FreshProject, TargetKind::SameDatabase] {
+            let whole = scope(true, kind);
+            let part = Scope { only: vec![RestorePart::Policies], ..whole.clone() };
+            assert!(whole.may_drop(&graphql) && !part.may_drop(&graphql));
+            assert!(!part.may_drop(&queues));
+        }
+        assert!(scope(true, TargetKind::SameDatabase).may_drop(&queues));
     }
 
     #[test]
