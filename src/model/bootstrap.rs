@@ -5,7 +5,7 @@
 use super::inventory::{CatalogObject, Inventory};
 
 /// The number of that role on every server.
-const BOOTSTRAP_OID: u32 = 10;
+pub const BOOTSTRAP_OID: u32 = 10;
 const AUTH_ID: u32 = 1260;
 
 /// Its name, quoted where it has to be. None in inventories that keep no addresses.

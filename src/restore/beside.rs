@@ -10,8 +10,8 @@ use super::execute::BEGIN_PLAIN;
 use super::load::{LoadTask, load_one};
 use super::put_right::close;
 use super::runner::Runner;
-use super::state::{Examined, examine};
-use super::tables::load_task;
+use super::state::{Examined, examine, refuse_changed};
+use super::tables::{is_there, load_task};
 use super::{Done, Engine};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::{FORMAT, TableRecord};
@@ -104,8 +104,7 @@ async fn to_make(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result
         make.push(object("SCHEMA", ident(schema)));
     }
     for copy in copies {
-        let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
-        if session.one(sql, &[&copy.to.sql()]).await?.try_get(0).unwrap_or(true) {
+        if is_there(session, &copy.to).await? {
             let text = format!("{} is there already, and nothing that exists is touched", visible(&copy.to.plain()));
             return Err(Failure::msg(FailureKind::NotConfirmed, text).hint("name another schema: --into-schema"));
         }
@@ -118,10 +117,7 @@ async fn to_make(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result
 pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan, schema: &str) -> Result<Done> {
     let copies = copies(engine, schema)?;
     let (session, examined) = examine(engine).await?;
-    if examined.facts != confirmed.plan().target {
-        return Err(Failure::msg(FailureKind::NotConfirmed, "the target is not the one that the plan was made for")
-            .hint("make a new plan and read it: stacksnap restore … --dry-run"));
-    }
+    refuse_changed(&examined, confirmed.plan())?;
     let runner = Runner::new(&session, engine.cancel);
     runner.run("begin", BEGIN_PLAIN).await?;
     let worked = fill(engine, &runner, schema, &copies, &examined).await;

@@ -252,8 +252,6 @@ impl Converge<'_> {
             .filter_map(|o| identity::qualified(&o.identity))
             .map(|(s, n)| QualifiedName::new(s, n))
             .collect();
-        // What hangs on something that is left out could not be made.
-        let made = if self.scope.untrusted { self.tables.existing(self.runner, made).await? } else { made };
         self.tables.load_made(self.runner, &made).await?;
         self.tables.large_objects(self.runner).await?;
         self.entries(&post, words).await?;

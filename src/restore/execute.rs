@@ -12,7 +12,7 @@ use super::creation::Creation;
 use super::delta::SEEN;
 use super::parallel;
 use super::runner::Runner;
-use super::state::{Examined, examine, refuse_target};
+use super::state::{Examined, examine, refuse_changed, refuse_target};
 use super::tables::{NEW, Tables};
 use super::{Done, Engine, settle, vault};
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -41,10 +41,7 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     let plan = confirmed.plan();
     let (session, examined) = examine(engine).await?;
     refuse_target(engine, &examined)?;
-    if examined.facts != plan.target {
-        return Err(Failure::msg(FailureKind::NotConfirmed, "the target is not the one that the plan was made for")
-            .hint("make a new plan and read it: stacksnap restore … --dry-run"));
-    }
+    refuse_changed(&examined, plan)?;
     let creation = examined.creation(engine)?;
     let runner = Runner::new(&session, engine.cancel);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
@@ -227,8 +224,6 @@ impl Work<'_> {
         let part_failed = !self.examined.scope.is_whole() && !left.words.is_empty();
         if fatal.is_empty() && !part_failed {
             self.tell(left, &exceptions);
-            exceptions.sort();
-            exceptions.dedup();
             return Ok(exceptions);
         }
         let named: BTreeSet<String> =

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::runner::Runner;
-use super::{Engine, files};
+use super::{Engine, files, tables};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::fingerprint::TableFingerprint;
@@ -55,7 +55,7 @@ fn members(place: &Path) -> Result<Vec<Member>> {
 }
 
 /// Does the snapshot have queues, and does this database?
-async fn is_there(engine: &Engine<'_>, session: &Session) -> Result<bool> {
+async fn has_queues(engine: &Engine<'_>, session: &Session) -> Result<bool> {
     if !engine.source.place.join(layout::QUEUES_SQL).exists() {
         return Ok(false);
     }
@@ -68,7 +68,7 @@ async fn is_there(engine: &Engine<'_>, session: &Session) -> Result<bool> {
 /// The tables of queues whose rows are not the snapshot's, and `pgmq.meta` when there are other queues.
 pub async fn differing(engine: &Engine<'_>, session: &Session) -> Result<Vec<QualifiedName>> {
     let mut found = Vec::new();
-    if !is_there(engine, session).await? {
+    if !has_queues(engine, session).await? {
         return Ok(found);
     }
     for member in members(&engine.source.place)? {
@@ -77,8 +77,7 @@ pub async fn differing(engine: &Engine<'_>, session: &Session) -> Result<Vec<Qua
             Some(file) => fingerprint(&engine.source.place.join(file))?,
             None => TableFingerprint::new(),
         };
-        let there = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
-        if !session.one(there, &[&name.sql()]).await?.try_get(0).unwrap_or(false) {
+        if !tables::is_there(session, &name).await? {
             found.push(name);
             continue;
         }

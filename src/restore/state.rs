@@ -13,7 +13,7 @@ use super::{Engine, fence};
 use crate::model::difference::Rules;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{ident, visible};
-use crate::model::restore::{Exception, TargetFacts, TargetKind};
+use crate::model::restore::{Exception, RestorePlan, TargetFacts, TargetKind};
 use crate::pg::catalog::fence::{far_reaching, trusted_extensions};
 use crate::pg::catalog::target::{TargetState, target};
 use crate::pg::session::Session;
@@ -220,6 +220,15 @@ fn refuse_servers(engine: &Engine<'_>, state: &TargetState) -> Result<()> {
             .hint(format!("restore into PostgreSQL {theirs} or newer: an older server does not know everything")));
     }
     Ok(())
+}
+
+/// A plan holds for the target that it was made for.
+pub fn refuse_changed(examined: &Examined, plan: &RestorePlan) -> Result<()> {
+    if examined.facts == plan.target {
+        return Ok(());
+    }
+    Err(Failure::msg(FailureKind::NotConfirmed, "the target is not the one that the plan was made for")
+        .hint("make a new plan and read it: stacksnap restore … --dry-run"))
 }
 
 /// Reasons that depend on what would be done.

@@ -21,6 +21,7 @@ use crate::model::name::{QualifiedName, ident, visible};
 use crate::model::restore::{ConflictPolicy, Exception, RestoreRequest, TableLoad, TargetKind};
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::rows::fingerprint_table;
+use crate::pg::session::Session;
 
 /// Why a table is loaded that the target did not have.
 pub const NEW: &str = "new";
@@ -98,7 +99,7 @@ impl<'a> Tables<'a> {
     pub async fn load_made(&self, runner: &Runner<'_>, made: &BTreeSet<QualifiedName>) -> Result<()> {
         for record in made.iter().filter_map(|name| self.records.get(name)) {
             // What could not be made is named with the server's reason when everything is compared.
-            if !is_there(runner, &record.name).await? {
+            if !is_there(runner.session, &record.name).await? {
                 continue;
             }
             self.load(runner, record, false).await?;
@@ -106,27 +107,11 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Those of the tables that are there.
-    pub async fn existing(
-        &self,
-        runner: &Runner<'_>,
-        names: BTreeSet<QualifiedName>,
-    ) -> Result<BTreeSet<QualifiedName>> {
-        let mut there = BTreeSet::new();
-        for name in names {
-            let found = runner.session.one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&name.sql()]).await?;
-            if found.try_get(0).unwrap_or(false) {
-                there.insert(name);
-            }
-        }
-        Ok(there)
-    }
-
     /// Replaces the rows of tables that were there, unless they were made again meanwhile.
     pub async fn reload(&self, runner: &Runner<'_>, loads: &[&TableLoad]) -> Result<()> {
         for load in loads.iter().filter(|load| !self.is_done(&load.table)) {
             let Some(record) = self.records.get(&load.table) else { continue };
-            if !is_there(runner, &record.name).await? {
+            if !is_there(runner.session, &record.name).await? {
                 continue;
             }
             // One that is not new after all had another name when the plan was made: it may hold its rows still.
@@ -250,8 +235,9 @@ impl<'a> Tables<'a> {
     }
 }
 
-async fn is_there(runner: &Runner<'_>, table: &QualifiedName) -> Result<bool> {
-    let row = runner.session.one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&table.sql()]).await?;
+/// Is there a relation of that name?
+pub(super) async fn is_there(session: &Session, table: &QualifiedName) -> Result<bool> {
+    let row = session.one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&table.sql()]).await?;
     Ok(row.try_get(0).unwrap_or(true))
 }
 

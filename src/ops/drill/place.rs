@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::report::{Kept, Stage};
 use crate::archive::layout::DATABASE_ROLES_SQL;
+use crate::model::bootstrap::BOOTSTRAP_OID;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -22,8 +23,6 @@ use crate::restore::source::SnapshotSource;
 
 /// Beside those that write: the engine's own, the proof's, one for assertions.
 const MORE_CONNECTIONS: u32 = 12;
-/// The superuser that initdb makes has this number.
-const BOOTSTRAP: u32 = 10;
 /// Made and dropped again; a name with spaces that no stack has.
 const HELPER: &str = "stacksnap drill helper";
 
@@ -120,7 +119,7 @@ pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<()
 fn superuser(inventory: &Inventory, reader: &str) -> String {
     let roles = inventory.of_kind("ROLE").filter(|o| o.definition.starts_with("SUPERUSER"));
     let supers: Vec<(String, Option<u32>)> = roles.map(|o| (unquoted(&o.identity), o.address.map(|a| a.oid))).collect();
-    let by_number = supers.iter().find(|(_, oid)| *oid == Some(BOOTSTRAP)).map(|(name, _)| name.clone());
+    let by_number = supers.iter().find(|(_, oid)| *oid == Some(BOOTSTRAP_OID)).map(|(name, _)| name.clone());
     let named = |wanted: &str| supers.iter().any(|(name, _)| name == wanted).then(|| wanted.to_string());
     let usual = || ["supabase_admin", "postgres", reader].into_iter().find_map(named);
     let first = || supers.first().map(|(name, _)| name.clone());

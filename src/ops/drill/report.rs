@@ -94,7 +94,6 @@ impl DrillReport {
         }
     }
 
-    /// Everything that is not as it was, once.
     /// A throw-away server has the libraries of this machine, and nobody of the stack logs in to it: that one is missing
     /// says nothing about the snapshot.
     pub fn libraries_to_notes(&mut self) {
@@ -104,6 +103,7 @@ impl DrillReport {
         self.notes.extend(libraries.into_iter().map(|e| format!("{} was left out: {}", e.what, e.why)));
     }
 
+    /// Everything that is not as it was, once.
     pub fn all_exceptions(&self) -> Vec<Exception> {
         let mut all = self.exceptions.clone();
         all.extend(self.proof.iter().flat_map(|proof| proof.exceptions.iter().cloned()));
