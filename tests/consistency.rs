@@ -202,6 +202,34 @@ fn trap_18_a_change_that_queues_behind_the_dump() {
     assert_verified(&place, &folder);
 }
 
+/// An ALTER TABLE that comes in after our own locks and before pg_dump's: pg_dump waits for it, it waits for us, and
+/// no server can see that circle.
+#[test]
+fn trap_18_a_change_between_our_locks_and_those_of_pg_dump() {
+    let (place, database) = (Place::new(), server().small());
+    let alter = database
+        .server
+        .program("psql", &database.name)
+        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c"])
+        .arg(
+            "DO $$ BEGIN LOOP PERFORM pg_stat_clear_snapshot(); EXIT WHEN EXISTS (SELECT FROM pg_locks l \
+              JOIN pg_stat_activity a USING (pid) WHERE l.relation = 'public.people'::regclass AND l.granted \
+              AND a.application_name LIKE 'stacksnap %'); PERFORM pg_sleep(0.001); END LOOP; \
+              ALTER TABLE public.people ADD COLUMN added int DEFAULT 7; END $$",
+        )
+        .spawn()
+        .unwrap();
+    let clock = Instant::now();
+    let ran = place.run(database.access(), &["-o", "ndjson", "--lock-wait", "50s"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(clock.elapsed() < Duration::from_secs(40), "waited for the lock: {:?}", clock.elapsed());
+    assert!(ran.stdout.contains("\"started_over\""), "{}", ran.stdout);
+    assert!(alter.wait_with_output().unwrap().status.success());
+    let folder = std::fs::canonicalize(place.root().join("comprehensive_backup_LATEST")).unwrap();
+    assert!(read(&folder, "data_records/public.people.csv").starts_with("id,name,added\n"), "not the new state");
+    assert_verified(&place, &folder);
+}
+
 #[test]
 fn if_changed_sees_every_kind_of_change() {
     // Loading the stack gives roles their passwords anew: not in between.

@@ -54,11 +54,14 @@ impl Session {
     /// Opens a session whose one transaction sees exactly what `exported` shows.
     pub async fn join(spec: &ConnSpec, application_name: &str, exported: &ExportedSnapshot) -> Result<Self> {
         let session = Self::open(spec, application_name).await?;
-        let id = literal(&exported.id);
-        session
-            .execute(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {id}"))
-            .await?;
+        session.enter(exported).await?;
         Ok(session)
+    }
+
+    /// Begins the one transaction that sees exactly what `exported` shows.
+    pub async fn enter(&self, exported: &ExportedSnapshot) -> Result<()> {
+        let id = literal(&exported.id);
+        self.execute(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {id}")).await
     }
 
     /// Runs statements without parameters or results.

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::future::try_join;
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, block_in_place};
 
@@ -15,7 +14,7 @@ use super::catalogs::{self, CatalogFacts};
 use super::collectors::Harvest;
 use super::dump::{self, ArchiveOrder, ArchiveResult, ArchiveState};
 use super::dump_failure::DumpFailure;
-use super::gate::Gate;
+use super::gate::{self, Gate};
 use super::preflight::Preflight;
 use super::selection::Selection;
 use super::{Job, collect_settings, millis, queue};
@@ -60,6 +59,17 @@ pub struct AttemptDone {
     pub files_sha256: String,
 }
 
+/// The sessions of one attempt, and where what they read goes.
+struct Reading<'r> {
+    /// On the snapshot, with the locks of `gate`.
+    session: &'r Session,
+    /// Outside of any transaction: looks at what happens meanwhile.
+    plain: &'r Session,
+    gate: &'r Gate,
+    state: &'r Arc<ArchiveState>,
+    sink: &'r ArtifactSink,
+}
+
 impl Attempt<'_> {
     /// Runs it. `Overtaken` means: start over with a new snapshot.
     pub async fn run(&self) -> Result<AttemptDone, DumpFailure> {
@@ -67,8 +77,12 @@ impl Attempt<'_> {
         let plain = job.or_cancelled(Session::open(job.source, &job.application_name)).await?;
         let counters_sha256 = job.or_cancelled(crate::pg::catalog::marker::counters(&plain)).await?;
         let marks = job.or_cancelled(marks(&plain)).await?;
+        let tables = job.or_cancelled(gate::tables(&plain)).await?;
+        // Opened before the snapshot is: from there to the locks it should be a moment.
+        let session = job.or_cancelled(Session::open(job.source, &job.application_name)).await?;
         let holder = job.or_cancelled(SnapshotHolder::export(job.source, &job.application_name)).await?;
-        let session = job.or_cancelled(Session::join(job.source, &job.application_name, &holder.exported)).await?;
+        session.enter(&holder.exported).await?;
+        let gate = Gate::close(&session, tables.as_deref()).await?;
         // Deparsing locks relations: behind a change that waits for pg_dump it would wait for the end of pg_dump.
         session.execute(&format!("SET LOCAL lock_timeout = {}", job.settings.lock_wait.as_millis())).await?;
         let files_sha256 = files_marker(&collect_settings(job.settings));
@@ -76,7 +90,8 @@ impl Attempt<'_> {
         let state = Arc::new(ArchiveState::default());
         let _stoppers = [stop_on_cancel(job, &state), stop_on_death(&holder, &state)];
         let mut harvest = Harvest::default();
-        let result = self.read(&session, &plain, &holder, &state, &sink, &mut harvest).await;
+        let reading = Reading { session: &session, plain: &plain, gate: &gate, state: &state, sink: &sink };
+        let result = self.read(&reading, &holder, &mut harvest).await;
         let closed = session.is_closed() && plain.is_closed();
         let lost = holder.death().or_else(|| closed.then(|| "the server closed the connections".to_string()));
         if let Some(why) = lost.filter(|_| result.is_err() && !job.cancel.is_cancelled()) {
@@ -103,14 +118,12 @@ impl Attempt<'_> {
 
     async fn read(
         &self,
-        session: &Session,
-        plain: &Session,
+        reading: &Reading<'_>,
         holder: &SnapshotHolder,
-        state: &Arc<ArchiveState>,
-        sink: &ArtifactSink,
         harvest: &mut Harvest,
     ) -> Result<(CatalogFacts, Option<ArchiveResult>), DumpFailure> {
         let job = self.job;
+        let Reading { session, plain, gate, state, sink } = *reading;
         let order = if self.selection.needs_archive() { Some(self.dump_order(session, holder).await?) } else { None };
         let environment = LibpqEnvironment::new(job.source, &job.application_name)?;
         let handle = Handle::current();
@@ -127,8 +140,11 @@ impl Attempt<'_> {
                         std::future::pending::<()>().await;
                     };
                     tokio::select! {
-                        facts = self.catalogs(session, state, sink, harvest, has_archive) => facts.map_err(|f| overtaken(f, state)),
+                        facts = self.catalogs(reading, harvest, has_archive) => facts.map_err(|f| overtaken(f, state)),
                         () = watch => Err(DumpFailure::Stopped),
+                        why = gate.overtaken(plain, &job.application_name, session.backend_pid, state) => {
+                            Err(DumpFailure::Overtaken(why))
+                        }
                         // A catalog query may wait for the very lock that pg_dump gave up on.
                         () = catalogs::until_stopped(state) => Err(DumpFailure::Stopped),
                         _ = job.cancel.cancelled() => Err(DumpFailure::Stopped),
@@ -233,12 +249,11 @@ impl Attempt<'_> {
     /// The catalogs, and then the proof that nothing moved under them.
     async fn catalogs(
         &self,
-        session: &Session,
-        state: &ArchiveState,
-        sink: &ArtifactSink,
+        reading: &Reading<'_>,
         harvest: &mut Harvest,
         has_archive: bool,
     ) -> Result<CatalogFacts, DumpFailure> {
+        let Reading { session, gate, state, sink, .. } = *reading;
         let clock = Instant::now();
         self.job.monitor.event(Event::PhaseStarted { phase: Phase::Catalogs, bytes_total: None });
         let client_major = self.preflight.client.major;
@@ -247,24 +262,15 @@ impl Attempt<'_> {
             .iter()
             .filter(|c| c.stage == Stage::Catalogs)
             .partition(|c| matches!(c.category, Category::EdgeFunctions | Category::Migrations | Category::Project));
-        let reading = async {
-            let facts = catalogs::read(session, client_major, self.selection).await?;
-            let context = self.context(session, &facts, &settings, sink, None);
-            harvest.run(&context, self.selection, &database).await?;
-            Ok::<_, DumpFailure>(facts)
-        };
-        let gate = async {
-            if !has_archive {
-                return Ok(None);
-            }
-            let gate = Gate::open(self.job).await?;
+        let facts = catalogs::read(session, client_major, self.selection).await?;
+        let context = self.context(session, &facts, &settings, sink, None);
+        harvest.run(&context, self.selection, &database).await?;
+        if has_archive {
             catalogs::wait_for_locks(state).await?;
-            Ok::<_, DumpFailure>(Some(gate.close().await))
-        };
-        let (facts, gate) = try_join(reading, gate).await?;
+        }
         let fresh = Session::open(self.job.source, &self.job.application_name).await?;
         catalogs::check_drift(session, &fresh).await?;
-        drop(gate);
+        gate.open(session).await?;
         let context = self.context(session, &facts, &settings, sink, None);
         drop(fresh);
         harvest.run(&context, self.selection, &files).await?;

@@ -1,11 +1,15 @@
-//! Locks that hold the tables still from the moment pg_dump has its own until the catalogs are read and proved.
+//! Locks that hold the tables still while the catalogs are read, from the moment of the snapshot.
 //!
-//! Invariant: pg_dump may end before the catalogs are read, and whoever waited to alter a table goes on at once; these
-//! locks make them wait a little longer. They are ACCESS SHARE and taken without waiting: when somebody queues already
-//! they are not had, and the proof that follows decides. The session holds no snapshot.
+//! Invariant: the locks belong to the session that reads the catalogs, so that what it deparses never waits behind
+//! somebody who waits for them. They are ACCESS SHARE and taken without waiting: when somebody queues already they are
+//! not had, and the comparison with the present (`catalogs`) decides. A change that comes in between them and pg_dump's
+//! own would make each wait for the other through us, which no server can see: that is looked for, and ends the attempt.
 
-use super::Job;
+use std::time::Duration;
+
+use super::dump::ArchiveState;
 use crate::model::failure::Result;
+use crate::model::name::visible;
 use crate::pg::session::Session;
 
 const TABLES: &str = "SELECT string_agg(pg_catalog.format('ONLY %I.%I', n.nspname, c.relname), ', ' ORDER BY c.oid) \
@@ -14,27 +18,64 @@ const TABLES: &str = "SELECT string_agg(pg_catalog.format('ONLY %I.%I', n.nspnam
       AND n.nspname <> 'information_schema' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
       AND pg_catalog.has_table_privilege(c.oid, 'SELECT')";
 
-/// A session that can take the locks at once.
+/// One of ours that waits for somebody who waits for the reader of the catalogs. Activity is asked first: it takes no
+/// lock in the server, and hardly ever shows anybody.
+const BETWEEN: &str = "SELECT b.pid, coalesce((SELECT n.nspname || '.' || c.relname FROM pg_locks l \
+      JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
+      WHERE l.pid = a.pid AND NOT l.granted LIMIT 1), 'an object')::text \
+    FROM pg_stat_activity a CROSS JOIN LATERAL unnest(pg_blocking_pids(a.pid)) AS b(pid) \
+    WHERE a.application_name = $1 AND a.wait_event_type = 'Lock' AND $2 = ANY (pg_blocking_pids(b.pid)) LIMIT 1";
+
+const EVERY: Duration = Duration::from_millis(100);
+
+/// The tables to be locked, as LOCK TABLE wants them; `None` when there are none.
+pub async fn tables(session: &Session) -> Result<Option<String>> {
+    Ok(session.one(TABLES, &[]).await?.get(0))
+}
+
+/// The locks of one session's transaction.
 pub struct Gate {
-    session: Session,
-    tables: Option<String>,
+    closed: bool,
 }
 
 impl Gate {
-    pub async fn open(job: &Job<'_>) -> Result<Self> {
-        let session = Session::open(job.source, &job.application_name).await?;
-        let tables = session.one(TABLES, &[]).await?.get(0);
-        Ok(Self { session, tables })
+    /// Takes the locks in the session's transaction; none when one of them cannot be had now.
+    pub async fn close(session: &Session, tables: Option<&str>) -> Result<Self> {
+        let Some(tables) = tables else { return Ok(Self { closed: false }) };
+        session.execute("SAVEPOINT stacksnap_gate").await?;
+        let lock = format!("LOCK TABLE {tables} IN ACCESS SHARE MODE NOWAIT");
+        let closed = session.execute(&lock).await.is_ok();
+        if !closed {
+            session.execute("ROLLBACK TO SAVEPOINT stacksnap_gate").await?;
+        }
+        Ok(Self { closed })
     }
 
-    /// Takes the locks, which last as long as the gate; none when one of them cannot be had now.
-    pub async fn close(self) -> Self {
-        if let Some(tables) = &self.tables {
-            let lock = format!("BEGIN READ ONLY; LOCK TABLE {tables} IN ACCESS SHARE MODE NOWAIT");
-            if self.session.execute(&lock).await.is_err() {
-                let _ = self.session.execute("ROLLBACK").await;
+    /// Gives the locks back; the transaction and its snapshot stay.
+    pub async fn open(&self, session: &Session) -> Result<()> {
+        if self.closed {
+            session.execute("ROLLBACK TO SAVEPOINT stacksnap_gate").await?;
+        }
+        Ok(())
+    }
+
+    /// Resolves, with what happened, when a change of a table stands between these locks (held by `backend_pid`) and
+    /// those of pg_dump. Never resolves once pg_dump has its locks, or when the server does not say.
+    pub async fn overtaken(
+        &self,
+        plain: &Session,
+        application_name: &str,
+        backend_pid: i32,
+        state: &ArchiveState,
+    ) -> String {
+        while self.closed && state.toc().is_none() {
+            tokio::time::sleep(EVERY).await;
+            let Ok(rows) = plain.rows(BETWEEN, &[&application_name, &backend_pid]).await else { break };
+            if let Some(row) = rows.first() {
+                let (pid, relation): (i32, String) = (row.get(0), row.get(1));
+                return format!("process {pid} alters {} before it could be read", visible(&relation));
             }
         }
-        self
+        std::future::pending().await
     }
 }

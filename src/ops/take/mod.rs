@@ -38,7 +38,7 @@ use partial::PartialFolder;
 use preflight::Preflight;
 use selection::Selection;
 
-/// How often a run starts over when tables are altered under it.
+/// How often a run starts over when tables are altered under it; more often until `--lock-wait` is over.
 const RESTARTS_MAX: u32 = 12;
 
 /// What every part of one run is given.
@@ -81,13 +81,15 @@ pub async fn create(
 impl Job<'_> {
     async fn take(&self, selection: &Selection, preflight: &Preflight, started: Instant) -> Result<TakeReport> {
         let mut folder = PartialFolder::create(&self.settings.root, self.request.now)?;
-        let mut restarts = 0;
+        let (mut restarts, clock) = (0, Instant::now());
         let done = loop {
             self.check_cancelled()?;
             let attempt = Attempt { job: self, selection, preflight, restarts, folder: folder.place() };
             match attempt.run().await {
                 Ok(done) => break done,
-                Err(DumpFailure::Overtaken(why)) if restarts < RESTARTS_MAX => {
+                Err(DumpFailure::Overtaken(why))
+                    if restarts < RESTARTS_MAX || clock.elapsed() < self.settings.lock_wait =>
+                {
                     restarts += 1;
                     self.monitor.warn(
                         "started_over",
@@ -99,7 +101,7 @@ impl Job<'_> {
                 Err(DumpFailure::Overtaken(why)) => {
                     return Err(Failure::msg(
                         FailureKind::Locked,
-                        format!("tables were altered faster than they could be read, {RESTARTS_MAX} times: {why}"),
+                        format!("tables were altered faster than they could be read, {restarts} times: {why}"),
                     )
                     .hint("wait until the migration is done and run the same command again"));
                 }
