@@ -5,10 +5,11 @@ mod take_support;
 
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::restore::{ProbeOutcome, SecurityCensus};
+use stacksnap::model::rls_view::{self, RlsSeen};
 use stacksnap::model::secret::Secret;
 use stacksnap::pg::catalog::inventory::inventory;
 use stacksnap::pg::census::{census, compare};
-use stacksnap::pg::probe_rls::{self, RlsSeen, rls_view};
+use stacksnap::pg::probe_rls::rls_view;
 use stacksnap::pg::probes::{known_login, probes};
 use stacksnap::pg::session::Session;
 use take_support::{Database, alone_with_roles, server};
@@ -243,8 +244,9 @@ async fn r35_row_security_shows_what_it_showed_and_an_opened_policy_is_found() {
     assert_eq!(rls_view(&session, before.user.as_deref()).await.unwrap(), before);
     session.execute("CREATE POLICY open ON public.orders FOR SELECT TO anon USING (true)").await.unwrap();
     let after = rls_view(&session, before.user.as_deref()).await.unwrap();
-    let told: Vec<String> = probe_rls::compare(&before, &after).into_iter().map(|f| f.what).collect();
-    assert_eq!(told, ["anon public.orders"]);
+    let told: Vec<String> =
+        rls_view::compare(&before, &after, |_| true).differences.into_iter().map(|(_, f)| f.what).collect();
+    assert_eq!(told, ["as anon: public.orders"]);
     session.execute("DROP POLICY open ON public.orders; CREATE POLICY slow ON public.orders AS RESTRICTIVE USING (pg_sleep(3) IS NOT NULL)").await.unwrap();
     let slow = rls_view(&session, before.user.as_deref()).await.unwrap();
     assert_eq!(slow.seen["authenticated public.orders"], RlsSeen::TooSlow);

@@ -13,6 +13,7 @@ use stacksnap::model::inventory::Inventory;
 use stacksnap::model::manifest::Manifest;
 use stacksnap::model::name::QualifiedName;
 use stacksnap::model::restore::{Exception, ObjectName, Proof, RestoreVerdict};
+use stacksnap::model::rls_view::RlsSeen;
 use stacksnap::model::secret::Secret;
 use stacksnap::monitor::Recording;
 use stacksnap::pg::census::census;
@@ -111,6 +112,46 @@ async fn r35_a_copy_is_proved_equal_as_superuser_and_as_the_hosted_role() {
     // Nothing that this role may not read is passed over.
     let unread: u64 = of.manifest.tables.len() as u64 - proof.tables_compared;
     assert_eq!(unread, proof.findings.len() as u64);
+}
+
+/// What a stranger and a signed-in user saw is in the snapshot, and the target shows the same; what shows more is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn r35_row_security_shows_what_it_showed_in_the_source() {
+    let _alone = alone_with_roles();
+    let database = server().stack();
+    let of = snapshot();
+    let seen = of.inventory.rls_view.as_ref().unwrap();
+    assert!(seen.user.is_some() && seen.roles.len() == 2, "{seen:?}");
+    assert!(
+        seen.seen.iter().any(|(key, s)| key.starts_with("authenticated ") && matches!(s, RlsSeen::Rows(n) if *n > 0))
+    );
+    let detail = |proof: &Proof| proof.probes.iter().find(|p| p.name == "rls_with_claims").unwrap().detail.clone();
+    let proof = prove(scene(&database).input()).await.unwrap();
+    // The rows of realtime.messages are the service's own.
+    let compared = format!("; {} compared with the source", seen.seen.len() - 2);
+    assert!(detail(&proof).contains(&compared) && proof.findings.is_empty(), "{compared}: {proof:#?}");
+
+    // As if the source had shown less: nothing else could tell that the target shows too much.
+    let mut inventory = of.inventory.clone();
+    let view = inventory.rls_view.as_mut().unwrap();
+    let (role, table) = ("anon", "public.feature_flags");
+    let key = format!("{role} {table}");
+    let RlsSeen::Rows(rows) = view.seen[&key] else { panic!("{view:?}") };
+    view.seen.insert(key, RlsSeen::Rows(rows - 1));
+    let less = scene(&database);
+    let proof = prove(ProofInput { inventory: &inventory, ..less.input() }).await.unwrap();
+    assert_eq!(told(&proof), [format!("rls_differs as {role}: {table}")]);
+    assert_eq!(proof.verdict, RestoreVerdict::Not);
+    let not_asked = ProofInput { inventory: &inventory, compare_rls: false, ..less.input() };
+    assert_eq!(prove(not_asked).await.unwrap().verdict, RestoreVerdict::Restorable);
+
+    // A policy that looks at the clock shows something else tomorrow: that is no finding.
+    let on = format!(" on {table}");
+    let policy = inventory.objects.iter_mut().find(|o| o.kind == "POLICY" && o.identity.ends_with(&on)).unwrap();
+    policy.definition.push_str(" AND now() > created_at");
+    let proof = prove(ProofInput { inventory: &inventory, ..less.input() }).await.unwrap();
+    assert!(!told(&proof).iter().any(|f| f.starts_with("rls_differs")), "{:?}", told(&proof));
+    assert!(detail(&proof).contains("its policy looks at the clock"), "{}", detail(&proof));
 }
 
 /// A change, and findings (code and what) that have to be among those found.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::name::QualifiedName;
+use super::rls_view::RlsView;
 
 /// One object. `kind` is pg_dump's TOC word where there is one (`TABLE`, `FUNCTION`, `POLICY`, …).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,6 +73,9 @@ pub struct TableFacts {
 pub struct Inventory {
     pub objects: Vec<CatalogObject>,
     pub tables: Vec<TableFacts>,
+    /// What row security showed. None where nobody looked: another kind of snapshot, or one before format 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rls_view: Option<RlsView>,
 }
 
 impl Inventory {

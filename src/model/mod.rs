@@ -23,6 +23,7 @@ pub mod platform;
 pub mod report;
 pub mod request;
 pub mod restore;
+pub mod rls_view;
 pub mod run;
 pub mod secret;
 pub mod sqlstate;

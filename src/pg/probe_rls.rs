@@ -1,84 +1,96 @@
 //! What row security lets a signed-in user and a stranger see: rows counted table by table, to be compared.
 //!
-//! Invariant: it runs in one transaction that is rolled back. It counts, and tells no row. A policy that fails or takes
-//! too long is an answer too. Policies are code of that database: see [`super::probes`] about trust.
+//! Invariant: it reads, in a transaction that is read only, and takes back every setting it made. It counts, and tells
+//! no row. A policy that fails or takes too long is an answer too. Policies are code of that database: see
+//! [`super::probes`] about trust.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
 
 use super::probes::{get, in_transaction, took_too_long};
 use super::session::Session;
 use crate::model::failure::{FailureKind, Result};
-use crate::model::name::{ident, visible};
-use crate::model::restore::{ProbeOutcome, ProofFinding};
+use crate::model::name::{QualifiedName, ident};
+use crate::model::rls_view::{ROWS_MAX, RlsSeen, RlsView};
 
 /// At most so many tables a role: it is a probe.
 const MAX_TABLES: i64 = 200;
-/// For each table.
-const TABLE_TIMEOUT: &str = "2s";
 
-/// What one role saw of one table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RlsSeen {
-    Rows(u64),
-    /// The server's words.
-    Refused(String),
-    TooSlow,
+/// How much a look may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    pub table: Duration,
+    /// What was not looked at when this is over counts as too slow.
+    pub whole: Duration,
 }
 
-/// What was seen.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RlsView {
-    /// The user whose claims were set. None: there is none, or `auth.users` is not readable.
-    pub user: Option<String>,
-    /// Key: `anon public.t`, `authenticated public.t`.
-    pub seen: BTreeMap<String, RlsSeen>,
-}
+/// For a database that waits for nobody.
+const AFTER_A_RESTORE: Patience = Patience { table: Duration::from_secs(2), whole: Duration::from_secs(120) };
 
 /// Looks with the claims of `user` (an id of `auth.users`; None: the smallest one) at every table with row security.
 pub async fn rls_view(session: &Session, user: Option<&str>) -> Result<RlsView> {
     in_transaction(session, async {
-        let mut view = RlsView::default();
-        look(session, "anon", None, &mut view).await?;
-        look(session, "authenticated", Some(user), &mut view).await?;
-        Ok(view)
+        // As the source was asked: what writes is refused in both.
+        session.execute("SET TRANSACTION READ ONLY").await?;
+        rls_view_within(session, user, AFTER_A_RESTORE).await
     })
     .await
 }
 
-/// `claims`: None sets those of a stranger.
-async fn look(session: &Session, role: &str, claims: Option<Option<&str>>, view: &mut RlsView) -> Result<()> {
-    let rows = session.rows(include_str!("sql/probe_rls_tables.sql"), &[&role, &MAX_TABLES]).await?;
-    let tables = rows.iter().map(|row| get::<String>(row, 0)).collect::<Result<Vec<_>>>()?;
-    if tables.is_empty() {
-        return Ok(());
+/// The same within the session's transaction, which must be read only.
+pub async fn rls_view_within(session: &Session, user: Option<&str>, patience: Patience) -> Result<RlsView> {
+    let mut view = RlsView::default();
+    let mut looker = Looker { session, view: &mut view, patience, start: Instant::now() };
+    looker.look("anon", None).await?;
+    looker.look("authenticated", Some(user)).await?;
+    Ok(view)
+}
+
+struct Looker<'l> {
+    session: &'l Session,
+    view: &'l mut RlsView,
+    patience: Patience,
+    start: Instant,
+}
+
+impl Looker<'_> {
+    /// `claims`: None sets those of a stranger.
+    async fn look(&mut self, role: &str, claims: Option<Option<&str>>) -> Result<()> {
+        let rows = self.session.rows(include_str!("sql/probe_rls_tables.sql"), &[&role, &MAX_TABLES]).await?;
+        let name = |row| Ok(QualifiedName::new(get::<String>(row, 0)?, get::<String>(row, 1)?));
+        let tables = rows.iter().map(name).collect::<Result<Vec<_>>>()?;
+        self.session.execute("SAVEPOINT stacksnap_look").await?;
+        let done = self.look_at(role, claims, &tables).await;
+        self.session.execute("ROLLBACK TO SAVEPOINT stacksnap_look; RELEASE SAVEPOINT stacksnap_look").await?;
+        match done {
+            // Not allowed to become that role, or there is none: nothing was seen.
+            Err(failure) if failure.kind == FailureKind::Unreachable => Err(failure),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
-    session.execute("SAVEPOINT stacksnap_look").await?;
-    let looked = async {
+
+    async fn look_at(&mut self, role: &str, claims: Option<Option<&str>>, tables: &[QualifiedName]) -> Result<()> {
+        let session = self.session;
         if let Some(user) = claims {
-            view.user = set_claims(session, user).await?;
+            self.view.user = set_claims(session, user).await?;
         } else {
             session.execute(r#"SET LOCAL "request.jwt.claims" = '{"role": "anon"}'"#).await?;
         }
+        let timeout = self.patience.table.as_millis();
         session
             .execute(&format!(
-                "SET LOCAL row_security = on; SET LOCAL statement_timeout = '{TABLE_TIMEOUT}'; SET LOCAL ROLE {}",
+                "SET LOCAL row_security = on; SET LOCAL statement_timeout = {timeout}; SET LOCAL ROLE {}",
                 ident(role)
             ))
             .await?;
-        for table in &tables {
-            view.seen.insert(format!("{role} {table}"), count(session, table).await?);
+        self.view.roles.insert(role.to_string());
+        for table in tables {
+            let seen = match self.start.elapsed() < self.patience.whole {
+                true => count(session, table).await?,
+                false => RlsSeen::TooSlow,
+            };
+            self.view.seen.insert(format!("{role} {}", table.plain()), seen);
         }
         Ok(())
-    };
-    let done: Result<()> = looked.await;
-    session.execute("ROLLBACK TO SAVEPOINT stacksnap_look; RELEASE SAVEPOINT stacksnap_look").await?;
-    match done {
-        // Not allowed to become that role: nothing was seen.
-        Err(failure) if failure.kind == FailureKind::Denied => Ok(()),
-        other => other,
     }
 }
 
@@ -96,94 +108,15 @@ async fn set_claims(session: &Session, user: Option<&str>) -> Result<Option<Stri
     rows.first().map(|row| get(row, 0)).transpose()
 }
 
-async fn count(session: &Session, table: &str) -> Result<RlsSeen> {
+async fn count(session: &Session, table: &QualifiedName) -> Result<RlsSeen> {
     session.execute("SAVEPOINT stacksnap_count").await?;
-    // `table` comes from the server, quoted by it.
-    let seen =
-        match session.one(&format!("SELECT count(*) FROM {table}"), &[]).await.and_then(|row| get::<i64>(&row, 0)) {
-            Ok(rows) => RlsSeen::Rows(rows.unsigned_abs()),
-            Err(failure) if failure.kind == FailureKind::Unreachable => return Err(failure),
-            Err(failure) if took_too_long(&failure) => RlsSeen::TooSlow,
-            Err(failure) => RlsSeen::Refused(failure.to_string()),
-        };
-    session.execute("ROLLBACK TO SAVEPOINT stacksnap_count").await?;
+    let sql = format!("SELECT count(*) FROM (SELECT FROM {} LIMIT {ROWS_MAX}) seen", table.sql());
+    let seen = match session.one(&sql, &[]).await.and_then(|row| get::<i64>(&row, 0)) {
+        Ok(rows) => RlsSeen::Rows(rows.unsigned_abs()),
+        Err(failure) if failure.kind == FailureKind::Unreachable => return Err(failure),
+        Err(failure) if took_too_long(&failure) => RlsSeen::TooSlow,
+        Err(failure) => RlsSeen::Refused(failure.to_string()),
+    };
+    session.execute("ROLLBACK TO SAVEPOINT stacksnap_count; RELEASE SAVEPOINT stacksnap_count").await?;
     Ok(seen)
-}
-
-impl RlsView {
-    /// The probe that stands for it where there is nothing to compare with.
-    pub fn outcome(&self) -> ProbeOutcome {
-        let name = "rls_with_claims".to_string();
-        if self.seen.is_empty() {
-            let detail = "no table with row security that anon or authenticated may read".to_string();
-            return ProbeOutcome { name, passed: None, detail };
-        }
-        let (mut rows, mut refused, mut slow) = (0, Vec::new(), 0);
-        for (what, seen) in &self.seen {
-            match seen {
-                RlsSeen::Rows(n) => rows += n,
-                RlsSeen::Refused(_) => refused.push(visible(what)),
-                RlsSeen::TooSlow => slow += 1,
-            }
-        }
-        let mut detail = format!("{} tables looked at, {rows} rows seen", self.seen.len());
-        if !refused.is_empty() {
-            detail.push_str(&format!(", refused: {}", refused.join(", ")));
-        }
-        if slow > 0 {
-            detail.push_str(&format!(", {slow} took too long"));
-        }
-        ProbeOutcome { name, passed: Some(true), detail }
-    }
-}
-
-/// What shows more, less or something else than it did, for the same user. What took too long is not compared.
-pub fn compare(source: &RlsView, target: &RlsView) -> Vec<ProofFinding> {
-    if source.user != target.user {
-        let said = |user: &Option<String>| user.clone().unwrap_or_else(|| "no user".to_string());
-        return vec![finding("the user whose claims were set", said(&source.user), said(&target.user))];
-    }
-    let names: std::collections::BTreeSet<&String> = source.seen.keys().chain(target.seen.keys()).collect();
-    let mut findings = Vec::new();
-    for name in names {
-        let (was, is) = (source.seen.get(name), target.seen.get(name));
-        let slow = [was, is].contains(&Some(&RlsSeen::TooSlow));
-        if was != is && !slow {
-            findings.push(finding(name, said(was), said(is)));
-        }
-    }
-    findings
-}
-
-fn said(seen: Option<&RlsSeen>) -> String {
-    match seen {
-        None => "not readable".to_string(),
-        Some(RlsSeen::Rows(rows)) => format!("{rows} rows"),
-        Some(RlsSeen::Refused(why)) => why.clone(),
-        Some(RlsSeen::TooSlow) => "took too long".to_string(),
-    }
-}
-
-fn finding(what: &str, expected: String, found: String) -> ProofFinding {
-    ProofFinding { code: "rls_differs".to_string(), what: what.to_string(), expected, found }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn view(seen: &[(&str, RlsSeen)]) -> RlsView {
-        RlsView { user: Some("u".into()), seen: seen.iter().map(|(n, s)| ((*n).to_string(), s.clone())).collect() }
-    }
-
-    #[test]
-    fn more_rows_and_tables_that_came_or_went_are_told() {
-        let was =
-            view(&[("anon p.a", RlsSeen::Rows(1)), ("anon p.b", RlsSeen::Rows(1)), ("anon p.c", RlsSeen::TooSlow)]);
-        let is =
-            view(&[("anon p.a", RlsSeen::Rows(2)), ("anon p.c", RlsSeen::Rows(9)), ("anon p.d", RlsSeen::Rows(0))]);
-        let found: Vec<String> = compare(&was, &is).into_iter().map(|f| f.what).collect();
-        assert_eq!(found, ["anon p.a", "anon p.b", "anon p.d"]);
-        assert!(compare(&was, &was).is_empty());
-    }
 }

@@ -45,7 +45,7 @@ fn object(kind: &str, identity: &str, address: Option<(u32, u32)>) -> CatalogObj
 }
 
 fn inventory(objects: Vec<CatalogObject>) -> Inventory {
-    Inventory { objects, tables: Vec::new() }
+    Inventory { objects, ..Inventory::default() }
 }
 
 fn with(mut entry: Entry, change: impl FnOnce(&mut Entry)) -> Entry {

@@ -3,6 +3,7 @@
 //! Invariant: it writes nothing, follows no link, believes nothing before its checksum, reads each file once, and
 //! its memory does not grow with the data. Whatever is wrong is a [`Finding`] with a stable code (`doc/format.md`).
 
+mod clock;
 mod content;
 mod copy_check;
 mod files;

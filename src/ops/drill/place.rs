@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_bootstrap_superuser_is_found_by_number_else_by_name() {
-        let inventory = |objects: Vec<CatalogObject>| Inventory { objects, tables: vec![] };
+        let inventory = |objects: Vec<CatalogObject>| Inventory { objects, ..Inventory::default() };
         let plain = role("postgres", "INHERIT LOGIN", Some(16400));
         let admin = role("supabase_admin", "SUPERUSER INHERIT LOGIN", None);
         let boss = role("\"the \"\"boss\"", "SUPERUSER", Some(10));

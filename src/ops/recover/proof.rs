@@ -76,6 +76,7 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     input.census_before = before.census.filter(|_| same);
     // Policies and defaults are code of the snapshot.
     input.run_probes = !scope.untrusted;
+    input.compare_rls = scope.is_whole() && recovery.request.conflicts != ConflictPolicy::Keep;
     input.jobs = recovery.request.jobs.max(1) as usize;
     prove_stack(input).await.map(Some)
 }

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, block_in_place};
@@ -13,7 +13,7 @@ use tokio::task::{AbortHandle, block_in_place};
 use super::catalogs::{self, CatalogFacts};
 use super::collectors::Harvest;
 use super::dump::{self, ArchiveOrder, ArchiveResult, ArchiveState};
-use super::dump_failure::DumpFailure;
+use super::dump_failure::{DumpFailure, stayed_locked};
 use super::gate::{self, Gate};
 use super::preflight::Preflight;
 use super::selection::Selection;
@@ -32,6 +32,9 @@ use crate::pg::session::Session;
 use crate::pg::snapshot::{ExportedSnapshot, SnapshotHolder};
 use crate::pgtools::dump::DumpOrder;
 use crate::pgtools::environment::LibpqEnvironment;
+
+/// pg_dump gives up first: it says which table.
+const AFTER_PG_DUMP: Duration = Duration::from_secs(5);
 
 /// What one attempt is given.
 pub struct Attempt<'a> {
@@ -84,7 +87,8 @@ impl Attempt<'_> {
         session.enter(&holder.exported).await?;
         let gate = Gate::close(&session, tables.as_deref()).await?;
         // Deparsing locks relations: behind a change that waits for pg_dump it would wait for the end of pg_dump.
-        session.execute(&format!("SET LOCAL lock_timeout = {}", job.settings.lock_wait.as_millis())).await?;
+        let patience = job.settings.lock_wait + AFTER_PG_DUMP;
+        session.execute(&format!("SET LOCAL lock_timeout = {}", patience.as_millis())).await?;
         let files_sha256 = files_marker(&collect_settings(job.settings));
         let sink = ArtifactSink::new(self.folder);
         let state = Arc::new(ArchiveState::default());
@@ -177,7 +181,7 @@ impl Attempt<'_> {
         handle.block_on(async {
             let done = async {
                 while !archive.is_finished() {
-                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
             let watch = async {
@@ -262,9 +266,10 @@ impl Attempt<'_> {
             .iter()
             .filter(|c| c.stage == Stage::Catalogs)
             .partition(|c| matches!(c.category, Category::EdgeFunctions | Category::Migrations | Category::Project));
-        let facts = catalogs::read(session, client_major, self.selection).await?;
+        let mut facts = catalogs::read(session, client_major, self.selection).await?;
         let context = self.context(session, &facts, &settings, sink, None);
         harvest.run(&context, self.selection, &database).await?;
+        catalogs::look(session, self.selection, &mut facts.inventory).await?;
         if has_archive {
             catalogs::wait_for_locks(state).await?;
         }
@@ -332,12 +337,14 @@ impl Attempt<'_> {
     }
 }
 
-/// A lock that cannot be had while pg_dump has all of its own: a change of a table stands in between.
+/// A lock that cannot be had while pg_dump has all of its own: a change of a table stands in between. While pg_dump
+/// waits too, it is somebody's lock, whoever of the two gives up first.
 fn overtaken(failure: DumpFailure, state: &ArchiveState) -> DumpFailure {
     match failure {
-        DumpFailure::Other(failure) if failure.kind == FailureKind::Locked && state.toc().is_some() => {
-            DumpFailure::Overtaken(failure.to_string())
-        }
+        DumpFailure::Other(failure) if failure.kind == FailureKind::Locked => match state.toc() {
+            Some(_) => DumpFailure::Overtaken(failure.to_string()),
+            None => DumpFailure::Other(stayed_locked(&failure.to_string())),
+        },
         other => other,
     }
 }

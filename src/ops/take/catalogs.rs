@@ -10,10 +10,12 @@ use std::time::Duration;
 use super::dump::ArchiveState;
 use super::dump_failure::DumpFailure;
 use super::selection::Selection;
+use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::inventory::{Inventory, TableFacts};
 use crate::model::name::visible;
 use crate::pg::catalog::{coverage, drift, inventory};
+use crate::pg::probe_rls::{Patience, rls_view_within};
 use crate::pg::session::Session;
 
 /// Read once, under the snapshot.
@@ -45,6 +47,17 @@ pub async fn read(session: &Session, client_major: u32, selection: &Selection) -
     let rows = session.rows(FOREIGN_KEYS_OFF, &[]).await?;
     let foreign_keys_off = rows.iter().map(|row| row.get(0)).collect();
     Ok(CatalogFacts { inventory, expected, rows_excluded, catalogs_sha256, foreign_keys_off })
+}
+
+/// A live server is not to be kept busy by what is only looked at.
+const LOOK: Patience = Patience { table: Duration::from_millis(200), whole: Duration::from_secs(2) };
+
+/// What row security shows, for the proof of a restore. Policies that change meanwhile wait for the locks of the gate.
+pub async fn look(session: &Session, selection: &Selection, inventory: &mut Inventory) -> Result<()> {
+    if selection.tables.is_empty() && selection.has(Category::Policies) {
+        inventory.rls_view = Some(rls_view_within(session, None, LOOK).await?);
+    }
+    Ok(())
 }
 
 /// Waits until pg_dump has taken its locks: then its table of contents is there.

@@ -63,11 +63,7 @@ impl DumpFailure {
         let waited = has("canceling statement due to lock timeout")
             || (has("canceling statement due to statement timeout") && has("LOCK TABLE"));
         if waited {
-            return Self::Other(
-                Failure::msg(FailureKind::Locked, format!("a table stayed locked for longer than --lock-wait: {words}"))
-                    .hint("see who holds it: select pid, query from pg_stat_activity where pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity)")
-                    .hint("try again later, or wait longer: --lock-wait 10m"),
-            );
+            return Self::Other(stayed_locked(&words));
         }
         if overtaken {
             return Self::Overtaken(words);
@@ -95,6 +91,13 @@ impl DumpFailure {
         let text = if words.is_empty() { format!("pg_dump {how}") } else { format!("pg_dump {how}: {words}") };
         Self::Other(Failure::msg(kind, text).hint(hint))
     }
+}
+
+/// Somebody held a lock for longer than `--lock-wait`: pg_dump's words, or those of whoever waited beside it.
+pub fn stayed_locked(words: &str) -> Failure {
+    Failure::msg(FailureKind::Locked, format!("a table stayed locked for longer than --lock-wait: {words}"))
+        .hint("see who holds it: select pid, query from pg_stat_activity where pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity)")
+        .hint("try again later, or wait longer: --lock-wait 10m")
 }
 
 #[cfg(test)]

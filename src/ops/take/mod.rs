@@ -17,7 +17,7 @@ mod record;
 mod selection;
 mod unchanged;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::archive::key::Key;
 use crate::archive::seal::seal;
@@ -38,8 +38,10 @@ use partial::PartialFolder;
 use preflight::Preflight;
 use selection::Selection;
 
-/// How often a run starts over when tables are altered under it; more often until `--lock-wait` is over.
+/// How often a run starts over when tables are altered under it.
 const RESTARTS_MAX: u32 = 12;
+/// Before the first time; longer each time, so that a burst of changes is over at last.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What every part of one run is given.
 pub(crate) struct Job<'a> {
@@ -81,15 +83,13 @@ pub async fn create(
 impl Job<'_> {
     async fn take(&self, selection: &Selection, preflight: &Preflight, started: Instant) -> Result<TakeReport> {
         let mut folder = PartialFolder::create(&self.settings.root, self.request.now)?;
-        let (mut restarts, clock) = (0, Instant::now());
+        let mut restarts = 0;
         let done = loop {
             self.check_cancelled()?;
             let attempt = Attempt { job: self, selection, preflight, restarts, folder: folder.place() };
             match attempt.run().await {
                 Ok(done) => break done,
-                Err(DumpFailure::Overtaken(why))
-                    if restarts < RESTARTS_MAX || clock.elapsed() < self.settings.lock_wait =>
-                {
+                Err(DumpFailure::Overtaken(why)) if restarts < RESTARTS_MAX => {
                     restarts += 1;
                     self.monitor.warn(
                         "started_over",
@@ -97,6 +97,7 @@ impl Job<'_> {
                         None,
                     );
                     folder.empty()?;
+                    self.pause(PAUSE * restarts).await?;
                 }
                 Err(DumpFailure::Overtaken(why)) => {
                     return Err(Failure::msg(
@@ -131,6 +132,14 @@ impl Job<'_> {
             result = work => result,
             _ = self.cancel.cancelled() => Err(self.cancelled()),
         }
+    }
+
+    async fn pause(&self, duration: Duration) -> Result<()> {
+        let over = async {
+            tokio::time::sleep(duration).await;
+            Ok(())
+        };
+        self.or_cancelled(over).await
     }
 
     fn check_cancelled(&self) -> Result<()> {

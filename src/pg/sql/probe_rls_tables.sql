@@ -1,5 +1,5 @@
 -- Tables with row security that a role may read, the first $2 by name. $1: the role.
-SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+SELECT n.nspname::text, c.relname::text
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_roles r ON r.rolname = $1

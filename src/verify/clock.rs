@@ -1,0 +1,134 @@
+//! Which tables' policies look at something that no snapshot holds: the time, chance, who asks from where.
+//!
+//! Invariant: names are followed from the policy through every function and view that bears one of them, so it finds
+//! too many rather than too few; a policy that it finds is not compared by what it shows. Pure.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::model::inventory::{CatalogObject, Inventory};
+
+/// Words that give another answer tomorrow.
+const MOVING: [&str; 21] = [
+    "now",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "localtime",
+    "localtimestamp",
+    "clock_timestamp",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "timeofday",
+    "random",
+    "gen_random_uuid",
+    "gen_random_bytes",
+    "nextval",
+    "pg_sleep",
+    "pg_backend_pid",
+    "txid_current",
+    "inet_client_addr",
+    "inet_server_addr",
+    "session_user",
+    "dblink",
+];
+
+/// The policies and code of one inventory.
+pub struct Clock<'i> {
+    /// Texts of functions and views, by their plain name in lower case.
+    code: HashMap<String, Vec<&'i str>>,
+    /// Policies: their table, quoted where needed, and their text.
+    policies: Vec<(&'i str, &'i str)>,
+}
+
+impl<'i> Clock<'i> {
+    pub fn of(inventory: &'i Inventory) -> Self {
+        let mut code: HashMap<String, Vec<&str>> = HashMap::new();
+        for object in inventory.objects.iter().filter(|o| is_code(o)) {
+            if let Some(name) = plain_name(object) {
+                code.entry(name).or_default().push(&object.definition);
+            }
+        }
+        let policies = inventory.of_kind("POLICY");
+        let policies =
+            policies.filter_map(|o| Some((o.identity.split_once(" on ")?.1, o.definition.as_str()))).collect();
+        Self { code, policies }
+    }
+
+    /// `table` is the plain name. Quotes do not count: two tables that differ by them alone are taken for one.
+    pub fn decides_about(&self, table: &str) -> bool {
+        // A policy's own name may hold " on ": then the rest ends like the table, which is one too many at worst.
+        let is_on = |on: &str| on.replace('"', "").ends_with(&table.replace('"', ""));
+        let texts = self.policies.iter().filter(|(on, _)| is_on(on)).map(|(_, text)| *text);
+        let (mut queue, mut seen): (Vec<&str>, HashSet<String>) = (texts.collect(), HashSet::new());
+        while let Some(text) = queue.pop() {
+            // A column may be called so; the function of one argument counts from today.
+            if text.contains("age(") {
+                return true;
+            }
+            for word in words(text) {
+                if MOVING.contains(&word.as_str()) {
+                    return true;
+                }
+                if let Some(more) = self.code.get(&word)
+                    && seen.insert(word)
+                {
+                    queue.extend(more);
+                }
+            }
+        }
+        false
+    }
+}
+
+fn is_code(object: &CatalogObject) -> bool {
+    matches!(object.kind.as_str(), "FUNCTION" | "PROCEDURE" | "VIEW" | "MATERIALIZED VIEW")
+}
+
+/// The last name before the arguments, without quotes, in lower case.
+fn plain_name(object: &CatalogObject) -> Option<String> {
+    let head = object.identity.split('(').next()?;
+    Some(head.rsplit('.').next()?.trim_matches('"').to_lowercase())
+}
+
+fn words(text: &str) -> BTreeSet<String> {
+    let part = |c: char| !(c.is_alphanumeric() || c == '_' || c == '$');
+    text.split(part).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
+        CatalogObject {
+            kind: kind.into(),
+            schema: Some("public".into()),
+            identity: identity.into(),
+            definition: definition.into(),
+            owner: None,
+            extension: None,
+            address: None,
+        }
+    }
+
+    #[test]
+    fn the_time_is_found_through_functions_and_views() {
+        let objects = vec![
+            object("POLICY", "p on public.plain", "FOR SELECT USING ((owner = auth.uid()))"),
+            object("POLICY", "p on public.direct", "FOR SELECT USING ((published_at <= now()))"),
+            object("POLICY", "p on public.grown", "FOR SELECT USING ((age >= 18))"),
+            object("POLICY", "\"who on what\" on public.odd", "FOR SELECT USING ((d > CURRENT_DATE))"),
+            object("FUNCTION", "auth.uid()", "select current_setting('request.jwt.claims')::jsonb ->> 'sub'"),
+            object("FUNCTION", "public.member(uuid)", "select exists (select from active_members)"),
+            object("VIEW", "public.active_members", "SELECT id FROM members WHERE until > CURRENT_TIMESTAMP"),
+            object("POLICY", "p on public.called", "USING (member(id))"),
+            object("FUNCTION", "public.loop(int)", "select loop(1)"),
+            object("POLICY", "p on public.round", "USING (loop(id))"),
+        ];
+        let inventory = Inventory { objects, ..Inventory::default() };
+        let clock = Clock::of(&inventory);
+        let moves = |table| clock.decides_about(table);
+        assert!(!moves("public.plain") && !moves("public.round") && !moves("public.grown"));
+        assert!(moves("public.direct") && moves("public.called") && moves("public.odd"));
+    }
+}

@@ -1,0 +1,78 @@
+//! Does row security show what it showed in the source?
+//!
+//! Invariant: rows, policies and functions are compared elsewhere; this asks whether they work together as they did. A
+//! difference is a finding only where the target holds everything that a policy can look at: with a loss that was
+//! foretold, or a table whose policy looks at the clock, it is told and judged by nobody.
+
+use std::collections::BTreeSet;
+
+use super::{Expected, Found, ProofInput};
+use crate::model::failure::Result;
+use crate::model::inventory::TableFacts;
+use crate::model::name::{QualifiedName, visible};
+use crate::model::platform::is_managed_schema;
+use crate::model::restore::ProbeOutcome;
+use crate::model::rls_view::{RlsComparison, RlsView, compare};
+use crate::pg::probe_rls::rls_view;
+use crate::pg::session::Session;
+use crate::verify::clock::Clock;
+
+/// How many of those that were not compared are named.
+const NAMED_MAX: usize = 3;
+
+/// Looks at the target, and compares where the source was looked at.
+pub async fn probe(session: &Session, input: &ProofInput<'_>, found: &mut Found) -> Result<ProbeOutcome> {
+    let source = input.inventory.rls_view.as_ref().filter(|_| input.compare_rls);
+    let view = rls_view(session, source.and_then(|v| v.user.as_deref())).await?;
+    let mut outcome = view.outcome();
+    let Some(source) = source else { return Ok(outcome) };
+    let comparison = compared(input, source, &view);
+    if comparison.compared == 0 && comparison.left_out.is_empty() {
+        return Ok(outcome);
+    }
+    outcome.detail.push_str(&format!("; {} compared with the source", comparison.compared));
+    if !comparison.left_out.is_empty() {
+        let mut names: Vec<String> = comparison.left_out.iter().take(NAMED_MAX).map(|key| visible(key)).collect();
+        if comparison.left_out.len() > NAMED_MAX {
+            names.push("others".to_string());
+        }
+        let (count, names) = (comparison.left_out.len(), names.join(", "));
+        outcome.detail.push_str(&format!(", {count} not (too slow, or their rows are not): {names}"));
+    }
+    // What is missing on purpose may be what a policy asks: then nobody can say more than that it differs.
+    let (clock, whole) = (Clock::of(input.inventory), everything_is_there(input, found));
+    for (table, differs) in comparison.differences {
+        let by_the_clock = clock.decides_about(&table);
+        if whole && !by_the_clock {
+            found.findings.push(differs);
+            continue;
+        }
+        let why = if by_the_clock { "its policy looks at the clock" } else { "what it asks may be what was left out" };
+        let (shows, showed) = (&differs.found, &differs.expected);
+        outcome.detail.push_str(&format!("; {} shows {shows}, showed {showed}: {why}", differs.what));
+    }
+    Ok(outcome)
+}
+
+/// Rows of all tables but the services' own, and the code of every extension.
+fn everything_is_there(input: &ProofInput<'_>, found: &Found) -> bool {
+    let services = |t: &QualifiedName| is_managed_schema(&t.schema) && !matches!(t.schema.as_str(), "auth" | "storage");
+    let matters = |expected: &Expected| {
+        matches!(expected.exception.code.as_str(), "extension_missing" | "extension_stubbed")
+            || expected.rows_of.iter().any(|t| !services(t))
+    };
+    let lost = input.expected.iter().zip(&found.explained).any(|(e, came_true)| *came_true && matters(e));
+    let wanted: BTreeSet<&QualifiedName> = input.wanted_tables().iter().map(|t| &t.name).collect();
+    let own = |t: &&TableFacts| t.extension.is_none() && !is_managed_schema(&t.name.schema);
+    !lost && input.inventory.tables.iter().filter(own).all(|t| wanted.contains(&t.name))
+}
+
+fn compared(input: &ProofInput<'_>, source: &RlsView, view: &RlsView) -> RlsComparison {
+    let rows_compared: Vec<String> = input.wanted_tables().iter().map(|t| t.name.plain()).collect();
+    // A partitioned table has no rows of its own to be compared.
+    let parent = |table: &str| {
+        let managed = table.split_once('.').is_some_and(|(schema, _)| is_managed_schema(schema));
+        !managed && !input.manifest.tables.iter().any(|t| t.name.plain() == table)
+    };
+    compare(source, view, |table| rows_compared.iter().any(|t| t == table) || parent(table))
+}
