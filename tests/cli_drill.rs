@@ -316,6 +316,26 @@ fn trap_26_a_missing_extension_is_stood_in_for_and_named() {
     }
 }
 
+/// An extension whose files are there and that the server refuses to make: no rows of it are missed.
+#[test]
+fn trap_26_an_extension_that_cannot_be_made_is_named_with_its_rows() {
+    let database = server().database("TEMPLATE template0");
+    database.sql(
+        "SET needs_library.is_loaded = 'yes'; CREATE SCHEMA library; CREATE EXTENSION needs_library SCHEMA library;
+         INSERT INTO library.jobs VALUES (1, 'SELECT 1');
+         CREATE TABLE public.mine (id int); INSERT INTO public.mine VALUES (1);",
+    );
+    let ran = Scene::of(&database).drill(&[]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let document = ran.json();
+    assert_eq!(document["proof"]["findings"], serde_json::json!([]), "{document}");
+    let exceptions = document["exceptions"].as_array().unwrap();
+    let named: Vec<&str> = exceptions.iter().map(|e| e["what"].as_str().unwrap()).collect();
+    for what in ["extension needs_library", "table data library.jobs"] {
+        assert!(named.contains(&what), "{what} in {named:?}");
+    }
+}
+
 #[test]
 fn a_whole_stack_is_restorable_but_for_what_is_named() {
     let roles = take_support::alone_with_roles();
