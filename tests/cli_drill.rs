@@ -316,6 +316,30 @@ fn trap_26_a_missing_extension_is_stood_in_for_and_named() {
     }
 }
 
+/// The first superuser of the source loads a library that the drill's server lacks: it can still log in there.
+#[test]
+fn trap_26_the_superusers_own_library_that_is_missing_here() {
+    let bare = Path::new("/usr/lib/postgresql/15/bin");
+    if !bare.join("initdb").exists() {
+        return;
+    }
+    let roles = take_support::alone_with_roles();
+    let database = server().small();
+    let superuser = database.sql("SELECT quote_ident(rolname) FROM pg_roles WHERE oid = 10");
+    let setting = format!("ALTER ROLE {superuser} IN DATABASE {} SET session_preload_libraries", database.name);
+    database.sql(&format!("{setting} = 'supautils'"));
+    let scene = Scene::of(&database);
+    drop(roles);
+    let mut command = scene.command(&["drill"]);
+    let ran = Ran::of(command.arg("--pg-bin").arg(bare).arg(&scene.snapshot));
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let document = ran.json();
+    assert_eq!(document["proof"]["findings"], serde_json::json!([]), "{document}");
+    let named = document["proof"]["exceptions"].as_array().unwrap();
+    let of_role = |e: &Value| e["code"] == "library_missing" && e["what"].as_str().unwrap().contains(&superuser);
+    assert!(named.iter().any(of_role), "{document}");
+}
+
 /// An extension whose files are there and that the server refuses to make: no rows of it are missed.
 #[test]
 fn trap_26_an_extension_that_cannot_be_made_is_named_with_its_rows() {

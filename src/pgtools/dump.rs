@@ -20,8 +20,6 @@ pub struct DumpOrder {
     pub exported_snapshot: String,
     pub jobs: u32,
     pub lock_wait: Duration,
-    pub schema_only: bool,
-    pub data_only: bool,
     /// Only these tables; all when empty.
     pub tables: Vec<QualifiedName>,
     pub exclude_data: Vec<QualifiedName>,
@@ -51,12 +49,6 @@ fn dump_program(client: &Client, order: &DumpOrder) -> Program {
         .arg(folder);
     if let Some(encoding) = &order.encoding {
         program = program.arg(format!("--encoding={encoding}"));
-    }
-    if order.schema_only {
-        program = program.arg("--schema-only");
-    }
-    if order.data_only {
-        program = program.arg("--data-only");
     }
     for table in &order.tables {
         program = program.arg(format!("--table={}", table.sql()));
@@ -125,8 +117,6 @@ mod tests {
             exported_snapshot: "00000003-1".into(),
             jobs: 2,
             lock_wait: Duration::from_secs(3),
-            schema_only: false,
-            data_only: false,
             tables: vec![QualifiedName::new("public", "all*")],
             exclude_data: vec![QualifiedName::new("a\"b", "-t x")],
             encoding: None,

@@ -97,8 +97,12 @@ async fn database(cluster: &Cluster, name: &str) -> Result<String> {
     Ok("postgres".to_string())
 }
 
+/// Sets a role's password to a hash without either in the statement: an error shows where a statement begins.
+const SET_PASSWORD: &str = "DO $$ BEGIN EXECUTE format('ALTER ROLE %I PASSWORD %L', \
+    current_setting('stacksnap.role'), current_setting('stacksnap.hash')); END $$";
+
 /// A restore leaves the password alone of the role that it runs as. Here that role is one of the snapshot, and nobody else
-/// uses it: another superuser sets it, and goes.
+/// uses it: another superuser sets it, and goes. What else the roles' file says about that role is not tried again.
 pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<()> {
     if ground.cluster.is_none() {
         return Ok(());
@@ -109,10 +113,24 @@ pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<()
     session.execute(&format!("CREATE ROLE {helper} SUPERUSER LOGIN")).await?;
     let spec = ConnSpec { user: HELPER.to_string(), ..ground.spec.clone() };
     let other = Session::open(&spec, "stacksnap drill").await?;
-    let set = other.execute(&format!("SET client_min_messages = error; BEGIN; {roles}; COMMIT")).await;
+    let set = set_password(&other, &roles, &ground.spec.user).await;
     drop(other);
     session.execute(&format!("DROP ROLE {helper}")).await?;
     set.map_err(|failure| failure.context("cannot set the password of the superuser in the throw-away cluster"))
+}
+
+/// Gives `user` the password that the roles' file gives it, and nothing else.
+async fn set_password(session: &Session, roles: &str, user: &str) -> Result<()> {
+    session.execute(&format!("SET client_min_messages = error; BEGIN; {roles}")).await?;
+    let row = session.one("SELECT rolpassword::text FROM pg_catalog.pg_authid WHERE rolname = $1", &[&user]).await?;
+    let hash: Option<String> = row.try_get(0).map_err(anyhow::Error::new)?;
+    session.execute("ROLLBACK; BEGIN").await?;
+    if let Some(hash) = hash {
+        let both = "SELECT set_config('stacksnap.role', $1, true), set_config('stacksnap.hash', $2, true)";
+        session.one(both, &[&user, &hash]).await?;
+        session.execute(SET_PASSWORD).await?;
+    }
+    session.execute("COMMIT").await
 }
 
 /// The superuser that the source's initdb made: by its number, else the one that a stack has.

@@ -139,13 +139,9 @@ impl Attempt<'_> {
                 });
                 let has_archive = archive.is_some();
                 let catalogs = handle.block_on(async {
-                    let watch = async {
-                        queue::watch(plain, &job.application_name, job.monitor).await;
-                        std::future::pending::<()>().await;
-                    };
                     tokio::select! {
                         facts = self.catalogs(reading, harvest, has_archive) => facts.map_err(|f| overtaken(f, state)),
-                        () = watch => Err(DumpFailure::Stopped),
+                        never = queue::watch(plain, &job.application_name, job.monitor) => match never {},
                         why = gate.overtaken(plain, &job.application_name, session.backend_pid, state) => {
                             Err(DumpFailure::Overtaken(why))
                         }
@@ -184,11 +180,10 @@ impl Attempt<'_> {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
-            let watch = async {
-                queue::watch(plain, &self.job.application_name, self.job.monitor).await;
-                std::future::pending::<()>().await;
-            };
-            tokio::select! { () = done => {}, () = watch => {} }
+            tokio::select! {
+                () = done => {}
+                never = queue::watch(plain, &self.job.application_name, self.job.monitor) => match never {},
+            }
         });
         archive.join().unwrap_or_else(|_| Err(DumpFailure::other("the archive's thread failed")))
     }
@@ -215,8 +210,6 @@ impl Attempt<'_> {
             exported_snapshot: holder.exported.id.clone(),
             jobs: self.jobs(),
             lock_wait: self.job.settings.lock_wait,
-            schema_only: false,
-            data_only: false,
             tables,
             exclude_data,
             encoding: (self.preflight.facts.encoding != "SQL_ASCII").then(|| "UTF8".to_string()),

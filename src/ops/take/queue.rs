@@ -3,6 +3,7 @@
 //! Invariant: only looks; a look that fails ends the watch, never the run. No query text is shown: it may hold data.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::model::name::visible;
@@ -23,8 +24,13 @@ const WE_WAIT: &str = "SELECT b.pid, coalesce(n.nspname || '.' || c.relname, 'an
     LEFT JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE NOT l.granted";
 
-/// Looks once a second until it is dropped.
-pub async fn watch(session: &Session, application_name: &str, monitor: &dyn Monitor) {
+/// Looks once a second until it is dropped. Never resolves.
+pub async fn watch(session: &Session, application_name: &str, monitor: &dyn Monitor) -> Infallible {
+    look(session, application_name, monitor).await;
+    std::future::pending().await
+}
+
+async fn look(session: &Session, application_name: &str, monitor: &dyn Monitor) {
     let mut told: HashSet<(i32, String)> = HashSet::new();
     loop {
         tokio::time::sleep(EVERY).await;
