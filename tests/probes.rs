@@ -12,7 +12,7 @@ use stacksnap::pg::census::{census, compare};
 use stacksnap::pg::probe_rls::rls_view;
 use stacksnap::pg::probes::{known_login, probes};
 use stacksnap::pg::session::Session;
-use take_support::{Database, alone_with_roles, server};
+use take_support::{Database, Place, alone_with_roles, server};
 
 fn spec(database: &Database, user: &str) -> ConnSpec {
     ConnSpec {
@@ -250,4 +250,36 @@ async fn r35_row_security_shows_what_it_showed_and_an_opened_policy_is_found() {
     session.execute("DROP POLICY open ON public.orders; CREATE POLICY slow ON public.orders AS RESTRICTIVE USING (pg_sleep(3) IS NOT NULL)").await.unwrap();
     let slow = rls_view(&session, before.user.as_deref()).await.unwrap();
     assert_eq!(slow.seen["authenticated public.orders"], RlsSeen::TooSlow);
+}
+
+/// A policy's function could take its role back: then it is whoever makes the snapshot.
+#[test]
+fn no_code_of_a_lesser_role_is_run_by_create() {
+    let _alone = alone_with_roles();
+    // Loading the stack makes anon.
+    drop(server().stack());
+    let database = server().small();
+    let owner = format!("{}_owner", database.name);
+    database.sql(&format!(
+        "CREATE ROLE {owner}; GRANT CREATE ON SCHEMA public TO {owner}; SET ROLE {owner};
+         CREATE FUNCTION public.trap() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+             EXECUTE 'RESET ROLE'; PERFORM pg_advisory_lock(4711); PERFORM pg_sleep(0); RETURN true; END $$;
+         CREATE TABLE public.bait (id int); INSERT INTO public.bait VALUES (1);
+         ALTER TABLE public.bait ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON public.bait USING (public.trap());
+         GRANT SELECT ON public.bait TO anon"
+    ));
+    let view = || -> serde_json::Value {
+        let place = Place::new();
+        let folder = place.run(database.access(), &[]).folder();
+        let text = std::fs::read_to_string(folder.join("inventory.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["rls_view"].clone()
+    };
+    let shown = view();
+    assert!(shown["not_asked"].as_str().unwrap().contains(&owner) && shown["seen"] == serde_json::json!({}), "{shown}");
+    database.sql(&format!(
+        "REASSIGN OWNED BY {owner} TO CURRENT_USER; DROP OWNED BY {owner}; DROP ROLE {owner};
+         CREATE OR REPLACE FUNCTION public.trap() RETURNS boolean LANGUAGE sql AS 'SELECT true'"
+    ));
+    let shown = view();
+    assert_eq!(shown["seen"]["anon public.bait"], serde_json::json!({ "rows": 1 }), "{shown}");
 }

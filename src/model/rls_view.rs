@@ -29,6 +29,9 @@ pub enum RlsSeen {
 pub struct RlsView {
     /// The user whose claims were set. None: there is none, or `auth.users` is not readable.
     pub user: Option<String>,
+    /// Why nobody looked at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_asked: Option<String>,
     /// The roles as which somebody looked.
     pub roles: BTreeSet<String>,
     /// Key: the role, a blank, the plain name of the table, e.g. `anon public.t`.
@@ -128,6 +131,7 @@ mod tests {
     fn view(seen: &[(&str, RlsSeen)]) -> RlsView {
         RlsView {
             user: Some("u".into()),
+            not_asked: None,
             roles: ["anon".to_string(), "authenticated".to_string()].into(),
             seen: seen.iter().map(|(n, s)| ((*n).to_string(), s.clone())).collect(),
         }

@@ -1,8 +1,9 @@
 //! What row security lets a signed-in user and a stranger see: rows counted table by table, to be compared.
 //!
 //! Invariant: it reads, in a transaction that is read only, and takes back every setting it made. It counts, and tells
-//! no row. A policy that fails or takes too long is an answer too. Policies are code of that database: see
-//! [`super::probes`] about trust.
+//! no row. A policy that fails or takes too long is an answer too. Policies are code of that database, and code can take
+//! back the role that it was given: a live source is asked only where [`stranger`] finds nobody; a target holds what was
+//! restored into it, see [`super::probes`] about trust.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use super::probes::{get, in_transaction, took_too_long};
 use super::session::Session;
 use crate::model::failure::{FailureKind, Result};
 use crate::model::name::{QualifiedName, ident};
+use crate::model::platform::PLATFORM_OWNERS;
 use crate::model::rls_view::{ROWS_MAX, RlsSeen, RlsView};
 
 /// At most so many tables a role: it is a probe.
@@ -43,6 +45,14 @@ pub async fn rls_view_within(session: &Session, user: Option<&str>, patience: Pa
     looker.look("anon", None).await?;
     looker.look("authenticated", Some(user)).await?;
     Ok(view)
+}
+
+/// A role whose code would gain rights by running in this session: it owns functions or tables, and cannot become the role
+/// that logged in. None: all code here belongs to superusers, to that role, to those who may become it, or to the platform.
+pub async fn stranger(session: &Session) -> Result<Option<String>> {
+    let platform: Vec<&str> = PLATFORM_OWNERS.to_vec();
+    let rows = session.rows(include_str!("sql/probe_rls_strangers.sql"), &[&platform]).await?;
+    rows.first().map(|row| get(row, 0)).transpose()
 }
 
 struct Looker<'l> {

@@ -14,8 +14,9 @@ use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::inventory::{Inventory, TableFacts};
 use crate::model::name::visible;
+use crate::model::rls_view::RlsView;
 use crate::pg::catalog::{coverage, drift, inventory};
-use crate::pg::probe_rls::{Patience, rls_view_within};
+use crate::pg::probe_rls::{Patience, rls_view_within, stranger};
 use crate::pg::session::Session;
 
 /// Read once, under the snapshot.
@@ -53,9 +54,16 @@ pub async fn read(session: &Session, client_major: u32, selection: &Selection) -
 const LOOK: Patience = Patience { table: Duration::from_millis(200), whole: Duration::from_secs(2) };
 
 /// What row security shows, for the proof of a restore. Policies that change meanwhile wait for the locks of the gate.
+/// No code of somebody who is less than the role that reads is ever run.
 pub async fn look(session: &Session, selection: &Selection, inventory: &mut Inventory) -> Result<()> {
     if selection.tables.is_empty() && selection.has(Category::Policies) {
-        inventory.rls_view = Some(rls_view_within(session, None, LOOK).await?);
+        inventory.rls_view = Some(match stranger(session).await? {
+            None => rls_view_within(session, None, LOOK).await?,
+            Some(role) => {
+                let why = format!("{} owns code there, which would run with the rights of who reads", visible(&role));
+                RlsView { not_asked: Some(why), ..RlsView::default() }
+            }
+        });
     }
     Ok(())
 }

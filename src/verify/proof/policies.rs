@@ -26,6 +26,9 @@ pub async fn probe(session: &Session, input: &ProofInput<'_>, found: &mut Found)
     let view = rls_view(session, source.and_then(|v| v.user.as_deref())).await?;
     let mut outcome = view.outcome();
     let Some(source) = source else { return Ok(outcome) };
+    if let Some(why) = &source.not_asked {
+        outcome.detail.push_str(&format!("; the source was not asked: {}", visible(why)));
+    }
     let comparison = compared(input, source, &view);
     if comparison.compared == 0 && comparison.left_out.is_empty() {
         return Ok(outcome);
