@@ -30,6 +30,7 @@ pub fn record(id: RestoreId) -> RestoreRecord {
         safety_manifest_sha256: None,
         undo_of: None,
         undone_by: None,
+        roles_made: vec![],
         started_at: "2026-01-30T12:00:05Z".parse().unwrap(),
         ended_at: None,
         failure: None,

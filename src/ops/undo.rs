@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::recover::Options;
+use super::recover::{Found, Options, same_target};
 use crate::archive::lock;
 use crate::archive::manifest_file::read_manifest;
 use crate::archive::restores::{self, RestoreId, RestoreRecord, RestoreState};
@@ -18,7 +18,7 @@ use crate::archive::sealed::Keys;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::SnapshotName;
 use crate::model::name::visible;
-use crate::model::restore::{ConflictPolicy, RestoreRequest};
+use crate::model::restore::{ConflictPolicy, RestoreRequest, RoleMade};
 use crate::monitor::millis;
 
 /// A restore that can be undone: its record and where its safety snapshot is.
@@ -26,6 +26,8 @@ use crate::monitor::millis;
 pub struct Undoable {
     pub record: RestoreRecord,
     pub place: PathBuf,
+    /// Roles that this restore, or a later one of the same database, made.
+    pub roles_made: Vec<RoleMade>,
 }
 
 /// Finds the restore and its safety snapshot.
@@ -53,11 +55,20 @@ pub fn find(root: &Root, id: &str) -> Result<Undoable> {
         let text = format!("{} is not the safety snapshot that {id} took: its manifest is another one", visible(name));
         return Err(Failure::msg(FailureKind::Integrity, text).hint("do not restore from it"));
     }
-    Ok(Undoable { record, place })
+    let roles_made = roles_made_since(root, &record);
+    Ok(Undoable { record, place, roles_made })
 }
 
-/// What the engine is asked: everything back as it was, also what is missing parts.
-pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest {
+/// Roles that were made in this database's name since `record`, itself included: the server had none of them before.
+fn roles_made_since(root: &Root, record: &RestoreRecord) -> Vec<RoleMade> {
+    let newest_first = restores::list(root.path()).into_iter();
+    let since = newest_first.take_while(|(id, _)| *id != record.id).filter_map(|(_, other)| other.ok());
+    let of_the_same = since.filter(|other| same_target(&record.target, &Found::of(&other.target)).is_ok());
+    of_the_same.flat_map(|other| other.roles_made).chain(record.roles_made.iter().cloned()).collect()
+}
+
+/// What the engine is asked: everything back as it was, also what is missing parts; and `roles_made` taken away.
+pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration, roles_made: Vec<RoleMade>) -> RestoreRequest {
     RestoreRequest {
         now,
         only: Vec::new(),
@@ -69,6 +80,7 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest
         allow_partial: true,
         replace_other: false,
         untrusted: false,
+        drop_roles: roles_made,
         jobs,
         lock_wait_ms: millis(lock_wait),
     }
