@@ -64,9 +64,12 @@ impl Drop for Source {
     fn drop(&mut self) {
         let (owner, reader, quoted) = (&self.owner, &self.reader, self.quoted());
         let sql = format!(
-            "REVOKE ALL ON PARAMETER session_replication_role FROM {reader}; DROP OWNED BY {owner}, {reader} CASCADE; DROP ROLE {owner}, {reader}, {quoted}"
+            "REVOKE ALL ON PARAMETER session_replication_role FROM {reader}; DROP OWNED BY {owner} CASCADE;
+             DROP OWNED BY {reader} CASCADE; DROP ROLE {owner}, {reader}, {quoted}"
         );
-        let _ = self.database.server.program("psql", &self.database.name).args(["-X", "-q", "-c", &sql]).output();
+        let psql =
+            self.database.server.program("psql", &self.database.name).args(["-X", "-q", "-c", &sql]).output().unwrap();
+        assert!(psql.status.success() || std::thread::panicking(), "{psql:?}");
     }
 }
 
@@ -326,7 +329,7 @@ fn of_a_builder() -> (Source, String) {
          GRANT {owner} TO {builder}; GRANT {reader} TO {owner}; GRANT {reader} TO {quoted};
          ALTER ROLE {owner} SET statement_timeout = '7s'; ALTER ROLE {reader} IN DATABASE {name} SET work_mem = '8MB';
          CREATE TABLE public.mine (a int); INSERT INTO public.mine VALUES (1); GRANT SELECT ON public.mine TO {reader};
-         GRANT CREATE, USAGE ON SCHEMA public TO {owner}; CREATE TABLE public.theirs (a int); ALTER TABLE public.theirs OWNER TO {owner};
+         GRANT CREATE, USAGE ON SCHEMA public TO {owner};
          ALTER TABLE public.mine ENABLE ROW LEVEL SECURITY; CREATE POLICY reads ON public.mine FOR SELECT TO {reader} USING (true);
          ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {reader};
          ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT SELECT ON TABLES TO {reader};
@@ -361,8 +364,7 @@ fn whoever_may_make_roles_takes_them_away_again() {
         equal(&target.roles(), &roles);
         equal(&contents(&database), &good);
     }
-    let sql = format!("DROP OWNED BY {}, {} CASCADE; DROP OWNED BY {builder} CASCADE", source.owner, source.reader);
-    source.database.sql(&sql);
-    let postgres = format!("ALTER DATABASE {} OWNER TO supabase_admin; DROP ROLE {builder}", source.database.name);
-    source.database.sql(&postgres);
+    let name = &source.database.name;
+    source.database.sql(&format!("ALTER DATABASE {name} OWNER TO supabase_admin; DROP OWNED BY {builder} CASCADE"));
+    source.database.sql(&format!("DROP ROLE {builder}"));
 }

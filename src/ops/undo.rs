@@ -59,7 +59,7 @@ pub fn find(root: &Root, id: &str) -> Result<Undoable> {
     Ok(Undoable { record, place, roles_made })
 }
 
-/// Roles that were made in this database's name since `record`, itself included: the server had none of them before.
+/// Roles that restores of this database made since `record`, itself included: before it the server had none of them.
 fn roles_made_since(root: &Root, record: &RestoreRecord) -> Vec<RoleMade> {
     let newest_first = restores::list(root.path()).into_iter();
     let since = newest_first.take_while(|(id, _)| *id != record.id).filter_map(|(_, other)| other.ok());
@@ -149,5 +149,48 @@ fn row(root: &Root, id: RestoreId, record: Result<RestoreRecord>, held: bool) ->
         safety_snapshot: record.safety_snapshot,
         undone_by: record.undone_by,
         problem: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str, database: &str, roles: &[&str]) -> RestoreRecord {
+        let roles: Vec<_> = roles.iter().map(|name| serde_json::json!({ "name": name })).collect();
+        serde_json::from_value(serde_json::json!({
+            "schema": restores::SCHEMA, "id": id, "state": "finished", "snapshot": "s", "manifest_sha256": "a",
+            "target": { "kind": "same_database", "database": database, "user": "u", "host_sha256": "h",
+                "system_identifier": "7", "database_oid": 5, "server_version_num": 150_018, "is_superuser": true,
+                "sets_replica_role": true, "is_supabase": false },
+            "plan_digest": "d", "one_transaction": true, "safety_snapshot": "x", "safety_manifest_sha256": "y",
+            "undo_of": null, "undone_by": null, "roles_made": roles, "started_at": "2026-01-30T12:00:05Z",
+            "ended_at": null, "failure": null, "report": null
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn roles_of_later_restores_of_the_same_database_go_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path().to_path_buf());
+        std::fs::create_dir(folder.path().join("restores")).unwrap();
+        let records = [
+            record("restore_20260130_120001", "shop", &["before"]),
+            record("restore_20260130_120002", "shop", &["a"]),
+            record("restore_20260130_120003", "other", &["elsewhere"]),
+            record("restore_20260130_120003_2", "shop", &["b"]),
+        ];
+        for record in &records {
+            restores::write(folder.path(), record).unwrap();
+        }
+        let names = |of: usize| {
+            let mut names: Vec<_> = roles_made_since(&root, &records[of]).into_iter().map(|r| r.name).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(1), ["a", "b"]);
+        assert_eq!(names(0), ["a", "b", "before"]);
+        assert_eq!(names(3), ["b"]);
     }
 }
