@@ -21,7 +21,7 @@ struct Source {
     database: Database,
     owner: String,
     reader: String,
-    /// A name that needs quotes.
+    /// A name that needs quotes, and would end the quotes around statements.
     loner: String,
 }
 
@@ -29,7 +29,8 @@ impl Source {
     fn new() -> Self {
         let database = server().small();
         let name = database.name.clone();
-        let (owner, reader, loner) = (format!("{name}_owner"), format!("{name}_reader"), format!("{name} \"Loner\""));
+        let (owner, reader, loner) =
+            (format!("{name}_owner"), format!("{name}_reader"), format!("{name} \"Loner\" $stacksnap$"));
         let quoted = loner.replace('"', "\"\"");
         database.sql(&format!(
             "CREATE ROLE {owner} LOGIN PASSWORD 'x'; CREATE ROLE {reader}; CREATE ROLE \"{quoted}\" LOGIN CONNECTION LIMIT 3;
@@ -39,7 +40,7 @@ impl Source {
              GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {reader}; GRANT CREATE, USAGE ON SCHEMA app TO {owner};
              ALTER TABLE app.notes OWNER TO {owner}; ALTER FUNCTION public.greet OWNER TO {owner};
              GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}; GRANT SELECT (body) ON app.notes TO {reader};
-             GRANT SELECT ON pg_catalog.pg_class TO {reader};
+             GRANT SELECT ON pg_catalog.pg_class TO {reader}, \"{quoted}\";
              ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT SELECT ON TABLES TO {reader};
              ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
              ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT USAGE ON SEQUENCES TO {reader};
@@ -315,7 +316,7 @@ fn of_a_builder() -> (Source, String) {
     let source = Source {
         owner: format!("{name}_owner"),
         reader: format!("{name}_reader"),
-        loner: format!("{name} \"Loner\""),
+        loner: format!("{name} \"Loner\" $stacksnap$"),
         database,
     };
     let (owner, reader, quoted, builder) = (&source.owner, &source.reader, source.quoted(), format!("{name}_builder"));

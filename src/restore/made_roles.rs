@@ -12,7 +12,7 @@ use super::runner::Runner;
 use super::scope::Scope;
 use super::state::Examined;
 use crate::model::failure::{Failure, Result};
-use crate::model::name::{literal, visible};
+use crate::model::name::{dollar_quoted, literal, visible};
 use crate::model::restore::{Exception, ObjectName, RestorePlan, RoleMade};
 use crate::pg::catalog::role_uses::{RoleUse, role_uses};
 use crate::pg::session::Session;
@@ -104,7 +104,8 @@ async fn drop_one(role: &RoleUse, examined: &Examined, runner: &Runner<'_>) -> R
 /// Only a member may alter what new objects of a role are open to.
 fn take_rights(role: &RoleUse, examined: &Examined, all: bool) -> String {
     let name = &role.identity;
-    let take = TAKE_RIGHTS.replace("{role}", &literal(name)).replace("{all}", if all { "true" } else { "false" });
+    let body = TAKE_RIGHTS.replace("{all}", if all { "true" } else { "false" }).replace("{role}", &literal(name));
+    let take = format!("DO {}", dollar_quoted(&body));
     if examined.facts.is_superuser {
         return take;
     }

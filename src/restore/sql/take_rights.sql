@@ -1,6 +1,5 @@
 -- Takes from one role every right that it has inside of this database, and its own default privileges; with {all} also
 -- those on parameters of the server. Nothing is dropped: what it owns stays, and so does the role then.
-DO $stacksnap$
 DECLARE
     who oid := {role}::pg_catalog.regrole;
     me oid := (SELECT b.oid FROM pg_catalog.pg_database b WHERE b.datname = pg_catalog.current_database());
@@ -45,4 +44,4 @@ BEGIN
         CONTINUE WHEN d.what IS NULL;
         EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s CASCADE', d.what, d.identity, {role});
     END LOOP;
-END $stacksnap$
+END
