@@ -66,7 +66,7 @@ impl Drop for Source {
         let (owner, reader, quoted) = (&self.owner, &self.reader, self.quoted());
         let sql = format!(
             "REVOKE ALL ON PARAMETER session_replication_role FROM {reader}; DROP OWNED BY {owner} CASCADE;
-             DROP OWNED BY {reader} CASCADE; DROP ROLE {owner}, {reader}, {quoted}"
+             DROP OWNED BY {reader} CASCADE; DROP OWNED BY {quoted} CASCADE; DROP ROLE {owner}, {reader}, {quoted}"
         );
         let psql =
             self.database.server.program("psql", &self.database.name).args(["-X", "-q", "-c", &sql]).output().unwrap();
@@ -310,8 +310,8 @@ fn a_restore_that_was_rolled_back_made_no_role() {
 }
 
 /// A source in which everything belongs to a role that is no superuser.
-fn of_a_builder() -> (Source, String) {
-    let database = server().database("TEMPLATE template0");
+fn of_a_builder(server: &Server) -> (Source, String) {
+    let database = server.database("TEMPLATE template0");
     let name = database.name.clone();
     let source = Source {
         owner: format!("{name}_owner"),
@@ -343,7 +343,9 @@ fn of_a_builder() -> (Source, String) {
 #[test]
 fn whoever_may_make_roles_takes_them_away_again() {
     let _alone = alone_with_roles();
-    let (source, builder) = of_a_builder();
+    // A server of its own: the shared one has roles that this one may not make.
+    let origin = Target::new(15);
+    let (source, builder) = of_a_builder(&origin.server);
     for major in [15, 16] {
         let (place, target) = (Place::new(), Target::new(major));
         snapshot(&place, &source.database, &[]);

@@ -63,7 +63,8 @@ pub fn find(root: &Root, id: &str) -> Result<Undoable> {
 fn roles_made_since(root: &Root, record: &RestoreRecord) -> Vec<RoleMade> {
     let newest_first = restores::list(root.path()).into_iter();
     let since = newest_first.take_while(|(id, _)| *id != record.id).filter_map(|(_, other)| other.ok());
-    let of_the_same = since.filter(|other| same_target(&record.target, &Found::of(&other.target)).is_ok());
+    let wrote = since.filter(|other| other.state != RestoreState::Preparing);
+    let of_the_same = wrote.filter(|other| same_target(&record.target, &Found::of(&other.target)).is_ok());
     of_the_same.flat_map(|other| other.roles_made).chain(record.roles_made.iter().cloned()).collect()
 }
 
@@ -180,6 +181,7 @@ mod tests {
             record("restore_20260130_120002", "shop", &["a"]),
             record("restore_20260130_120003", "other", &["elsewhere"]),
             record("restore_20260130_120003_2", "shop", &["b"]),
+            RestoreRecord { state: RestoreState::Preparing, ..record("restore_20260130_120004", "shop", &["never"]) },
         ];
         for record in &records {
             restores::write(folder.path(), record).unwrap();
