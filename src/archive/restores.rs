@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::ROOT_RESTORES_DIR;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
-use crate::model::restore::{RestoreReport, TargetFacts};
+use crate::model::restore::{RestoreReport, RoleMade, TargetFacts};
 
 pub const SCHEMA: &str = "stacksnap.v1.restore_record";
 const PREFIX: &str = "restore_";
@@ -108,6 +108,9 @@ pub struct RestoreRecord {
     pub undo_of: Option<RestoreId>,
     /// The restore that undid this one.
     pub undone_by: Option<RestoreId>,
+    /// Roles of the snapshot that were not on the server before: `undo` drops them. A record of an older version has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles_made: Vec<RoleMade>,
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub failure: Option<RestoreFailure>,

@@ -30,11 +30,23 @@ pub fn record(id: RestoreId) -> RestoreRecord {
         safety_manifest_sha256: None,
         undo_of: None,
         undone_by: None,
+        roles_made: vec![],
         started_at: "2026-01-30T12:00:05Z".parse().unwrap(),
         ended_at: None,
         failure: None,
         report: None,
     }
+}
+
+#[test]
+fn a_record_of_an_older_version_made_no_role_that_is_known() {
+    let id = RestoreId::at("2026-01-30T12:00:05Z".parse().unwrap(), 1);
+    let old = serde_json::to_value(record(id.clone())).unwrap();
+    assert!(old.get("roles_made").is_none());
+    assert_eq!(serde_json::from_value::<RestoreRecord>(old).unwrap().roles_made, vec![]);
+    let made = vec![RoleMade { name: "a".into(), oid: None }, RoleMade { name: "b c".into(), oid: Some(20_000) }];
+    let new = RestoreRecord { roles_made: made, ..record(id) };
+    assert_eq!(serde_json::from_value::<RestoreRecord>(serde_json::to_value(&new).unwrap()).unwrap(), new);
 }
 
 #[test]

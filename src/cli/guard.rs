@@ -148,7 +148,8 @@ impl Guarded<'_> {
             problem: None,
             rollback_command: self.rollback_command(manifest),
         };
-        let request = undo::request(clock::now(), recovery::jobs(self.settings), self.settings.lock_wait);
+        let jobs = recovery::jobs(self.settings);
+        let request = undo::request(clock::now(), jobs, self.settings.lock_wait, Vec::new());
         let options = Options {
             safety_snapshot: !self.args.no_safety_snapshot,
             proof: !self.args.how.no_proof,

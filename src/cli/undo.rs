@@ -37,7 +37,7 @@ pub fn run(around: &Surroundings, args: &UndoArgs) -> Result<Ended> {
         verb: "undo",
         place: found.place,
         target,
-        request: undo::request(clock::now(), recovery::jobs(&settings), settings.lock_wait),
+        request: undo::request(clock::now(), recovery::jobs(&settings), settings.lock_wait, found.roles_made),
         settings,
         options: undo::options(&found.record, args.safety_snapshot, !args.how.no_proof, keys),
         confirm: args.confirm.as_deref(),

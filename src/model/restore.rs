@@ -59,6 +59,15 @@ impl RestorePart {
     }
 }
 
+/// A role that a restore made: it was not on the server before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleMade {
+    pub name: String,
+    /// Its number. None: the restore did not come to its end, or that could not be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oid: Option<u32>,
+}
+
 /// What happens to rows of `auth` and `storage` that the target has and that differ from the snapshot's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,6 +101,8 @@ pub struct RestoreRequest {
     pub replace_other: bool,
     /// Nobody answers for the snapshot: only what cannot run code of others comes back, and none of its files is run.
     pub untrusted: bool,
+    /// Roles that the snapshot does not have and that go: those that the restore which is undone made.
+    pub drop_roles: Vec<RoleMade>,
     pub jobs: u32,
     /// How long to wait for a lock.
     pub lock_wait_ms: u64,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::recover::Options;
+use super::recover::{Found, Options, same_target};
 use crate::archive::lock;
 use crate::archive::manifest_file::read_manifest;
 use crate::archive::restores::{self, RestoreId, RestoreRecord, RestoreState};
@@ -18,7 +18,7 @@ use crate::archive::sealed::Keys;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::SnapshotName;
 use crate::model::name::visible;
-use crate::model::restore::{ConflictPolicy, RestoreRequest};
+use crate::model::restore::{ConflictPolicy, RestoreRequest, RoleMade};
 use crate::monitor::millis;
 
 /// A restore that can be undone: its record and where its safety snapshot is.
@@ -26,6 +26,8 @@ use crate::monitor::millis;
 pub struct Undoable {
     pub record: RestoreRecord,
     pub place: PathBuf,
+    /// Roles that this restore, or a later one of the same database, made.
+    pub roles_made: Vec<RoleMade>,
 }
 
 /// Finds the restore and its safety snapshot.
@@ -53,11 +55,21 @@ pub fn find(root: &Root, id: &str) -> Result<Undoable> {
         let text = format!("{} is not the safety snapshot that {id} took: its manifest is another one", visible(name));
         return Err(Failure::msg(FailureKind::Integrity, text).hint("do not restore from it"));
     }
-    Ok(Undoable { record, place })
+    let roles_made = roles_made_since(root, &record);
+    Ok(Undoable { record, place, roles_made })
 }
 
-/// What the engine is asked: everything back as it was, also what is missing parts.
-pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest {
+/// Roles that restores of this database made since `record`, itself included: before it the server had none of them.
+fn roles_made_since(root: &Root, record: &RestoreRecord) -> Vec<RoleMade> {
+    let newest_first = restores::list(root.path()).into_iter();
+    let since = newest_first.take_while(|(id, _)| *id != record.id).filter_map(|(_, other)| other.ok());
+    let wrote = since.filter(|other| other.state != RestoreState::Preparing);
+    let of_the_same = wrote.filter(|other| same_target(&record.target, &Found::of(&other.target)).is_ok());
+    of_the_same.flat_map(|other| other.roles_made).chain(record.roles_made.iter().cloned()).collect()
+}
+
+/// What the engine is asked: everything back as it was, also what is missing parts; and `roles_made` taken away.
+pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration, roles_made: Vec<RoleMade>) -> RestoreRequest {
     RestoreRequest {
         now,
         only: Vec::new(),
@@ -69,6 +81,7 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration) -> RestoreRequest
         allow_partial: true,
         replace_other: false,
         untrusted: false,
+        drop_roles: roles_made,
         jobs,
         lock_wait_ms: millis(lock_wait),
     }
@@ -137,5 +150,49 @@ fn row(root: &Root, id: RestoreId, record: Result<RestoreRecord>, held: bool) ->
         safety_snapshot: record.safety_snapshot,
         undone_by: record.undone_by,
         problem: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str, database: &str, roles: &[&str]) -> RestoreRecord {
+        let roles: Vec<_> = roles.iter().map(|name| serde_json::json!({ "name": name })).collect();
+        serde_json::from_value(serde_json::json!({
+            "schema": restores::SCHEMA, "id": id, "state": "finished", "snapshot": "s", "manifest_sha256": "a",
+            "target": { "kind": "same_database", "database": database, "user": "u", "host_sha256": "h",
+                "system_identifier": "7", "database_oid": 5, "server_version_num": 150_018, "is_superuser": true,
+                "sets_replica_role": true, "is_supabase": false },
+            "plan_digest": "d", "one_transaction": true, "safety_snapshot": "x", "safety_manifest_sha256": "y",
+            "undo_of": null, "undone_by": null, "roles_made": roles, "started_at": "2026-01-30T12:00:05Z",
+            "ended_at": null, "failure": null, "report": null
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn roles_of_later_restores_of_the_same_database_go_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path().to_path_buf());
+        std::fs::create_dir(folder.path().join("restores")).unwrap();
+        let records = [
+            record("restore_20260130_120001", "shop", &["before"]),
+            record("restore_20260130_120002", "shop", &["a"]),
+            record("restore_20260130_120003", "other", &["elsewhere"]),
+            record("restore_20260130_120003_2", "shop", &["b"]),
+            RestoreRecord { state: RestoreState::Preparing, ..record("restore_20260130_120004", "shop", &["never"]) },
+        ];
+        for record in &records {
+            restores::write(folder.path(), record).unwrap();
+        }
+        let names = |of: usize| {
+            let mut names: Vec<_> = roles_made_since(&root, &records[of]).into_iter().map(|r| r.name).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(1), ["a", "b"]);
+        assert_eq!(names(0), ["a", "b", "before"]);
+        assert_eq!(names(3), ["b"]);
     }
 }

@@ -14,7 +14,7 @@ use super::parallel;
 use super::runner::Runner;
 use super::state::{Examined, examine, refuse_changed, refuse_target};
 use super::tables::{NEW, Tables};
-use super::{Done, Engine, settle, vault};
+use super::{Done, Engine, made_roles, settle, vault};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
@@ -185,11 +185,14 @@ impl Work<'_> {
         self.tables.large_objects(self.runner).await?;
         let mut words = BTreeMap::new();
         settle::after_rows(self.engine, self.runner, self.creation, self.tables, &mut words).await?;
+        // Nothing here needs them any more, and memberships that only their end takes away are gone before the verdict.
+        let roles_left = made_roles::drop_planned(self.engine, self.examined, self.plan, self.runner).await?;
         // The rows may have made objects (queues, partitions); what they made has to be right too. Only what the server
         // says now counts: an earlier pass may have stumbled over what a later one mended.
         let left = converge.run().await?;
         words.extend(left.words);
         let mut exceptions = self.judge(&Left { objects: left.objects, words })?;
+        exceptions.extend(roles_left);
         exceptions.extend(vault::bring_back(self.engine, self.examined, self.runner).await?);
         let mut words = BTreeMap::new();
         exceptions.extend(settle::last(self.engine, self.examined, self.runner, &mut words).await?);

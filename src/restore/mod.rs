@@ -25,6 +25,7 @@ pub mod identity;
 mod jobs;
 pub mod large_objects;
 mod libraries;
+mod made_roles;
 pub use libraries::LIBRARY_MISSING;
 pub mod load;
 mod marks;

@@ -11,7 +11,7 @@ use super::replace::{Way, way};
 use super::rows::{Rows, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{NEW, Tables};
-use super::{Engine, contents, identity, jobs, marks, queues, settle, vault};
+use super::{Engine, contents, identity, jobs, made_roles, marks, queues, settle, vault};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
@@ -42,6 +42,8 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     objects.drop.extend(secrets.drop);
     objects.replace.extend(secrets.replace);
     objects.create.extend(secrets.create);
+    let roles = made_roles::foretell(engine, &examined.scope, &session).await?;
+    objects.drop.extend(roles.drop);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     let Compared { load, tables_equal, tables_vouched } =
         rows(engine, session, &examined, &tables, &live, &objects.remade).await?;
@@ -65,7 +67,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         load,
         tables_equal,
         tables_vouched,
-        exceptions: exceptions(engine, &examined, secrets.exceptions),
+        exceptions: exceptions(engine, &examined, secrets.exceptions.into_iter().chain(roles.exceptions).collect()),
         manual: manual(engine, &examined),
         estimated_ms: 1000 * (bytes / BYTES_PER_SECOND + count / OBJECTS_PER_SECOND) + 500,
         digest: String::new(),
@@ -93,13 +95,18 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let is_dropped =
         |w: &CatalogObject, l: &CatalogObject| way(w, l, entries.get(&ObjectName::of(w)).copied()) == Way::Drop;
     let dropped = delta.differs.iter().filter(|(w, l)| is_dropped(w, l)).map(|(_, l)| *l);
-    let roots: Vec<Address> = delta.extra.iter().copied().chain(dropped).filter_map(|o| o.address).collect();
+    // What is set on an object has its address, and goes without it.
+    let of_its_own = |o: &CatalogObject| {
+        let kind = o.kind.as_str();
+        !matches!(kind, "ACL" | "COMMENT" | "SEQUENCE SET" | "ROW SECURITY" | "SECURITY LABEL")
+            && !kind.ends_with(" SETTING")
+    };
+    let roots = delta.extra.iter().copied().filter(|o| of_its_own(o)).chain(dropped);
+    let roots: Vec<Address> = roots.filter_map(|o| o.address).collect();
     let gone = dependents(session, &roots).await?;
     let known: HashSet<ObjectName> = delta.names().into_iter().collect();
     let along = live.objects.iter().filter(|o| {
-        let of_its_own =
-            !matches!(o.kind.as_str(), "ACL" | "COMMENT" | "SEQUENCE SET" | "ROW SECURITY" | "SECURITY LABEL");
-        of_its_own
+        of_its_own(o)
             && o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a }))
             && !known.contains(&ObjectName::of(o))
     });

@@ -12,21 +12,21 @@ use super::{identity, roles};
 use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
-use crate::model::name::{ident, literal};
+use crate::model::name::{dollar_quoted, ident, literal};
 
 /// Takes from everybody but the owner what default privileges gave on a relation.
 pub(super) fn close(relation: &str) -> String {
-    CLOSE.replace("{relation}", &literal(relation))
+    format!("DO {}", dollar_quoted(&CLOSE.replace("{relation}", &literal(relation))))
 }
 
-const CLOSE: &str = "DO $stacksnap$ DECLARE r record; BEGIN \
+const CLOSE: &str = "DECLARE r record; BEGIN \
     FOR r IN SELECT DISTINCT c.oid::pg_catalog.regclass AS relation, c.relkind, a.grantee, g.rolname \
         FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a \
         LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
         WHERE c.oid = pg_catalog.to_regclass({relation}) AND a.grantee <> c.relowner \
     LOOP EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s', CASE r.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, \
         r.relation, CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); \
-    END LOOP; END $stacksnap$";
+    END LOOP; END";
 
 impl Converge<'_> {
     /// Owners, switches, comments, grants, state: what is set on objects that are there.
@@ -167,16 +167,39 @@ fn take_all(acl: &CatalogObject) -> Option<String> {
     let name = literal(&identity::unquoted(schema));
     // What everybody has on `public` from the beginning is no entry of the archive.
     let base = if schema == "public" { "GRANT USAGE ON SCHEMA public TO PUBLIC;" } else { "" };
-    Some(format!(
-        "DO $stacksnap$ DECLARE r record; BEGIN FOR r IN SELECT DISTINCT a.grantee, g.rolname, n.oid::pg_catalog.regnamespace \
+    let body = format!(
+        "DECLARE r record; BEGIN FOR r IN SELECT DISTINCT a.grantee, g.rolname, n.oid::pg_catalog.regnamespace \
          AS place FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) a \
          LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee WHERE n.nspname = {name} AND a.grantee <> n.nspowner LOOP \
          EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %s FROM %s CASCADE', r.place, \
-         CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); END LOOP; {base} END $stacksnap$"
-    ))
+         CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); END LOOP; {base} END"
+    );
+    Some(format!("DO {}", dollar_quoted(&body)))
 }
 
 fn user_mapping(object: &CatalogObject) -> Option<String> {
     let (user, server) = object.identity.split_once(" on server ")?;
     Some(format!("DROP USER MAPPING IF EXISTS FOR {user} SERVER {server}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_ends_the_quotes_around_it() {
+        let acl = CatalogObject {
+            kind: "ACL".into(),
+            schema: None,
+            identity: "SCHEMA \"a$stacksnap$; b\"".into(),
+            definition: String::new(),
+            owner: None,
+            extension: None,
+            address: None,
+        };
+        for sql in [close("public.\"a$stacksnap$; b\""), take_all(&acl).unwrap()] {
+            let body = sql.strip_prefix("DO $stacksnapx$").and_then(|s| s.strip_suffix("$stacksnapx$")).unwrap();
+            assert!(body.contains("a$stacksnap$; b") && !body.contains("$stacksnapx$"), "{sql}");
+        }
+    }
 }

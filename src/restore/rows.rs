@@ -125,6 +125,7 @@ mod tests {
             allow_partial: false,
             replace_other: false,
             untrusted: false,
+            drop_roles: Vec::new(),
             jobs: 1,
             lock_wait_ms: 0,
         }

@@ -28,7 +28,7 @@ pub fn plan(plan: &RestorePlan) -> String {
         out.push_str("\nrows to load:\n");
         out.push_str(&indented(&loads(&plan.load)));
     }
-    exceptions(&mut out, "will not be there afterwards:", &plan.exceptions);
+    exceptions(&mut out, "will not be there afterwards, or not as it was:", &plan.exceptions);
     by_hand(&mut out, &plan.manual);
     if plan.is_empty() {
         out.push_str("\nnothing to do: the target holds what the snapshot holds\n");

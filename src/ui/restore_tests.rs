@@ -62,7 +62,7 @@ fn a_plan_names_everything_that_it_drops_and_replaces() {
              WILL BE REPLACED (in both, and different):\n  POLICY own on public.orders\n\n\
              will be created: 2 INDEX, 1 TABLE\n\n\
              rows to load:\n  TABLE         ROWS    SIZE  WHY\n  public.gone  1,200  1.5 kB  new\n\n\
-             will not be there afterwards:\n  - extension pg_net: not on the target (extension_missing)\n    \
+             will not be there afterwards, or not as it was:\n  - extension pg_net: not on the target (extension_missing)\n    \
              what to do: install it\n\n\
              to do by hand afterwards:\n  - set the JWT secret\n",
             "d".repeat(64)

@@ -47,7 +47,6 @@ pub struct Found {
 }
 
 impl Found {
-    #[cfg(test)]
     pub fn of(facts: &TargetFacts) -> Self {
         Self {
             host_sha256: facts.host_sha256.clone(),

@@ -7,6 +7,7 @@
 
 mod check;
 mod proof;
+mod roles;
 mod safety;
 
 use std::future::Future;
@@ -36,6 +37,7 @@ use crate::restore::vault::Vault;
 use crate::restore::{Done, Engine};
 use crate::verify::{Level, verify_sealed};
 
+pub use check::{Found, same_target};
 pub use proof::Before;
 
 /// What is asked for beside the engine's own request.
@@ -123,6 +125,10 @@ impl Recovery<'_> {
                 Ok(report)
             }
             Err(failure) => {
+                let rolled_back = record.one_transaction && failure.kind != FailureKind::Unreachable;
+                if record.state == RestoreState::Preparing || (rolled_back && self.cancel.reason().is_none()) {
+                    record.roles_made.clear();
+                }
                 let failure = self.explained(failure, &record);
                 record.state = RestoreState::Failed;
                 record.failure = Some(RestoreFailure {
@@ -179,6 +185,7 @@ impl Recovery<'_> {
         record.state = RestoreState::Running;
         restores::write(self.root.path(), record)?;
         let done = self.guarded(self.engine(&prepared.source, &prepared.vault).execute(plan)).await?;
+        roles::number(self, &mut record.roles_made).await;
         report.statements = done.statements;
         report.rows_loaded = done.rows_loaded;
         report.bytes_loaded = done.bytes_loaded;
@@ -221,6 +228,7 @@ impl Recovery<'_> {
             safety_manifest_sha256: None,
             undo_of: self.options.undo_of.clone(),
             undone_by: None,
+            roles_made: roles::made_by(plan),
             started_at: self.request.now,
             ended_at: None,
             failure: None,

@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod marker;
 pub mod marks;
 pub mod privileges;
+pub mod role_uses;
 pub mod source;
 pub mod surroundings;
 pub mod tables;

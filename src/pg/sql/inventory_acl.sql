@@ -45,21 +45,24 @@ WITH o AS (
     SELECT 'pg_database'::regclass, d.oid, 0, NULL, 'DATABASE', coalesce(d.datacl, acldefault('d', d.datdba))
     FROM pg_database d WHERE d.datname = current_database()
     UNION ALL
-    -- Privileges on the server's own objects that somebody changed since initdb.
+    -- Privileges on the server's own objects that somebody changed since initdb. The order of a list says nothing.
     SELECT 'pg_class'::regclass, c.oid, 0, n.nspname, 'TABLE ' || format('%I.%I', n.nspname, c.relname), c.relacl
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_init_privs ip ON ip.classoid = 'pg_class'::regclass AND ip.objoid = c.oid AND ip.objsubid = 0
     WHERE n.nspname IN ('pg_catalog', 'information_schema') AND c.relacl IS DISTINCT FROM ip.initprivs
+        AND (c.relacl @> ip.initprivs AND c.relacl <@ ip.initprivs) IS NOT TRUE
     UNION ALL
     SELECT 'pg_proc'::regclass, p.oid, 0, n.nspname, 'FUNCTION ' || p.oid::regprocedure::text, p.proacl
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     LEFT JOIN pg_init_privs ip ON ip.classoid = 'pg_proc'::regclass AND ip.objoid = p.oid AND ip.objsubid = 0
     WHERE n.nspname IN ('pg_catalog', 'information_schema') AND p.proacl IS DISTINCT FROM ip.initprivs
+        AND (p.proacl @> ip.initprivs AND p.proacl <@ ip.initprivs) IS NOT TRUE
     UNION ALL
     SELECT 'pg_namespace'::regclass, n.oid, 0, n.nspname, format('SCHEMA %I', n.nspname), n.nspacl
     FROM pg_namespace n
     LEFT JOIN pg_init_privs ip ON ip.classoid = 'pg_namespace'::regclass AND ip.objoid = n.oid
     WHERE n.nspname IN ('pg_catalog', 'information_schema') AND n.nspacl IS DISTINCT FROM ip.initprivs
+        AND (n.nspacl @> ip.initprivs AND n.nspacl <@ ip.initprivs) IS NOT TRUE
     /*pg15+*/
     UNION ALL
     SELECT 'pg_parameter_acl'::regclass, a.oid, 0, NULL, format('PARAMETER %I', a.parname), a.paracl FROM pg_parameter_acl a

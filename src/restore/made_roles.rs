@@ -1,0 +1,182 @@
+//! Roles that a restore made, taken away again when it is undone.
+//!
+//! Invariant: only a role that a record names, that the safety snapshot does not have and that the confirmed plan drops.
+//! `DROP ROLE` alone takes it away, after its rights in this database: it takes nothing along, and the server refuses where
+//! anything depends on the role. Never `DROP OWNED`, which would drop objects. What stays is named with the reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Engine;
+use super::identity::unquoted;
+use super::runner::Runner;
+use super::scope::Scope;
+use super::state::Examined;
+use crate::model::failure::{Failure, Result};
+use crate::model::name::{dollar_quoted, literal, visible};
+use crate::model::restore::{Exception, ObjectName, RestorePlan, RoleMade};
+use crate::pg::catalog::role_uses::{RoleUse, role_uses};
+use crate::pg::session::Session;
+
+/// The word for a role that stays.
+pub const ROLE_STAYS: &str = "role_stays";
+
+const ROLE: &str = "ROLE";
+
+const TAKE_RIGHTS: &str = include_str!("sql/take_rights.sql");
+
+/// More uses of a role are counted, not named.
+const NAMED_MAX: usize = 4;
+
+/// What is known before anything is written.
+#[derive(Debug, Default)]
+pub struct Foretold {
+    pub drop: Vec<ObjectName>,
+    pub exceptions: Vec<Exception>,
+}
+
+/// Which roles will be dropped, and which have to stay because something beyond this database needs them.
+pub async fn foretell(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Foretold> {
+    let mut foretold = Foretold::default();
+    for role in ours(engine, scope, session).await? {
+        match stays(&role) {
+            Some(exception) => foretold.exceptions.push(exception),
+            None => foretold.drop.push(ObjectName { kind: ROLE.into(), identity: role.identity }),
+        }
+    }
+    Ok(foretold)
+}
+
+/// Drops those that the plan names, inside of the transaction of the caller, when everything else is as it was. One that
+/// has to stay loses its rights in this database: it had none before.
+pub async fn drop_planned(
+    engine: &Engine<'_>,
+    examined: &Examined,
+    plan: &RestorePlan,
+    runner: &Runner<'_>,
+) -> Result<Vec<Exception>> {
+    let planned: BTreeSet<&str> = plan.drop.iter().filter(|o| o.kind == ROLE).map(|o| o.identity.as_str()).collect();
+    let there = ours(engine, &examined.scope, runner.session).await?;
+    // Somebody may have begun to use one since the plan was made; what the plan did not name is not dropped either.
+    let goes = |role: &RoleUse| role.uses.is_empty() && planned.contains(role.identity.as_str());
+    let (mut left, used): (Vec<_>, Vec<_>) = there.into_iter().partition(goes);
+    let mut words = BTreeMap::new();
+    // What one role granted to another goes with the other.
+    loop {
+        let before = left.len();
+        let mut refused = Vec::new();
+        for role in left {
+            if let Some(failure) = drop_one(&role, examined, runner).await? {
+                words.insert(role.name.clone(), failure.to_string());
+                refused.push(role);
+            }
+        }
+        left = refused;
+        if left.is_empty() || left.len() == before {
+            break;
+        }
+    }
+    for role in &used {
+        let sql = take_rights(role, examined, false);
+        if let Some(failure) = runner.attempt(&format!("rights of ROLE {}", role.identity), &sql).await? {
+            engine.monitor.warn("not_done", failure.to_string(), None);
+        }
+    }
+    // The plan has told why those stay that it does not drop.
+    let untold = used.iter().filter(|role| planned.contains(role.identity.as_str()));
+    let mut exceptions: Vec<Exception> = untold.filter_map(stays).collect();
+    let names: Vec<String> = left.into_iter().map(|role| role.name).collect();
+    for role in role_uses(runner.session, &names, true).await? {
+        let said = || exception(&role.identity, words.remove(&role.name).unwrap_or_default());
+        exceptions.push(stays(&role).unwrap_or_else(said));
+    }
+    Ok(exceptions)
+}
+
+/// `DROP ROLE`; where rights that the role has in this database are in the way, these are taken first.
+async fn drop_one(role: &RoleUse, examined: &Examined, runner: &Runner<'_>) -> Result<Option<Failure>> {
+    let (what, drop) = (format!("drop ROLE {}", role.identity), format!("DROP ROLE {}", role.identity));
+    if runner.attempt(&what, &drop).await?.is_none() {
+        return Ok(None);
+    }
+    runner.attempt(&what, &format!("{};\n{drop}", take_rights(role, examined, true))).await
+}
+
+/// Only a member may alter what new objects of a role are open to.
+fn take_rights(role: &RoleUse, examined: &Examined, all: bool) -> String {
+    let name = &role.identity;
+    let body = TAKE_RIGHTS.replace("{all}", if all { "true" } else { "false" }).replace("{role}", &literal(name));
+    let take = format!("DO {}", dollar_quoted(&body));
+    if examined.facts.is_superuser {
+        return take;
+    }
+    format!("GRANT {name} TO CURRENT_USER;\n{take};\nREVOKE {name} FROM CURRENT_USER")
+}
+
+/// The roles of the request that are there, are those that were made, and are not the snapshot's.
+async fn ours(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<RoleUse>> {
+    let made = &engine.request.drop_roles;
+    let known: BTreeSet<String> = engine.source.inventory.of_kind(ROLE).map(|o| unquoted(&o.identity)).collect();
+    // A snapshot that tells of no role at all cannot say which are not its own.
+    if made.is_empty() || known.is_empty() || !scope.is_whole() || scope.untrusted {
+        return Ok(Vec::new());
+    }
+    let names: BTreeSet<&str> = made.iter().map(|role| role.name.as_str()).collect();
+    let names: Vec<String> = names.into_iter().filter(|name| !known.contains(*name)).map(str::to_string).collect();
+    let mut there = role_uses(session, &names, false).await?;
+    there.retain(|role| is_made(made, role));
+    Ok(there)
+}
+
+/// Is it the very role that was made? One of that name with another number came later, from somebody else.
+fn is_made(made: &[RoleMade], role: &RoleUse) -> bool {
+    made.iter().any(|m| m.name == role.name && m.oid.is_none_or(|oid| oid == role.oid))
+}
+
+fn stays(role: &RoleUse) -> Option<Exception> {
+    if role.uses.is_empty() {
+        return None;
+    }
+    let mut uses: Vec<String> = role.uses.iter().take(NAMED_MAX).cloned().collect();
+    if role.uses.len() > NAMED_MAX {
+        uses.push(format!("{} more", role.uses.len() - NAMED_MAX));
+    }
+    Some(exception(&role.identity, uses.join("; ")))
+}
+
+fn exception(name: &str, why: String) -> Exception {
+    Exception {
+        code: ROLE_STAYS.into(),
+        what: format!("{ROLE} {name}"),
+        why: format!("the restore made it, and it stays: {}", visible(&why)),
+        todo: format!("when nothing needs it any more: DROP ROLE {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::name::ident;
+
+    fn role(name: &str, oid: u32, uses: &[&str]) -> RoleUse {
+        RoleUse { name: name.into(), identity: ident(name), oid, uses: uses.iter().map(ToString::to_string).collect() }
+    }
+
+    #[test]
+    fn a_role_of_another_number_is_somebody_elses() {
+        let made = [RoleMade { name: "a".into(), oid: Some(20_000) }, RoleMade { name: "b".into(), oid: None }];
+        assert!(is_made(&made, &role("a", 20_000, &[])));
+        assert!(!is_made(&made, &role("a", 20_001, &[])));
+        assert!(is_made(&made, &role("b", 20_001, &[])), "killed before its number was known");
+        assert!(!is_made(&made, &role("c", 20_000, &[])));
+    }
+
+    #[test]
+    fn what_stays_says_why_and_what_to_run() {
+        assert_eq!(stays(&role("a", 1, &[])), None);
+        let uses = ["it owns something in the database x", "b", "c", "d", "e"];
+        let exception = stays(&role("a b", 1, &uses)).unwrap();
+        assert_eq!((exception.code.as_str(), exception.what.as_str()), (ROLE_STAYS, "ROLE \"a b\""));
+        assert!(exception.why.contains("it owns something in the database x") && exception.why.ends_with("; 1 more"));
+        assert!(exception.todo.ends_with("DROP ROLE \"a b\""));
+    }
+}
