@@ -103,13 +103,20 @@ pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<()
     if ground.cluster.is_none() {
         return Ok(());
     }
-    let Some(roles) = files::read(&source.place, DATABASE_ROLES_SQL)? else { return Ok(()) };
+    let Some(mut roles) = files::open(&source.place, DATABASE_ROLES_SQL)? else { return Ok(()) };
     let helper = ident(HELPER);
     let session = Session::open(&ground.spec, "stacksnap drill").await?;
     session.execute(&format!("CREATE ROLE {helper} SUPERUSER LOGIN")).await?;
     let spec = ConnSpec { user: HELPER.to_string(), ..ground.spec.clone() };
     let other = Session::open(&spec, "stacksnap drill").await?;
-    let set = other.execute(&format!("SET client_min_messages = error; BEGIN; {roles}; COMMIT")).await;
+    let all = async {
+        other.execute("SET client_min_messages = error; BEGIN").await?;
+        while let Some(piece) = roles.next_piece()? {
+            other.execute(&piece.sql).await?;
+        }
+        other.execute("COMMIT").await
+    };
+    let set = all.await;
     drop(other);
     session.execute(&format!("DROP ROLE {helper}")).await?;
     set.map_err(|failure| failure.context("cannot set the password of the superuser in the throw-away cluster"))
