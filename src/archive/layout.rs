@@ -2,7 +2,7 @@
 //!
 //! Invariant: names are a contract with the documents that users have; they change with the format's version only.
 
-use crate::model::name::{QualifiedName, literal};
+use crate::model::name::QualifiedName;
 
 pub const MANIFEST_JSON: &str = "manifest.json";
 pub const SHA256SUMS: &str = "SHA256SUMS";
@@ -66,16 +66,6 @@ pub const VAULT_SECRETS_SEALED: &str = "extension_state/vault_secrets.json.age";
 pub const MEMBER_TABLES_JSON: &str = "extension_state/member_tables.json";
 pub const MEMBER_TABLES_DIR: &str = "extension_state/member_tables";
 pub const QUEUES_SQL: &str = "extension_state/queues.sql";
-
-/// The statement of `queues.sql` before the rows of a table and, without one, after them. Whoever knows that these rows
-/// are there already may leave out what is in between.
-pub fn rows_mark(table: Option<&QualifiedName>) -> String {
-    let name = table.map(QualifiedName::plain).unwrap_or_default();
-    format!("{ROWS_MARK}{};", literal(&name).trim_start())
-}
-
-/// What every [`rows_mark`] begins with.
-pub const ROWS_MARK: &str = "SET LOCAL stacksnap.rows_of = ";
 
 /// `extension_state/member_tables/<schema>.<table>.copy`
 pub fn member_table_path(table: &QualifiedName) -> String {

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::runner::Runner;
 use super::statements::Splitter;
-use crate::archive::layout;
+use crate::archive::rows_mark;
 use crate::model::failure::{Failure, FailureKind, Result};
 
 const BEGIN: &[u8] = b"BEGIN;\n";
@@ -27,7 +27,7 @@ const HEAD_LINE_BYTES: u64 = 64 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Piece {
     pub sql: String,
-    /// The last of them, where it is a [`layout::rows_mark`]: a mark always ends its piece.
+    /// The last of them, where it is a mark of [`rows_mark`]: a mark always ends its piece.
     pub mark: Option<String>,
 }
 
@@ -54,7 +54,7 @@ impl<R: BufRead> Pieces<R> {
             while let Some(length) = self.splitter.end(&self.carry[seen..]) {
                 seen += length;
                 let statement = self.carry[begins..seen].trim_ascii_start();
-                let mark = statement.starts_with(layout::ROWS_MARK.as_bytes()).then(|| statement.to_vec());
+                let mark = statement.starts_with(rows_mark::BEGINNING.as_bytes()).then(|| statement.to_vec());
                 if mark.is_some() || seen >= self.piece_bytes {
                     let rest = self.carry.split_off(seen);
                     let sql = text(std::mem::replace(&mut self.carry, rest))?;
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_mark_ends_its_piece_and_is_no_value() {
-        let (on, off) = (layout::rows_mark(Some(&QualifiedName::new("s", "it's"))), layout::rows_mark(None));
+        let (on, off) = (rows_mark::rows_mark(Some(&QualifiedName::new("s", "it's"))), rows_mark::rows_mark(None));
         assert_eq!(
             (on.as_str(), off.as_str()),
             ("SET LOCAL stacksnap.rows_of = 's.it''s';", "SET LOCAL stacksnap.rows_of = '';")

@@ -15,6 +15,7 @@ use super::runner::Runner;
 use super::source::SnapshotSource;
 use super::{Engine, files, marks, tables};
 use crate::archive::layout;
+use crate::archive::rows_mark::rows_mark;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::fingerprint::TableFingerprint;
 use crate::model::inventory::Inventory;
@@ -140,7 +141,7 @@ pub async fn make_missing(source: &SnapshotSource, live: &Inventory, runner: &Ru
     if !members(&source.place)?.iter().any(lacks) {
         return Ok(None);
     }
-    let rows_end = layout::rows_mark(None);
+    let rows_end = rows_mark(None);
     files::attempt_without(runner, &source.place, layout::QUEUES_SQL, &|mark| mark != rows_end).await
 }
 
@@ -154,7 +155,7 @@ pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>, plan: &RestorePl
     let (mut equal, mut others) = (BTreeSet::new(), Vec::new());
     for record in records(engine.source)? {
         if !planned.contains(&*record.name.plain()) && is_equal(runner.session, &record).await? {
-            equal.insert(layout::rows_mark(Some(&record.name)));
+            equal.insert(rows_mark(Some(&record.name)));
         } else {
             others.push(record);
         }
