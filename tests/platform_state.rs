@@ -158,3 +158,62 @@ fn r15_a_rollback_brings_back_queues_as_they_were() {
     }
     cluster.drop_database(&from);
 }
+
+/// 25,000 messages of 2 kB, which hold what ends strings and statements; and a small queue beside them.
+const LARGE: &str = "CREATE TABLE public.things (id int PRIMARY KEY); INSERT INTO public.things VALUES (1);
+    SELECT pgmq.create('large'); SELECT pgmq.create('small'); SELECT pgmq.send('small', '{}');
+    INSERT INTO pgmq.q_large (vt, message) SELECT now(), jsonb_build_object('n', n, 'text', E'it''s; \\\\ \\t\\n $$ -- /* \"',
+        'more', repeat(md5(n::text), 64)) FROM generate_series(1, 25000) n";
+const LARGE_SEEN: &str = "SELECT count(*), sum(hashtextextended(q::text, 0)) FROM pgmq.q_large q
+    UNION ALL SELECT count(*), sum(hashtextextended(q::text, 0)) FROM pgmq.q_small q
+    UNION ALL SELECT last_value, is_called::int FROM pgmq.q_large_msg_id_seq";
+/// How often the large queue was read from its beginning, and its rows written.
+const LARGE_USED: &str = "SELECT seq_scan || ' ' || n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables
+    WHERE relid = 'pgmq.q_large'::regclass";
+
+#[test]
+fn r15_a_queue_of_any_size_is_held_by_nobody_and_read_once() {
+    let _one = alone();
+    let (cluster, place) = (server(), tempfile::tempdir().unwrap());
+    let from = project(&cluster, "platform_large_from", "", LARGE);
+    let to = project(&cluster, "platform_large_to", "", "");
+    let snapshot = snapshot(&cluster, &from, place.path());
+    let file = snapshot.folder.join("extension_state/queues.sql");
+    assert!(file.metadata().unwrap().len() > 50_000_000);
+    let seen = cluster.sql(&from, LARGE_SEEN);
+    let is_small = |done: &round_support::restored::Restored| {
+        done.is_well();
+        assert!((1..100_000).contains(&done.peak_kb), "{} kB at most", done.peak_kb);
+    };
+    is_small(&restore(&cluster, "postgres", "postgres", &to, &snapshot, place.path()));
+    assert_eq!(cluster.sql(&to, LARGE_SEEN), seen);
+
+    // Another queue differs, and an object: the large one is left alone.
+    let used =
+        || -> Vec<u64> { cluster.sql(&from, LARGE_USED).split(' ').map(|number| number.parse().unwrap()).collect() };
+    let damage = "SELECT pgmq.send('small', '{\"late\": true}'); ALTER TABLE public.things ADD COLUMN more text";
+    cluster.as_user("postgres", "postgres").sql(&from, damage);
+    let before = used();
+    let planned = plan(&cluster, "postgres", "postgres", &from, &snapshot, place.path());
+    assert_eq!(planned.planned("replace")[..1], ["QUEUE pgmq.q_small"], "{}", planned.said);
+    let between = used();
+    assert!(between[0] <= before[0] + 1, "the plan read it {} times", between[0] - before[0]);
+    let done = restore(&cluster, "postgres", "postgres", &from, &snapshot, place.path());
+    is_small(&done);
+    assert_eq!((done.code, done.exceptions(), cluster.sql(&from, LARGE_SEEN)), (0, Vec::new(), seen.clone()));
+    let after = used();
+    assert!(after[0] <= between[0] + 2, "plan and restore read it {} times", after[0] - between[0]);
+    assert_eq!(after[1], before[1], "its rows were written");
+
+    // It is written again from the beginning, and then read once.
+    cluster.sql(
+        &from,
+        "DELETE FROM pgmq.q_large WHERE msg_id % 2 = 0; UPDATE pgmq.q_large SET read_ct = 7 WHERE msg_id = 1",
+    );
+    let done = restore(&cluster, "postgres", "postgres", &from, &snapshot, place.path());
+    is_small(&done);
+    assert_eq!((done.code, done.exceptions(), cluster.sql(&from, LARGE_SEEN)), (0, Vec::new(), seen));
+    for database in [from, to] {
+        cluster.drop_database(&database);
+    }
+}

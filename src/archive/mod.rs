@@ -18,6 +18,7 @@ pub mod readable;
 pub mod reader;
 pub mod restores;
 pub mod root;
+pub mod rows_mark;
 pub mod seal;
 pub mod sealed;
 pub mod signature;

@@ -45,6 +45,7 @@ fn draft(name: &str) -> Manifest {
         counts: BTreeMap::new(),
         coverage: vec![],
         tables: vec![],
+        member_marks: vec![],
         outcomes: vec![],
         gaps: vec![],
         secrets: vec![],

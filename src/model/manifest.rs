@@ -108,6 +108,14 @@ pub struct TableMark {
     pub layout: String,
 }
 
+/// The mark of a table whose rows are beside the archive: queues of pgmq are members of their extension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberMark {
+    #[serde(flatten)]
+    pub name: QualifiedName,
+    pub mark: TableMark,
+}
+
 /// The programs that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tools {
@@ -146,6 +154,9 @@ pub struct Manifest {
     pub counts: BTreeMap<String, u64>,
     pub coverage: Vec<Coverage>,
     pub tables: Vec<TableRecord>,
+    /// Since 1.2: marks of tables of extensions that are not among `tables`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub member_marks: Vec<MemberMark>,
     pub outcomes: Vec<CollectorOutcome>,
     pub gaps: Vec<Gap>,
     /// Kinds of secrets that the files hold, with the file: what to keep an eye on.

@@ -167,14 +167,15 @@ fn stopped(reason: CancelReason) -> Failure {
 
 /// Puts pieces together to lines and fingerprints them. A line that comes in several pieces is hashed piece by piece.
 #[derive(Default)]
-struct Lines {
+pub struct Lines {
     fingerprint: TableFingerprint,
     /// The beginning of a line whose end has not come yet.
     open: Option<Box<blake3::Hasher>>,
 }
 
 impl Lines {
-    fn push(&mut self, mut piece: &[u8]) {
+    /// The next piece of COPY text, cut anywhere.
+    pub fn push(&mut self, mut piece: &[u8]) {
         while let Some(at) = memchr::memchr(b'\n', piece) {
             let line = &piece[..at];
             match self.open.take() {
@@ -188,7 +189,8 @@ impl Lines {
         }
     }
 
-    fn finish(self, table: &QualifiedName) -> Result<TableFingerprint> {
+    /// The rows of `table`, now that all was given. `Unreachable` when the last line has no end.
+    pub fn finish(self, table: &QualifiedName) -> Result<TableFingerprint> {
         if self.open.is_some() {
             let text = format!("the rows of {} ended in the middle of one", table.sql());
             return Err(Failure::msg(FailureKind::Unreachable, text).hint("is the server up? run the command again"));

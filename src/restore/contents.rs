@@ -3,7 +3,7 @@
 //! Invariant: it reads only. Beyond a bound nothing is compared and all of them are written again.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read, Write};
 
 use sha2::{Digest, Sha256};
 
@@ -36,15 +36,29 @@ pub async fn large_objects(engine: &Engine<'_>, session: &Session) -> Result<Vec
         rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect();
     let mut differing = Vec::new();
     for object in &wanted {
-        let mut content = Vec::new();
-        open_data(&folder, &object.file_name)?.take(BYTES_MAX + 1).read_to_end(&mut content)?;
-        let hash = hex(&Sha256::digest(&content));
+        let mut hasher = Sha256::new();
+        io::copy(&mut open_data(&folder, &object.file_name)?.take(BYTES_MAX + 1), &mut Hashing(&mut hasher))?;
+        let hash = hex(&hasher.finalize());
         if live.remove(&object.oid) != Some(format!("{hash} {}", object.owner)) {
             differing.push(object.oid);
         }
     }
     // What is left came later.
     Ok(differing.into_iter().chain(live.into_keys()).map(|oid| named(&oid.to_string())).collect())
+}
+
+/// Takes bytes and keeps none.
+struct Hashing<'h>(&'h mut Sha256);
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn all(wanted: &[objects::LargeObject]) -> Vec<ObjectName> {

@@ -195,7 +195,7 @@ impl Work<'_> {
         exceptions.extend(roles_left);
         exceptions.extend(vault::bring_back(self.engine, self.examined, self.runner).await?);
         let mut words = BTreeMap::new();
-        exceptions.extend(settle::last(self.engine, self.examined, self.runner, &mut words).await?);
+        exceptions.extend(settle::last(self.engine, self.examined, self.runner, self.plan, &mut words).await?);
         for (what, text) in words {
             self.engine.monitor.warn("not_set", format!("{what}: {text}"), None);
         }

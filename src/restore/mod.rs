@@ -43,6 +43,7 @@ pub mod scope;
 mod settle;
 pub mod source;
 mod state;
+mod statements;
 pub mod stubs;
 mod tables;
 pub mod vault;

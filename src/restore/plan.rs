@@ -118,12 +118,7 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     if examined.scope.is_whole() && examined.facts.kind == TargetKind::SameDatabase {
         replace.extend(contents::large_objects(engine, session).await?);
         replace.extend(jobs::differ(engine, session).await?.then(|| part(layout::CRON_JOBS_SQL)));
-        replace.extend(
-            queues::differing(engine, session)
-                .await?
-                .into_iter()
-                .map(|table| ObjectName { kind: "QUEUE".into(), identity: table.plain() }),
-        );
+        replace.extend(queues::differing(engine, session, live).await?);
     }
     drop.extend(delta.extra.iter().map(|o| ObjectName::of(o)));
     replace.sort();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::converge::Converge;
 use super::delta::Delta;
 use super::drop::{comment, owner_statement, row_security};
-use super::{identity, roles};
+use super::{identity, queues, roles};
 use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
@@ -100,8 +100,10 @@ impl Converge<'_> {
             self.file(layout::PUBLICATIONS_SQL, words).await?;
         }
         if self.installs_members(live) {
-            if !self.scope.extensions_missing.contains("pgmq") {
-                self.file(layout::QUEUES_SQL, words).await?;
+            if !self.scope.extensions_missing.contains("pgmq")
+                && let Some(failure) = queues::make_missing(self.source, live, self.runner).await?
+            {
+                words.insert(layout::QUEUES_SQL.to_string(), failure.to_string());
             }
             self.file(layout::MEMBER_ROUTINES_SQL, words).await?;
         }

@@ -1,8 +1,10 @@
 //! Queues of pgmq: their tables belong to the extension, so the snapshot holds them beside the archive.
 //!
 //! Invariant: where a stack is rolled back a queue holds the snapshot's messages and no others, and a queue that came
-//! later is gone; whether that came true is read from the target, not believed. What is compared is streamed.
+//! later is gone; whether that came true is read from the target, not believed. What is compared is streamed. A plan
+//! reads a table at most once, and so does a restore: before it is written to, if it may be equal, else afterwards.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,18 +12,25 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::runner::Runner;
-use super::{Engine, files, tables};
+use super::source::SnapshotSource;
+use super::{Engine, files, marks, tables};
 use crate::archive::layout;
+use crate::archive::rows_mark::rows_mark;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::fingerprint::TableFingerprint;
+use crate::model::inventory::Inventory;
+use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
-use crate::model::restore::Exception;
+use crate::model::restore::{Exception, ObjectName, RestorePlan};
 use crate::pg::rows::fingerprint_table;
 use crate::pg::session::Session;
 
 /// Tells `queues.sql` to take away what the snapshot does not have. What is set is gone with the transaction.
 const EXACT: &str = "SET LOCAL stacksnap.exact = 'on'";
 const NOT_EXACT: &str = "SET LOCAL stacksnap.exact = 'off'";
+
+/// The kind of a queue's table in a plan.
+const KIND: &str = "QUEUE";
 
 /// More tables than this are counted, not named.
 const NAMED_MAX: usize = 4;
@@ -33,7 +42,10 @@ struct Member {
     table: String,
     extension: String,
     columns: Vec<String>,
+    /// None: they are not in the snapshot.
     rows: Option<u64>,
+    /// None: an older snapshot, or no rows were written.
+    fingerprint: Option<String>,
     file: Option<String>,
 }
 
@@ -51,12 +63,32 @@ fn members(place: &Path) -> Result<Vec<Member>> {
     };
     let all: Members = serde_json::from_slice(&text)
         .map_err(|e| Failure::new(FailureKind::Integrity, e).context(format!("cannot understand {name}")))?;
-    Ok(all.tables.into_iter().filter(|t| t.extension == "pgmq" && t.rows.is_some()).collect())
+    Ok(all.tables.into_iter().filter(|t| t.extension == "pgmq").collect())
+}
+
+/// The tables whose rows the snapshot holds, as if they were in its archive.
+fn records(source: &SnapshotSource) -> Result<Vec<TableRecord>> {
+    let mut found = Vec::new();
+    for member in members(&source.place)? {
+        let Some(rows) = member.rows else { continue };
+        let file = member.file.map(|file| source.place.join(file));
+        let bytes_raw = file.as_deref().and_then(|file| file.metadata().ok()).map_or(0, |facts| facts.len());
+        let fingerprint = match (member.fingerprint, &file) {
+            (Some(known), _) => known,
+            (None, Some(file)) => fingerprint(file)?.hex(),
+            (None, None) => TableFingerprint::new().hex(),
+        };
+        let name = QualifiedName::new(member.schema, member.table);
+        let mark = source.manifest.member_marks.iter().find(|m| m.name == name).map(|m| m.mark.clone());
+        let columns = member.columns;
+        found.push(TableRecord { name, rows, fingerprint, bytes_raw, data_file: None, csv_file: None, columns, mark });
+    }
+    Ok(found)
 }
 
 /// Does the snapshot have queues, and does this database?
-async fn has_queues(engine: &Engine<'_>, session: &Session) -> Result<bool> {
-    if !engine.source.place.join(layout::QUEUES_SQL).exists() {
+async fn has_queues(source: &SnapshotSource, session: &Session) -> Result<bool> {
+    if !source.place.join(layout::QUEUES_SQL).exists() {
         return Ok(false);
     }
     let sql = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.relname = 'meta' \
@@ -65,25 +97,27 @@ async fn has_queues(engine: &Engine<'_>, session: &Session) -> Result<bool> {
     Ok(session.one(sql, &[]).await?.try_get(0).unwrap_or(false))
 }
 
-/// The tables of queues whose rows are not the snapshot's, and `pgmq.meta` when there are other queues.
-pub async fn differing(engine: &Engine<'_>, session: &Session) -> Result<Vec<QualifiedName>> {
+/// Does the target's table hold what the snapshot's does? Reads it.
+async fn is_equal(session: &Session, record: &TableRecord) -> Result<bool> {
+    if !tables::is_there(session, &record.name).await? {
+        return Ok(false);
+    }
+    let live = fingerprint_table(session, &record.name, &record.columns).await?;
+    Ok(live.rows == record.rows && live.sum == record.fingerprint)
+}
+
+/// For the plan: the tables of queues whose rows are not the snapshot's, and `pgmq.meta` when there are other queues. In its
+/// own database a table is not read when the server vouches that nobody wrote to it.
+pub async fn differing(engine: &Engine<'_>, session: &Session, live: &Inventory) -> Result<Vec<ObjectName>> {
     let mut found = Vec::new();
-    if !has_queues(engine, session).await? {
+    if !has_queues(engine.source, session).await? {
         return Ok(found);
     }
-    for member in members(&engine.source.place)? {
-        let name = QualifiedName::new(member.schema, member.table);
-        let wanted = match &member.file {
-            Some(file) => fingerprint(&engine.source.place.join(file))?,
-            None => TableFingerprint::new(),
-        };
-        if !tables::is_there(session, &name).await? {
-            found.push(name);
-            continue;
-        }
-        let live = fingerprint_table(session, &name, &member.columns).await?;
-        if live.rows != wanted.rows || live.sum != wanted.hex() {
-            found.push(name);
+    let records = records(engine.source)?;
+    let vouched = marks::vouched(engine, session, live, &records.iter().collect::<Vec<_>>(), false).await?;
+    for record in records.iter().filter(|record| !vouched.contains(&record.name)) {
+        if !is_equal(session, record).await? {
+            found.push(ObjectName { kind: KIND.into(), identity: record.name.plain() });
         }
     }
     Ok(found)
@@ -100,25 +134,58 @@ fn fingerprint(file: &Path) -> Result<TableFingerprint> {
     Ok(sum)
 }
 
+/// Makes queues that the target lacks. Their messages come with [`put_back`], where the snapshot's file tells them apart.
+/// `Some`: nothing was made.
+pub async fn make_missing(source: &SnapshotSource, live: &Inventory, runner: &Runner<'_>) -> Result<Option<Failure>> {
+    let lacks = |member: &Member| live.table(&QualifiedName::new(&*member.schema, &*member.table)).is_none();
+    if !members(&source.place)?.iter().any(lacks) {
+        return Ok(None);
+    }
+    let rows_end = rows_mark(None);
+    files::attempt_without(runner, &source.place, layout::QUEUES_SQL, &|mark| mark != rows_end).await
+}
+
 /// Puts the messages back as they were, inside of the transaction, and looks. What is not equal is named.
-pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Exception>> {
-    let before = differing(engine, runner.session).await?;
-    if before.is_empty() {
+pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>, plan: &RestorePlan) -> Result<Vec<Exception>> {
+    if !has_queues(engine.source, runner.session).await? {
+        return Ok(Vec::new());
+    }
+    // What the plan found different is written again and read afterwards. The rest may have changed since.
+    let planned: BTreeSet<&str> = plan.replace.iter().filter(|o| o.kind == KIND).map(|o| &*o.identity).collect();
+    let (mut equal, mut others) = (BTreeSet::new(), Vec::new());
+    for record in records(engine.source)? {
+        if !planned.contains(&*record.name.plain()) && is_equal(runner.session, &record).await? {
+            equal.insert(rows_mark(Some(&record.name)));
+        } else {
+            others.push(record);
+        }
+    }
+    if others.is_empty() {
         return Ok(Vec::new());
     }
     runner.run("exact queues", EXACT).await?;
-    let mut refused = files::attempt(runner, &engine.source.place, layout::QUEUES_SQL).await?;
+    let (place, skips) = (&engine.source.place, |mark: &str| equal.contains(mark));
+    let mut refused = files::attempt_without(runner, place, layout::QUEUES_SQL, &skips).await?;
     runner.run("exact queues", NOT_EXACT).await?;
-    if refused.is_none() && before.iter().any(|table| table.name == "meta") {
+    if refused.is_none() && others.iter().any(|record| record.name.name == "meta") {
         // A queue that was missing belongs to whoever made it: its owner and its grants are the snapshot's too.
-        refused = files::attempt(runner, &engine.source.place, layout::ACCESS_GRANTS_SQL).await?;
+        refused = files::attempt(runner, place, layout::ACCESS_GRANTS_SQL).await?;
     }
-    let is_refused = refused.is_some();
+    let mut left = Vec::new();
+    for record in others {
+        if !is_equal(runner.session, &record).await? {
+            left.push(record.name.plain());
+        }
+    }
+    Ok(not_restored(left, refused).into_iter().collect())
+}
+
+/// What is left of it. `None`: nothing.
+fn not_restored(left: Vec<String>, refused: Option<Failure>) -> Option<Exception> {
+    if left.is_empty() && refused.is_none() {
+        return None;
+    }
     let why = refused.map_or("its rows are others than the snapshot's".to_string(), |failure| failure.to_string());
-    let left: Vec<String> = differing(engine, runner.session).await?.iter().map(QualifiedName::plain).collect();
-    if left.is_empty() && !is_refused {
-        return Ok(Vec::new());
-    }
     let more = left.len().saturating_sub(NAMED_MAX);
     let mut what = format!("messages of {}", left[..left.len().min(NAMED_MAX)].join(", "));
     if left.is_empty() {
@@ -128,5 +195,5 @@ pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Ex
         what.push_str(&format!(" and {more} more"));
     }
     let todo = format!("run {} as the owner of the queues", layout::QUEUES_SQL);
-    Ok(vec![Exception { code: "queue_not_restored".into(), what, why, todo }])
+    Some(Exception { code: "queue_not_restored".into(), what, why, todo })
 }

@@ -20,7 +20,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::ident;
 use crate::model::platform::is_platform_role;
-use crate::model::restore::{Exception, ObjectName, TargetKind};
+use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
 
 /// What the rows bring with them: views that hold them, parts that have a file of their own.
 pub async fn after_rows(
@@ -51,13 +51,14 @@ pub async fn last(
     engine: &Engine<'_>,
     examined: &Examined,
     runner: &Runner<'_>,
+    plan: &RestorePlan,
     words: &mut BTreeMap<String, String>,
 ) -> Result<Vec<Exception>> {
     if !examined.scope.is_whole() || examined.scope.untrusted {
         sequences(engine, examined, runner, words).await?;
         return Ok(Vec::new());
     }
-    let mut exceptions = queues::put_back(engine, runner).await?;
+    let mut exceptions = queues::put_back(engine, runner, plan).await?;
     if examined.facts.kind == TargetKind::SameDatabase {
         jobs::unschedule_new(engine, runner, words).await?;
     }

@@ -158,6 +158,7 @@ pub fn manifest(name: &SnapshotName, moment: &str) -> Manifest {
         counts: BTreeMap::from([("tables".into(), 2), ("users".into(), 6), ("policies".into(), 88)]),
         coverage: vec![],
         tables: vec![table("users", 6), table("invoices", 1200)],
+        member_marks: vec![],
         outcomes: vec![],
         gaps: vec![],
         secrets: vec![],

@@ -1,7 +1,8 @@
 //! `restore` by the built program, and what it says at the end.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -13,14 +14,21 @@ pub struct Restored {
     /// The report; of a dry run, the plan.
     pub report: Value,
     pub said: String,
+    /// The most memory that the program held, as far as it was seen; 0 where the system does not tell.
+    pub peak_kb: u64,
 }
 
 impl Restored {
     fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let pid = child.id();
+        let watch = std::thread::spawn(move || peak_kb(pid));
+        let output = child.wait_with_output().unwrap();
+        let peak_kb = watch.join().unwrap();
         let last = String::from_utf8_lossy(&output.stdout).trim_end().lines().last().unwrap_or_default().to_string();
         let report = serde_json::from_str(&last).unwrap_or(Value::Null);
-        Self { code: output.status.code().unwrap_or(-1), report, said: text(&output) }
+        Self { code: output.status.code().unwrap_or(-1), report, said: text(&output), peak_kb }
     }
 
     pub fn list(&self, pointer: &str, fields: &[&str]) -> Vec<String> {
@@ -53,6 +61,17 @@ impl Restored {
         assert!(matches!(self.code, 0 | 3), "{}: {}", self.code, self.said);
         assert_eq!(self.findings(), Vec::<String>::new(), "{}", self.said);
     }
+}
+
+/// Watches a program until it has ended.
+fn peak_kb(pid: u32) -> u64 {
+    let mut peak = 0;
+    while let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) {
+        let Some(line) = status.lines().find(|l| l.starts_with("VmHWM")) else { break };
+        peak = line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).unwrap_or(peak);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    peak
 }
 
 /// The root that restores is another one: it is given the key of the one that took the snapshot.

@@ -5,7 +5,6 @@
 
 use std::io::{BufWriter, Write};
 
-use futures_util::{StreamExt, pin_mut};
 use serde_json::{Value, json};
 
 use super::super::context::{Collected, Context};
@@ -14,10 +13,11 @@ use super::write_json;
 use crate::archive::layout::{MEMBER_TABLES_JSON, member_table_path};
 use crate::model::category::Category;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::fingerprint::TableFingerprint;
 use crate::model::gap::Gap;
-use crate::model::name::{QualifiedName, ident, visible};
+use crate::model::name::{QualifiedName, visible};
+use crate::pg::rows::{Lines, copy_out};
 use crate::pg::session::Row;
-use crate::pg::session::failure;
 
 /// Extensions whose tables are state of running sessions.
 const SESSION_STATE: [&str; 1] = ["pg_net"];
@@ -128,8 +128,10 @@ async fn table(
     }
     let path = member_table_path(&name);
     match attempt(ctx.session, copy(ctx, &name, &columns, &path)).await? {
-        Ok((rows, sha256)) => {
+        Ok((fingerprint, sha256)) => {
+            let rows = fingerprint.rows;
             entry["rows"] = json!(rows);
+            entry["fingerprint"] = json!(fingerprint.hex());
             if let Some(sha256) = &sha256 {
                 entry["file"] = json!(path);
                 entry["sha256"] = json!(sha256);
@@ -149,32 +151,30 @@ fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// Streams one table into its file: rows, and the sha256 of the file. An empty table has none.
+/// Streams one table into its file: its fingerprint, and the sha256 of the file. An empty table has none.
 async fn copy(
     ctx: &Context<'_>,
     name: &QualifiedName,
     columns: &[String],
     path: &str,
-) -> Result<(u64, Option<String>)> {
-    let columns: Vec<String> = columns.iter().map(|c| ident(c)).collect();
-    let sql = format!("COPY {} ({}) TO STDOUT", name.sql(), columns.join(", "));
-    let stream = ctx.session.client().copy_out(sql.as_str()).await.map_err(|e| failure(e, &sql))?;
-    pin_mut!(stream);
-    let mut rows = 0;
+) -> Result<(TableFingerprint, Option<String>)> {
+    let mut lines = Lines::default();
     let mut writer = None;
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|e| failure(e, &sql))?;
-        rows += piece.iter().filter(|b| **b == b'\n').count() as u64;
+    copy_out(ctx.session, name, columns, |piece| {
+        lines.push(piece);
         if writer.is_none() {
             writer = Some(BufWriter::with_capacity(1 << 16, ctx.sink.create(path, Category::ExtensionState)?));
         }
         if let Some(writer) = &mut writer {
-            writer.write_all(&piece)?;
+            writer.write_all(piece)?;
         }
-    }
-    let Some(writer) = writer else { return Ok((0, None)) };
+        Ok(())
+    })
+    .await?;
+    let fingerprint = lines.finish(name)?;
+    let Some(writer) = writer else { return Ok((fingerprint, None)) };
     let writer = writer.into_inner().map_err(|e| Failure::new(FailureKind::Failed, e.into_error()))?;
-    Ok((rows, Some(writer.finish()?.sha256)))
+    Ok((fingerprint, Some(writer.finish()?.sha256)))
 }
 
 async fn sequence(ctx: &Context<'_>, row: &Row, name: QualifiedName, members: &mut Members) -> Result<()> {

@@ -1,7 +1,8 @@
 //! `queues.sql`: the queues of pgmq, made where they are missing, with the messages that they held.
 //!
 //! Invariant (R15): a message comes back under its own number, with its own visibility time, once; messages that came
-//! later stay, unless `stacksnap.exact` is on. Memory does not grow with the queue: rows are streamed from the file of the member table.
+//! later stay, unless `stacksnap.exact` is on. Memory does not grow with the queue: rows are streamed from the file of the
+//! member table, into statements that are bounded, so that whoever runs them need hold no more than one.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -10,18 +11,19 @@ use super::super::context::{Collected, Context};
 use super::super::savepoint::attempt;
 use super::super::setting::quoted;
 use super::super::sql_file::{ENDING, PREAMBLE};
+use super::super::upsert::{BYTES_A_STATEMENT, ROWS_A_STATEMENT};
+use super::super::values::sql_value;
 use super::members::{MemberTable, Members};
 use crate::archive::copy_text::CopyRow;
 use crate::archive::layout::QUEUES_SQL;
+use crate::archive::rows_mark::rows_mark;
 use crate::model::category::Category;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
-use crate::model::name::{dollar_quoted, ident, literal_or_null, sql_comment, visible};
+use crate::model::name::{QualifiedName, dollar_quoted, ident, sql_comment, visible};
 
 /// Whoever rolls back wants the messages of the snapshot and no others.
 const EXACT: &str = "coalesce(current_setting('stacksnap.exact', true), '') = 'on'";
-/// Rows of one INSERT.
-const BATCH: usize = 200;
 
 struct Queue {
     name: String,
@@ -65,8 +67,10 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected, members: &Mem
         for prefix in ["q_", "a_"] {
             let table = format!("{prefix}{}", queue.name.to_lowercase());
             if let Some(table) = members.tables.iter().find(|t| t.name.schema == "pgmq" && t.name.name == table) {
+                writeln!(out, "{}", rows_mark(Some(&table.name)))?;
                 writeln!(out, "DELETE FROM {} WHERE {EXACT};", table.name.sql())?;
                 insert(ctx, table, &mut out)?;
+                writeln!(out, "{}", rows_mark(None))?;
             }
             set_sequence(members, &format!("{table}_msg_id_seq"), &mut out)?;
         }
@@ -120,28 +124,42 @@ fn create(queue: &Queue) -> String {
 /// All rows of one table, in batches. A number that is taken gets the snapshot's message.
 fn insert(ctx: &Context<'_>, table: &MemberTable, out: &mut impl Write) -> Result<()> {
     let Some(path) = &table.path else { return Ok(()) };
-    let columns: Vec<String> = table.columns.iter().map(|c| ident(c)).collect();
+    let reader = BufReader::with_capacity(1 << 16, File::open(ctx.sink.place(path)?)?);
+    Ok(write_batches(reader, &table.name, &table.columns, out)?)
+}
+
+/// Lines of COPY text as statements. One ends after so many rows or bytes, so that nobody has to hold more than that.
+fn write_batches(
+    mut reader: impl BufRead,
+    table: &QualifiedName,
+    columns: &[String],
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    let columns: Vec<String> = columns.iter().map(|c| ident(c)).collect();
     let updates: Vec<String> =
         columns.iter().filter(|c| *c != "\"msg_id\"").map(|c| format!("{c} = excluded.{c}")).collect();
-    let head = format!("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES", table.name.sql(), columns.join(", "));
+    let head = format!("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES", table.sql(), columns.join(", "));
     let tail = format!("\nON CONFLICT (msg_id) DO UPDATE SET {};", updates.join(", "));
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(ctx.sink.place(path)?)?);
-    let mut line = Vec::new();
-    let mut in_batch = 0;
+    let (mut line, mut values) = (Vec::new(), Vec::new());
+    let (mut rows, mut bytes) = (0, 0);
     while reader.read_until(b'\n', &mut line)? > 0 {
         let row = CopyRow::new(line.strip_suffix(b"\n").unwrap_or(&line), columns.len());
-        let values: Vec<String> =
-            row.texts().iter().map(|v| literal_or_null(v.as_deref()).trim_start().to_string()).collect();
-        let before = if in_batch == 0 { head.as_str() } else { "," };
-        write!(out, "{before}\n({})", values.join(", "))?;
-        in_batch += 1;
-        if in_batch == BATCH {
+        values.extend_from_slice(if rows == 0 { head.as_bytes() } else { b"," });
+        for (at, field) in row.fields().enumerate() {
+            values.extend_from_slice(if at == 0 { b"\n(" } else { b", " });
+            sql_value(field.as_deref(), &mut values);
+        }
+        values.push(b')');
+        out.write_all(&values)?;
+        (rows, bytes) = (rows + 1, bytes + values.len());
+        if rows == ROWS_A_STATEMENT || bytes >= BYTES_A_STATEMENT {
             writeln!(out, "{tail}")?;
-            in_batch = 0;
+            (rows, bytes) = (0, 0);
         }
         line.clear();
+        values.clear();
     }
-    if in_batch > 0 {
+    if rows > 0 {
         writeln!(out, "{tail}")?;
     }
     Ok(())
@@ -162,4 +180,62 @@ fn set_sequence(members: &Members, name: &str, out: &mut impl Write) -> Result<(
     );
     writeln!(out, "DO {};", dollar_quoted(&body))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::archive::copy_text::encode;
+
+    fn batches(rows: &[(u32, Option<&str>)]) -> String {
+        let mut text = Vec::new();
+        for (number, message) in rows {
+            text.extend_from_slice(format!("{number}\t").as_bytes());
+            encode(message.map(str::as_bytes), &mut text);
+            text.push(b'\n');
+        }
+        let mut out = Vec::new();
+        let columns = ["msg_id".to_string(), "message".to_string()];
+        write_batches(text.as_slice(), &QualifiedName::new("pgmq", "q_a"), &columns, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    const HEAD: &str = "INSERT INTO \"pgmq\".\"q_a\" (\"msg_id\", \"message\") OVERRIDING SYSTEM VALUE VALUES";
+    const TAIL: &str = "ON CONFLICT (msg_id) DO UPDATE SET \"message\" = excluded.\"message\";";
+
+    #[test]
+    fn a_row_is_a_line_and_null_is_not_empty() {
+        let expected = format!("{HEAD}\n('1', E'a\\nb'),\n('2', NULL),\n('3', '')\n{TAIL}\n");
+        assert_eq!(batches(&[(1, Some("a\nb")), (2, None), (3, Some(""))]), expected);
+        assert_eq!(batches(&[]), "");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20))]
+        #[test]
+        fn a_statement_is_bounded_by_rows_and_by_bytes(
+            messages in proptest::collection::vec((0usize..3000, 0usize..40), 0..1500),
+            large in proptest::collection::vec(0usize..BYTES_A_STATEMENT * 2, 0..3),
+        ) {
+            let long: Vec<String> = messages.iter().map(|(n, times)| "x".repeat(n * times / 40))
+                .chain(large.iter().map(|n| "y".repeat(*n))).collect();
+            let rows: Vec<(u32, Option<&str>)> = (0..).zip(long.iter().map(|m| Some(m.as_str()))).collect();
+            let text = batches(&rows);
+            let statements: Vec<&str> = text.split_inclusive(";\n").collect();
+            let mut seen = 0;
+            for statement in &statements {
+                let lines: Vec<&str> = statement.lines().collect();
+                prop_assert!(lines[0] == HEAD && lines[lines.len() - 1] == TAIL);
+                let of = &lines[1..lines.len() - 1];
+                prop_assert!(!of.is_empty() && of.len() <= ROWS_A_STATEMENT);
+                let last = of[of.len() - 1].len();
+                prop_assert!(statement.len() <= HEAD.len() + TAIL.len() + BYTES_A_STATEMENT + last + 8);
+                seen += of.len();
+            }
+            prop_assert_eq!(seen, rows.len());
+            prop_assert!(statements.len() <= 1 + rows.len() / ROWS_A_STATEMENT + text.len() / BYTES_A_STATEMENT);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: it is empty when it is handed over, and its superuser has the name of the source's own.
 
+use std::io::BufRead;
 use std::path::PathBuf;
 
 use super::report::{Kept, Stage};
@@ -17,7 +18,7 @@ use crate::pg::session::Session;
 use crate::pgtools::client::SearchPlaces;
 use crate::pgtools::cluster::settings::Locale;
 use crate::pgtools::cluster::{Cluster, ClusterRequest};
-use crate::restore::files;
+use crate::restore::files::{self, Pieces};
 use crate::restore::identity::unquoted;
 use crate::restore::source::SnapshotSource;
 
@@ -107,21 +108,24 @@ pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<()
     if ground.cluster.is_none() {
         return Ok(());
     }
-    let Some(roles) = files::read(&source.place, DATABASE_ROLES_SQL)? else { return Ok(()) };
+    let Some(mut roles) = files::open(&source.place, DATABASE_ROLES_SQL)? else { return Ok(()) };
     let helper = ident(HELPER);
     let session = Session::open(&ground.spec, "stacksnap drill").await?;
     session.execute(&format!("CREATE ROLE {helper} SUPERUSER LOGIN")).await?;
     let spec = ConnSpec { user: HELPER.to_string(), ..ground.spec.clone() };
     let other = Session::open(&spec, "stacksnap drill").await?;
-    let set = set_password(&other, &roles, &ground.spec.user).await;
+    let set = set_password(&other, &mut roles, &ground.spec.user).await;
     drop(other);
     session.execute(&format!("DROP ROLE {helper}")).await?;
     set.map_err(|failure| failure.context("cannot set the password of the superuser in the throw-away cluster"))
 }
 
 /// Gives `user` the password that the roles' file gives it, and nothing else.
-async fn set_password(session: &Session, roles: &str, user: &str) -> Result<()> {
-    session.execute(&format!("SET client_min_messages = error; BEGIN; {roles}")).await?;
+async fn set_password(session: &Session, roles: &mut Pieces<impl BufRead>, user: &str) -> Result<()> {
+    session.execute("SET client_min_messages = error; BEGIN").await?;
+    while let Some(piece) = roles.next_piece()? {
+        session.execute(&piece.sql).await?;
+    }
     let row = session.one("SELECT rolpassword::text FROM pg_catalog.pg_authid WHERE rolname = $1", &[&user]).await?;
     let hash: Option<String> = row.try_get(0).map_err(anyhow::Error::new)?;
     session.execute("ROLLBACK; BEGIN").await?;

@@ -4,7 +4,7 @@
 //! Invariant: `complete` is true only for a full snapshot without a gap, without a failed collector, and with catalogs
 //! and archive agreeing on every kind of object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ use crate::model::category::Category;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::ids::SnapshotName;
-use crate::model::manifest::{ChangeMarker, Consistency, Coverage, FORMAT, Manifest, SnapshotKind, TableRecord, Tools};
+use crate::model::manifest::{
+    ChangeMarker, Consistency, Coverage, FORMAT, Manifest, MemberMark, SnapshotKind, TableRecord, Tools,
+};
 use crate::model::outcome::Outcome;
 use crate::model::report::TakeReport;
 use crate::pg::catalog::coverage::{coverage, disagreements};
@@ -73,6 +75,7 @@ pub fn draft(
         counts: BTreeMap::new(),
         coverage,
         tables: tables(done),
+        member_marks: member_marks(done),
         outcomes: done.harvest.outcomes.clone(),
         gaps,
         secrets: done.harvest.secrets.clone(),
@@ -185,6 +188,17 @@ fn tables(done: &AttemptDone) -> Vec<TableRecord> {
             mark: oids.get(&table.data.table).and_then(|oid| done.marks.tables.get(oid)).cloned(),
         })
         .collect()
+}
+
+/// Tables of extensions that have no record of their own.
+fn member_marks(done: &AttemptDone) -> Vec<MemberMark> {
+    let recorded: BTreeSet<_> = done.archive.iter().flat_map(|a| &a.tables).map(|t| &t.data.table).collect();
+    let members = done.catalogs.inventory.tables.iter().filter(|t| t.extension.is_some());
+    let named = members.filter(|t| !recorded.contains(&t.name)).filter_map(|table| {
+        let mark = done.marks.tables.get(&table.oid)?.clone();
+        Some(MemberMark { name: table.name.clone(), mark })
+    });
+    named.collect()
 }
 
 /// Words for a person; `<word>_all` where the plain word counts the schema `public` only.
