@@ -8,8 +8,11 @@ use std::io::{Read, Write};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
 
-/// 2^18: about a second on a small machine, on any day. More work than we ever ask for is not done for anybody.
-const SCRYPT_WORK_FACTOR: u8 = 18;
+/// 2^16: 64 MiB of memory for a moment. More would break what is promised of memory; a passphrase of several random words
+/// needs no more, and keys (recipients) need none of it.
+const SCRYPT_WORK_FACTOR: u8 = 16;
+/// Work that is done to open a file: what other programs ask for on a good day, and not what a forger asks for.
+const SCRYPT_WORK_FACTOR_MAX: u8 = 18;
 
 /// To whom secrets are sealed (age).
 #[derive(Debug, Clone)]
@@ -71,7 +74,7 @@ pub fn open(sealed: &[u8], keys: &Keys) -> Result<Option<Secret>> {
     let opened = if decryptor.is_scrypt() {
         let Some(passphrase) = &keys.passphrase else { return Ok(None) };
         let mut identity = age::scrypt::Identity::new(passphrase.reveal().to_string().into());
-        identity.set_max_work_factor(SCRYPT_WORK_FACTOR);
+        identity.set_max_work_factor(SCRYPT_WORK_FACTOR_MAX);
         decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity))
     } else {
         let Some(text) = &keys.identity else { return Ok(None) };

@@ -122,22 +122,43 @@ fn nothing_committed(old: &str, new: &str) -> bool {
 }
 
 /// Why equal counters would prove nothing, if they would not.
-pub(super) async fn distrust(session: &Session) -> Result<Option<String>> {
-    let (doubt, busy) = trust(session).await?;
+async fn distrust(session: &Session) -> Result<Option<String>> {
+    let trust = trust(session).await?;
+    Ok(trust.doubt.or_else(|| others(trust.busy)))
+}
+
+/// The same about tables that have a mark: the launcher of pg_cron writes to none of them.
+pub(super) async fn distrust_of_marked(session: &Session) -> Result<Option<String>> {
+    let trust = trust(session).await?;
+    Ok(trust.doubt.or_else(|| others(trust.busy - trust.launchers)))
+}
+
+fn others(busy: i64) -> Option<String> {
     let why = "other sessions are busy, were so within 11 seconds, or cannot be seen by this role";
-    Ok(doubt.or_else(|| (busy > 0).then(|| format!("{busy} {why}"))))
+    (busy > 0).then(|| format!("{busy} {why}"))
 }
 
 /// Why this server's counters do not tell every write, if they do not; whoever may be writing.
 pub(super) async fn counting(session: &Session) -> Result<Option<String>> {
-    Ok(trust(session).await?.0)
+    Ok(trust(session).await?.doubt)
 }
 
-async fn trust(session: &Session) -> Result<(Option<String>, i64)> {
+struct Trust {
+    /// Why this server's counters do not tell every write.
+    doubt: Option<String>,
+    /// Sessions that may hold counts back.
+    busy: i64,
+    /// Those of them that are launchers of pg_cron.
+    launchers: i64,
+}
+
+async fn trust(session: &Session) -> Result<Trust> {
     session.execute("SELECT pg_catalog.pg_stat_clear_snapshot()").await?;
     let rows = query(session, include_str!("../sql/marker_trust.sql")).await?;
-    let Some(row) = rows.first() else { return Ok((Some("the server does not tell its state".to_string()), 0)) };
-    let (standby, counting, busy): (bool, bool, i64) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+    let Some(row) = rows.first() else {
+        return Ok(Trust { doubt: Some("the server does not tell its state".to_string()), busy: 0, launchers: 0 });
+    };
+    let (standby, counting): (bool, bool) = (get(row, 0)?, get(row, 1)?);
     let doubt = if session.version_num < 150_000 {
         Some("before PostgreSQL 15 write counters arrive late")
     } else if standby {
@@ -147,7 +168,7 @@ async fn trust(session: &Session) -> Result<(Option<String>, i64)> {
     } else {
         None
     };
-    Ok((doubt.map(str::to_string), busy))
+    Ok(Trust { doubt: doubt.map(str::to_string), busy: get(row, 2)?, launchers: get(row, 3)? })
 }
 
 #[cfg(test)]

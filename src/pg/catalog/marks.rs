@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::marker::{counting, distrust};
+use super::marker::{counting, distrust_of_marked};
 use super::{NO_JIT, get, query};
 use crate::model::failure::Result;
 use crate::model::manifest::TableMark;
@@ -51,7 +51,7 @@ pub async fn marks(session: &Session) -> Result<Marks> {
 /// The marks of now, to be compared with those that were kept; or why they would prove nothing. Who is busy is asked
 /// first and the counters after it: what was written before it was asked is counted.
 pub async fn trusted(session: &Session) -> Result<std::result::Result<Marks, String>> {
-    if let Some(doubt) = distrust(session).await? {
+    if let Some(doubt) = distrust_of_marked(session).await? {
         return Ok(Err(doubt));
     }
     Ok(Ok(marks(session).await?))

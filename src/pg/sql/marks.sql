@@ -1,6 +1,7 @@
 -- One line for each table whose rows can only change by what is counted: where its rows are, how many were written, and
 -- what decides how they read (number, name and type of each column, labels of enums). Not for a table
 -- * of another access method, which counts as it likes;
+-- * of pg_cron, whose launcher writes without telling;
 -- * with a column that shows another object's name (regclass, aclitem) or a row type, however deep: that can read
 --   otherwise while the table stays as it is.
 WITH RECURSIVE columns AS (
@@ -10,6 +11,8 @@ WITH RECURSIVE columns AS (
     JOIN pg_am m ON m.oid = c.relam AND m.amhandler = 'heap_tableam_handler'::regproc
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' AND e.extname = 'pg_cron')
 ), inside(root, typ) AS (
     SELECT DISTINCT atttypid, atttypid FROM columns WHERE atttypid IS NOT NULL
     UNION
