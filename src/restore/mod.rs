@@ -9,6 +9,7 @@ pub mod beside;
 mod contents;
 pub mod converge;
 pub mod creation;
+mod defaults;
 pub mod delta;
 pub mod drop;
 pub mod entries;
@@ -44,6 +45,7 @@ pub mod source;
 mod state;
 pub mod stubs;
 mod tables;
+mod take_away;
 pub mod vault;
 
 use crate::model::cancel::Cancel;

@@ -57,6 +57,8 @@ impl Converge<'_> {
                 "ROW SECURITY" => Some(row_security(&object.identity, None)),
                 "USER MAPPING" => user_mapping(object),
                 "ROLE SETTING" => roles::reset_setting(object, &self.database),
+                // Who may not grant it in the name of another grants it in the own: that is taken for the other's.
+                "ROLE MEMBERSHIP" if delta.missing.iter().any(|wanted| roles::same_membership(wanted, object)) => None,
                 "ROLE MEMBERSHIP" => roles::revoke_membership(object),
                 _ => None,
             };

@@ -26,6 +26,12 @@ pub fn pair(identity: &str) -> Option<(&str, &str)> {
     Some((member, &rest[..identifier_end(rest)?]))
 }
 
+/// Is it the same role in the same one with the same options, whoever granted it?
+pub fn same_membership(one: &CatalogObject, other: &CatalogObject) -> bool {
+    let is = |o: &CatalogObject| o.kind == "ROLE MEMBERSHIP";
+    is(one) && is(other) && pair(&one.identity) == pair(&other.identity) && one.definition == other.definition
+}
+
 /// `m in g [by b]` as `REVOKE`.
 pub fn revoke_membership(object: &CatalogObject) -> Option<String> {
     let end = identifier_end(&object.identity)?;
