@@ -91,7 +91,8 @@ fn r15_who_sees_a_queue_and_what_a_message_sets_off_come_back() {
     cluster.drop_database(&from);
 }
 
-const UNGRANTED: &str = "CREATE SCHEMA api; CREATE TABLE api.t (id int PRIMARY KEY, name text); INSERT INTO api.t VALUES (1, 'x');
+const UNGRANTED: &str =
+    "CREATE SCHEMA api; CREATE TABLE api.t (id int PRIMARY KEY, name text); INSERT INTO api.t VALUES (1, 'x');
     CREATE FUNCTION api.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE SEQUENCE api.s;
     CREATE VIEW api.v AS SELECT id FROM api.t; CREATE TYPE api.kind AS ENUM ('a');
     ALTER DEFAULT PRIVILEGES IN SCHEMA api GRANT SELECT ON TABLES TO anon;
@@ -132,7 +133,8 @@ fn r32_an_object_on_which_nobody_granted_anything_stays_one() {
     cluster.drop_database(&from);
 }
 
-const TYPES: &str = "CREATE TYPE public.mood AS ENUM ('sad', 'ok'); CREATE TYPE public.note AS (a int, mood public.mood);
+const TYPES: &str =
+    "CREATE TYPE public.mood AS ENUM ('sad', 'ok'); CREATE TYPE public.note AS (a int, mood public.mood);
     CREATE TABLE public.notes (id int PRIMARY KEY, note public.note, moods public.mood[] DEFAULT '{ok}');
     INSERT INTO public.notes VALUES (1, ROW(1, 'ok')), (2, NULL);
     CREATE FUNCTION public.told(public.note) RETURNS text LANGUAGE sql AS 'SELECT ($1).mood::text';
@@ -172,11 +174,22 @@ fn r7_a_membership_that_another_role_granted_is_there_again() {
     let from = project(&cluster, "odd_roles", "CREATE TABLE public.things (id int PRIMARY KEY)");
     cluster.sql(&from, "CREATE ROLE odd_group NOLOGIN; CREATE ROLE odd_member NOLOGIN; GRANT odd_group TO odd_member");
     let snapshot = snapshot(&cluster, &from, place.path());
-    let seen = "SELECT count(*) FROM pg_auth_members WHERE roleid = 'odd_group'::regrole AND member = 'odd_member'::regrole";
+    let seen =
+        "SELECT count(*) FROM pg_auth_members WHERE roleid = 'odd_group'::regrole AND member = 'odd_member'::regrole";
     cluster.sql(&from, "DROP ROLE odd_group");
     let done = restore(&cluster, "postgres", "postgres", &from, &snapshot, place.path());
     done.is_well();
     assert_eq!(cluster.sql(&from, seen), "1", "{}", done.said);
+    // A role that came with grants goes with them; one that nothing here refers to is the server's.
+    let damage = "CREATE ROLE odd_new; CREATE ROLE odd_elsewhere; GRANT ALL ON public.things TO odd_new;
+        CREATE TABLE public.new (a int); ALTER TABLE public.new OWNER TO odd_new; CREATE POLICY p ON public.new TO odd_new";
+    for user in USERS {
+        cluster.sql(&from, damage);
+        let done = restore(&cluster, user, "postgres", &from, &snapshot, place.path());
+        done.is_well();
+        assert_eq!(cluster.sql(&from, "SELECT rolname FROM pg_roles WHERE rolname ~ '^odd_[en]'"), "odd_elsewhere");
+        cluster.sql(&from, "DROP ROLE odd_elsewhere");
+    }
     cluster.drop_database(&from);
     cluster.sql("postgres", "DROP ROLE odd_group, odd_member");
 }

@@ -54,6 +54,7 @@ pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) 
         "TABLE" => table(wanted, live),
         "TABLE ATTACH" | "INDEX ATTACH" => Way::Elsewhere,
         "TRIGGER" => trigger(wanted, live),
+        "EVENT TRIGGER" => event_trigger(wanted, live),
         _ => Way::Drop,
     }
 }
@@ -102,6 +103,15 @@ fn trigger(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     let ((core, state), (live_core, _)) = (trigger_state(&wanted.definition), trigger_state(&live.definition));
     let Some((name, table)) = on(&wanted.identity).filter(|_| core == live_core) else { return Way::Drop };
     Way::Alter(vec![format!("ALTER TABLE ONLY {table} {state} TRIGGER {name}")])
+}
+
+/// Not every role that may switch one may make it again.
+fn event_trigger(wanted: &CatalogObject, live: &CatalogObject) -> Way {
+    let ((core, state), (live_core, _)) = (trigger_state(&wanted.definition), trigger_state(&live.definition));
+    if core != live_core {
+        return Way::Drop;
+    }
+    Way::Alter(vec![format!("ALTER EVENT TRIGGER {} {state}", wanted.identity)])
 }
 
 /// `CREATE POLICY` from the inventory's definition.
@@ -251,6 +261,11 @@ mod tests {
         let live = object("TRIGGER", "g on s.t", "CREATE TRIGGER g EXECUTE FUNCTION f() OF A PARTITIONED PARENT");
         assert_eq!(way(&wanted, &live, None), Way::Alter(vec!["ALTER TABLE ONLY s.t DISABLE TRIGGER g".into()]));
         assert_eq!(way(&live, &wanted, None), Way::Alter(vec!["ALTER TABLE ONLY s.t ENABLE TRIGGER g".into()]));
+        let wanted = object("EVENT TRIGGER", "e", "ON ddl_command_end EXECUTE FUNCTION public.f()");
+        let live = object("EVENT TRIGGER", "e", "ON ddl_command_end EXECUTE FUNCTION public.f() DISABLED");
+        assert_eq!(way(&wanted, &live, None), Way::Alter(vec!["ALTER EVENT TRIGGER e ENABLE".into()]));
+        let wanted =
+            object("TRIGGER", "g on s.t", "CREATE TRIGGER g EXECUTE FUNCTION f() DISABLED OF A PARTITIONED PARENT");
         let other = object("TRIGGER", "g on s.t", "CREATE TRIGGER g EXECUTE FUNCTION h()");
         assert_eq!(way(&wanted, &other, None), Way::Drop);
     }

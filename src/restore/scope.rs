@@ -42,6 +42,8 @@ pub struct Scope {
     pub extensions_missing: BTreeSet<String>,
     /// What cannot be made without them, or is there as a stand-in only.
     pub left_out: BTreeSet<ObjectName>,
+    /// In its own database: roles that came later and that something in it refers to. They go with what a migration made.
+    pub roles_new: BTreeSet<String>,
     /// Nobody answers for the snapshot: no file of it is run, nothing is made from its inventory, owners do not count.
     pub untrusted: bool,
     /// What counts as a difference when the servers are of different major versions.
@@ -98,7 +100,8 @@ impl Scope {
             return is_built_on_member(object) && self.brings_back(object);
         }
         match object.kind.as_str() {
-            "ROLE" | "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
+            "ROLE" => self.roles_new.contains(&unquoted(&object.identity)),
+            "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
             "EXTENSION" => !self.platform || !self.keeps_extension(&unquoted(&object.identity)),
             "SCHEMA" if self.platform && self.kind == TargetKind::SameDatabase => {
                 self.brings_back(object) || EXTENSION_SCHEMAS.contains(&unquoted(&object.identity).as_str())
@@ -200,6 +203,7 @@ mod tests {
             tables: Vec::new(),
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            roles_new: BTreeSet::new(),
             untrusted: false,
             rules: None,
         }

@@ -72,8 +72,12 @@ pub async fn last(
     } else if examined.facts.kind != TargetKind::SameDatabase && !engine.request.activate_jobs {
         switch_jobs_off(runner, words).await?;
     }
-    if examined.facts.kind == TargetKind::SameDatabase && jobs::differ(engine, runner.session).await? {
-        exceptions.push(jobs::not_the_same());
+    if examined.facts.kind == TargetKind::SameDatabase {
+        if jobs::differ(engine, runner.session).await? {
+            exceptions.push(jobs::not_the_same());
+        } else if examined.facts.is_superuser {
+            jobs::last_number(engine, runner, words).await?;
+        }
     }
     sequences(engine, examined, runner, words).await?;
     Ok(exceptions)
@@ -189,8 +193,13 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             "alter it as another superuser",
         );
     }
+    if object.kind == "ROLE" && source.inventory.of_kind("ROLE").all(|o| o.identity != object.identity) {
+        let why = said().unwrap_or_else(|| "something on this server still needs it".to_string());
+        return exception("role_stays", why, "it came later: DROP ROLE when nothing needs it any more");
+    }
     if object.kind == "EVENT TRIGGER" {
-        return exception("owner_not_permitted", "plain PostgreSQL wants a superuser as its owner".into(), "");
+        let why = said().unwrap_or_else(|| "plain PostgreSQL wants a superuser as its owner".to_string());
+        return exception("owner_not_permitted", why, "");
     }
     let hidden = |o: &CatalogObject| o.identity == object.identity && o.definition.contains("not readable");
     if object.kind == "USER MAPPING" && source.inventory.of_kind("USER MAPPING").any(hidden) {
