@@ -193,3 +193,24 @@ fn r7_a_membership_that_another_role_granted_is_there_again() {
     cluster.drop_database(&from);
     cluster.sql("postgres", "DROP ROLE odd_group, odd_member");
 }
+
+#[test]
+fn a_wrapper_belongs_to_whom_the_platform_gave_it() {
+    let _one = alone();
+    let (cluster, place) = (server(), tempfile::tempdir().unwrap());
+    let from = project(&cluster, "odd_wrapper", "CREATE TABLE public.things (id int PRIMARY KEY)");
+    let given = "CREATE EXTENSION postgres_fdw; ALTER ROLE postgres SUPERUSER;
+        ALTER FOREIGN DATA WRAPPER postgres_fdw OWNER TO postgres; ALTER ROLE postgres NOSUPERUSER;
+        GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO authenticated";
+    cluster.sql(&from, given);
+    let snapshot = snapshot(&cluster, &from, place.path());
+    let to = project(&cluster, "odd_wrapper_to", "");
+    let done = restore(&cluster, "supabase_admin", "postgres", &to, &snapshot, place.path());
+    done.is_well();
+    let seen = "SELECT fdwowner::regrole, fdwacl, (SELECT rolsuper FROM pg_roles WHERE rolname = 'postgres')
+        FROM pg_foreign_data_wrapper WHERE fdwname = 'postgres_fdw'";
+    assert_eq!(cluster.sql(&to, seen), cluster.sql(&from, seen), "{}", done.said);
+    for database in [from, to] {
+        cluster.drop_database(&database);
+    }
+}

@@ -201,6 +201,10 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         let why = said().unwrap_or_else(|| "plain PostgreSQL wants a superuser as its owner".to_string());
         return exception("owner_not_permitted", why, "");
     }
+    if object.kind == "ACL" && object.identity.starts_with("FOREIGN DATA WRAPPER ") {
+        let why = said().unwrap_or_else(|| "plain PostgreSQL wants a superuser as its owner".to_string());
+        return exception("owner_not_permitted", why, "");
+    }
     let hidden = |o: &CatalogObject| o.identity == object.identity && o.definition.contains("not readable");
     if object.kind == "USER MAPPING" && source.inventory.of_kind("USER MAPPING").any(hidden) {
         let why = "its options were not readable for the snapshot".to_string();
