@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::converge::Converge;
 use super::delta::Delta;
 use super::drop::{comment, owner_statement, row_security};
-use super::{identity, roles};
+use super::{extensions, identity, roles};
 use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
@@ -52,14 +52,16 @@ impl Converge<'_> {
                 self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
             }
         }
+        // Who may not grant a membership in the name of another grants it in the own: that is taken for the other's.
+        let grants_as_any = extensions::superusers(live).contains(&self.scope.restorer);
+        let is_same = |o: &CatalogObject| delta.missing.iter().any(|wanted| roles::same_membership(wanted, o));
         for object in &delta.extra {
             let sql = match object.kind.as_str() {
                 "COMMENT" => comment(&object.identity, None, &self.database),
                 "ROW SECURITY" => Some(row_security(&object.identity, None)),
                 "USER MAPPING" => user_mapping(object),
                 "ROLE SETTING" => roles::reset_setting(object, &self.database),
-                // Who may not grant it in the name of another grants it in the own: that is taken for the other's.
-                "ROLE MEMBERSHIP" if delta.missing.iter().any(|wanted| roles::same_membership(wanted, object)) => None,
+                "ROLE MEMBERSHIP" if !grants_as_any && is_same(object) => None,
                 "ROLE MEMBERSHIP" => roles::revoke_membership(object),
                 _ => None,
             };
