@@ -154,19 +154,7 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         let why = said().unwrap_or_else(|| "it is on a table of an extension, which no archive holds".to_string());
         return exception("trigger_of_member", why, "make it by hand: managed_schema_objects.sql has it");
     }
-    // Queues belong to the user who made them.
-    let of_the_server = member_of.is_some_and(|extension| extension != QUEUES)
-        || matches!(
-            object.kind.as_str(),
-            "ROLE"
-                | "ROLE MEMBERSHIP"
-                | "ROLE SETTING"
-                | "DATABASE SETTING"
-                | "ACL"
-                | "DEFAULT ACL"
-                | "COMMENT"
-                | "EVENT TRIGGER"
-        );
+    let of_the_server = is_the_servers(object, member_of);
     // Grants on a user's own objects are never excused: a table that stays open is no restore.
     let own_acl = object.kind == "ACL"
         && source.inventory.of_kind("ACL").any(|o| {
@@ -193,15 +181,12 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             "alter it as another superuser",
         );
     }
-    if object.kind == "ROLE" && source.inventory.of_kind("ROLE").all(|o| o.identity != object.identity) {
+    if object.kind == "ROLE" && examined.scope.roles_new.contains(&unquoted(&object.identity)) {
         let why = said().unwrap_or_else(|| "something on this server still needs it".to_string());
         return exception("role_stays", why, "it came later: DROP ROLE when nothing needs it any more");
     }
-    if object.kind == "EVENT TRIGGER" {
-        let why = said().unwrap_or_else(|| "plain PostgreSQL wants a superuser as its owner".to_string());
-        return exception("owner_not_permitted", why, "");
-    }
-    if object.kind == "ACL" && object.identity.starts_with("FOREIGN DATA WRAPPER ") {
+    let grants = object.kind == "ACL" && object.identity.starts_with("FOREIGN DATA WRAPPER ");
+    if object.kind == "EVENT TRIGGER" || grants {
         let why = said().unwrap_or_else(|| "plain PostgreSQL wants a superuser as its owner".to_string());
         return exception("owner_not_permitted", why, "");
     }
@@ -211,6 +196,21 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         return exception("options_not_readable", why, "set them by hand");
     }
     None
+}
+
+/// May only a superuser change it? `member_of`: the extension that it hangs on. Queues belong to the user who made them.
+fn is_the_servers(object: &ObjectName, member_of: Option<&str>) -> bool {
+    const KINDS: [&str; 8] = [
+        "ROLE",
+        "ROLE MEMBERSHIP",
+        "ROLE SETTING",
+        "DATABASE SETTING",
+        "ACL",
+        "DEFAULT ACL",
+        "COMMENT",
+        "EVENT TRIGGER",
+    ];
+    KINDS.contains(&object.kind.as_str()) || member_of.is_some_and(|extension| extension != QUEUES)
 }
 
 /// The extension whose table a policy, a trigger or row security is on.
