@@ -111,6 +111,8 @@ fn jobs_come_back_with_their_numbers() {
     done.is_well();
     assert_eq!((done.code, done.exceptions()), (0, Vec::new()), "{}", done.said);
     assert_eq!(cluster.sql(&from, JOBS_SEEN), jobs);
+    // The next job gets the number that it would have got.
+    assert_eq!(cluster.sql(&from, LAST_NUMBER), last);
     cluster.drop_database(&from);
 }
 

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::creation::{Creation, Step};
+use super::defaults::close_own_defaults;
 use super::delta::Delta;
-use super::drop::{add_constraint, drop_statement, rename_statement};
-use super::replace::{Way, way};
+use super::drop::{add_constraint, rename_statement};
+use super::replace::{create_policy, create_trigger};
 use super::runner::Runner;
 use super::scope::Scope;
 use super::source::SnapshotSource;
@@ -17,7 +18,7 @@ use super::{extensions, files, identity, libraries, tables};
 use crate::archive::layout;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
-use crate::model::name::QualifiedName;
+use crate::model::name::{QualifiedName, ident};
 use crate::model::restore::{ObjectName, TargetKind};
 
 /// A pass that drops leaves work for the next one; chains of dependents are short.
@@ -27,20 +28,8 @@ const FOREIGN_KEY_VIOLATION: &str = "23503";
 
 /// A platform's event triggers grant what an extension brings (pg_net, pg_cron) and put a stand-in where one goes
 /// (pg_graphql): in replica role they sleep.
-const AWAKE: &str = "SET LOCAL session_replication_role = origin";
-const ASLEEP: &str = "SET LOCAL session_replication_role = replica";
-
-/// Takes from others what the default privileges of the target would give them on objects that are made now.
-const CLOSE_DEFAULTS: &str = "DO $stacksnap$ DECLARE d record; BEGIN \
-    FOR d IN SELECT DISTINCT r.rolname, n.nspname, a.grantee, g.rolname AS who, \
-        CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' END AS what \
-    FROM pg_catalog.pg_default_acl d JOIN pg_catalog.pg_roles r ON r.oid = d.defaclrole \
-    JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace \
-    CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) a LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
-    WHERE d.defaclobjtype IN ('r', 'S', 'f') AND a.grantee <> d.defaclrole AND pg_catalog.pg_has_role(r.oid, 'USAGE') \
-    LOOP EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I REVOKE ALL ON %s FROM %s', \
-        d.rolname, d.nspname, d.what, CASE WHEN d.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(d.who) END); \
-    END LOOP; END $stacksnap$";
+pub(super) const AWAKE: &str = "SET LOCAL session_replication_role = origin";
+pub(super) const ASLEEP: &str = "SET LOCAL session_replication_role = replica";
 
 /// Everything that the passes need.
 pub struct Converge<'a> {
@@ -90,9 +79,9 @@ impl Converge<'_> {
     pub async fn prepare(&self) -> Result<()> {
         let mut words = BTreeMap::new();
         self.settings_file(layout::DATABASE_ROLES_SQL, &mut words).await?;
-        self.tried("close default privileges", CLOSE_DEFAULTS, &mut words).await?;
         let live = self.source.read_target(self.runner.session).await?;
         let delta = Delta::new(&self.source.inventory.objects, &live.objects, self.scope);
+        self.close_own_defaults(&delta.missing).await?;
         self.make_extensions(&delta, &live, &mut words).await?;
         let steps = self.creation.of(&delta.missing);
         let pre: Vec<_> = steps.into_iter().filter(|s| !s.is_post_data()).collect();
@@ -118,17 +107,31 @@ impl Converge<'_> {
             return Ok(());
         }
         self.make_extensions(delta, live, words).await?;
-        let dropped = self.drop_and_alter(delta, words).await?;
-        let fresh;
-        let missing: Vec<&CatalogObject> = if dropped {
-            fresh = self.source.read_target(self.runner.session).await?;
-            let again = Delta::new(&self.source.inventory.objects, &fresh.objects, self.scope);
-            again.missing
-        } else {
-            delta.missing.clone()
+        let fresh = self.drop_all(live, words).await?;
+        let missing = match &fresh {
+            Some(fresh) => self.delta(fresh).missing,
+            None => delta.missing.clone(),
         };
+        self.close_own_defaults(&missing).await?;
         self.make(&missing, words).await?;
         self.put_right(delta, &missing, live, words).await
+    }
+
+    pub(super) fn delta<'t>(&self, live: &'t Inventory) -> Delta<'_, 't> {
+        Delta::new(&self.source.inventory.objects, &live.objects, self.scope)
+    }
+
+    /// An object on which nobody ever granted anything stays one: what this role's own default privileges would write
+    /// on it is taken away, and `access_grants.sql` gives them back in the same pass.
+    async fn close_own_defaults(&self, missing: &[&CatalogObject]) -> Result<()> {
+        let restorer = &self.scope.restorer;
+        let known = self.source.inventory.of_kind("ROLE").any(|o| identity::unquoted(&o.identity) == *restorer);
+        let ours = missing.iter().filter_map(|o| o.schema.as_deref()).filter(|s| !self.scope.is_managed(Some(s)));
+        let schemas: BTreeSet<&str> = ours.collect();
+        if !known || !self.scope.is_whole() || schemas.is_empty() {
+            return Ok(());
+        }
+        self.runner.run("close default privileges", &close_own_defaults(&schemas)).await
     }
 
     /// In its own database a renamed object is told by its address, and keeps its rows.
@@ -203,44 +206,6 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// Drops what the snapshot does not have, and alters or drops what differs. True when anything was dropped.
-    async fn drop_and_alter(&self, delta: &Delta<'_, '_>, words: &mut BTreeMap<String, String>) -> Result<bool> {
-        let mut dropped = false;
-        for object in in_order_of_drops(&delta.extra) {
-            dropped |= self.drop(object, words).await?;
-        }
-        for (wanted, found) in &delta.differs {
-            match way(wanted, found, self.creation.own(wanted).map(|s| s.entry)) {
-                Way::Elsewhere => {}
-                Way::Drop => dropped |= self.drop(found, words).await?,
-                Way::Alter(statements) => {
-                    let sql = statements.join(";\n");
-                    if self.runner.attempt(&wanted.identity, &sql).await?.is_some() {
-                        dropped |= self.drop(found, words).await?;
-                    } else if wanted.kind == "TABLE" {
-                        // Columns were dropped with what hung on them.
-                        dropped = true;
-                    }
-                }
-            }
-        }
-        Ok(dropped)
-    }
-
-    async fn drop(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<bool> {
-        let Some(mut sql) = drop_statement(object) else { return Ok(false) };
-        if object.kind == "EXTENSION" && self.scope.platform {
-            sql = format!("{AWAKE};\n{sql};\n{ASLEEP}");
-        }
-        match self.runner.attempt(&format!("drop {} {}", object.kind, object.identity), &sql).await? {
-            None => Ok(true),
-            Some(failure) => {
-                words.insert(format!("{} {}", object.kind, object.identity), failure.to_string());
-                Ok(false)
-            }
-        }
-    }
-
     /// Makes what is missing: before the rows, the rows, after them.
     async fn make(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         let steps = self.creation.of(missing);
@@ -255,6 +220,7 @@ impl Converge<'_> {
         self.tables.load_made(self.runner, &made).await?;
         self.tables.large_objects(self.runner).await?;
         self.entries(&post, words).await?;
+        self.built_on_members(missing, words).await?;
         let checks = missing.iter().filter(|_| !self.scope.untrusted);
         for check in checks.filter(|o| self.creation.own(o).is_none() && !is_inside(o, &made)) {
             if let Some(sql) = add_constraint(check) {
@@ -264,11 +230,30 @@ impl Converge<'_> {
         self.refresh(missing, words).await
     }
 
+    /// Policies and triggers on tables of an extension are in no archive: the inventory has them, and a file has the
+    /// triggers whose arguments are secret.
+    async fn built_on_members(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
+        let mut is_secret = false;
+        let ours = missing.iter().filter(|o| o.extension.is_some() && self.creation.own(o).is_none());
+        for object in ours.filter(|_| !self.scope.untrusted) {
+            let sql = match object.kind.as_str() {
+                "POLICY" => create_policy(object),
+                "TRIGGER" => create_trigger(object),
+                _ => continue,
+            };
+            is_secret |= sql.is_none();
+            if let Some(sql) = sql {
+                self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
+            }
+        }
+        if is_secret { self.file(layout::MANAGED_OBJECTS_SQL, words).await } else { Ok(()) }
+    }
+
     async fn entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
         for step in steps {
             let what = step.what();
             if let Some(failure) = self.runner.attempt(&what, &step.sql).await? {
-                if !self.added_around_rows(step, &failure).await? {
+                if !self.made_by_owner(step).await? && !self.added_around_rows(step, &failure).await? {
                     words.insert(what, failure.to_string());
                 }
                 continue;
@@ -278,6 +263,18 @@ impl Converge<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A platform makes event triggers of its users for them, and lets no superuser make one of a user's function.
+    async fn made_by_owner(&self, step: &Step<'_>) -> Result<bool> {
+        let Some(trigger) = step.object.filter(|o| o.kind == "EVENT TRIGGER" && self.scope.platform) else {
+            return Ok(false);
+        };
+        let Some(owner) = trigger.owner.as_deref().filter(|owner| *owner != self.scope.restorer) else {
+            return Ok(false);
+        };
+        let sql = format!("SET LOCAL ROLE {};\n{};\nRESET ROLE", ident(owner), step.sql);
+        Ok(self.runner.attempt(&step.what(), &sql).await?.is_none())
     }
 
     /// A foreign key whose checks were switched off may have rows that break it.
@@ -350,31 +347,4 @@ fn add_differences(words: &mut BTreeMap<String, String>, delta: &Delta<'_, '_>) 
 fn is_inside(constraint: &CatalogObject, made: &BTreeSet<QualifiedName>) -> bool {
     let table = identity::on(&constraint.identity).and_then(|(_, table)| identity::qualified(table));
     table.is_some_and(|(schema, name)| made.contains(&QualifiedName::new(schema, name)))
-}
-
-/// What others hang on goes last, so that little is taken along unnamed.
-fn in_order_of_drops<'a>(extra: &[&'a CatalogObject]) -> Vec<&'a CatalogObject> {
-    const FIRST: [&str; 12] = [
-        "EVENT TRIGGER",
-        "PUBLICATION",
-        "POLICY",
-        "TRIGGER",
-        "RULE",
-        "VIEW",
-        "MATERIALIZED VIEW",
-        "FK CONSTRAINT",
-        "CHECK CONSTRAINT",
-        "CONSTRAINT",
-        "INDEX",
-        "STATISTICS",
-    ];
-    const LAST: [&str; 5] = ["TYPE", "DOMAIN", "EXTENSION", "SCHEMA", "ROLE"];
-    let rank = |o: &CatalogObject| {
-        let first = FIRST.iter().position(|k| *k == o.kind);
-        let last = LAST.iter().position(|k| *k == o.kind).map(|n| n + FIRST.len() + 1);
-        first.or(last).unwrap_or(FIRST.len())
-    };
-    let mut sorted = extra.to_vec();
-    sorted.sort_by_key(|o| (rank(o), ObjectName::of(o)));
-    sorted
 }

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::belongs::belongs;
-use super::roles::pair;
+use super::identity::on;
+use super::roles::{pair, same_membership};
 use super::scope::Scope;
 use crate::model::difference::{self, Severity};
 use crate::model::inventory::CatalogObject;
@@ -60,14 +61,16 @@ impl<'s, 't> Delta<'s, 't> {
         let mut delta = Self::default();
         for object in wanted.iter().filter(|o| scope.brings_back(o) && counts(o)) {
             match there.get(&key(object)) {
-                None if is_of_another(object, &there) || is_granted_by_another(object, &there, scope) => {}
+                None if is_of_another(object, |key| there.contains_key(&key))
+                    || is_granted_by_another(object, &there, scope) => {}
                 None => delta.missing.push(object),
                 Some(found) if is_equal(object, found) || (own(object) && but_for_password(object, found)) => {}
                 Some(found) if fenced(object, found) => {}
                 Some(found) => delta.differs.push((object, found)),
             }
         }
-        let ours = |o: &&CatalogObject| !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o);
+        let theirs = |o: &CatalogObject| is_of_another(o, |key| wanted_keys.contains(&key));
+        let ours = |o: &&CatalogObject| !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o) && !theirs(o);
         delta.extra = live.iter().filter(ours).collect();
         delta.only_tables(scope);
         delta
@@ -111,12 +114,8 @@ impl<'s, 't> Delta<'s, 't> {
     pub fn left(&self, live: &[CatalogObject]) -> BTreeSet<ObjectName> {
         let granted = |name: &ObjectName| {
             let wanted = self.missing.iter().find(|o| ObjectName::of(o) == *name);
-            let is_same = |o: &CatalogObject, wanted: &CatalogObject| {
-                o.kind == wanted.kind
-                    && pair(&o.identity) == pair(&wanted.identity)
-                    && o.definition == wanted.definition
-            };
-            name.kind == "ROLE MEMBERSHIP" && wanted.is_some_and(|wanted| live.iter().any(|o| is_same(o, wanted)))
+            name.kind == "ROLE MEMBERSHIP"
+                && wanted.is_some_and(|wanted| live.iter().any(|o| same_membership(o, wanted)))
         };
         self.names().into_iter().filter(|name| !granted(name)).collect()
     }
@@ -164,10 +163,22 @@ fn is_granted_by_another(object: &CatalogObject, there: &BTreeMap<Key, &CatalogO
     there.keys().any(|(kind, identity)| *kind == "ROLE MEMBERSHIP" && pair(identity) == wanted)
 }
 
-/// Privileges and comments hang on an object: on one that is out of scope and not there, they are not missing.
-fn is_of_another(object: &CatalogObject, there: &BTreeMap<Key, &CatalogObject>) -> bool {
-    let member = object.extension.is_some() && object.kind == "ACL";
-    member && !there.keys().any(|(kind, identity)| *kind == "ACL" && *identity == object.identity)
+/// Privileges, policies and triggers hang on an object: on a member that is out of scope and not there, they are not
+/// missing, and on one that came later they go with it.
+fn is_of_another(object: &CatalogObject, there: impl Fn(Key) -> bool) -> bool {
+    if object.extension.is_none() {
+        return false;
+    }
+    let privileges = match object.kind.as_str() {
+        "ACL" => return !there(("ACL", &object.identity)),
+        "ROW SECURITY" => format!("TABLE {}", object.identity),
+        "POLICY" | "TRIGGER" => format!("TABLE {}", on(&object.identity).map_or("", |(_, table)| table)),
+        "COMMENT" if object.identity.starts_with("table ") && !object.identity.starts_with("table column ") => {
+            format!("TABLE {}", &object.identity["table ".len()..])
+        }
+        _ => return false,
+    };
+    !there(("ACL", &privileges))
 }
 
 /// Equal in everything that a restore can bring back.
@@ -230,6 +241,7 @@ mod tests {
             tables: vec![],
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            roles_new: BTreeSet::new(),
             untrusted: false,
             rules: None,
         };

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
+use super::drop::set_sequence;
 use super::runner::Runner;
 use crate::archive::layout;
 use crate::archive::reader::{ArchiveData, DataFile};
@@ -69,6 +70,21 @@ pub async fn unschedule_new(
     );
     if let Some(failure) = runner.attempt("jobs that came later", &sql).await? {
         words.insert("jobs that came later".to_string(), failure.to_string());
+    }
+    Ok(())
+}
+
+/// The jobs are the snapshot's, numbers included: the next one gets the number that it would have got then.
+pub async fn last_number(engine: &Engine<'_>, runner: &Runner<'_>, words: &mut BTreeMap<String, String>) -> Result<()> {
+    let mut sequences = engine.source.inventory.of_kind("SEQUENCE SET");
+    let Some(wanted) = sequences.find(|o| o.identity == "cron.jobid_seq") else { return Ok(()) };
+    let Some((restart, set)) = set_sequence(wanted).filter(|_| record(engine).is_some()) else { return Ok(()) };
+    let live = engine.source.read_target(runner.session).await?;
+    if live.of_kind("SEQUENCE SET").any(|o| o.identity == wanted.identity && o.definition == wanted.definition) {
+        return Ok(());
+    }
+    if let Some(failure) = runner.attempt("the next job's number", &format!("{restart}; {set}")).await? {
+        words.insert("the next job's number".to_string(), failure.to_string());
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ pub mod beside;
 mod contents;
 pub mod converge;
 pub mod creation;
+mod defaults;
 pub mod delta;
 pub mod drop;
 pub mod entries;
@@ -46,6 +47,7 @@ mod state;
 mod statements;
 pub mod stubs;
 mod tables;
+mod take_away;
 pub mod vault;
 
 use crate::model::cancel::Cancel;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::converge::Converge;
 use super::delta::Delta;
 use super::drop::{comment, owner_statement, row_security};
-use super::{identity, queues, roles};
+use super::{extensions, identity, queues, roles};
 use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
@@ -40,6 +40,7 @@ impl Converge<'_> {
         for (wanted, _) in delta.differs.iter().filter(|(w, f)| w.owner != f.owner) {
             self.set_owner(wanted, words).await?;
         }
+        self.owners_of_wrappers(delta, words).await?;
         let differing = delta.differs.iter().map(|(w, _)| *w);
         for object in missing.iter().copied().chain(differing).chain(delta.missing.iter().copied()) {
             let sql = match object.kind.as_str() {
@@ -51,12 +52,16 @@ impl Converge<'_> {
                 self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
             }
         }
+        // Who may not grant a membership in the name of another grants it in the own: that is taken for the other's.
+        let grants_as_any = extensions::superusers(live).contains(&self.scope.restorer);
+        let is_same = |o: &CatalogObject| delta.missing.iter().any(|wanted| roles::same_membership(wanted, o));
         for object in &delta.extra {
             let sql = match object.kind.as_str() {
                 "COMMENT" => comment(&object.identity, None, &self.database),
                 "ROW SECURITY" => Some(row_security(&object.identity, None)),
                 "USER MAPPING" => user_mapping(object),
                 "ROLE SETTING" => roles::reset_setting(object, &self.database),
+                "ROLE MEMBERSHIP" if !grants_as_any && is_same(object) => None,
                 "ROLE MEMBERSHIP" => roles::revoke_membership(object),
                 _ => None,
             };
@@ -147,15 +152,29 @@ impl Converge<'_> {
         self.scope.only.is_empty() && live.of_kind("EXTENSION").next().is_some()
     }
 
-    /// Event triggers want a superuser as their owner at the moment when they get one. Platforms give them to others: so
-    /// does this, within the transaction that nobody else sees.
+    /// A wrapper comes with its extension and belongs to whoever made that; platforms give it to their users. Its grants
+    /// are its owner's.
+    async fn owners_of_wrappers(&self, delta: &Delta<'_, '_>, words: &mut BTreeMap<String, String>) -> Result<()> {
+        for (acl, _) in delta.differs.iter().filter(|(w, _)| w.kind == "ACL" && w.extension.is_some()) {
+            let Some(name) = acl.identity.strip_prefix("FOREIGN DATA WRAPPER ") else { continue };
+            let mut wrappers = self.source.inventory.of_kind("FOREIGN DATA WRAPPER");
+            if let Some(wrapper) = wrappers.find(|o| o.identity == name) {
+                self.set_owner(wrapper, words).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Event triggers and wrappers want a superuser as their owner at the moment when they get one. Platforms give them
+    /// to others: so does this, within the transaction that nobody else sees.
     pub(super) async fn set_owner(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<()> {
         let Some(sql) = owner_statement(object) else { return Ok(()) };
         let what = format!("owner of {} {}", object.kind, object.identity);
         let Some(failure) = self.runner.attempt(&what, &sql).await? else { return Ok(()) };
         let owner = ident(object.owner.as_deref().unwrap_or_default());
         let raised = format!("ALTER ROLE {owner} SUPERUSER;\n{sql};\nALTER ROLE {owner} NOSUPERUSER");
-        if object.kind == "EVENT TRIGGER" && self.runner.attempt(&what, &raised).await?.is_none() {
+        let wants_superuser = matches!(object.kind.as_str(), "EVENT TRIGGER" | "FOREIGN DATA WRAPPER");
+        if wants_superuser && self.runner.attempt(&what, &raised).await?.is_none() {
             return Ok(());
         }
         words.insert(what, failure.to_string());

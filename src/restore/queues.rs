@@ -14,13 +14,14 @@ use serde::Deserialize;
 use super::runner::Runner;
 use super::source::SnapshotSource;
 use super::{Engine, files, marks, tables};
+use crate::archive::copy_text::CopyRow;
 use crate::archive::layout;
 use crate::archive::rows_mark::rows_mark;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::fingerprint::TableFingerprint;
 use crate::model::inventory::Inventory;
 use crate::model::manifest::TableRecord;
-use crate::model::name::QualifiedName;
+use crate::model::name::{QualifiedName, literal};
 use crate::model::restore::{Exception, ObjectName, RestorePlan};
 use crate::pg::rows::fingerprint_table;
 use crate::pg::session::Session;
@@ -141,8 +142,62 @@ pub async fn make_missing(source: &SnapshotSource, live: &Inventory, runner: &Ru
     if !members(&source.place)?.iter().any(lacks) {
         return Ok(None);
     }
+    without_messages(source, runner).await
+}
+
+/// What `queues.sql` makes. A file of an older snapshot brings its messages too.
+async fn without_messages(source: &SnapshotSource, runner: &Runner<'_>) -> Result<Option<Failure>> {
     let rows_end = rows_mark(None);
     files::attempt_without(runner, &source.place, layout::QUEUES_SQL, &|mark| mark != rows_end).await
+}
+
+/// Makes queues that are missing, and anew those of another kind: what users built on them can only be put right then.
+/// What is refused here is named by [`put_back`].
+pub async fn make(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<()> {
+    let source = engine.source;
+    if !has_queues(source, runner.session).await? {
+        return Ok(());
+    }
+    let mut is_missing = false;
+    for member in members(&source.place)?.into_iter().filter(|member| member.rows.is_some()) {
+        if member.table == "meta"
+            && let Some(file) = &member.file
+        {
+            for sql in drop_others_kinds(&source.place.join(file), &member.columns)? {
+                runner.attempt("queue of another kind", &sql).await?;
+            }
+        }
+        is_missing |= !tables::is_there(runner.session, &QualifiedName::new(member.schema, member.table)).await?;
+    }
+    if is_missing {
+        without_messages(source, runner).await?;
+        files::attempt(runner, &source.place, layout::ACCESS_GRANTS_SQL).await?;
+    }
+    Ok(())
+}
+
+/// One statement a queue. A partitioned one cannot be made again: it stays what it is.
+fn drop_others_kinds(meta: &Path, columns: &[String]) -> Result<Vec<String>> {
+    let at = |name: &str| columns.iter().position(|c| c == name);
+    let (Some(name), Some(partitioned), Some(unlogged)) = (at("queue_name"), at("is_partitioned"), at("is_unlogged"))
+    else {
+        return Ok(Vec::new());
+    };
+    let mut statements = Vec::new();
+    for line in BufReader::new(File::open(meta)?).split(b'\n') {
+        let line = line?;
+        let row = CopyRow::new(&line, columns.len()).texts();
+        let text = |n: usize| row.get(n).and_then(Option::as_deref);
+        if let (Some(queue), Some("f"), Some(kind)) = (text(name), text(partitioned), text(unlogged)) {
+            statements.push(format!(
+                "SELECT pgmq.drop_queue(m.queue_name) FROM (SELECT queue_name FROM pgmq.meta WHERE queue_name = {} \
+                 AND (is_partitioned OR is_unlogged <> {}) OFFSET 0) m",
+                literal(queue),
+                literal(kind)
+            ));
+        }
+    }
+    Ok(statements)
 }
 
 /// Puts the messages back as they were, inside of the transaction, and looks. What is not equal is named.

@@ -47,12 +47,14 @@ pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) 
         _ if same_definition => Way::Elsewhere,
         "ROW SECURITY" => Way::Alter(vec![row_security(&wanted.identity, Some(&wanted.definition))]),
         "FUNCTION" | "PROCEDURE" => or_replace(entry, &["FUNCTION", "PROCEDURE"]),
+        "VIEW" if has_other_defaults(wanted, live) => Way::Drop,
         "VIEW" => or_replace(entry, &["VIEW"]),
         "SEQUENCE" if same_place(wanted, live) => alter_sequence(wanted).map_or(Way::Drop, |sql| Way::Alter(vec![sql])),
         "MATERIALIZED VIEW" => matview(wanted, live),
         "TABLE" => table(wanted, live),
         "TABLE ATTACH" | "INDEX ATTACH" => Way::Elsewhere,
         "TRIGGER" => trigger(wanted, live),
+        "EVENT TRIGGER" => event_trigger(wanted, live),
         _ => Way::Drop,
     }
 }
@@ -66,6 +68,12 @@ fn or_replace(entry: Option<&Entry>, words: &[&str]) -> Way {
         }
     }
     Way::Drop
+}
+
+/// `CREATE OR REPLACE` leaves a view's defaults as they are.
+fn has_other_defaults(wanted: &CatalogObject, live: &CatalogObject) -> bool {
+    let columns = |o: &CatalogObject| o.definition.split(" AS ").next().unwrap_or_default().to_string();
+    columns(live).contains(" DEFAULT ") && columns(live) != columns(wanted)
 }
 
 /// Do both sequences belong to the same column in the same way?
@@ -95,6 +103,31 @@ fn trigger(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     let ((core, state), (live_core, _)) = (trigger_state(&wanted.definition), trigger_state(&live.definition));
     let Some((name, table)) = on(&wanted.identity).filter(|_| core == live_core) else { return Way::Drop };
     Way::Alter(vec![format!("ALTER TABLE ONLY {table} {state} TRIGGER {name}")])
+}
+
+/// Not every role that may switch one may make it again.
+fn event_trigger(wanted: &CatalogObject, live: &CatalogObject) -> Way {
+    let ((core, state), (live_core, _)) = (trigger_state(&wanted.definition), trigger_state(&live.definition));
+    if core != live_core {
+        return Way::Drop;
+    }
+    Way::Alter(vec![format!("ALTER EVENT TRIGGER {} {state}", wanted.identity)])
+}
+
+/// `CREATE POLICY` from the inventory's definition.
+pub fn create_policy(policy: &CatalogObject) -> Option<String> {
+    let (name, table) = on(&policy.identity)?;
+    Some(format!("CREATE POLICY {name} ON {table} {}", policy.definition))
+}
+
+/// `CREATE TRIGGER` from the inventory's definition. `None`: that shows the sha256 of its arguments only.
+pub fn create_trigger(trigger: &CatalogObject) -> Option<String> {
+    if trigger.definition.contains(" arguments sha256:") {
+        return None;
+    }
+    let (core, state) = trigger_state(&trigger.definition);
+    let (name, table) = on(&trigger.identity)?;
+    Some(format!("{core};\nALTER TABLE ONLY {table} {state} TRIGGER {name}"))
 }
 
 /// The definition without its state, and the state's words for `ALTER TABLE`.
@@ -204,12 +237,35 @@ mod tests {
     }
 
     #[test]
+    fn a_default_of_a_views_column_goes_with_the_view() {
+        let wanted = object("VIEW", "s.v", "COLUMNS (a text) AS  SELECT 1");
+        let live = object("VIEW", "s.v", "COLUMNS (a text DEFAULT 'z'::text) AS  SELECT 1");
+        assert_eq!(way(&wanted, &live, None), Way::Drop);
+    }
+
+    #[test]
+    fn what_is_on_a_table_of_an_extension_is_made_from_the_inventory() {
+        let policy = object("POLICY", "\"p on q\" on pgmq.q_x", "AS PERMISSIVE FOR ALL TO PUBLIC USING (true)");
+        let sql = "CREATE POLICY \"p on q\" ON pgmq.q_x AS PERMISSIVE FOR ALL TO PUBLIC USING (true)";
+        assert_eq!(create_policy(&policy).unwrap(), sql);
+        let trigger = |definition| create_trigger(&object("TRIGGER", "t on pgmq.q_x", definition));
+        let sql = "CREATE TRIGGER t EXECUTE FUNCTION f();\nALTER TABLE ONLY pgmq.q_x DISABLE TRIGGER t";
+        assert_eq!(trigger("CREATE TRIGGER t EXECUTE FUNCTION f() DISABLED").unwrap(), sql);
+        assert_eq!(trigger("CREATE TRIGGER t EXECUTE FUNCTION f(...) arguments sha256:00"), None);
+    }
+
+    #[test]
     fn a_trigger_is_switched_where_only_its_state_differs() {
         let wanted =
             object("TRIGGER", "g on s.t", "CREATE TRIGGER g EXECUTE FUNCTION f() DISABLED OF A PARTITIONED PARENT");
         let live = object("TRIGGER", "g on s.t", "CREATE TRIGGER g EXECUTE FUNCTION f() OF A PARTITIONED PARENT");
         assert_eq!(way(&wanted, &live, None), Way::Alter(vec!["ALTER TABLE ONLY s.t DISABLE TRIGGER g".into()]));
         assert_eq!(way(&live, &wanted, None), Way::Alter(vec!["ALTER TABLE ONLY s.t ENABLE TRIGGER g".into()]));
+        let wanted = object("EVENT TRIGGER", "e", "ON ddl_command_end EXECUTE FUNCTION public.f()");
+        let live = object("EVENT TRIGGER", "e", "ON ddl_command_end EXECUTE FUNCTION public.f() DISABLED");
+        assert_eq!(way(&wanted, &live, None), Way::Alter(vec!["ALTER EVENT TRIGGER e ENABLE".into()]));
+        let wanted =
+            object("TRIGGER", "g on s.t", "CREATE TRIGGER g EXECUTE FUNCTION f() DISABLED OF A PARTITIONED PARENT");
         let other = object("TRIGGER", "g on s.t", "CREATE TRIGGER g EXECUTE FUNCTION h()");
         assert_eq!(way(&wanted, &other, None), Way::Drop);
     }

@@ -1,7 +1,8 @@
 //! What a migration added to roles and the snapshot does not know: settings and memberships that are taken back.
 //!
-//! Invariant: a role itself is never dropped here: it belongs to the whole server (`made_roles` drops those that a restore
-//! made). Pure: it makes statements.
+//! Invariant: a role itself goes only where it came later and something of this database refers to it (`Scope::roles_new`), or
+//! where a restore made it and is undone (`made_roles`): it belongs to the whole server, which keeps one that is needed
+//! elsewhere. Pure: it makes statements.
 
 use super::identity::identifier_end;
 use crate::model::inventory::CatalogObject;
@@ -25,6 +26,12 @@ pub fn pair(identity: &str) -> Option<(&str, &str)> {
     let (member, rest) = identity.split_at(identifier_end(identity)?);
     let rest = rest.strip_prefix(" in ")?;
     Some((member, &rest[..identifier_end(rest)?]))
+}
+
+/// Is it the same role in the same one with the same options, whoever granted it?
+pub fn same_membership(one: &CatalogObject, other: &CatalogObject) -> bool {
+    let is = |o: &CatalogObject| o.kind == "ROLE MEMBERSHIP";
+    is(one) && is(other) && pair(&one.identity) == pair(&other.identity) && one.definition == other.definition
 }
 
 /// `m in g [by b]` as `REVOKE`.

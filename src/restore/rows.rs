@@ -141,6 +141,7 @@ mod tests {
             tables: vec![],
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            roles_new: BTreeSet::new(),
             untrusted: false,
             rules: None,
         };

@@ -24,6 +24,9 @@ const NEVER_MADE: [&str; 5] = ["DATABASE", "SUBSCRIPTION", "SECURITY LABEL", "SE
 /// Schemas of the platform that come with an extension, and stay behind when it goes.
 const EXTENSION_SCHEMAS: [&str; 5] = ["cron", "net", "pgmq", "pgmq_public", "pgtle"];
 
+/// Its tables are made by its users, one pair for each queue.
+pub const QUEUES: &str = "pgmq";
+
 /// The rules for one restore.
 #[derive(Debug, Clone)]
 pub struct Scope {
@@ -39,6 +42,8 @@ pub struct Scope {
     pub extensions_missing: BTreeSet<String>,
     /// What cannot be made without them, or is there as a stand-in only.
     pub left_out: BTreeSet<ObjectName>,
+    /// In its own database: roles that came later and that something in it refers to. They go with what a migration made.
+    pub roles_new: BTreeSet<String>,
     /// Nobody answers for the snapshot: no file of it is run, nothing is made from its inventory, owners do not count.
     pub untrusted: bool,
     /// What counts as a difference when the servers are of different major versions.
@@ -68,7 +73,7 @@ impl Scope {
             return false;
         }
         if object.extension.is_some() {
-            return object.kind == "ACL" && !self.is_missing_extension(object);
+            return (object.kind == "ACL" || is_built_on_member(object)) && !self.is_missing_extension(object);
         }
         match object.kind.as_str() {
             "EXTENSION" => !self.extensions_missing.contains(&unquoted(&object.identity)),
@@ -88,11 +93,15 @@ impl Scope {
         }
         // A project is made with extensions that its user may have switched off in the source: graphql opens tables.
         let fresh = matches!(self.kind, TargetKind::FreshProject | TargetKind::Bare);
-        if (fresh && !(self.platform && object.kind == "EXTENSION")) || object.extension.is_some() {
+        if fresh && !(self.platform && object.kind == "EXTENSION") {
             return false;
         }
+        if object.extension.is_some() {
+            return is_built_on_member(object) && self.brings_back(object);
+        }
         match object.kind.as_str() {
-            "ROLE" | "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
+            "ROLE" => self.roles_new.contains(&unquoted(&object.identity)),
+            "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
             "EXTENSION" => !self.platform || !self.keeps_extension(&unquoted(&object.identity)),
             "SCHEMA" if self.platform && self.kind == TargetKind::SameDatabase => {
                 self.brings_back(object) || EXTENSION_SCHEMAS.contains(&unquoted(&object.identity).as_str())
@@ -135,6 +144,17 @@ impl Scope {
             RestorePart::Data => kind == "SEQUENCE SET",
             RestorePart::Users | RestorePart::Roles | RestorePart::Encryption | RestorePart::Migrations => false,
         })
+    }
+}
+
+/// What users build on the tables of an extension: who sees which messages of a queue, what one sets off. No
+/// extension brings it back.
+fn is_built_on_member(object: &CatalogObject) -> bool {
+    match object.kind.as_str() {
+        "POLICY" | "ROW SECURITY" => object.extension.is_some(),
+        "TRIGGER" => object.extension.as_deref() == Some(QUEUES),
+        "COMMENT" => object.extension.as_deref() == Some(QUEUES) && object.identity.starts_with("table pgmq."),
+        _ => false,
     }
 }
 
@@ -183,6 +203,7 @@ mod tests {
             tables: Vec::new(),
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            roles_new: BTreeSet::new(),
             untrusted: false,
             rules: None,
         }

@@ -9,8 +9,9 @@ use super::Engine;
 use super::converge::Left;
 use super::creation::Creation;
 use super::drop::set_sequence;
-use super::identity::unquoted;
+use super::identity::{on, unquoted};
 use super::runner::Runner;
+use super::scope::QUEUES;
 use super::source::SnapshotSource;
 use super::state::Examined;
 use super::tables::Tables;
@@ -32,6 +33,9 @@ pub async fn after_rows(
 ) -> Result<()> {
     if tables.totals().rows > 0 {
         refresh_all(runner, creation, words).await?;
+    }
+    if engine.request.only.is_empty() && engine.request.tables.is_empty() && !engine.request.untrusted {
+        queues::make(engine, runner).await?;
     }
     for file in rows::files(&engine.request.only) {
         if !engine.source.place.join(file).exists() {
@@ -69,8 +73,12 @@ pub async fn last(
     } else if examined.facts.kind != TargetKind::SameDatabase && !engine.request.activate_jobs {
         switch_jobs_off(runner, words).await?;
     }
-    if examined.facts.kind == TargetKind::SameDatabase && jobs::differ(engine, runner.session).await? {
-        exceptions.push(jobs::not_the_same());
+    if examined.facts.kind == TargetKind::SameDatabase {
+        if jobs::differ(engine, runner.session).await? {
+            exceptions.push(jobs::not_the_same());
+        } else if examined.facts.is_superuser {
+            jobs::last_number(engine, runner, words).await?;
+        }
     }
     sequences(engine, examined, runner, words).await?;
     Ok(exceptions)
@@ -142,17 +150,12 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         let why = said().unwrap_or_else(|| "it needs something that is left out".to_string());
         return exception(fence::LEFT_OUT, why, "read it in the snapshot, and make it by hand if you want it");
     }
-    let of_the_server = matches!(
-        object.kind.as_str(),
-        "ROLE"
-            | "ROLE MEMBERSHIP"
-            | "ROLE SETTING"
-            | "DATABASE SETTING"
-            | "ACL"
-            | "DEFAULT ACL"
-            | "COMMENT"
-            | "EVENT TRIGGER"
-    );
+    let member_of = member_of(object, source);
+    if object.kind == "TRIGGER" && member_of.is_some() {
+        let why = said().unwrap_or_else(|| "it is on a table of an extension, which no archive holds".to_string());
+        return exception("trigger_of_member", why, "make it by hand: managed_schema_objects.sql has it");
+    }
+    let of_the_server = is_the_servers(object, member_of);
     // Grants on a user's own objects are never excused: a table that stays open is no restore.
     let own_acl = object.kind == "ACL"
         && source.inventory.of_kind("ACL").any(|o| {
@@ -179,8 +182,14 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             "alter it as another superuser",
         );
     }
-    if object.kind == "EVENT TRIGGER" {
-        return exception("owner_not_permitted", "plain PostgreSQL wants a superuser as its owner".into(), "");
+    if object.kind == "ROLE" && examined.scope.roles_new.contains(&unquoted(&object.identity)) {
+        let why = said().unwrap_or_else(|| "something on this server still needs it".to_string());
+        return exception("role_stays", why, "it came later: DROP ROLE when nothing needs it any more");
+    }
+    let grants = object.kind == "ACL" && object.identity.starts_with("FOREIGN DATA WRAPPER ");
+    if object.kind == "EVENT TRIGGER" || grants {
+        let why = said().unwrap_or_else(|| "plain PostgreSQL wants a superuser as its owner".to_string());
+        return exception("owner_not_permitted", why, "");
     }
     let hidden = |o: &CatalogObject| o.identity == object.identity && o.definition.contains("not readable");
     if object.kind == "USER MAPPING" && source.inventory.of_kind("USER MAPPING").any(hidden) {
@@ -188,6 +197,31 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         return exception("options_not_readable", why, "set them by hand");
     }
     None
+}
+
+/// May only a superuser change it? `member_of`: the extension that it hangs on. Queues belong to the user who made them.
+fn is_the_servers(object: &ObjectName, member_of: Option<&str>) -> bool {
+    const KINDS: [&str; 8] = [
+        "ROLE",
+        "ROLE MEMBERSHIP",
+        "ROLE SETTING",
+        "DATABASE SETTING",
+        "ACL",
+        "DEFAULT ACL",
+        "COMMENT",
+        "EVENT TRIGGER",
+    ];
+    KINDS.contains(&object.kind.as_str()) || member_of.is_some_and(|extension| extension != QUEUES)
+}
+
+/// The extension whose table a policy, a trigger or row security is on.
+fn member_of<'s>(object: &ObjectName, source: &'s SnapshotSource) -> Option<&'s str> {
+    let table = match object.kind.as_str() {
+        "ROW SECURITY" => object.identity.as_str(),
+        "POLICY" | "TRIGGER" => on(&object.identity)?.1,
+        _ => return None,
+    };
+    source.inventory.of_kind("TABLE").find(|o| o.identity == table)?.extension.as_deref()
 }
 
 /// Tells the REST server that the schema is another one. Nobody may be listening.

@@ -73,6 +73,7 @@ fn examined(source: &SnapshotSource, user: &str, is_superuser: bool) -> Examined
         extensions_missing: BTreeSet::new(),
         left_out: BTreeSet::new(),
         rules: None,
+        roles_new: BTreeSet::new(),
         untrusted: false,
     };
     Examined { state, facts: target, scope, stubs: StubPlan::default(), fence: None }

@@ -13,9 +13,10 @@ use super::{Engine, fence};
 use crate::model::difference::Rules;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{ident, visible};
+use crate::model::platform::is_platform_role;
 use crate::model::restore::{Exception, RestorePlan, TargetFacts, TargetKind};
 use crate::pg::catalog::fence::{far_reaching, trusted_extensions};
-use crate::pg::catalog::target::{TargetState, target};
+use crate::pg::catalog::target::{TargetState, roles_new_to, target};
 use crate::pg::session::Session;
 
 /// Settings of a session that restores. What a role may not set is tried apart.
@@ -102,6 +103,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         tables: engine.request.tables.clone(),
         extensions_missing,
         left_out: stubs.objects.clone(),
+        roles_new: if kind == TargetKind::SameDatabase { roles_new(engine, &session).await? } else { BTreeSet::new() },
         untrusted: engine.request.untrusted,
         rules,
     };
@@ -111,6 +113,13 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         enclose(engine, &mut examined, extensions)?;
     }
     Ok((session, examined))
+}
+
+/// Roles that came later, and that own, may use or are named by something of this database.
+async fn roles_new(engine: &Engine<'_>, session: &Session) -> Result<BTreeSet<String>> {
+    let known: Vec<String> = engine.source.inventory.of_kind("ROLE").map(|o| unquoted(&o.identity)).collect();
+    let names = roles_new_to(session, &known).await?;
+    Ok(names.into_iter().filter(|name| !is_platform_role(name)).collect())
 }
 
 /// Leaves out what the fence keeps out.

@@ -49,6 +49,12 @@ pub async fn target(session: &Session, spec: &ConnSpec) -> Result<TargetState> {
     })
 }
 
+/// Roles that are none of `known`, not the server's or the platform's own, and that something of this database refers to.
+pub async fn roles_new_to(session: &Session, known: &[String]) -> Result<Vec<String>> {
+    let rows = session.rows(include_str!("../sql/roles_new.sql"), &[&known]).await?;
+    rows.iter().map(|row| get(row, 0)).collect()
+}
+
 /// supautils lets `postgres` set it although no catalog says so.
 async fn tries_replica_role(session: &Session) -> bool {
     let tried = session.execute("BEGIN; SET LOCAL session_replication_role = replica; ROLLBACK").await;
