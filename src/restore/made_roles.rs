@@ -1,6 +1,7 @@
-//! Roles that a restore made, taken away again when it is undone.
+//! Roles that go: those that a restore made, when it is undone, and in place those that came after the snapshot and that
+//! something of the database refers to (`Scope::roles_new`).
 //!
-//! Invariant: only a role that a record names, that the safety snapshot does not have and that the confirmed plan drops.
+//! Invariant: only a role that the snapshot does not have and that the confirmed plan drops.
 //! `DROP ROLE` alone takes it away, after its rights in this database: it takes nothing along, and the server refuses where
 //! anything depends on the role. Never `DROP OWNED`, which would drop objects. What stays is named with the reason.
 
@@ -112,18 +113,21 @@ fn take_rights(role: &RoleUse, examined: &Examined, all: bool) -> String {
     format!("GRANT {name} TO CURRENT_USER;\n{take};\nREVOKE {name} FROM CURRENT_USER")
 }
 
-/// The roles of the request that are there, are those that were made, and are not the snapshot's.
+/// The roles of the request that are those that were made, and those that came later; none that is the snapshot's.
 async fn ours(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<RoleUse>> {
     let made = &engine.request.drop_roles;
     let known: BTreeSet<String> = engine.source.inventory.of_kind(ROLE).map(|o| unquoted(&o.identity)).collect();
     // A snapshot that tells of no role at all cannot say which are not its own.
-    if made.is_empty() || known.is_empty() || !scope.is_whole() || scope.untrusted {
+    if known.is_empty() || !scope.is_whole() || scope.untrusted {
         return Ok(Vec::new());
     }
-    let names: BTreeSet<&str> = made.iter().map(|role| role.name.as_str()).collect();
-    let names: Vec<String> = names.into_iter().filter(|name| !known.contains(*name)).map(str::to_string).collect();
+    let names: BTreeSet<&String> = made.iter().map(|role| &role.name).chain(&scope.roles_new).collect();
+    let names: Vec<String> = names.into_iter().filter(|name| !known.contains(*name)).cloned().collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut there = role_uses(session, &names, false).await?;
-    there.retain(|role| is_made(made, role));
+    there.retain(|role| scope.roles_new.contains(&role.name) || is_made(made, role));
     Ok(there)
 }
 
@@ -147,7 +151,7 @@ fn exception(name: &str, why: String) -> Exception {
     Exception {
         code: ROLE_STAYS.into(),
         what: format!("{ROLE} {name}"),
-        why: format!("the restore made it, and it stays: {}", visible(&why)),
+        why: format!("the snapshot does not have it, and it stays: {}", visible(&why)),
         todo: format!("when nothing needs it any more: DROP ROLE {name}"),
     }
 }

@@ -1,8 +1,7 @@
 //! What a migration added to roles and the snapshot does not know: settings and memberships that are taken back.
 //!
-//! Invariant: a role itself goes only where it came later and something of this database refers to it (`Scope::roles_new`), or
-//! where a restore made it and is undone (`made_roles`): it belongs to the whole server, which keeps one that is needed
-//! elsewhere. Pure: it makes statements.
+//! Invariant: a role itself is never dropped here: it belongs to the whole server (`made_roles` drops those that have to go).
+//! Pure: it makes statements.
 
 use super::identity::identifier_end;
 use crate::model::inventory::CatalogObject;

@@ -100,8 +100,7 @@ impl Scope {
             return is_built_on_member(object) && self.brings_back(object);
         }
         match object.kind.as_str() {
-            "ROLE" => self.roles_new.contains(&unquoted(&object.identity)),
-            "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
+            "ROLE" | "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
             "EXTENSION" => !self.platform || !self.keeps_extension(&unquoted(&object.identity)),
             "SCHEMA" if self.platform && self.kind == TargetKind::SameDatabase => {
                 self.brings_back(object) || EXTENSION_SCHEMAS.contains(&unquoted(&object.identity).as_str())

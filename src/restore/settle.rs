@@ -182,10 +182,6 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             "alter it as another superuser",
         );
     }
-    if object.kind == "ROLE" && examined.scope.roles_new.contains(&unquoted(&object.identity)) {
-        let why = said().unwrap_or_else(|| "something on this server still needs it".to_string());
-        return exception("role_stays", why, "it came later: DROP ROLE when nothing needs it any more");
-    }
     let grants = object.kind == "ACL" && object.identity.starts_with("FOREIGN DATA WRAPPER ");
     if object.kind == "EVENT TRIGGER" || grants {
         let why = said().unwrap_or_else(|| "plain PostgreSQL wants a superuser as its owner".to_string());
