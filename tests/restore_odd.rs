@@ -133,6 +133,29 @@ fn r32_an_object_on_which_nobody_granted_anything_stays_one() {
     cluster.drop_database(&from);
 }
 
+/// What a GRANT and its REVOKE leave says nothing, and is not what was there. One that was there stays.
+#[test]
+fn a_list_of_privileges_that_nobody_wrote_is_gone_again() {
+    let _one = alone();
+    let (cluster, place) = (server(), tempfile::tempdir().unwrap());
+    let from = project(&cluster, "odd_unwritten", UNGRANTED);
+    cluster.sql(&from, "CREATE TABLE api.written (id int); GRANT SELECT ON api.written TO anon; REVOKE SELECT ON api.written FROM anon");
+    let snapshot = snapshot(&cluster, &from, place.path());
+    let seen = "SELECT n.nspacl::text FROM pg_namespace n WHERE n.nspname = 'api' UNION ALL
+        SELECT c.relname || coalesce(c.relacl::text, '-') FROM pg_class c WHERE c.relnamespace = 'api'::regnamespace UNION ALL
+        SELECT p.proname || coalesce(p.proacl::text, '-') FROM pg_proc p WHERE p.pronamespace = 'api'::regnamespace UNION ALL
+        SELECT t.typname || coalesce(t.typacl::text, '-') FROM pg_type t WHERE t.typnamespace = 'api'::regnamespace ORDER BY 1";
+    let before = cluster.sql(&from, seen);
+    assert!(before.contains("t-") && before.contains("written{"), "{before}");
+    let damage = "GRANT SELECT ON api.t TO anon; REVOKE EXECUTE ON FUNCTION api.f() FROM PUBLIC; GRANT USAGE ON TYPE api.kind TO anon;
+        GRANT USAGE ON SEQUENCE api.s TO anon; GRANT CREATE ON SCHEMA api TO anon";
+    cluster.sql(&from, damage);
+    assert_ne!(cluster.sql(&from, seen), before);
+    is_equal(&restore(&cluster, "supabase_admin", "postgres", &from, &snapshot, place.path()));
+    assert_eq!(cluster.sql(&from, seen), before);
+    cluster.drop_database(&from);
+}
+
 const TYPES: &str =
     "CREATE TYPE public.mood AS ENUM ('sad', 'ok'); CREATE TYPE public.note AS (a int, mood public.mood);
     CREATE TABLE public.notes (id int PRIMARY KEY, note public.note, moods public.mood[] DEFAULT '{ok}');

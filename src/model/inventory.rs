@@ -73,6 +73,10 @@ pub struct TableFacts {
 pub struct Inventory {
     pub objects: Vec<CatalogObject>,
     pub tables: Vec<TableFacts>,
+    /// Privileges that are written down although they say what is so without them, by kind and name. None where nobody
+    /// looked: a snapshot before format 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_acls: Option<Vec<String>>,
     /// What row security showed. None where nobody looked: another kind of snapshot, or one before format 1.3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rls_view: Option<RlsView>,

@@ -14,7 +14,7 @@ use super::parallel;
 use super::runner::Runner;
 use super::state::{Examined, examine, refuse_changed, refuse_target};
 use super::tables::{NEW, Tables};
-use super::{Done, Engine, made_roles, settle, vault};
+use super::{Done, Engine, made_roles, settle, unwritten, vault};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
@@ -196,6 +196,7 @@ impl Work<'_> {
         exceptions.extend(vault::bring_back(self.engine, self.examined, self.runner).await?);
         let mut words = BTreeMap::new();
         exceptions.extend(settle::last(self.engine, self.examined, self.runner, self.plan, &mut words).await?);
+        unwritten::take_away(self.engine, self.examined, self.runner).await?;
         for (what, text) in words {
             self.engine.monitor.warn("not_set", format!("{what}: {text}"), None);
         }

@@ -48,6 +48,7 @@ mod statements;
 pub mod stubs;
 mod tables;
 mod take_away;
+mod unwritten;
 pub mod vault;
 
 use crate::model::cancel::Cancel;

@@ -79,6 +79,7 @@ fn inventory(type_name: &str) -> Inventory {
             member("TABLE", "x.state", ""),
         ],
         tables: vec![table],
+        written_acls: None,
         rls_view: None,
     }
 }

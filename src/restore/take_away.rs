@@ -103,7 +103,7 @@ fn in_order_of_drops<'a>(extra: &[&'a CatalogObject]) -> Vec<&'a CatalogObject> 
         "INDEX",
         "STATISTICS",
     ];
-    const LAST: [&str; 5] = ["TYPE", "DOMAIN", "EXTENSION", "SCHEMA", "ROLE"];
+    const LAST: [&str; 4] = ["TYPE", "DOMAIN", "EXTENSION", "SCHEMA"];
     let rank = |o: &CatalogObject| {
         let first = FIRST.iter().position(|k| *k == o.kind);
         let last = LAST.iter().position(|k| *k == o.kind).map(|n| n + FIRST.len() + 1);

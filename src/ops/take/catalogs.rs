@@ -15,6 +15,7 @@ use crate::model::failure::Result;
 use crate::model::inventory::{Inventory, TableFacts};
 use crate::model::name::visible;
 use crate::model::rls_view::RlsView;
+use crate::pg::catalog::written_acls::written_acls;
 use crate::pg::catalog::{coverage, drift, inventory};
 use crate::pg::probe_rls::{Patience, rls_view_within, stranger};
 use crate::pg::session::Session;
@@ -36,7 +37,8 @@ const FOREIGN_KEYS_OFF: &str = "SELECT DISTINCT t.tgconstraint FROM pg_trigger t
     ON k.oid = t.tgconstraint WHERE k.contype = 'f' AND t.tgenabled <> 'O'";
 
 pub async fn read(session: &Session, client_major: u32, selection: &Selection) -> Result<CatalogFacts> {
-    let inventory = inventory::inventory(session).await?;
+    let mut inventory = inventory::inventory(session).await?;
+    inventory.written_acls = Some(written_acls(session).await?.into_iter().map(|acl| acl.name).collect());
     let rows_excluded: Vec<TableFacts> = selection.rows_excluded(&inventory.tables).into_iter().cloned().collect();
     let oids: Vec<u32> = rows_excluded.iter().map(|t| t.oid).collect();
     let expected = if selection.tables.is_empty() && selection.needs_archive() {

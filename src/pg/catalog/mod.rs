@@ -18,6 +18,7 @@ pub mod surroundings;
 pub mod tables;
 pub mod target;
 mod versioned;
+pub mod written_acls;
 
 use super::session::Session;
 use crate::model::failure::Result;
