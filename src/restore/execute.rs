@@ -14,6 +14,7 @@ use super::parallel;
 use super::runner::Runner;
 use super::state::{Examined, examine, refuse_changed, refuse_target};
 use super::tables::{NEW, Tables};
+use super::waiting::Waiting;
 use super::{Done, Engine, made_roles, settle, unwritten, vault};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
@@ -126,7 +127,11 @@ impl Work<'_> {
         if self.plan.one_transaction {
             self.stand_in().await?;
         }
-        let worked = self.work().await;
+        let waiting = Waiting::default();
+        let worked = tokio::select! {
+            worked = self.work() => worked.map_err(|failure| waiting.explain(failure)),
+            never = waiting.watch(self.engine, self.runner.session.backend_pid) => match never {},
+        };
         let exceptions = self.finish(worked).await?;
         self.ended(Phase::Finish, format!("{} statements", self.runner.statements()), clock);
         let totals = self.tables.totals();

@@ -50,6 +50,7 @@ mod tables;
 mod take_away;
 mod unwritten;
 pub mod vault;
+mod waiting;
 
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
