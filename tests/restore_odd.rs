@@ -46,6 +46,7 @@ const QUEUES: &str = "CREATE TABLE public.things (id int PRIMARY KEY); INSERT IN
     CREATE TRIGGER seen AFTER INSERT ON pgmq.q_orders FOR EACH ROW EXECUTE FUNCTION public.seen();
     ALTER TABLE pgmq.q_orders DISABLE TRIGGER seen;
     CREATE TRIGGER told AFTER INSERT ON pgmq.a_orders FOR EACH ROW EXECUTE FUNCTION public.seen('secret', 'eyJhbGciOiJIUzI1');
+    CREATE INDEX \"who's first\" ON pgmq.q_orders ((message ->> 'n'));
     COMMENT ON TABLE pgmq.q_orders IS 'what came in'";
 const QUEUES_SEEN: &str = "SELECT 'policy', p.tablename, p.policyname, p.permissive || p.roles::text || p.cmd || p.qual
         FROM pg_policies p WHERE p.schemaname = 'pgmq'
@@ -54,6 +55,7 @@ const QUEUES_SEEN: &str = "SELECT 'policy', p.tablename, p.policyname, p.permiss
         FROM pg_class c WHERE c.relnamespace = 'pgmq'::regnamespace AND c.relkind = 'r'
     UNION ALL SELECT 'trigger', t.tgrelid::regclass::text, t.tgenabled::text, pg_get_triggerdef(t.oid)
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace = 'pgmq'::regnamespace
+    UNION ALL SELECT 'index', indexname, indexdef, '' FROM pg_indexes WHERE schemaname = 'pgmq'
     UNION ALL SELECT 'comment', obj_description('pgmq.q_orders'::regclass), '', ''
     UNION ALL SELECT 'message', m::text, '', '' FROM pgmq.q_orders m ORDER BY 1, 2, 3, 4";
 
@@ -76,7 +78,8 @@ fn r15_who_sees_a_queue_and_what_a_message_sets_off_come_back() {
         "DROP POLICY \"who's \"\"it\"\"\" ON pgmq.q_orders; CREATE POLICY all_of_it ON pgmq.q_orders USING (true)",
         "ALTER TABLE pgmq.q_plain ENABLE ROW LEVEL SECURITY; CREATE POLICY new ON pgmq.q_plain USING (true);
             CREATE TRIGGER new AFTER INSERT ON pgmq.q_plain FOR EACH ROW EXECUTE FUNCTION public.seen()",
-        "ALTER TABLE pgmq.q_orders ENABLE TRIGGER seen; DROP TRIGGER told ON pgmq.a_orders",
+        "ALTER TABLE pgmq.q_orders ENABLE TRIGGER seen; DROP TRIGGER told ON pgmq.a_orders; DROP INDEX pgmq.\"who's first\";
+            CREATE INDEX new ON pgmq.q_plain (enqueued_at)",
         "SELECT pgmq.drop_queue('orders'); COMMENT ON TABLE pgmq.q_plain IS 'new'",
         "SELECT pgmq.drop_queue('orders'); SELECT pgmq.create_unlogged('orders'); SELECT pgmq.create('new');
             ALTER TABLE pgmq.q_new ENABLE ROW LEVEL SECURITY; CREATE POLICY new ON pgmq.q_new USING (true)",

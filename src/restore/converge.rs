@@ -230,8 +230,8 @@ impl Converge<'_> {
         self.refresh(missing, words).await
     }
 
-    /// Policies and triggers on tables of an extension are in no archive: the inventory has them, and a file has the
-    /// triggers whose arguments are secret.
+    /// Policies, triggers and indexes on tables of an extension are in no archive: the inventory has them, and a file has
+    /// the triggers whose arguments are secret.
     async fn built_on_members(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         let mut is_secret = false;
         let ours = missing.iter().filter(|o| o.extension.is_some() && self.creation.own(o).is_none());
@@ -239,6 +239,7 @@ impl Converge<'_> {
             let sql = match object.kind.as_str() {
                 "POLICY" => create_policy(object),
                 "TRIGGER" => create_trigger(object),
+                "INDEX" => Some(object.definition.clone()),
                 _ => continue,
             };
             is_secret |= sql.is_none();

@@ -97,7 +97,9 @@ impl Scope {
             return false;
         }
         if object.extension.is_some() {
-            return is_built_on_member(object) && self.brings_back(object);
+            // Elsewhere another version of the extension may have made it.
+            let is_users = object.kind != "INDEX" || self.kind == TargetKind::SameDatabase;
+            return is_users && is_built_on_member(object) && self.brings_back(object);
         }
         match object.kind.as_str() {
             "ROLE" | "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
@@ -151,7 +153,7 @@ impl Scope {
 fn is_built_on_member(object: &CatalogObject) -> bool {
     match object.kind.as_str() {
         "POLICY" | "ROW SECURITY" => object.extension.is_some(),
-        "TRIGGER" => object.extension.as_deref() == Some(QUEUES),
+        "TRIGGER" | "INDEX" => object.extension.as_deref() == Some(QUEUES),
         "COMMENT" => object.extension.as_deref() == Some(QUEUES) && object.identity.starts_with("table pgmq."),
         _ => false,
     }
