@@ -22,7 +22,7 @@ const MIGRATIONS_SCHEMA: &str = "supabase_migrations";
 const NEVER_MADE: [&str; 5] = ["DATABASE", "SUBSCRIPTION", "SECURITY LABEL", "SEQUENCE SET", "BLOB"];
 
 /// Schemas of the platform that come with an extension, and stay behind when it goes.
-const EXTENSION_SCHEMAS: [&str; 5] = ["cron", "net", "pgmq", "pgmq_public", "pgtle"];
+pub const EXTENSION_SCHEMAS: [&str; 5] = ["cron", "net", "pgmq", "pgmq_public", "pgtle"];
 
 /// Its tables are made by its users, one pair for each queue.
 pub const QUEUES: &str = "pgmq";

@@ -11,7 +11,7 @@ use super::creation::Creation;
 use super::drop::set_sequence;
 use super::identity::{on, unquoted};
 use super::runner::Runner;
-use super::scope::QUEUES;
+use super::scope::{EXTENSION_SCHEMAS, QUEUES};
 use super::source::SnapshotSource;
 use super::state::Examined;
 use super::tables::Tables;
@@ -155,7 +155,12 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         let why = said().unwrap_or_else(|| "it is on a table of an extension, which no archive holds".to_string());
         return exception("trigger_of_member", why, "make it by hand: managed_schema_objects.sql has it");
     }
-    let of_the_server = is_the_servers(object, member_of);
+    // A schema that the platform made for an extension stays behind it: only its owner may drop it.
+    let is_left_behind = object.kind == "SCHEMA"
+        && examined.scope.platform
+        && EXTENSION_SCHEMAS.contains(&unquoted(&object.identity).as_str())
+        && !source.inventory.of_kind("SCHEMA").any(|o| o.identity == object.identity);
+    let of_the_server = is_the_servers(object, member_of) || is_left_behind;
     // Grants on a user's own objects are never excused: a table that stays open is no restore.
     let own_acl = object.kind == "ACL"
         && source.inventory.of_kind("ACL").any(|o| {

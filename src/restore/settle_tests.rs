@@ -108,3 +108,10 @@ fn roles_that_stay_as_they_are_say_why() {
     assert_eq!(code("postgres", false, "ROLE", "authenticator").as_deref(), Some("platform_role"));
     assert_eq!(code("postgres", false, "ROLE", "app_reporter").as_deref(), Some("not_permitted"));
 }
+
+#[test]
+fn a_schema_that_the_platform_made_for_an_extension_may_stay_behind_it() {
+    assert_eq!(code("postgres", false, "SCHEMA", "pgtle").as_deref(), Some("not_permitted"));
+    assert_eq!(code("postgres", false, "SCHEMA", "app"), None);
+    assert_eq!(code("supabase_admin", true, "SCHEMA", "pgtle"), None);
+}

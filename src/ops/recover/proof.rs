@@ -125,7 +125,12 @@ fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
             o.extension.as_ref().is_some_and(|e| exception.what == format!("extension {e}"))
                 || (o.kind == "EXTENSION" && exception.what == format!("extension {}", unquoted(&o.identity)))
         };
-        let objects = inventory.objects.iter().filter(|o| named(o) || member(o)).map(ObjectName::of).collect();
+        let mut objects: Vec<_> =
+            inventory.objects.iter().filter(|o| named(o) || member(o)).map(ObjectName::of).collect();
+        // What had to stay is in no inventory of the snapshot.
+        if let (true, Some(schema)) = (objects.is_empty(), exception.what.strip_prefix("SCHEMA ")) {
+            objects.push(ObjectName { kind: "SCHEMA".into(), identity: schema.into() });
+        }
         Expected { exception: exception.clone(), objects, rows_of: Vec::new() }
     };
     let mut list: Vec<Expected> = done.exceptions.iter().map(explained).collect();
