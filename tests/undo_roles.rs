@@ -331,6 +331,7 @@ fn of_a_builder(server: &Server) -> (Source, String) {
          ALTER ROLE {owner} SET statement_timeout = '7s'; ALTER ROLE {reader} IN DATABASE {name} SET work_mem = '8MB';
          CREATE TABLE public.mine (a int); INSERT INTO public.mine VALUES (1); GRANT SELECT ON public.mine TO {reader};
          GRANT CREATE, USAGE ON SCHEMA public TO {owner};
+         CREATE TABLE public.theirs (a int); ALTER TABLE public.theirs OWNER TO {owner};
          ALTER TABLE public.mine ENABLE ROW LEVEL SECURITY; CREATE POLICY reads ON public.mine FOR SELECT TO {reader} USING (true);
          ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {reader};
          ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT SELECT ON TABLES TO {reader};

@@ -46,7 +46,11 @@ BEGIN
             WHERE g.rolname = m ->> 'role' AND w.rolname = m ->> 'member'
             ORDER BY (m ->> 'grantor' = CASE WHEN a.grantor = 10 THEN 'pg_bootstrap' ELSE b.rolname END) DESC, a.admin_option DESC LIMIT 1;
             CONTINUE WHEN FOUND AND (have.admin_option = (m ->> 'admin')::boolean OR (only_add AND have.admin_option))
-                AND (server < 160000 OR m -> 'set' = 'null'
+                -- Who makes a role is a member since 16, and may not become it: before 16 every member might.
+                AND (server < 160000 OR (m -> 'set' = 'null' AND EXISTS (
+                         SELECT FROM pg_catalog.pg_auth_members a
+                         JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
+                         WHERE g.rolname = m ->> 'role' AND w.rolname = m ->> 'member' AND (to_jsonb(a) ->> 'set_option')::boolean))
                      OR (have.row -> 'inherit_option' = m -> 'inherit' AND have.row -> 'set_option' = m -> 'set'));
             IF FOUND AND have.admin_option AND NOT (m ->> 'admin')::boolean AND NOT only_add THEN
                 EXECUTE format('REVOKE ADMIN OPTION FOR %I FROM %I CASCADE', m ->> 'role', m ->> 'member');
