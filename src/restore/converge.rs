@@ -80,7 +80,7 @@ impl Converge<'_> {
         let mut words = BTreeMap::new();
         self.settings_file(layout::DATABASE_ROLES_SQL, &mut words).await?;
         let live = self.source.read_target(self.runner.session).await?;
-        let delta = Delta::new(&self.source.inventory.objects, &live.objects, self.scope);
+        let delta = self.delta(&live);
         self.close_own_defaults(&delta.missing).await?;
         self.make_extensions(&delta, &live, &mut words).await?;
         let steps = self.creation.of(&delta.missing);

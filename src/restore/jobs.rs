@@ -10,6 +10,7 @@ use super::runner::Runner;
 use crate::archive::layout;
 use crate::archive::reader::{ArchiveData, DataFile};
 use crate::model::failure::{Failure, Result};
+use crate::model::inventory::Inventory;
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
 use crate::model::restore::Exception;
@@ -75,11 +76,15 @@ pub async fn unschedule_new(
 }
 
 /// The jobs are the snapshot's, numbers included: the next one gets the number that it would have got then.
-pub async fn last_number(engine: &Engine<'_>, runner: &Runner<'_>, words: &mut BTreeMap<String, String>) -> Result<()> {
+pub async fn last_number(
+    engine: &Engine<'_>,
+    live: &Inventory,
+    runner: &Runner<'_>,
+    words: &mut BTreeMap<String, String>,
+) -> Result<()> {
     let mut sequences = engine.source.inventory.of_kind("SEQUENCE SET");
     let Some(wanted) = sequences.find(|o| o.identity == "cron.jobid_seq") else { return Ok(()) };
     let Some((restart, set)) = set_sequence(wanted).filter(|_| record(engine).is_some()) else { return Ok(()) };
-    let live = engine.source.read_target(runner.session).await?;
     if live.of_kind("SEQUENCE SET").any(|o| o.identity == wanted.identity && o.definition == wanted.definition) {
         return Ok(());
     }

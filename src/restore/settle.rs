@@ -59,7 +59,8 @@ pub async fn last(
     words: &mut BTreeMap<String, String>,
 ) -> Result<Vec<Exception>> {
     if !examined.scope.is_whole() || examined.scope.untrusted {
-        sequences(engine, examined, runner, words).await?;
+        let live = engine.source.read_target(runner.session).await?;
+        sequences(engine, examined, &live, runner, words).await?;
         return Ok(Vec::new());
     }
     let mut exceptions = queues::put_back(engine, runner, plan).await?;
@@ -73,14 +74,15 @@ pub async fn last(
     } else if examined.facts.kind != TargetKind::SameDatabase && !engine.request.activate_jobs {
         switch_jobs_off(runner, words).await?;
     }
+    let live = engine.source.read_target(runner.session).await?;
     if examined.facts.kind == TargetKind::SameDatabase {
         if jobs::differ(engine, runner.session).await? {
             exceptions.push(jobs::not_the_same());
         } else if examined.facts.is_superuser {
-            jobs::last_number(engine, runner, words).await?;
+            jobs::last_number(engine, &live, runner, words).await?;
         }
     }
-    sequences(engine, examined, runner, words).await?;
+    sequences(engine, examined, &live, runner, words).await?;
     Ok(exceptions)
 }
 
@@ -108,11 +110,11 @@ async fn switch_jobs_off(runner: &Runner<'_>, words: &mut BTreeMap<String, Strin
 async fn sequences(
     engine: &Engine<'_>,
     examined: &Examined,
+    live: &Inventory,
     runner: &Runner<'_>,
     words: &mut BTreeMap<String, String>,
 ) -> Result<()> {
-    let live = engine.source.read_target(runner.session).await?;
-    for object in moved_sequences(engine, examined, &live) {
+    for object in moved_sequences(engine, examined, live) {
         let Some((restart, set)) = set_sequence(object) else { continue };
         let what = format!("value of sequence {}", object.identity);
         // RESTART makes the new value part of the transaction; who does not own the sequence sets it all the same.
