@@ -154,7 +154,7 @@ pub struct Manifest {
     pub counts: BTreeMap<String, u64>,
     pub coverage: Vec<Coverage>,
     pub tables: Vec<TableRecord>,
-    /// Since 1.2: marks of tables of extensions that are not among `tables`.
+    /// Since 1.3: marks of tables of extensions that are not among `tables`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub member_marks: Vec<MemberMark>,
     pub outcomes: Vec<CollectorOutcome>,
