@@ -100,3 +100,17 @@ impl Inventory {
         self.tables.iter().find(|t| &t.name == name)
     }
 }
+
+/// For tests: an object of nobody, in no schema, of no extension.
+#[cfg(test)]
+pub fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
+    CatalogObject {
+        kind: kind.into(),
+        schema: None,
+        identity: identity.into(),
+        definition: definition.into(),
+        owner: None,
+        extension: None,
+        address: None,
+    }
+}

@@ -56,18 +56,7 @@ fn owned_by(definition: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
-        CatalogObject {
-            kind: kind.into(),
-            schema: None,
-            identity: identity.into(),
-            definition: definition.into(),
-            owner: None,
-            extension: None,
-            address: None,
-        }
-    }
+    use crate::model::inventory::object;
 
     #[test]
     fn parts_are_told_by_whole_names() {

@@ -217,18 +217,11 @@ fn roles_equal(wanted: &str, found: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::inventory;
     use crate::model::restore::TargetKind;
 
     fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
-        CatalogObject {
-            kind: kind.into(),
-            schema: Some("public".into()),
-            identity: identity.into(),
-            definition: definition.into(),
-            owner: None,
-            extension: None,
-            address: None,
-        }
+        CatalogObject { schema: Some("public".into()), ..inventory::object(kind, identity, definition) }
     }
 
     #[test]

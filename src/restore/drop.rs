@@ -232,17 +232,10 @@ pub fn role_name(object: &CatalogObject) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::inventory;
 
     fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
-        CatalogObject {
-            kind: kind.into(),
-            schema: None,
-            identity: identity.into(),
-            definition: definition.into(),
-            owner: Some("o \"x".into()),
-            extension: None,
-            address: None,
-        }
+        CatalogObject { owner: Some("o \"x".into()), ..inventory::object(kind, identity, definition) }
     }
 
     #[test]

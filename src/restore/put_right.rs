@@ -206,18 +206,11 @@ fn user_mapping(object: &CatalogObject) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::inventory::object;
 
     #[test]
     fn no_name_ends_the_quotes_around_it() {
-        let acl = CatalogObject {
-            kind: "ACL".into(),
-            schema: None,
-            identity: "SCHEMA \"a$stacksnap$; b\"".into(),
-            definition: String::new(),
-            owner: None,
-            extension: None,
-            address: None,
-        };
+        let acl = object("ACL", "SCHEMA \"a$stacksnap$; b\"", "");
         for sql in [close("public.\"a$stacksnap$; b\""), take_all(&acl).unwrap()] {
             let body = sql.strip_prefix("DO $stacksnapx$").and_then(|s| s.strip_suffix("$stacksnapx$")).unwrap();
             assert!(body.contains("a$stacksnap$; b") && !body.contains("$stacksnapx$"), "{sql}");

@@ -188,18 +188,7 @@ fn column_name(line: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
-        CatalogObject {
-            kind: kind.into(),
-            schema: None,
-            identity: identity.into(),
-            definition: definition.into(),
-            owner: None,
-            extension: None,
-            address: None,
-        }
-    }
+    use crate::model::inventory::object;
 
     fn table_of(columns: &[&str]) -> CatalogObject {
         object("TABLE", "public.t", &format!("(\n  {}\n) WITH ()", columns.join(",\n  ")))

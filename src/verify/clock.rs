@@ -98,18 +98,7 @@ fn words(text: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
-        CatalogObject {
-            kind: kind.into(),
-            schema: Some("public".into()),
-            identity: identity.into(),
-            definition: definition.into(),
-            owner: None,
-            extension: None,
-            address: None,
-        }
-    }
+    use crate::model::inventory::object;
 
     #[test]
     fn the_time_is_found_through_functions_and_views() {

@@ -112,18 +112,7 @@ fn drops(objects: &[CatalogObject]) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
-        CatalogObject {
-            kind: kind.into(),
-            schema: None,
-            identity: identity.into(),
-            definition: definition.into(),
-            owner: None,
-            extension: None,
-            address: None,
-        }
-    }
+    use crate::model::inventory::object;
 
     #[test]
     fn roles_of_the_server_must_not_change() {
