@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use catalog_support::{fresh, loaded, open, role};
 use stacksnap::model::manifest::ChangeMarker;
 use stacksnap::pg::catalog::marker::{Verdict, marker, unchanged};
+use stacksnap::pg::catalog::marks::marks;
 use stacksnap::pg::session::Session;
 
 const SCHEMA: &str =
@@ -193,4 +194,30 @@ async fn what_changes_nothing_is_unchanged() {
 #[allow(clippy::disallowed_macros, clippy::print_stderr)]
 fn timing(what: &str, took: Duration) {
     eprintln!("marker and verdict beside {what}: {took:?}");
+}
+
+/// The server looks where a table's rows are in the present: a table that goes away while the marks are read is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn trap_5_tables_that_go_away_have_no_mark() {
+    let (spec, session) = fresh("catalog_marker_gone").await;
+    session.execute("CREATE TABLE public.still (x int)").await.unwrap();
+    let other = open(&spec).await;
+    let coming_and_going = async {
+        for n in 0..1500 {
+            other.execute(&format!("CREATE TABLE public.brief_{n} (x int)")).await.unwrap();
+            if n >= 50 {
+                other.execute(&format!("DROP TABLE public.brief_{}", n - 50)).await.unwrap();
+            }
+        }
+    };
+    let reading = async {
+        loop {
+            // A session of its own each time: what one has looked up once it does not look up again.
+            assert!(!marks(&open(&spec).await).await.unwrap().tables.is_empty());
+        }
+    };
+    tokio::select! {
+        () = coming_and_going => {}
+        () = reading => {}
+    }
 }

@@ -230,6 +230,28 @@ fn trap_18_a_change_between_our_locks_and_those_of_pg_dump() {
     assert_verified(&place, &folder);
 }
 
+/// Deparsing looks at the present: a view that went away after the snapshot makes the query fail that reads it. That is a
+/// reason to start over, and none to end without a snapshot.
+#[test]
+fn trap_5_views_that_go_away_while_they_are_read() {
+    let (place, database) = (Place::new(), server().small());
+    let make: String = (0..200)
+        .map(|n| format!("CREATE VIEW public.brief_{n} AS SELECT id, name FROM public.people WHERE id > {n}; "))
+        .collect();
+    let gone: String = (0..200).map(|n| format!("DROP VIEW public.brief_{n}; ")).collect();
+    database.sql(&make);
+    let writer = Writer::start(&database, Duration::ZERO, move |_| format!("BEGIN; {gone}{make}COMMIT;"));
+    let mut run = place.start(database.access(), &["-o", "ndjson"]);
+    run.wait_for("\"started_over\"");
+    std::thread::sleep(Duration::from_secs(1));
+    writer.end();
+    let ran = run.wait();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let folder = std::fs::canonicalize(place.root().join("comprehensive_backup_LATEST")).unwrap();
+    assert_verified(&place, &folder);
+    assert!(read(&folder, "inventory.json").contains("brief_199"), "a view is missing");
+}
+
 #[test]
 fn if_changed_sees_every_kind_of_change() {
     // Loading the stack gives roles their passwords anew: not in between.

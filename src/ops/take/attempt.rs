@@ -140,7 +140,10 @@ impl Attempt<'_> {
                 let has_archive = archive.is_some();
                 let catalogs = handle.block_on(async {
                     tokio::select! {
-                        facts = self.catalogs(reading, harvest, has_archive) => facts.map_err(|f| overtaken(f, state)),
+                        facts = self.catalogs(reading, harvest, has_archive) => match facts {
+                            Ok(facts) => Ok(facts),
+                            Err(failure) => Err(self.moved(overtaken(failure, state), plain, holder).await),
+                        },
                         never = queue::watch(plain, &job.application_name, job.monitor) => match never {},
                         why = gate.overtaken(plain, &job.application_name, session.backend_pid, state) => {
                             Err(DumpFailure::Overtaken(why))
@@ -165,6 +168,23 @@ impl Attempt<'_> {
         };
         self.collect_from_archive(session, &catalogs, archive.as_ref(), sink, harvest).await?;
         Ok((catalogs, archive))
+    }
+
+    /// A catalog query fails when an object goes away while it is read (facts 5: deparsing looks at the present). So a
+    /// failure counts as one only where everything is still as the snapshot has it.
+    async fn moved(&self, failure: DumpFailure, plain: &Session, holder: &SnapshotHolder) -> DumpFailure {
+        let DumpFailure::Other(reason) = &failure else { return failure };
+        if reason.kind != FailureKind::Failed || plain.is_closed() {
+            return failure;
+        }
+        // The transaction of the reader ended with its error.
+        let Ok(again) = Session::join(self.job.source, &self.job.application_name, &holder.exported).await else {
+            return failure;
+        };
+        match catalogs::check_drift(&again, plain).await {
+            Err(DumpFailure::Overtaken(why)) => DumpFailure::Overtaken(format!("{why} ({reason})")),
+            _ => failure,
+        }
     }
 
     /// Waits for the archive's thread; meanwhile tells of queues for locks.

@@ -38,10 +38,11 @@ use partial::PartialFolder;
 use preflight::Preflight;
 use selection::Selection;
 
-/// How often a run starts over when tables are altered under it.
-const RESTARTS_MAX: u32 = 12;
-/// Before the first time; longer each time, so that a burst of changes is over at last.
+/// How often at least a run starts over when tables are altered under it. It gives up when `--lock-wait` is over too.
+const RESTARTS_MIN: u32 = 12;
+/// Before the first time; longer each time, up to the most, so that a burst of changes is over at last.
 const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// What every part of one run is given.
 pub(crate) struct Job<'a> {
@@ -83,13 +84,15 @@ pub async fn create(
 impl Job<'_> {
     async fn take(&self, selection: &Selection, preflight: &Preflight, started: Instant) -> Result<TakeReport> {
         let mut folder = PartialFolder::create(&self.settings.root, self.request.now)?;
-        let mut restarts = 0;
+        let (mut restarts, clock) = (0, Instant::now());
         let done = loop {
             self.check_cancelled()?;
             let attempt = Attempt { job: self, selection, preflight, restarts, folder: folder.place() };
             match attempt.run().await {
                 Ok(done) => break done,
-                Err(DumpFailure::Overtaken(why)) if restarts < RESTARTS_MAX => {
+                Err(DumpFailure::Overtaken(why))
+                    if restarts < RESTARTS_MIN || clock.elapsed() < self.settings.lock_wait =>
+                {
                     restarts += 1;
                     self.monitor.warn(
                         "started_over",
@@ -97,14 +100,15 @@ impl Job<'_> {
                         None,
                     );
                     folder.empty()?;
-                    self.pause(PAUSE * restarts).await?;
+                    self.pause((PAUSE * restarts).min(PAUSE_MAX)).await?;
                 }
                 Err(DumpFailure::Overtaken(why)) => {
                     return Err(Failure::msg(
                         FailureKind::Locked,
                         format!("tables were altered faster than they could be read, {restarts} times: {why}"),
                     )
-                    .hint("wait until the migration is done and run the same command again"));
+                    .hint("wait until the migration is done and run the same command again")
+                    .hint("it went on for longer than --lock-wait; with --lock-wait 10m it tries for longer"));
                 }
                 Err(DumpFailure::Stopped) => {
                     self.check_cancelled()?;

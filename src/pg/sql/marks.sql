@@ -38,4 +38,4 @@ WITH RECURSIVE columns AS (
 SELECT l.relation, pg_relation_filenode(l.relation), pg_stat_get_tuples_inserted(l.relation),
        pg_stat_get_tuples_updated(l.relation), pg_stat_get_tuples_deleted(l.relation),
        left(encode(sha256(convert_to(l.text, getdatabaseencoding())), 'hex'), 32)
-FROM layouts l WHERE pg_relation_filenode(l.relation) IS NOT NULL
+FROM layouts l
