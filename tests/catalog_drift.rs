@@ -12,7 +12,8 @@ const SCHEMA: &str =
     CREATE TABLE gone (x int); CREATE TABLE emptied (x int); INSERT INTO emptied VALUES (1);
     CREATE TABLE plain (x int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (id > 0);
     CREATE VIEW v AS SELECT id FROM t; CREATE TYPE mood AS ENUM ('sad');
-    CREATE MATERIALIZED VIEW m AS SELECT 1 AS one;
+    CREATE MATERIALIZED VIEW m AS SELECT 1 AS one; CREATE STATISTICS both_columns ON id, a FROM t;
+    CREATE TEXT SEARCH CONFIGURATION words (COPY = pg_catalog.simple); CREATE COLLATION plain_c FROM \"C\";
     CREATE FUNCTION f(a int, b int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT a'";
 
 /// Runs one change and says where the drift shows, as `catalog name`.
@@ -55,6 +56,35 @@ async fn trap_5_what_a_snapshot_does_not_hold_still_is_drift() {
         ],
     )
     .await;
+}
+
+/// What was dropped and made anew, word for word, was away for a moment: pg_dump writes a hole where it looked then.
+#[tokio::test(flavor = "multi_thread")]
+async fn trap_5_what_was_made_anew_is_drift() {
+    let again: &[(&str, &[&str])] = &[
+        (
+            "DROP FUNCTION f; CREATE FUNCTION f(a int, b int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT a'",
+            &["pg_proc public.f"],
+        ),
+        (
+            "DROP VIEW v; CREATE VIEW v AS SELECT id FROM t",
+            &["pg_class public.v", "pg_rewrite \"_RETURN\" on public.v"],
+        ),
+        ("DROP POLICY p ON t; CREATE POLICY p ON t USING (id > 0)", &["pg_policy p on public.t"]),
+        ("DROP TYPE mood; CREATE TYPE mood AS ENUM ('sad')", &["pg_type public.mood", "pg_enum public.mood"]),
+        ("DROP MATERIALIZED VIEW m; CREATE MATERIALIZED VIEW m AS SELECT 1 AS one", &["pg_class public.m"]),
+        ("ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id)", &["pg_constraint t_pkey on public.t"]),
+        (
+            "DROP STATISTICS both_columns; CREATE STATISTICS both_columns ON id, a FROM t",
+            &["pg_statistic_ext public.both_columns"],
+        ),
+        (
+            "DROP TEXT SEARCH CONFIGURATION words; CREATE TEXT SEARCH CONFIGURATION words (COPY = pg_catalog.simple)",
+            &["pg_ts_config public.words"],
+        ),
+        ("DROP COLLATION plain_c; CREATE COLLATION plain_c FROM \"C\"", &["pg_collation public.plain_c"]),
+    ];
+    after("catalog_drift_anew", again).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -252,6 +252,37 @@ fn trap_5_views_that_go_away_while_they_are_read() {
     assert!(read(&folder, "inventory.json").contains("brief_199"), "a view is missing");
 }
 
+/// pg_dump asks the present what a function takes and returns: where it was away for a moment, being dropped and made
+/// anew word for word, the archive gets `CREATE FUNCTION f() RETURNS LANGUAGE sql`, and pg_dump ends with 0.
+#[test]
+fn trap_5_functions_made_anew_leave_no_hole_in_the_archive() {
+    let (place, database) = (Place::new(), server().small());
+    let again: String = (0..80)
+        .map(|n| {
+            format!(
+                "DROP FUNCTION IF EXISTS public.brief_{n}(int); \
+                 CREATE FUNCTION public.brief_{n}(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'; "
+            )
+        })
+        .collect();
+    database.sql(&again);
+    let writer = Writer::start(&database, Duration::from_millis(1300), move |_| again.clone());
+    for _ in 0..4 {
+        let folder = place.run(database.access(), &["--formats", "dump"]).folder();
+        let archive = success(
+            server()
+                .program("pg_restore", "none")
+                .args(["-f", "-"])
+                .arg(folder.join("complete_database_with_data.dump")),
+        );
+        for line in archive.lines().filter(|line| line.contains(" FUNCTION public.brief_")) {
+            assert!(line.contains("(a integer)"), "a hole in the archive: {line}");
+        }
+        std::thread::sleep(Duration::from_millis(1100));
+    }
+    assert!(writer.end() > 2);
+}
+
 #[test]
 fn if_changed_sees_every_kind_of_change() {
     // Loading the stack gives roles their passwords anew: not in between.

@@ -13,6 +13,7 @@ use stacksnap::model::name::QualifiedName;
 use stacksnap::monitor::{Event, Phase, Recording, Silent};
 use stacksnap::pg::session::Session;
 use stacksnap::restore::pool::{BuildTask, PoolDone, run};
+use stacksnap::restore::runner::Runner;
 
 const REPLICA: &str = "SET session_replication_role = replica";
 
@@ -76,6 +77,26 @@ async fn r33_rows_indexes_and_foreign_keys_over_several_connections() {
         };
         assert_eq!(heard.events().iter().filter_map(last).max(), Some(bytes));
     }
+}
+
+/// The server reads a message whole before it runs any of it: with one that it cannot read the savepoint is there all
+/// the same, what was done before stays, and the reason is the statement's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_the_server_cannot_read_costs_only_itself() {
+    let cluster = server();
+    let database = cluster.empty("pool_unreadable");
+    let session = Session::open(&cluster.spec(&database), "stacksnap restore").await.unwrap();
+    let cancel = Cancel::new();
+    let runner = Runner::new(&session, &cancel);
+    session.execute("BEGIN").await.unwrap();
+    assert!(runner.attempt("a table", "CREATE TABLE public.kept_1 ()").await.unwrap().is_none());
+    for (wrong, code) in [("CREATE FUNCTION public.f() RETURNS LANGUAGE sql", "42601"), ("SELECT 1 / 0", "22012")] {
+        let failure = runner.attempt("something", wrong).await.unwrap().unwrap();
+        assert!(message(&failure).contains(code), "{}", message(&failure));
+    }
+    assert!(runner.attempt("another", "CREATE TABLE public.kept_2 ()").await.unwrap().is_none());
+    session.execute("COMMIT").await.unwrap();
+    assert_eq!(cluster.sql(&database, "SELECT count(*) FROM pg_class WHERE relname ~ '^kept_'"), "2");
 }
 
 #[tokio::test(flavor = "multi_thread")]

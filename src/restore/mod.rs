@@ -39,7 +39,7 @@ mod queues;
 pub mod replace;
 mod roles;
 pub mod rows;
-mod runner;
+pub mod runner;
 pub mod scope;
 mod settle;
 pub mod source;

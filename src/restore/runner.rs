@@ -6,6 +6,8 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use futures_util::future;
+
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::pg::session::Session;
@@ -39,8 +41,7 @@ impl<'a> Runner<'a> {
     pub async fn attempt(&self, what: &str, sql: &str) -> Result<Option<Failure>> {
         self.check()?;
         self.statements.fetch_add(1, Ordering::Relaxed);
-        let guarded = format!("SAVEPOINT stacksnap;\n{sql}\n;\nRELEASE SAVEPOINT stacksnap");
-        let Err(failure) = self.raced(&guarded).await else { return Ok(None) };
+        let Err(failure) = self.guarded(sql).await else { return Ok(None) };
         if self.is_abandoned() {
             return Err(failure.context(what.to_string()));
         }
@@ -87,6 +88,14 @@ impl<'a> Runner<'a> {
     /// Was a statement left running because the user asked to stop? Then the server has to be told.
     pub fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// The statement with a savepoint before it, in one round trip. The server reads a message whole before it runs any
+    /// of it: in one with a statement that it cannot read there would be no savepoint to go back to.
+    async fn guarded(&self, sql: &str) -> Result<()> {
+        let (released, savepoint) = (format!("{sql}\n;\nRELEASE SAVEPOINT stacksnap"), "SAVEPOINT stacksnap");
+        let (before, done) = future::join(self.raced(savepoint), self.raced(&released)).await;
+        before.and(done)
     }
 
     /// A statement may wait for a lock for long: whoever asks to stop does not wait with it.

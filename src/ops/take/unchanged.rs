@@ -11,9 +11,10 @@ use super::preflight::Preflight;
 use super::selection::Selection;
 use crate::archive::root::Root;
 use crate::collect::files_marker::files_marker;
-use crate::model::failure::Result;
+use crate::model::failure::{FailureKind, Result};
 use crate::model::hex::hex;
 use crate::model::ids::SnapshotName;
+use crate::model::manifest::ChangeMarker;
 use crate::model::outcome::Outcome;
 use crate::pg::catalog::marker::{self, Verdict};
 use crate::pg::session::Session;
@@ -33,19 +34,25 @@ pub async fn since_last(
     }
     let session = Session::open(job.source, &job.application_name).await?;
     session.execute(&format!("SET lock_timeout = {}", job.settings.lock_wait.as_millis())).await?;
-    let new = marker::marker(
-        &session,
-        files_marker(&super::collect_settings(job.settings)),
-        settings_sha256(job, preflight, selection),
-    )
-    .await?;
-    match marker::unchanged(&session, old, &new).await? {
-        Verdict::Unchanged => Ok(Some((name, place))),
-        Verdict::Changed(why) | Verdict::Unsure(why) => {
+    let files = files_marker(&super::collect_settings(job.settings));
+    match compared(&session, old, files, settings_sha256(job, preflight, selection)).await {
+        Ok(Verdict::Unchanged) => Ok(Some((name, place))),
+        Ok(Verdict::Changed(why) | Verdict::Unsure(why)) => {
             job.monitor.note(format!("taking a snapshot: {why}"));
             Ok(None)
         }
+        // An object that goes away while it is read fails the query (facts 5), and is a change.
+        Err(failure) if failure.kind == FailureKind::Failed => {
+            job.monitor.note(format!("taking a snapshot: {failure}"));
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
     }
+}
+
+async fn compared(session: &Session, old: &ChangeMarker, files: String, settings: String) -> Result<Verdict> {
+    let new = marker::marker(session, files, settings).await?;
+    marker::unchanged(session, old, &new).await
 }
 
 /// Hash over what decides what a snapshot holds.

@@ -57,4 +57,13 @@ WITH ns AS (
     UNION ALL
     SELECT 'pg_operator', o.oid, hashtextextended(concat_ws(' ', o.oprname, o.oprnamespace, o.oprleft, o.oprright, o.oprresult, o.oprcode::oid), 0)
     FROM pg_operator o WHERE o.oid >= 16384
+    UNION ALL
+    SELECT 'pg_opclass', o.oid, hashtextextended(concat_ws(' ', o.opcname, o.opcnamespace), 0) FROM pg_opclass o WHERE o.oid >= 16384
+    UNION ALL
+    SELECT 'pg_statistic_ext', s.oid, hashtextextended(concat_ws(' ', s.stxname, s.stxnamespace, s.stxrelid, s.stxkeys::text, s.stxkind::text,
+        /*pg14+*/ s.stxexprs::text /*else*/ NULL /*end*/), 0) FROM pg_statistic_ext s
+    UNION ALL
+    SELECT 'pg_ts_config', c.oid, hashtextextended(concat_ws(' ', c.cfgname, c.cfgnamespace), 0) FROM pg_ts_config c WHERE c.oid >= 16384
+    UNION ALL
+    SELECT 'pg_ts_dict', d.oid, hashtextextended(concat_ws(' ', d.dictname, d.dictnamespace), 0) FROM pg_ts_dict d WHERE d.oid >= 16384
 )
