@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod connect;
 pub mod copy;
 pub mod hints;
+pub mod locks;
 pub mod probe_rls;
 pub mod probes;
 pub mod rows;

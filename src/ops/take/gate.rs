@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::dump::ArchiveState;
 use crate::model::failure::Result;
-use crate::model::name::visible;
+use crate::pg::locks::{circle, waits};
 use crate::pg::session::Session;
 
 const TABLES: &str = "SELECT string_agg(pg_catalog.format('ONLY %I.%I', n.nspname, c.relname), ', ' ORDER BY c.oid) \
@@ -17,14 +17,6 @@ const TABLES: &str = "SELECT string_agg(pg_catalog.format('ONLY %I.%I', n.nspnam
     WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
       AND n.nspname <> 'information_schema' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
       AND pg_catalog.has_table_privilege(c.oid, 'SELECT')";
-
-/// One of ours that waits for somebody who waits for the reader of the catalogs. Activity is asked first: it takes no
-/// lock in the server, and hardly ever shows anybody.
-const BETWEEN: &str = "SELECT b.pid, coalesce((SELECT n.nspname || '.' || c.relname FROM pg_locks l \
-      JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
-      WHERE l.pid = a.pid AND NOT l.granted LIMIT 1), 'an object')::text \
-    FROM pg_stat_activity a CROSS JOIN LATERAL unnest(pg_blocking_pids(a.pid)) AS b(pid) \
-    WHERE a.application_name = $1 AND a.wait_event_type = 'Lock' AND $2 = ANY (pg_blocking_pids(b.pid)) LIMIT 1";
 
 const EVERY: Duration = Duration::from_millis(100);
 
@@ -70,10 +62,9 @@ impl Gate {
     ) -> String {
         while self.closed && state.toc().is_none() {
             tokio::time::sleep(EVERY).await;
-            let Ok(rows) = plain.rows(BETWEEN, &[&application_name, &backend_pid]).await else { break };
-            if let Some(row) = rows.first() {
-                let (pid, relation): (i32, String) = (row.get(0), row.get(1));
-                return format!("process {pid} alters {} before it could be read", visible(&relation));
+            let Ok(waits) = waits(plain).await else { break };
+            if let Some(wait) = circle(&waits, application_name, backend_pid) {
+                return format!("{} alters {} before it could be read", wait.holder(), wait.object());
             }
         }
         std::future::pending().await

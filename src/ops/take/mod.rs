@@ -38,7 +38,7 @@ use partial::PartialFolder;
 use preflight::Preflight;
 use selection::Selection;
 
-/// How often at least a run starts over when tables are altered under it. It gives up when `--lock-wait` is over too.
+/// How often at least a run starts over when the schema changes under it. It gives up when `--lock-wait` is over too.
 const RESTARTS_MIN: u32 = 12;
 /// Before the first time; longer each time, up to the most, so that a burst of changes is over at last.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -96,7 +96,7 @@ impl Job<'_> {
                     restarts += 1;
                     self.monitor.warn(
                         "started_over",
-                        format!("a table was altered while it was being locked, starting over ({restarts}): {why}"),
+                        format!("the schema changed while it was read, starting over ({restarts}): {why}"),
                         None,
                     );
                     folder.empty()?;
@@ -105,7 +105,7 @@ impl Job<'_> {
                 Err(DumpFailure::Overtaken(why)) => {
                     return Err(Failure::msg(
                         FailureKind::Locked,
-                        format!("tables were altered faster than they could be read, {restarts} times: {why}"),
+                        format!("the schema changed faster than it could be read, {restarts} times: {why}"),
                     )
                     .hint("wait until the migration is done and run the same command again")
                     .hint("it went on for longer than --lock-wait; with --lock-wait 10m it tries for longer"));
