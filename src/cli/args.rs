@@ -173,7 +173,7 @@ pub struct CreateArgs {
     /// Do nothing (75) when the last complete snapshot is younger, e.g. 1h
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub min_interval: Option<Duration>,
-    /// How long to wait for a table that somebody has locked, e.g. 30s
+    /// How long to wait for a locked table, and for a schema that keeps changing, e.g. 30s
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub lock_wait: Option<Duration>,
     /// Give up after this time, e.g. 30m
