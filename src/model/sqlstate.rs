@@ -13,3 +13,4 @@ pub const ADMIN_SHUTDOWN: &str = "57P01";
 pub const UNDEFINED_TABLE: &str = "42P01";
 pub const UNDEFINED_COLUMN: &str = "42703";
 pub const UNDEFINED_OBJECT: &str = "42704";
+pub const INTERNAL_ERROR: &str = "XX000";

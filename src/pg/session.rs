@@ -111,11 +111,21 @@ pub fn failure(error: tokio_postgres::Error, sql: &str) -> Failure {
     };
     let place = db.where_().and_then(copy_place).map(|place| format!(", at {place}")).unwrap_or_default();
     let text = format!("the server refused: {} (SQLSTATE {}) in: {start} …{place}", db.message(), db.code().code());
-    let failure = Failure::msg(kind, text);
+    let mut failure = Failure::msg(kind, text);
+    if went_away(db.code().code(), db.message()) {
+        failure = failure.hint("an object was dropped while it was read: run the same command again");
+    }
     match db.hint() {
         Some(hint) => failure.hint(hint.to_string()),
         None => failure,
     }
+}
+
+/// What the server says when a function of its own looks up an object that is gone by now. The words are in the
+/// language of the server: where they are not English there is no hint.
+fn went_away(code: &str, message: &str) -> bool {
+    code == sqlstate::INTERNAL_ERROR
+        && (message.starts_with("could not open relation with OID") || message.starts_with("cache lookup failed for"))
 }
 
 /// The line of an error's CONTEXT that tells where a COPY stood: `COPY t, line 3, column x`. What follows is the
@@ -127,7 +137,15 @@ fn copy_place(context: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::copy_place;
+    use super::{copy_place, went_away};
+
+    #[test]
+    fn an_object_that_went_away() {
+        assert!(went_away("XX000", "could not open relation with OID 64773"));
+        assert!(went_away("XX000", "cache lookup failed for function 12"));
+        assert!(!went_away("XX000", "invalid memory alloc request size 1"));
+        assert!(!went_away("42601", "cache lookup failed for function 12"));
+    }
 
     #[test]
     fn the_place_in_a_copy_without_the_row() {
