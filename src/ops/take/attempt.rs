@@ -13,7 +13,7 @@ use tokio::task::{AbortHandle, block_in_place};
 use super::catalogs::{self, CatalogFacts};
 use super::collectors::Harvest;
 use super::dump::{self, ArchiveOrder, ArchiveResult, ArchiveState};
-use super::dump_failure::{DumpFailure, stayed_locked};
+use super::dump_failure::DumpFailure;
 use super::gate::{self, Gate};
 use super::preflight::Preflight;
 use super::selection::Selection;
@@ -142,7 +142,7 @@ impl Attempt<'_> {
                     tokio::select! {
                         facts = self.catalogs(reading, harvest, has_archive) => match facts {
                             Ok(facts) => Ok(facts),
-                            Err(failure) => Err(self.moved(overtaken(failure, state), plain, holder).await),
+                            Err(failure) => Err(catalogs::judged(failure, job, state, plain, holder).await),
                         },
                         never = queue::watch(plain, &job.application_name, job.monitor) => match never {},
                         why = gate.overtaken(plain, &job.application_name, session.backend_pid, state) => {
@@ -168,23 +168,6 @@ impl Attempt<'_> {
         };
         self.collect_from_archive(session, &catalogs, archive.as_ref(), sink, harvest).await?;
         Ok((catalogs, archive))
-    }
-
-    /// A catalog query fails when an object goes away while it is read (facts 5: deparsing looks at the present). So a
-    /// failure counts as one only where everything is still as the snapshot has it.
-    async fn moved(&self, failure: DumpFailure, plain: &Session, holder: &SnapshotHolder) -> DumpFailure {
-        let DumpFailure::Other(reason) = &failure else { return failure };
-        if reason.kind != FailureKind::Failed || plain.is_closed() {
-            return failure;
-        }
-        // The transaction of the reader ended with its error.
-        let Ok(again) = Session::join(self.job.source, &self.job.application_name, &holder.exported).await else {
-            return failure;
-        };
-        match catalogs::check_drift(&again, plain).await {
-            Err(DumpFailure::Overtaken(why)) => DumpFailure::Overtaken(format!("{why} ({reason})")),
-            _ => failure,
-        }
     }
 
     /// Waits for the archive's thread; meanwhile tells of queues for locks.
@@ -347,18 +330,6 @@ impl Attempt<'_> {
             archive,
             monitor: self.job.monitor,
         }
-    }
-}
-
-/// A lock that cannot be had while pg_dump has all of its own: a change of a table stands in between. While pg_dump
-/// waits too, it is somebody's lock, whoever of the two gives up first.
-fn overtaken(failure: DumpFailure, state: &ArchiveState) -> DumpFailure {
-    match failure {
-        DumpFailure::Other(failure) if failure.kind == FailureKind::Locked => match state.toc() {
-            Some(_) => DumpFailure::Overtaken(failure.to_string()),
-            None => DumpFailure::Other(stayed_locked(&failure.to_string())),
-        },
-        other => other,
     }
 }
 

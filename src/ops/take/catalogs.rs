@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Job;
 use super::dump::ArchiveState;
-use super::dump_failure::DumpFailure;
+use super::dump_failure::{DumpFailure, stayed_locked};
 use super::selection::Selection;
 use crate::model::category::Category;
-use crate::model::failure::Result;
+use crate::model::failure::{FailureKind, Result};
 use crate::model::inventory::{Inventory, TableFacts};
 use crate::model::name::visible;
 use crate::model::rls_view::RlsView;
@@ -19,6 +20,7 @@ use crate::pg::catalog::written_acls::written_acls;
 use crate::pg::catalog::{coverage, drift, inventory};
 use crate::pg::probe_rls::{Patience, rls_view_within, stranger};
 use crate::pg::session::Session;
+use crate::pg::snapshot::SnapshotHolder;
 
 /// Read once, under the snapshot.
 pub struct CatalogFacts {
@@ -96,4 +98,40 @@ pub async fn check_drift(session: &Session, fresh: &Session) -> Result<(), DumpF
     }
     let names: Vec<String> = moved.iter().take(3).map(|d| visible(&d.name)).collect();
     Err(DumpFailure::Overtaken(format!("{} changed meanwhile", names.join(", "))))
+}
+
+/// What a failure of the reader means. A query fails when an object goes away while it is read (deparsing looks at the
+/// present), so it counts as a failure only where everything is still as the snapshot has it.
+pub async fn judged(
+    failure: DumpFailure,
+    job: &Job<'_>,
+    state: &ArchiveState,
+    plain: &Session,
+    holder: &SnapshotHolder,
+) -> DumpFailure {
+    let failure = overtaken(failure, state);
+    let DumpFailure::Other(reason) = &failure else { return failure };
+    if reason.kind != FailureKind::Failed || plain.is_closed() {
+        return failure;
+    }
+    // The transaction of the reader ended with its error.
+    let Ok(again) = Session::join(job.source, &job.application_name, &holder.exported).await else {
+        return failure;
+    };
+    match check_drift(&again, plain).await {
+        Err(DumpFailure::Overtaken(why)) => DumpFailure::Overtaken(format!("{why} ({reason})")),
+        _ => failure,
+    }
+}
+
+/// A lock that cannot be had while pg_dump has all of its own: a change of a table stands in between. While pg_dump
+/// waits too, it is somebody's lock, whoever of the two gives up first.
+fn overtaken(failure: DumpFailure, state: &ArchiveState) -> DumpFailure {
+    match failure {
+        DumpFailure::Other(failure) if failure.kind == FailureKind::Locked => match state.toc() {
+            Some(_) => DumpFailure::Overtaken(failure.to_string()),
+            None => DumpFailure::Other(stayed_locked(&failure.to_string())),
+        },
+        other => other,
+    }
 }
