@@ -95,7 +95,7 @@ fn one_that_fails_says_what_it_said() {
 #[test]
 fn one_that_writes_all_and_then_fails_is_not_believed() {
     let (place, database) = (Place::new(), server().small());
-    let ran = fake(&place, &database, "fails_late", &[], &[]);
+    let ran = fake(&place, &database, "fails_late", &["--lock-wait", "1s"], &[]);
     place.assert_clean_failure(&ran, 11);
     assert!(ran.error().contains("public.orders"), "{ran:?}");
 }

@@ -206,7 +206,8 @@ fn r7_a_membership_that_another_role_granted_is_there_again() {
     let done = restore(&cluster, "postgres", "postgres", &from, &snapshot, place.path());
     done.is_well();
     assert_eq!(cluster.sql(&from, seen), "1", "{}", done.said);
-    // A role that came with grants goes with them; one that nothing here refers to is the server's.
+    // A role that came with grants goes with them; one that nothing here refers to may be for another database.
+    let neighbours = cluster.empty("odd_neighbours");
     let damage = "CREATE ROLE odd_new; CREATE ROLE odd_elsewhere; GRANT ALL ON public.things TO odd_new;
         CREATE TABLE public.new (a int); ALTER TABLE public.new OWNER TO odd_new; CREATE POLICY p ON public.new TO odd_new";
     for user in USERS {
@@ -217,6 +218,7 @@ fn r7_a_membership_that_another_role_granted_is_there_again() {
         cluster.sql(&from, "DROP ROLE odd_elsewhere");
     }
     cluster.drop_database(&from);
+    cluster.drop_database(&neighbours);
     cluster.sql("postgres", "DROP ROLE odd_group, odd_member");
 }
 

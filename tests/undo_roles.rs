@@ -3,18 +3,19 @@
 //! The target is a cluster of its own: the snapshot brings all roles of the server that the tests share.
 #![allow(clippy::disallowed_methods)]
 
+mod own_target;
 #[path = "restore_cli_support/mod.rs"]
 mod restore_cli_support;
 mod round_support;
 mod take_support;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use restore_cli_support::{contents, snapshot, target_of};
-use round_support::Cluster;
+use own_target::Target;
+use restore_cli_support::{contents, snapshot};
 use serde_json::Value;
-use take_support::{Access, Database, Place, Ran, Server, alone_with_roles, server, success};
+use take_support::{Access, Database, Place, Ran, Server, alone_with_roles, server};
 
 /// A source whose roles own things, let others in, and are let in. They go from the shared server with this value.
 struct Source {
@@ -71,57 +72,6 @@ impl Drop for Source {
         let psql =
             self.database.server.program("psql", &self.database.name).args(["-X", "-q", "-c", &sql]).output().unwrap();
         assert!(psql.status.success() || std::thread::panicking(), "{psql:?}");
-    }
-}
-
-/// A cluster that a snapshot is restored into, and a way in.
-struct Target {
-    cluster: Cluster,
-    server: Server,
-}
-
-impl Target {
-    fn new(major: u32) -> Self {
-        let cluster = Cluster::start(major);
-        let server = Server {
-            bin: cluster.bin.clone(),
-            host: "127.0.0.1".into(),
-            port: cluster.port.parse().unwrap(),
-            user: "supabase_admin".into(),
-            password: "postgres".into(),
-        };
-        Self { cluster, server }
-    }
-
-    /// Everything that pg_dumpall says of roles, settings of databases included.
-    fn roles(&self) -> Vec<String> {
-        let text = success(self.server.program("pg_dumpall", "postgres").args(["--roles-only"]));
-        let mut lines: Vec<String> = text
-            .lines()
-            .filter(|l| !l.starts_with("--") && !l.starts_with("\\restrict") && !l.starts_with("\\unrestrict"))
-            .map(str::to_string)
-            .collect();
-        let settings = "SELECT format('%s %s %s', setdatabase, setrole::regrole, setconfig) FROM pg_db_role_setting
-            UNION ALL SELECT format('%s of %s', parname, paracl) FROM pg_parameter_acl";
-        lines.extend(self.server.psql("postgres", settings).lines().map(str::to_string));
-        lines.sort();
-        lines
-    }
-
-    fn has(&self, role: &str) -> bool {
-        let sql = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{role}'");
-        self.server.psql("postgres", &sql) == "1"
-    }
-
-    fn run(&self, place: &Place, access: Access<'_>, verb: &[&str], args: &[&str]) -> Ran {
-        Ran::of(&mut self.command(place, access, verb, args))
-    }
-
-    fn command(&self, place: &Place, access: Access<'_>, verb: &[&str], args: &[&str]) -> Command {
-        let mut command = place.bare(verb);
-        command.args(["--to", &target_of(access)]).arg("--pg-bin").arg(&self.cluster.bin).args(args);
-        command.env("PGPASSWORD", access.password);
-        command
     }
 }
 
@@ -211,7 +161,7 @@ fn roles_that_a_restore_made_go_with_its_undo_and_come_back_with_a_redo() {
     equal(&contents(&database), &good);
 
     // Somebody else's role of the same name is another one: it is left, and nothing is left to do.
-    target.server.psql("postgres", &format!("CREATE ROLE {} CREATEDB", source.reader));
+    target.server.psql("postgres", &format!("CREATE ROLE {} LOGIN CREATEDB", source.reader));
     let ran = target.run(&place, database.access(), &["undo", &id], &yes(&database));
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(target.has(&source.reader));

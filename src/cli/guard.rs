@@ -24,6 +24,7 @@ use crate::model::request::CreateRequest;
 use crate::model::restore::{RestoreReport, RestoreRequest};
 use crate::ops::flight::{Flight, Run};
 use crate::ops::guard::{self, Command, Decision, GuardReport, Mode};
+use crate::ops::recover::roles::Since;
 use crate::ops::recover::{self, Options, Prepared, Recovery};
 use crate::ops::{take, undo};
 use crate::proc::foreground::{self, Ending};
@@ -61,8 +62,9 @@ pub fn run(around: &Surroundings, args: &GuardArgs) -> Result<u8> {
         log.write(&error::text(Ui::default(), &failure));
         failure.context("the command was not run: there is no snapshot to go back to")
     })?;
+    let roles = block_on(async { Ok(Since::now(&source).await) })?;
     let ending = guarded.run_command(&command)?;
-    let report = guarded.afterwards(&manifest, ending)?;
+    let report = guarded.afterwards(&manifest, &roles, ending)?;
     if !around.ui.is_text() {
         around.ui.document("guard", &report);
     }
@@ -137,7 +139,7 @@ impl Guarded<'_> {
     }
 
     /// What it changed, and the way back. What goes wrong here is said; the exit code stays the command's.
-    fn afterwards(&self, manifest: &Manifest, ending: Ending) -> Result<GuardReport> {
+    fn afterwards(&self, manifest: &Manifest, roles: &Since, ending: Ending) -> Result<GuardReport> {
         let mut report = GuardReport {
             snapshot: manifest.id.to_string(),
             complete: manifest.complete,
@@ -149,7 +151,8 @@ impl Guarded<'_> {
             rollback_command: self.rollback_command(manifest),
         };
         let jobs = recovery::jobs(self.settings);
-        let request = undo::request(clock::now(), jobs, self.settings.lock_wait, Vec::new());
+        let made = block_on(async { Ok(roles.made(self.source).await) })?;
+        let request = undo::request(clock::now(), jobs, self.settings.lock_wait, made);
         let options = Options {
             safety_snapshot: !self.args.no_safety_snapshot,
             proof: !self.args.how.no_proof,

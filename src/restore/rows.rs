@@ -142,6 +142,7 @@ mod tests {
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
             roles_new: BTreeSet::new(),
+            roles_kept: BTreeSet::new(),
             untrusted: false,
             rules: None,
         };

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use super::belongs::belongs;
-use super::identity::{on, unquoted};
+use super::identity::{identifier_end, on, unquoted};
+use super::roles::pair;
 use crate::model::difference::Rules;
 use crate::model::inventory::CatalogObject;
 use crate::model::name::QualifiedName;
@@ -42,8 +43,10 @@ pub struct Scope {
     pub extensions_missing: BTreeSet<String>,
     /// What cannot be made without them, or is there as a stand-in only.
     pub left_out: BTreeSet<ObjectName>,
-    /// In its own database: roles that came later and that something in it refers to. They go with what a migration made.
+    /// In its own database: roles that came later and go with what a migration made.
     pub roles_new: BTreeSet<String>,
+    /// Roles of the server that the snapshot does not have and that stay: what is among them is not ours to change.
+    pub roles_kept: BTreeSet<String>,
     /// Nobody answers for the snapshot: no file of it is run, nothing is made from its inventory, owners do not count.
     pub untrusted: bool,
     /// What counts as a difference when the servers are of different major versions.
@@ -103,6 +106,7 @@ impl Scope {
         }
         match object.kind.as_str() {
             "ROLE" | "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
+            "ROLE MEMBERSHIP" | "ROLE SETTING" if self.is_among_kept_roles(object) => false,
             "EXTENSION" => !self.platform || !self.keeps_extension(&unquoted(&object.identity)),
             "SCHEMA" if self.platform && self.kind == TargetKind::SameDatabase => {
                 self.brings_back(object) || EXTENSION_SCHEMAS.contains(&unquoted(&object.identity).as_str())
@@ -119,6 +123,16 @@ impl Scope {
         let asked = self.tables.is_empty() && (self.only.is_empty() || self.only.contains(&RestorePart::Data));
         let theirs = sequence.extension.is_some() || (self.is_managed(schema) && !loaded);
         asked && (!self.platform || !theirs)
+    }
+
+    /// A membership of a role that stays in another one that does, or a setting of such a role for the whole server.
+    fn is_among_kept_roles(&self, object: &CatalogObject) -> bool {
+        let kept = |name: &str| self.roles_kept.contains(&unquoted(name));
+        if object.kind == "ROLE MEMBERSHIP" {
+            return pair(&object.identity).is_some_and(|(member, group)| kept(member) && kept(group));
+        }
+        let role = object.identity.strip_prefix("role ").and_then(|rest| Some(rest.split_at(identifier_end(rest)?)));
+        role.is_some_and(|(name, rest)| kept(name) && !rest.starts_with(" in this database "))
     }
 
     /// Extensions that the platform needs are never dropped on it. Its own database knows whether pg_net was there; a
@@ -183,6 +197,22 @@ fn is_managed_extension(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_is_among_roles_that_stay_is_left() {
+        let kept = ["later", "Odd one"].map(String::from).into();
+        let scope = Scope { roles_kept: kept, ..scope(true, TargetKind::SameDatabase) };
+        for (kind, identity, dropped) in [
+            ("ROLE MEMBERSHIP", "later in \"Odd one\" by postgres", false),
+            ("ROLE MEMBERSHIP", "later in known by postgres", true),
+            ("ROLE MEMBERSHIP", "known in later by later", true),
+            ("ROLE SETTING", "role \"Odd one\" work_mem", false),
+            ("ROLE SETTING", "role later in this database work_mem", true),
+            ("ROLE SETTING", "role known work_mem", true),
+        ] {
+            assert_eq!(scope.may_drop(&object(kind, None, identity, None)), dropped, "{identity}");
+        }
+    }
+
     fn object(kind: &str, schema: Option<&str>, identity: &str, owner: Option<&str>) -> CatalogObject {
         CatalogObject {
             kind: kind.into(),
@@ -205,6 +235,7 @@ mod tests {
             extensions_missing: BTreeSet::new(),
             left_out: BTreeSet::new(),
             roles_new: BTreeSet::new(),
+            roles_kept: BTreeSet::new(),
             untrusted: false,
             rules: None,
         }

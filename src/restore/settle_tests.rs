@@ -74,6 +74,7 @@ fn examined(source: &SnapshotSource, user: &str, is_superuser: bool) -> Examined
         left_out: BTreeSet::new(),
         rules: None,
         roles_new: BTreeSet::new(),
+        roles_kept: BTreeSet::new(),
         untrusted: false,
     };
     Examined { state, facts: target, scope, stubs: StubPlan::default(), fence: None }

@@ -13,10 +13,9 @@ use super::{Engine, fence};
 use crate::model::difference::Rules;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{ident, visible};
-use crate::model::platform::is_platform_role;
 use crate::model::restore::{Exception, RestorePlan, TargetFacts, TargetKind};
 use crate::pg::catalog::fence::{far_reaching, trusted_extensions};
-use crate::pg::catalog::target::{TargetState, roles_new_to, target};
+use crate::pg::catalog::target::{RoleNew, TargetState, roles_new_to, target};
 use crate::pg::session::Session;
 
 /// Settings of a session that restores. What a role may not set is tried apart.
@@ -95,6 +94,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     if state.is_superuser && !state.is_supabase {
         libraries::leave_out(&session, &engine.source.inventory, &mut stubs).await?;
     }
+    let (roles_new, roles_kept) = roles_that_came(engine, kind, &session).await?;
     let scope = Scope {
         platform: state.is_supabase && engine.source.manifest.source.is_supabase,
         kind,
@@ -103,7 +103,8 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         tables: engine.request.tables.clone(),
         extensions_missing,
         left_out: stubs.objects.clone(),
-        roles_new: if kind == TargetKind::SameDatabase { roles_new(engine, &session).await? } else { BTreeSet::new() },
+        roles_new,
+        roles_kept,
         untrusted: engine.request.untrusted,
         rules,
     };
@@ -115,11 +116,27 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     Ok((session, examined))
 }
 
-/// Roles that came later, and that own, may use or are named by something of this database.
-async fn roles_new(engine: &Engine<'_>, session: &Session) -> Result<BTreeSet<String>> {
+/// Roles that the snapshot does not have: those that go with a rollback (something of this database refers to them, or
+/// they are groups without a login that can be nobody else's), and those that stay.
+async fn roles_that_came(
+    engine: &Engine<'_>,
+    kind: TargetKind,
+    session: &Session,
+) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
     let known: Vec<String> = engine.source.inventory.of_kind("ROLE").map(|o| unquoted(&o.identity)).collect();
-    let names = roles_new_to(session, &known).await?;
-    Ok(names.into_iter().filter(|name| !is_platform_role(name)).collect())
+    let mut came = roles_new_to(session, &known).await?;
+    let made = |role: &RoleNew| {
+        engine
+            .request
+            .drop_roles
+            .iter()
+            .any(|made| made.name == role.name && made.oid.is_none_or(|oid| oid == role.oid))
+    };
+    came.retain(|role| !made(role));
+    let goes = |role: &RoleNew| kind == TargetKind::SameDatabase && role.is_of_database();
+    let (new, kept): (Vec<RoleNew>, Vec<RoleNew>) = came.into_iter().partition(goes);
+    let names = |roles: Vec<RoleNew>| roles.into_iter().map(|role| role.name).collect();
+    Ok((names(new), names(kept)))
 }
 
 /// Leaves out what the fence keeps out.

@@ -7,7 +7,7 @@
 
 mod check;
 mod proof;
-mod roles;
+pub mod roles;
 mod safety;
 
 use std::future::Future;

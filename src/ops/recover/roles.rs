@@ -1,11 +1,17 @@
-//! Which roles a restore makes: the record says it before the first write, so that `undo` can take them away.
+//! Which roles a restore makes: the record says it before the first write, so that `undo` can take them away. And which a
+//! guarded command made.
 //!
 //! Invariant: only roles that the plan creates, which the target did not have; never one that PostgreSQL brings. Their
 //! numbers are added when the restore has come to its end: a role that somebody else makes later has another one.
 
+use std::collections::BTreeSet;
+
 use super::Recovery;
+use crate::model::connection::ConnSpec;
+use crate::model::failure::Result;
 use crate::model::restore::{RestorePlan, RoleMade};
 use crate::pg::catalog::role_uses::role_uses;
+use crate::pg::catalog::target::{RoleNew, roles_new_to};
 use crate::pg::session::Session;
 use crate::restore::identity::unquoted;
 
@@ -31,4 +37,33 @@ pub async fn number(recovery: &Recovery<'_>, made: &mut Vec<RoleMade>) {
             recovery.monitor.note(format!("the numbers of the roles that were made are not known: {failure}"));
         }
     }
+}
+
+/// Roles that a command made which ran between two looks at the server.
+#[derive(Debug, Default)]
+pub struct Since {
+    /// `None`: that could not be asked, so nothing is known to have come.
+    before: Option<BTreeSet<u32>>,
+}
+
+impl Since {
+    /// The look before. One that fails is no reason not to run the command.
+    pub async fn now(spec: &ConnSpec) -> Self {
+        let came = later(spec).await.ok();
+        Self { before: came.map(|roles| roles.into_iter().map(|role| role.oid).collect()) }
+    }
+
+    /// The look after: those that a rollback of this database takes away.
+    pub async fn made(&self, spec: &ConnSpec) -> Vec<RoleMade> {
+        let Some(before) = &self.before else { return Vec::new() };
+        let came = later(spec).await.unwrap_or_default();
+        came.into_iter()
+            .filter(|role| !before.contains(&role.oid) && role.is_of_the_change())
+            .map(|role| RoleMade { name: role.name, oid: Some(role.oid) })
+            .collect()
+    }
+}
+
+async fn later(spec: &ConnSpec) -> Result<Vec<RoleNew>> {
+    roles_new_to(&Session::open(spec, "stacksnap").await?, &[]).await
 }

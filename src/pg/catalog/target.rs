@@ -7,7 +7,7 @@ use super::{get, source};
 use crate::model::connection::ConnSpec;
 use crate::model::failure::Result;
 use crate::model::manifest::SourceFacts;
-use crate::model::platform::MANAGED_SCHEMAS;
+use crate::model::platform::{MANAGED_SCHEMAS, is_platform_role};
 use crate::pg::catalog::source::host_sha256;
 use crate::pg::session::Session;
 
@@ -49,10 +49,48 @@ pub async fn target(session: &Session, spec: &ConnSpec) -> Result<TargetState> {
     })
 }
 
-/// Roles that are none of `known`, not the server's or the platform's own, and that something of this database refers to.
-pub async fn roles_new_to(session: &Session, known: &[String]) -> Result<Vec<String>> {
+/// A role that came to the server later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleNew {
+    pub name: String,
+    pub oid: u32,
+    /// Something of this database refers to it.
+    pub referred: bool,
+    /// Somebody may log in by it, or as another new role that is a member of it.
+    pub for_login: bool,
+    /// Somebody is logged in by it.
+    pub in_use: bool,
+    /// No other database of the server is anybody's.
+    pub only_database: bool,
+}
+
+impl RoleNew {
+    /// Does it go with a rollback of this database? One that nothing refers to goes where it can be nobody else's.
+    pub fn is_of_database(&self) -> bool {
+        self.referred || (self.only_database && !self.for_login && !self.in_use)
+    }
+
+    /// The same for one that is known to be of those who changed this database.
+    pub fn is_of_the_change(&self) -> bool {
+        self.referred || (self.only_database && !self.in_use)
+    }
+}
+
+/// Roles that are none of `known`, and not the server's or the platform's own.
+pub async fn roles_new_to(session: &Session, known: &[String]) -> Result<Vec<RoleNew>> {
     let rows = session.rows(include_str!("../sql/roles_new.sql"), &[&known]).await?;
-    rows.iter().map(|row| get(row, 0)).collect()
+    let read = |row| {
+        Ok(RoleNew {
+            name: get(row, 0)?,
+            oid: get(row, 1)?,
+            referred: get(row, 2)?,
+            for_login: get(row, 3)?,
+            in_use: get(row, 4)?,
+            only_database: get(row, 5)?,
+        })
+    };
+    let all: Vec<RoleNew> = rows.iter().map(read).collect::<Result<_>>()?;
+    Ok(all.into_iter().filter(|role| !is_platform_role(&role.name)).collect())
 }
 
 /// supautils lets `postgres` set it although no catalog says so.
