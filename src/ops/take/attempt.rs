@@ -142,7 +142,9 @@ impl Attempt<'_> {
                     tokio::select! {
                         facts = self.catalogs(reading, harvest, has_archive) => match facts {
                             Ok(facts) => Ok(facts),
-                            Err(failure) => Err(catalogs::judged(failure, job, state, plain, holder).await),
+                            Err(failure) => {
+                                Err(catalogs::judged(catalogs::overtaken(failure, state), job, plain, holder).await)
+                            }
                         },
                         never = queue::watch(plain, &job.application_name, job.monitor) => match never {},
                         why = gate.overtaken(plain, &job.application_name, session.backend_pid, state) => {
@@ -161,11 +163,13 @@ impl Attempt<'_> {
         });
         // What pg_dump says goes first, but for "stopped", which somebody else has the reason for.
         let (archive, catalogs) = match (archive, catalogs) {
-            (Err(DumpFailure::Stopped), Err(failure)) | (Err(failure), _) | (Ok(_), Err(failure)) => {
-                return Err(failure);
-            }
+            (Err(DumpFailure::Stopped), Err(failure)) | (Ok(_), Err(failure)) => return Err(failure),
+            (Err(failure), _) => return Err(catalogs::judged(failure, job, plain, holder).await),
             (Ok(archive), Ok(catalogs)) => (archive, catalogs),
         };
+        if archive.is_some() {
+            catalogs::check_drift_of_rows(session, plain).await?;
+        }
         self.collect_from_archive(session, &catalogs, archive.as_ref(), sink, harvest).await?;
         Ok((catalogs, archive))
     }

@@ -16,8 +16,9 @@ use crate::model::failure::{FailureKind, Result};
 use crate::model::inventory::{Inventory, TableFacts};
 use crate::model::name::visible;
 use crate::model::rls_view::RlsView;
+use crate::pg::catalog::drift::{self, DriftedObject};
 use crate::pg::catalog::written_acls::written_acls;
-use crate::pg::catalog::{coverage, drift, inventory};
+use crate::pg::catalog::{coverage, inventory};
 use crate::pg::probe_rls::{Patience, rls_view_within, stranger};
 use crate::pg::session::Session;
 use crate::pg::snapshot::SnapshotHolder;
@@ -92,7 +93,15 @@ pub async fn until_stopped(state: &ArchiveState) {
 
 /// Fails with `Overtaken` when an object of the snapshot is different now.
 pub async fn check_drift(session: &Session, fresh: &Session) -> Result<(), DumpFailure> {
-    let moved = drift::drift(session, fresh).await?;
+    unmoved(&drift::drift(session, fresh).await?)
+}
+
+/// The same once pg_dump has read the last row, for what the text of rows depends on.
+pub async fn check_drift_of_rows(session: &Session, fresh: &Session) -> Result<(), DumpFailure> {
+    unmoved(&drift::drift_of_rows(session, fresh).await?)
+}
+
+fn unmoved(moved: &[DriftedObject]) -> Result<(), DumpFailure> {
     if moved.is_empty() {
         return Ok(());
     }
@@ -100,33 +109,28 @@ pub async fn check_drift(session: &Session, fresh: &Session) -> Result<(), DumpF
     Err(DumpFailure::Overtaken(format!("{} changed meanwhile", names.join(", "))))
 }
 
-/// What a failure of the reader means. A query fails when an object goes away while it is read (deparsing looks at the
-/// present), so it counts as a failure only where everything is still as the snapshot has it.
-pub async fn judged(
-    failure: DumpFailure,
-    job: &Job<'_>,
-    state: &ArchiveState,
-    plain: &Session,
-    holder: &SnapshotHolder,
-) -> DumpFailure {
-    let failure = overtaken(failure, state);
+/// What a failure means. A query fails when an object goes away while it is read (deparsing looks at the present), and so
+/// does pg_dump, in words that nobody can foresee: it counts as a failure only where everything is still as the snapshot
+/// has it.
+pub async fn judged(failure: DumpFailure, job: &Job<'_>, plain: &Session, holder: &SnapshotHolder) -> DumpFailure {
     let DumpFailure::Other(reason) = &failure else { return failure };
-    if reason.kind != FailureKind::Failed || plain.is_closed() {
+    let text = reason.to_string();
+    if reason.kind != FailureKind::Failed || plain.is_closed() || text.contains("No space left on device") {
         return failure;
     }
-    // The transaction of the reader ended with its error.
+    // The transaction of the reader may have ended with its error.
     let Ok(again) = Session::join(job.source, &job.application_name, &holder.exported).await else {
         return failure;
     };
     match check_drift(&again, plain).await {
-        Err(DumpFailure::Overtaken(why)) => DumpFailure::Overtaken(format!("{why} ({reason})")),
+        Err(DumpFailure::Overtaken(why)) => DumpFailure::Overtaken(format!("{why} ({text})")),
         _ => failure,
     }
 }
 
 /// A lock that cannot be had while pg_dump has all of its own: a change of a table stands in between. While pg_dump
 /// waits too, it is somebody's lock, whoever of the two gives up first.
-fn overtaken(failure: DumpFailure, state: &ArchiveState) -> DumpFailure {
+pub fn overtaken(failure: DumpFailure, state: &ArchiveState) -> DumpFailure {
     match failure {
         DumpFailure::Other(failure) if failure.kind == FailureKind::Locked => match state.toc() {
             Some(_) => DumpFailure::Overtaken(failure.to_string()),

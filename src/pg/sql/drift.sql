@@ -1,69 +1,67 @@
--- One hash an object, over the columns that deparsing (pg_get_*def, format_type) and reading depend on. Parts of an
--- object count for the object that they hang on. Objects of the server's own are left out, and so is what does not
--- matter here: privileges, statistics, function bodies (they are read under the snapshot itself), and a refreshed
--- materialized view (its rows are in no dump, only that it is to be refreshed).
+-- One hash an object, over what tells that its row was written since: xmin, so that a change which was taken back before
+-- we looked is seen too. Parts of an object count for the object that they hang on. Not among them: objects of the
+-- server's own, temporary ones, statistics (they are written in place), and what a refresh of a materialized view does
+-- (its rows are in no dump, only that it is to be refreshed). Roles show no xmin: only their names are compared.
 WITH ns AS (
     SELECT n.oid, n.nspname FROM pg_namespace n WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ), rel AS (
-    SELECT c.* FROM pg_class c JOIN ns ON ns.oid = c.relnamespace WHERE c.oid >= 16384 AND c.relpersistence <> 't'
+    SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.xmin AS written,
+           c.relkind = 'm' OR c.oid IN (SELECT i.indexrelid FROM pg_index i JOIN pg_class m ON m.oid = i.indrelid WHERE m.relkind = 'm') AS refreshed
+    FROM pg_class c JOIN ns ON ns.oid = c.relnamespace WHERE c.oid >= 16384 AND c.relpersistence <> 't'
 ), part (catalog, oid, h) AS (
-    SELECT 'pg_namespace', n.oid, hashtextextended(n.nspname, 0) FROM pg_namespace n WHERE n.nspname !~ '^pg_'
+    SELECT 'pg_namespace', n.oid, hashtextextended(concat_ws(' ', n.nspname, n.xmin), 0) FROM pg_namespace n WHERE n.nspname !~ '^pg_'
     UNION ALL
-    SELECT 'pg_class', c.oid, hashtextextended(concat_ws(' ', c.relname, c.relnamespace, c.relkind,
-        CASE WHEN c.relkind = 'r' THEN c.relfilenode END), 0)
+    SELECT 'pg_class', c.oid, hashtextextended(concat_ws(' ', c.relname, c.relnamespace, c.relkind, CASE WHEN NOT c.refreshed THEN c.written END), 0)
     FROM rel c
     UNION ALL
-    SELECT 'pg_attribute', a.attrelid, sum(hashtextextended(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod,
-        a.attisdropped, a.attgenerated, a.attidentity, a.attcollation), 0)) FROM pg_attribute a
+    SELECT 'pg_attribute', a.attrelid, sum(hashtextextended(concat_ws(' ', a.attnum, a.xmin), 0)) FROM pg_attribute a
     WHERE a.attnum > 0 AND a.attrelid IN (SELECT oid FROM rel) GROUP BY a.attrelid
     UNION ALL
-    SELECT 'pg_attrdef', d.adrelid, sum(hashtextextended(d.adnum || ' ' || d.adbin::text, 0)) FROM pg_attrdef d
+    SELECT 'pg_attrdef', d.adrelid, sum(hashtextextended(concat_ws(' ', d.adnum, d.xmin), 0)) FROM pg_attrdef d
     WHERE d.adrelid IN (SELECT oid FROM rel) GROUP BY d.adrelid
     UNION ALL
-    SELECT 'pg_type', t.oid, hashtextextended(concat_ws(' ', t.typname, t.typnamespace, t.typtype, t.typbasetype, t.typtypmod,
-        t.typnotnull, t.typdefault), 0) FROM pg_type t JOIN ns ON ns.oid = t.typnamespace WHERE t.oid >= 16384
+    SELECT 'pg_index', i.indexrelid, hashtextextended(concat_ws(' ', i.indrelid, i.indisvalid, CASE WHEN NOT c.refreshed THEN i.xmin END), 0)
+    FROM pg_index i JOIN rel c ON c.oid = i.indexrelid
     UNION ALL
-    SELECT 'pg_enum', v.enumtypid, sum(hashtextextended(concat_ws(' ', v.enumsortorder, v.enumlabel), 0)) FROM pg_enum v GROUP BY v.enumtypid
+    SELECT 'pg_sequence', s.seqrelid, hashtextextended(s.xmin::text, 0) FROM pg_sequence s WHERE s.seqrelid IN (SELECT oid FROM rel)
     UNION ALL
-    SELECT 'pg_proc', p.oid, hashtextextended(concat_ws(' ', p.proname, p.pronamespace, p.prokind, p.proargtypes::text, p.prorettype,
-        p.proretset, p.proallargtypes::text, p.proargmodes::text, p.proargnames::text, regexp_replace(p.proargdefaults::text, ':location -?[0-9]+', '', 'g'),
-        /*pg14+*/ regexp_replace(p.prosqlbody::text, ':location -?[0-9]+', '', 'g') /*else*/ NULL /*end*/), 0)
-    FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace WHERE p.oid >= 16384
+    SELECT 'pg_trigger', t.oid, hashtextextended(t.xmin::text, 0) FROM pg_trigger t WHERE t.tgrelid IN (SELECT oid FROM rel) AND NOT t.tgisinternal
     UNION ALL
-    SELECT 'pg_constraint', k.oid, hashtextextended(concat_ws(' ', k.conname, k.connamespace, k.contype, k.condeferrable, k.condeferred,
-        k.convalidated, k.conrelid, k.contypid, k.conindid, k.confrelid, k.confupdtype, k.confdeltype, k.confmatchtype,
-        k.conkey::text, k.confkey::text, k.conexclop::text, k.conbin::text), 0)
-    FROM pg_constraint k JOIN ns ON ns.oid = k.connamespace WHERE k.oid >= 16384
+    SELECT 'pg_rewrite', w.oid, hashtextextended(w.xmin::text, 0) FROM pg_rewrite w WHERE w.ev_class IN (SELECT oid FROM rel)
     UNION ALL
-    SELECT 'pg_index', i.indexrelid, hashtextextended(concat_ws(' ', i.indrelid, i.indisunique, i.indisprimary, i.indisvalid, i.indisready,
-        i.indkey::text, i.indcollation::text, i.indclass::text, i.indoption::text, i.indexprs::text, i.indpred::text), 0)
-    FROM pg_index i WHERE i.indrelid IN (SELECT oid FROM rel)
+    SELECT 'pg_type', t.oid, hashtextextended(t.xmin::text, 0) FROM pg_type t JOIN ns ON ns.oid = t.typnamespace WHERE t.oid >= 16384
     UNION ALL
-    SELECT 'pg_trigger', t.oid, hashtextextended(concat_ws(' ', t.tgname, t.tgrelid, t.tgfoid, t.tgtype, t.tgdeferrable,
-        t.tginitdeferred, t.tgattr::text, encode(t.tgargs, 'hex'), t.tgqual::text, t.tgoldtable, t.tgnewtable), 0)
-    FROM pg_trigger t WHERE t.tgrelid IN (SELECT oid FROM rel) AND NOT t.tgisinternal
+    SELECT 'pg_proc', p.oid, hashtextextended(p.xmin::text, 0) FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace WHERE p.oid >= 16384
     UNION ALL
-    SELECT 'pg_rewrite', w.oid, hashtextextended(concat_ws(' ', w.rulename, w.ev_class, w.ev_type, w.is_instead,
-        w.ev_qual::text, w.ev_action::text), 0)
-    FROM pg_rewrite w WHERE w.ev_class IN (SELECT oid FROM rel)
-    UNION ALL
-    SELECT 'pg_policy', p.oid, hashtextextended(concat_ws(' ', p.polname, p.polrelid, p.polcmd, p.polpermissive, p.polroles::text,
-        p.polqual::text, p.polwithcheck::text), 0) FROM pg_policy p
+    SELECT 'pg_constraint', k.oid, hashtextextended(k.xmin::text, 0) FROM pg_constraint k JOIN ns ON ns.oid = k.connamespace WHERE k.oid >= 16384
     UNION ALL
     SELECT 'pg_authid', r.oid, hashtextextended(r.rolname, 0) FROM pg_roles r
     UNION ALL
-    SELECT 'pg_collation', c.oid, hashtextextended(concat_ws(' ', c.collname, c.collnamespace), 0)
-    FROM pg_collation c WHERE c.oid >= 16384
+    -- A comment names the large object that it is on; others are named by their number.
+    SELECT 'pg_largeobject_metadata', l.oid, hashtextextended(l.xmin::text, 0) FROM pg_largeobject_metadata l
+    WHERE EXISTS (SELECT FROM pg_description d WHERE d.classoid = 'pg_largeobject'::regclass AND d.objoid = l.oid)
     UNION ALL
-    SELECT 'pg_operator', o.oid, hashtextextended(concat_ws(' ', o.oprname, o.oprnamespace, o.oprleft, o.oprright, o.oprresult, o.oprcode::oid), 0)
-    FROM pg_operator o WHERE o.oid >= 16384
-    UNION ALL
-    SELECT 'pg_opclass', o.oid, hashtextextended(concat_ws(' ', o.opcname, o.opcnamespace), 0) FROM pg_opclass o WHERE o.oid >= 16384
-    UNION ALL
-    SELECT 'pg_statistic_ext', s.oid, hashtextextended(concat_ws(' ', s.stxname, s.stxnamespace, s.stxrelid, s.stxkeys::text, s.stxkind::text,
-        /*pg14+*/ s.stxexprs::text /*else*/ NULL /*end*/), 0) FROM pg_statistic_ext s
-    UNION ALL
-    SELECT 'pg_ts_config', c.oid, hashtextextended(concat_ws(' ', c.cfgname, c.cfgnamespace), 0) FROM pg_ts_config c WHERE c.oid >= 16384
-    UNION ALL
-    SELECT 'pg_ts_dict', d.oid, hashtextextended(concat_ws(' ', d.dictname, d.dictnamespace), 0) FROM pg_ts_dict d WHERE d.oid >= 16384
+    SELECT q.catalog, q.oid, hashtextextended(q.written::text, 0)
+    FROM (SELECT 'pg_enum', oid, xmin FROM pg_enum
+          UNION ALL SELECT 'pg_policy', oid, xmin FROM pg_policy
+          UNION ALL SELECT 'pg_statistic_ext', oid, xmin FROM pg_statistic_ext
+          UNION ALL SELECT 'pg_collation', oid, xmin FROM pg_collation
+          UNION ALL SELECT 'pg_operator', oid, xmin FROM pg_operator
+          UNION ALL SELECT 'pg_opclass', oid, xmin FROM pg_opclass
+          UNION ALL SELECT 'pg_opfamily', oid, xmin FROM pg_opfamily
+          UNION ALL SELECT 'pg_cast', oid, xmin FROM pg_cast
+          UNION ALL SELECT 'pg_conversion', oid, xmin FROM pg_conversion
+          UNION ALL SELECT 'pg_transform', oid, xmin FROM pg_transform
+          UNION ALL SELECT 'pg_ts_config', oid, xmin FROM pg_ts_config
+          UNION ALL SELECT 'pg_ts_dict', oid, xmin FROM pg_ts_dict
+          UNION ALL SELECT 'pg_ts_parser', oid, xmin FROM pg_ts_parser
+          UNION ALL SELECT 'pg_ts_template', oid, xmin FROM pg_ts_template
+          UNION ALL SELECT 'pg_language', oid, xmin FROM pg_language
+          UNION ALL SELECT 'pg_am', oid, xmin FROM pg_am
+          UNION ALL SELECT 'pg_extension', oid, xmin FROM pg_extension
+          UNION ALL SELECT 'pg_event_trigger', oid, xmin FROM pg_event_trigger
+          UNION ALL SELECT 'pg_publication', oid, xmin FROM pg_publication
+          UNION ALL SELECT 'pg_foreign_data_wrapper', oid, xmin FROM pg_foreign_data_wrapper
+          UNION ALL SELECT 'pg_foreign_server', oid, xmin FROM pg_foreign_server) q(catalog, oid, written)
+    WHERE q.oid >= 16384
 )
