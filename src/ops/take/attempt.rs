@@ -164,6 +164,8 @@ impl Attempt<'_> {
         // What pg_dump says goes first, but for "stopped", which somebody else has the reason for.
         let (archive, catalogs) = match (archive, catalogs) {
             (Err(DumpFailure::Stopped), Err(failure)) | (Ok(_), Err(failure)) => return Err(failure),
+            // With its table of contents written pg_dump has read what may go away: then its words stand.
+            (Err(failure), _) if state.toc().is_some() => return Err(failure),
             (Err(failure), _) => return Err(catalogs::judged(failure, job, plain, holder).await),
             (Ok(archive), Ok(catalogs)) => (archive, catalogs),
         };
