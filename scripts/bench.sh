@@ -178,6 +178,8 @@ measure() { # side, round
         j) "$bin/psql" -Xq -c "$one_table" ;;
     esac
     if [ "$1" = d ]; then scans >"$work/scans.before"; fi
+    # What the side before left to be written is not this one's to pay.
+    "$bin/psql" -Xq -c CHECKPOINT
     sync
     before=$(server_ticks)
     run_side "$1" || code=$?
