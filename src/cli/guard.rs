@@ -151,8 +151,6 @@ impl Guarded<'_> {
             rollback_command: self.rollback_command(manifest),
         };
         let jobs = recovery::jobs(self.settings);
-        let made = block_on(async { Ok(roles.made(self.source).await) })?;
-        let request = undo::request(clock::now(), jobs, self.settings.lock_wait, made);
         let options = Options {
             safety_snapshot: !self.args.no_safety_snapshot,
             proof: !self.args.how.no_proof,
@@ -162,6 +160,8 @@ impl Guarded<'_> {
             vouch: None,
         };
         let outcome = block_on(async {
+            let made = roles.made(self.source).await;
+            let request = undo::request(clock::now(), jobs, self.settings.lock_wait, made);
             let cancel = watched(self.around.ui)?;
             let after = After { guarded: self, request: &request, options: &options, cancel: &cancel };
             after.run(manifest, ending, &mut report).await

@@ -1,7 +1,7 @@
 //! Who waits for a lock of whom, asked once for everybody who watches.
 //!
-//! Invariant: only looks, and shows no query text: that may hold data. Names are as the server has them: whoever shows
-//! one makes it visible first.
+//! Invariant: only looks, and shows no query text: that may hold data. Names are as the server has them; `object` and
+//! `holder` give them fit for a message.
 
 use crate::model::failure::Result;
 use crate::model::name::visible;
@@ -42,7 +42,7 @@ impl Wait {
     }
 }
 
-/// All that wait now, in this database or for something that belongs to the whole server.
+/// All that wait now, on the whole server: callers know whose waits are theirs.
 pub async fn waits(session: &Session) -> Result<Vec<Wait>> {
     let rows = session.rows(include_str!("sql/waits.sql"), &[]).await?;
     Ok(rows

@@ -36,6 +36,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A snapshot of any server needs it.
+    #[test]
+    fn servers_before_14_are_not_asked_for_multiranges() {
+        let sql = include_str!("../sql/drift_rows.sql");
+        assert!(!for_version(sql, 130_022).contains("multi"));
+        assert!(for_version(sql, 140_000).contains("r.rngmultitypid"));
+    }
+
     #[test]
     fn the_right_side_is_kept() {
         let sql = "a /*pg15+*/b/*else*/c/*end*/ d /*pg18+*/e/*else*//*end*/";

@@ -8,7 +8,7 @@ WITH RECURSIVE used(typ) AS (
     UNION
     SELECT x.typ FROM used u JOIN pg_type t ON t.oid = u.typ
     CROSS JOIN LATERAL (SELECT t.typelem UNION ALL SELECT t.typbasetype
-                        UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+                        UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE /*pg14+*/ t.oid IN (r.rngtypid, r.rngmultitypid) /*else*/ t.oid = r.rngtypid /*end*/
                         UNION ALL SELECT a.atttypid FROM pg_attribute a
                                   WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x(typ)
     WHERE x.typ <> 0
