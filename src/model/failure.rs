@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::sqlstate::SqlState;
+
 /// Why a command did not end well. Each kind has one exit code and one word, the same in JSON and in manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,17 +77,24 @@ pub struct Failure {
     pub kind: FailureKind,
     pub error: anyhow::Error,
     pub hints: Vec<String>,
+    /// What the server calls it, where a server refused.
+    pub sqlstate: Option<SqlState>,
 }
 
 impl Failure {
     /// A failure of `kind` from a message or an error.
     pub fn new(kind: FailureKind, error: impl Into<anyhow::Error>) -> Self {
-        Self { kind, error: error.into(), hints: Vec::new() }
+        Self { kind, error: error.into(), hints: Vec::new(), sqlstate: None }
     }
 
     /// A failure of `kind` from a plain message.
     pub fn msg(kind: FailureKind, message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
-        Self { kind, error: anyhow::Error::msg(message), hints: Vec::new() }
+        Self { kind, error: anyhow::Error::msg(message), hints: Vec::new(), sqlstate: None }
+    }
+
+    /// Did a server refuse with this code?
+    pub fn is_sqlstate(&self, code: &str) -> bool {
+        self.sqlstate.is_some_and(|sqlstate| sqlstate.is(code))
     }
 
     /// Adds what the user can do about it.

@@ -1,6 +1,45 @@
 //! The SQLSTATE codes that change what stacksnap says or does.
 //!
-//! Source: Appendix A of the PostgreSQL manual, "PostgreSQL Error Codes".
+//! Source: Appendix A of the PostgreSQL manual, "PostgreSQL Error Codes". Invariant: what is done about a failure of the
+//! server hangs on its [`SqlState`], never on the words, which come in the server's own language.
+
+use std::fmt;
+
+/// The five characters with which a server says what kind of error it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SqlState([u8; 5]);
+
+impl SqlState {
+    /// `None`: these are not five characters of ASCII.
+    pub fn parse(code: &str) -> Option<Self> {
+        <[u8; 5]>::try_from(code.as_bytes()).ok().filter(|bytes| bytes.is_ascii()).map(Self)
+    }
+
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    pub fn is(&self, code: &str) -> bool {
+        self.as_str() == code
+    }
+
+    /// The first two characters, which name a family of errors.
+    pub fn class(&self) -> &str {
+        &self.as_str()[..2]
+    }
+
+    /// Does it say something about the server's state (its connections, memory, disk, files, locks, an operator's
+    /// will) rather than about what was asked? The same statement may succeed at another time.
+    pub fn is_of_the_server(&self) -> bool {
+        matches!(self.class(), "08" | "40" | "53" | "57" | "58" | "XX") || self.is(LOCK_NOT_AVAILABLE)
+    }
+}
+
+impl fmt::Display for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 pub const INVALID_PASSWORD: &str = "28P01";
 pub const INVALID_AUTHORIZATION: &str = "28000";
@@ -14,3 +53,23 @@ pub const UNDEFINED_TABLE: &str = "42P01";
 pub const UNDEFINED_COLUMN: &str = "42703";
 pub const UNDEFINED_OBJECT: &str = "42704";
 pub const INTERNAL_ERROR: &str = "XX000";
+pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
+pub const FOREIGN_KEY_VIOLATION: &str = "23503";
+pub const CHECK_VIOLATION: &str = "23514";
+pub const QUERY_CANCELED: &str = "57014";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_has_five_characters_and_a_class() {
+        let code = SqlState::parse(FOREIGN_KEY_VIOLATION).unwrap();
+        assert_eq!((code.class(), code.to_string().as_str()), ("23", "23503"));
+        assert!(code.is(FOREIGN_KEY_VIOLATION) && !code.is(CHECK_VIOLATION) && !code.is_of_the_server());
+        assert!(SqlState::parse("53100").unwrap().is_of_the_server());
+        for wrong in ["", "2350", "235033", "2350é"] {
+            assert_eq!(SqlState::parse(wrong), None);
+        }
+    }
+}

@@ -15,6 +15,7 @@ use crate::model::name::{ident, literal};
 use crate::model::platform::PLATFORM_TRIGGERS;
 use crate::model::restore::ProbeOutcome;
 use crate::model::secret::Secret;
+use crate::model::sqlstate;
 
 /// For one statement of a probe. A bcrypt hash of cost 14 takes about a second.
 const STATEMENT_TIMEOUT: &str = "10s";
@@ -89,8 +90,7 @@ pub(super) async fn in_transaction<T>(session: &Session, work: impl Future<Outpu
 
 /// Did the server end it because of our own limits?
 pub(super) fn took_too_long(failure: &Failure) -> bool {
-    let text = failure.to_string();
-    text.contains("(SQLSTATE 57014)") || text.contains("(SQLSTATE 55P03)")
+    failure.is_sqlstate(sqlstate::QUERY_CANCELED) || failure.is_sqlstate(sqlstate::LOCK_NOT_AVAILABLE)
 }
 
 /// What was asked before anything is tried.

@@ -14,7 +14,7 @@ use super::snapshot::ExportedSnapshot;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::literal;
-use crate::model::sqlstate;
+use crate::model::sqlstate::{self, SqlState};
 
 /// Settings that change text or end a session early. The server's version decides about the last two.
 const PINS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; \
@@ -111,7 +111,7 @@ pub fn failure(error: tokio_postgres::Error, sql: &str) -> Failure {
     };
     let place = db.where_().and_then(copy_place).map(|place| format!(", at {place}")).unwrap_or_default();
     let text = format!("the server refused: {} (SQLSTATE {}) in: {start} …{place}", db.message(), db.code().code());
-    let mut failure = Failure::msg(kind, text);
+    let mut failure = Failure { sqlstate: SqlState::parse(db.code().code()), ..Failure::msg(kind, text) };
     if went_away(db.code().code(), db.message()) {
         failure = failure.hint("an object was dropped while it was read: run the same command again");
     }

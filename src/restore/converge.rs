@@ -20,11 +20,10 @@ use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{QualifiedName, ident};
 use crate::model::restore::{ObjectName, TargetKind};
+use crate::model::sqlstate;
 
 /// A pass that drops leaves work for the next one; chains of dependents are short.
 const PASSES_MAX: usize = 8;
-
-const FOREIGN_KEY_VIOLATION: &str = "23503";
 
 /// A platform's event triggers grant what an extension brings (pg_net, pg_cron) and put a stand-in where one goes
 /// (pg_graphql): in replica role they sleep.
@@ -284,7 +283,7 @@ impl Converge<'_> {
         let Some(key) = step.object.filter(unchecked) else { return Ok(false) };
         let table = identity::on(&key.identity).and_then(|(_, table)| identity::qualified(table));
         let Some((schema, name)) = table else { return Ok(false) };
-        if !failure.to_string().contains(FOREIGN_KEY_VIOLATION) || key.definition.contains("UNPROVED") {
+        if !failure.is_sqlstate(sqlstate::FOREIGN_KEY_VIOLATION) || key.definition.contains("UNPROVED") {
             return Ok(false);
         }
         self.tables.refill_around(self.runner, &QualifiedName::new(schema, name), &step.sql).await

@@ -22,6 +22,7 @@ use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::model::restore::{ConflictPolicy, ProofFinding, RestoreRequest};
+use crate::model::sqlstate::{self, SqlState};
 use crate::monitor::Monitor;
 use crate::monitor::millis;
 use crate::pg::session::Session;
@@ -236,9 +237,11 @@ impl Drill<'_> {
 /// A restore that failed: a verdict on the snapshot, or no verdict because the reason lies elsewhere.
 fn broken(failure: Failure, report: &mut DrillReport) -> Result<()> {
     let text = failure.to_string();
-    // Class 53 of SQLSTATE: no space, no memory, too many connections. 0A000: a server built without XML, for one.
-    let of_the_server = ["SQLSTATE 53", "SQLSTATE 0A000", "No space left"];
-    let short_of_something = of_the_server.iter().any(|words| text.contains(words));
+    // No space, no memory, too many connections; or a server built without XML, for one.
+    let of_the_server = |code: SqlState| code.is_of_the_server() || code.is(sqlstate::FEATURE_NOT_SUPPORTED);
+    let full_here = failure.error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let short_of_something = failure.sqlstate.is_some_and(of_the_server)
+        || full_here.into_iter().any(|cause| cause.kind() == std::io::ErrorKind::StorageFull);
     match failure.kind {
         FailureKind::Failed | FailureKind::Integrity if !short_of_something => {
             let hints: Vec<String> = failure.hints.iter().map(|hint| visible(hint)).collect();
