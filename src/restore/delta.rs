@@ -219,6 +219,7 @@ mod tests {
     use super::*;
     use crate::model::inventory;
     use crate::model::restore::TargetKind;
+    use crate::restore::other_platform::OtherPlatform;
 
     fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
         CatalogObject { schema: Some("public".into()), ..inventory::object(kind, identity, definition) }
@@ -238,6 +239,7 @@ mod tests {
             roles_kept: BTreeSet::new(),
             untrusted: false,
             rules: None,
+            other: OtherPlatform::default(),
         };
         let wanted =
             [object("TABLE", "public.a", "1"), object("VIEW", "public.b", "1"), object("TABLE", "public.c", "1")];

@@ -31,6 +31,7 @@ pub use libraries::LIBRARY_MISSING;
 pub mod load;
 mod marks;
 mod merge;
+mod other_platform;
 mod parallel;
 mod plan;
 pub mod pool;

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::delta::Delta;
 use super::replace::{Way, way};
-use super::rows::{Rows, decide, files};
+use super::rows::{Rows, SESSIONS_DROPPED, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{NEW, Tables};
 use super::{Engine, contents, identity, jobs, made_roles, marks, queues, settle, vault};
@@ -21,7 +21,7 @@ use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestorePlan, 
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
 use crate::pg::catalog::dependents::dependents;
-use crate::pg::rows::fingerprint_tables;
+use crate::pg::rows::{fingerprint_table, fingerprint_tables};
 use crate::pg::session::Session;
 
 /// Up to here an empty target is filled in one transaction over one connection.
@@ -45,8 +45,13 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let roles = made_roles::foretell(engine, &examined.scope, &session).await?;
     objects.drop.extend(roles.drop);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
-    let Compared { load, tables_equal, tables_vouched } =
+    let logins = logins(&session, &tables, &examined, &live).await?;
+    let Compared { mut load, tables_equal, tables_vouched } =
         rows(engine, session, &examined, &tables, &live, &objects.remade).await?;
+    load.extend(logins.end);
+    load.sort_by(|a, b| a.table.cmp(&b.table));
+    let mut told: Vec<Exception> = secrets.exceptions.into_iter().chain(roles.exceptions).collect();
+    told.extend(examined.scope.other.exceptions(&live, &engine.source.manifest.tables));
     let bytes: u64 = load.iter().map(|l| l.bytes_raw).sum();
     let count = (objects.create.len() + objects.replace.len() + objects.drop.len()) as u64;
     let empty = matches!(examined.facts.kind, TargetKind::FreshProject | TargetKind::Bare);
@@ -67,7 +72,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         load,
         tables_equal,
         tables_vouched,
-        exceptions: exceptions(engine, &examined, secrets.exceptions.into_iter().chain(roles.exceptions).collect()),
+        exceptions: exceptions(engine, &examined, &logins.equal, told),
         manual: manual(engine, &examined),
         estimated_ms: 1000 * (bytes / BYTES_PER_SECOND + count / OBJECTS_PER_SECOND) + 500,
         digest: String::new(),
@@ -199,6 +204,42 @@ async fn rows(
     Ok(Compared { load, tables_equal: equal, tables_vouched })
 }
 
+/// What becomes of logins in place.
+#[derive(Default)]
+struct Logins {
+    end: Vec<TableLoad>,
+    /// Their rows are the snapshot's: nothing happened since.
+    equal: BTreeSet<QualifiedName>,
+}
+
+/// Where any row of logins is not the snapshot's, all of them go: they refer to each other.
+async fn logins(session: &Session, tables: &Tables<'_>, examined: &Examined, live: &Inventory) -> Result<Logins> {
+    let (mut logins, mut all) = (Logins::default(), 0);
+    for record in tables.logins() {
+        let columns: Vec<String> = live.table(&record.name).map_or_else(Vec::new, |facts| {
+            facts.columns.iter().filter(|c| !c.generated).map(|c| c.name.clone()).collect()
+        });
+        if columns.is_empty() {
+            continue;
+        }
+        let found = fingerprint_table(session, &record.name, &columns).await?;
+        if found.rows == record.rows && found.sum == record.fingerprint {
+            logins.equal.insert(record.name.clone());
+        }
+        if found.rows > 0 {
+            let why = format!("{} rows go: --sessions drop", found.rows);
+            logins.end.push(TableLoad { table: record.name.clone(), rows: 0, bytes_raw: 0, why });
+        }
+        all += 1;
+    }
+    if examined.facts.kind == TargetKind::SameDatabase && logins.equal.len() == all {
+        logins.end.clear();
+    } else {
+        logins.equal.clear();
+    }
+    Ok(logins)
+}
+
 fn table_load(record: &TableRecord, why: &str) -> TableLoad {
     TableLoad { table: record.name.clone(), rows: record.rows, bytes_raw: record.bytes_raw, why: why.to_string() }
 }
@@ -216,7 +257,12 @@ fn refuse_conflict(engine: &Engine<'_>, record: &TableRecord, rows: u64) -> Resu
 }
 
 /// What will not be there afterwards, known beforehand.
-fn exceptions(engine: &Engine<'_>, examined: &Examined, mut found: Vec<Exception>) -> Vec<Exception> {
+fn exceptions(
+    engine: &Engine<'_>,
+    examined: &Examined,
+    logins_equal: &BTreeSet<QualifiedName>,
+    mut found: Vec<Exception>,
+) -> Vec<Exception> {
     // What the snapshot lacks and the target never lost is no exception in place.
     let same = examined.facts.kind == TargetKind::SameDatabase;
     found.extend(examined.stubs.not_proven.iter().cloned());
@@ -225,7 +271,8 @@ fn exceptions(engine: &Engine<'_>, examined: &Examined, mut found: Vec<Exception
         let facts = engine.source.inventory.table(&record.name);
         if let Rows::Leave(code, why) = decide(record, facts, &examined.scope, engine.request)
             && record.rows > 0
-            && (matches!(code, "rows_not_captured" | "sessions_dropped") || (code == "service_state" && !same))
+            && (matches!(code, "rows_not_captured" | SESSIONS_DROPPED) || (code == "service_state" && !same))
+            && !logins_equal.contains(&record.name)
         {
             found.push(Exception {
                 code: code.into(),

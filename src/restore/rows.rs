@@ -3,11 +3,12 @@
 //! Invariant: rows of the platform's own bookkeeping, of sessions of its services and of extensions that have their
 //! own way in are never written (R22, R27, R13 to R15). A table that is left out is named with its reason. Pure.
 
+use super::other_platform::PLATFORM_OLDER;
 use super::scope::Scope;
 use crate::archive::layout;
 use crate::model::inventory::TableFacts;
 use crate::model::manifest::TableRecord;
-use crate::model::restore::{RestorePart, RestoreRequest};
+use crate::model::restore::{ConflictPolicy, RestorePart, RestoreRequest, TargetKind};
 
 /// Tables in which the platform's services keep their own versions: compared, never written (R22).
 const SERVICE_VERSIONS: [&str; 5] = [
@@ -30,6 +31,9 @@ const SESSIONS: [&str; 9] = [
     "auth.oauth_authorizations",
     "auth.oauth_client_states",
 ];
+
+/// The word for sessions that do not come back.
+pub const SESSIONS_DROPPED: &str = "sessions_dropped";
 
 /// What becomes of a table's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +64,9 @@ pub fn decide(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, r
     if !scope.platform || !scope.is_managed(Some(&record.name.schema)) {
         return Rows::Load;
     }
+    if scope.other.absent_tables.contains(&record.name) {
+        return Rows::Leave(PLATFORM_OLDER, "the service of the target is older and has no such table".into());
+    }
     if SERVICE_VERSIONS.contains(&plain.as_str()) {
         return Rows::Leave("service_version", "the platform's own record of its schema's version".into());
     }
@@ -67,9 +74,17 @@ pub fn decide(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, r
         return Rows::Leave("service_state", "state of a platform service, which it makes anew".into());
     }
     if !request.keep_sessions && SESSIONS.contains(&plain.as_str()) {
-        return Rows::Leave("sessions_dropped", "--sessions drop".into());
+        return Rows::Leave(SESSIONS_DROPPED, "--sessions drop: everybody logs in again".into());
     }
     Rows::Load
+}
+
+/// In place: is this a table of logins that are to end?
+pub fn ends_logins(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, request: &RestoreRequest) -> bool {
+    let in_place = matches!(scope.kind, TargetKind::SameDatabase | TargetKind::OtherDatabase);
+    in_place
+        && request.conflicts == ConflictPolicy::Overwrite
+        && matches!(decide(record, facts, scope, request), Rows::Leave(SESSIONS_DROPPED, _))
 }
 
 fn part_holds(request: &RestoreRequest) -> bool {
@@ -97,7 +112,7 @@ pub fn files(only: &[RestorePart]) -> Vec<&'static str> {
 mod tests {
     use super::*;
     use crate::model::name::QualifiedName;
-    use crate::model::restore::{ConflictPolicy, TargetKind};
+    use crate::restore::other_platform::OtherPlatform;
     use std::collections::BTreeSet;
 
     fn record(schema: &str, name: &str) -> TableRecord {
@@ -145,6 +160,7 @@ mod tests {
             roles_kept: BTreeSet::new(),
             untrusted: false,
             rules: None,
+            other: OtherPlatform::default(),
         };
         let bare = Scope { platform: false, kind: TargetKind::Bare, ..platform.clone() };
         let leaves =

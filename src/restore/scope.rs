@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::belongs::belongs;
 use super::identity::{identifier_end, on, unquoted};
+use super::other_platform::OtherPlatform;
 use super::roles::pair;
 use crate::model::difference::Rules;
 use crate::model::inventory::CatalogObject;
@@ -51,6 +52,8 @@ pub struct Scope {
     pub untrusted: bool,
     /// What counts as a difference when the servers are of different major versions.
     pub rules: Option<Rules>,
+    /// What the target's platform has of its own, where it is another project.
+    pub other: OtherPlatform,
 }
 
 impl Scope {
@@ -106,7 +109,7 @@ impl Scope {
         }
         match object.kind.as_str() {
             "ROLE" | "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
-            "ROLE MEMBERSHIP" | "ROLE SETTING" if self.is_among_kept_roles(object) => false,
+            "ROLE MEMBERSHIP" | "ROLE SETTING" if self.is_among_kept_roles(object) || self.other.keeps(object) => false,
             "EXTENSION" => !self.platform || !self.keeps_extension(&unquoted(&object.identity)),
             "SCHEMA" if self.platform && self.kind == TargetKind::SameDatabase => {
                 self.brings_back(object) || EXTENSION_SCHEMAS.contains(&unquoted(&object.identity).as_str())
@@ -122,7 +125,8 @@ impl Scope {
         let loaded = matches!(schema, Some("auth" | "storage"));
         let asked = self.tables.is_empty() && (self.only.is_empty() || self.only.contains(&RestorePart::Data));
         let theirs = sequence.extension.is_some() || (self.is_managed(schema) && !loaded);
-        asked && (!self.platform || !theirs)
+        let lacks = !self.left_out.is_empty() && self.left_out.contains(&ObjectName::of(sequence));
+        asked && !lacks && (!self.platform || !theirs)
     }
 
     /// A membership of a role that stays in another one that does, or a setting of such a role for the whole server.
@@ -238,6 +242,7 @@ mod tests {
             roles_kept: BTreeSet::new(),
             untrusted: false,
             rules: None,
+            other: OtherPlatform::default(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::super::other_platform::OtherPlatform;
 use super::super::scope::Scope;
 use super::super::stubs::StubPlan;
 use super::*;
@@ -73,6 +74,7 @@ fn examined(source: &SnapshotSource, user: &str, is_superuser: bool) -> Examined
         extensions_missing: BTreeSet::new(),
         left_out: BTreeSet::new(),
         rules: None,
+        other: OtherPlatform::default(),
         roles_new: BTreeSet::new(),
         roles_kept: BTreeSet::new(),
         untrusted: false,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::creation::Creation;
 use super::identity::unquoted;
 use super::libraries;
+use super::other_platform::OtherPlatform;
 use super::scope::Scope;
 use super::stubs::{self, StubPlan};
 use super::{Engine, fence};
@@ -95,7 +96,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         libraries::leave_out(&session, &engine.source.inventory, &mut stubs).await?;
     }
     let (roles_new, roles_kept) = roles_that_came(engine, kind, &session).await?;
-    let scope = Scope {
+    let mut scope = Scope {
         platform: state.is_supabase && engine.source.manifest.source.is_supabase,
         kind,
         restorer: state.facts.user.clone(),
@@ -107,7 +108,13 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         roles_kept,
         untrusted: engine.request.untrusted,
         rules,
+        other: OtherPlatform::default(),
     };
+    if scope.platform && kind != TargetKind::SameDatabase {
+        let live = engine.source.read_target(&session).await?;
+        scope.other = OtherPlatform::new(&engine.source.inventory, &live, &scope, state.is_superuser);
+        scope.left_out.extend(scope.other.hanging(&engine.source.inventory));
+    }
     stubs.not_proven.iter_mut().for_each(|e| fence::of_extension(e, refused.as_ref().unwrap_or(&BTreeSet::new())));
     let mut examined = Examined { state, facts, scope, stubs, fence: None };
     if let Some(extensions) = allowed {

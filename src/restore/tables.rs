@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::load::{LoadTask, Loaded};
-use super::rows::{Rows, decide};
+use super::rows::{Rows, decide, ends_logins};
 use super::runner::Runner;
 use super::scope::Scope;
 use super::source::SnapshotSource;
@@ -32,6 +32,8 @@ pub struct Tables<'a> {
     request: &'a RestoreRequest,
     monitor: &'a dyn Monitor,
     records: BTreeMap<QualifiedName, &'a TableRecord>,
+    /// Tables of logins that end: emptied where the plan says so.
+    logins: BTreeMap<QualifiedName, &'a TableRecord>,
     /// Filled by this run.
     done: Mutex<BTreeSet<QualifiedName>>,
     rows: AtomicU64,
@@ -49,16 +51,16 @@ impl<'a> Tables<'a> {
         request: &'a RestoreRequest,
         monitor: &'a dyn Monitor,
     ) -> Self {
-        let wanted = source
-            .manifest
-            .tables
-            .iter()
-            .filter(|record| decide(record, source.inventory.table(&record.name), scope, request) == Rows::Load);
+        let facts = |record: &TableRecord| source.inventory.table(&record.name);
+        let all = || source.manifest.tables.iter();
+        let wanted = all().filter(|record| decide(record, facts(record), scope, request) == Rows::Load);
+        let logins = all().filter(|record| ends_logins(record, facts(record), scope, request));
         Self {
             source,
             request,
             monitor,
             records: wanted.map(|record| (record.name.clone(), record)).collect(),
+            logins: logins.map(|record| (record.name.clone(), record)).collect(),
             done: Mutex::new(BTreeSet::new()),
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -71,6 +73,11 @@ impl<'a> Tables<'a> {
     /// Every table that a restore fills, by name.
     pub fn records(&self) -> impl Iterator<Item = &'a TableRecord> {
         self.records.values().copied()
+    }
+
+    /// Tables of logins, which are emptied where their rows are not the snapshot's.
+    pub fn logins(&self) -> impl Iterator<Item = &'a TableRecord> {
+        self.logins.values().copied()
     }
 
     /// Rows and bytes so far.
@@ -110,6 +117,10 @@ impl<'a> Tables<'a> {
     /// Replaces the rows of tables that were there, unless they were made again meanwhile.
     pub async fn reload(&self, runner: &Runner<'_>, loads: &[&TableLoad]) -> Result<()> {
         for load in loads.iter().filter(|load| !self.is_done(&load.table)) {
+            if self.logins.contains_key(&load.table) {
+                self.end_logins(runner, &load.table).await?;
+                continue;
+            }
             let Some(record) = self.records.get(&load.table) else { continue };
             if !is_there(runner.session, &record.name).await? {
                 continue;
@@ -122,6 +133,24 @@ impl<'a> Tables<'a> {
                 }
             }
             self.load(runner, record, true).await?;
+        }
+        Ok(())
+    }
+
+    /// Everybody logs in again. A role that may not see to it says so.
+    async fn end_logins(&self, runner: &Runner<'_>, table: &QualifiedName) -> Result<()> {
+        let name = table.plain();
+        let what = format!("empty {}", visible(&name));
+        let Some(failure) = runner.attempt(&what, &format!("DELETE FROM ONLY {}", table.sql())).await? else {
+            return Ok(());
+        };
+        if let Ok(mut kept) = self.kept.lock() {
+            kept.push(Exception {
+                code: "sessions_stay".into(),
+                what: format!("rows of {name}"),
+                why: format!("they could not be removed: {failure}"),
+                todo: format!("DELETE FROM {}", table.sql()),
+            });
         }
         Ok(())
     }

@@ -31,7 +31,8 @@ pub fn plan(plan: &RestorePlan) -> String {
     exceptions(&mut out, "will not be there afterwards, or not as it was:", &plan.exceptions);
     by_hand(&mut out, &plan.manual);
     if plan.is_empty() {
-        out.push_str("\nnothing to do: the target holds what the snapshot holds\n");
+        let but = if plan.exceptions.is_empty() { "" } else { ", but for what is named" };
+        out.push_str(&format!("\nnothing to do: the target holds what the snapshot holds{but}\n"));
     }
     out
 }
@@ -208,8 +209,12 @@ fn proved(report: &RestoreReport, proof: &Proof) -> String {
     );
     let (snapshot, database) = (line(&report.snapshot), line(&report.target.database));
     let mut out = match proof.verdict {
-        RestoreVerdict::Restorable => format!("✅ {database} is equal to {snapshot} ({compared})\n"),
-        RestoreVerdict::Except => format!("⚠️  {database} is equal to {snapshot} but for what is named ({compared})\n"),
+        RestoreVerdict::Restorable if report.exceptions.is_empty() => {
+            format!("✅ {database} is equal to {snapshot} ({compared})\n")
+        }
+        RestoreVerdict::Restorable | RestoreVerdict::Except => {
+            format!("⚠️  {database} is equal to {snapshot} but for what is named ({compared})\n")
+        }
         RestoreVerdict::Not => format!("❌ {database} is NOT equal to {snapshot} ({compared})\n"),
     };
     for finding in proof.findings.iter().take(FINDINGS_MAX) {

@@ -63,7 +63,9 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     let jobs = |t: &QualifiedName| !same && t.schema == "cron";
     // Secrets are encrypted anew; the engine has read each of them back.
     let secrets = |t: &QualifiedName| prepared.vault.is_open() && t.schema == "vault";
-    let left_out = |t: &QualifiedName| merged(t) || jobs(t) || secrets(t);
+    // Of these the plan says that a part cannot be there.
+    let lacks = |t: &QualifiedName| scope.other.lacking.contains_key(t);
+    let left_out = |t: &QualifiedName| merged(t) || jobs(t) || secrets(t) || lacks(t);
     let rows: Vec<QualifiedName> = engine.tables(&scope).into_iter().filter(|t| !left_out(t)).collect();
     let expected = expected(prepared, done);
     let manifest = &source.manifest;
