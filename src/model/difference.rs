@@ -76,6 +76,9 @@ pub struct Rules {
     pub membership_options: bool,
     /// NOT NULL constraints count as objects. Before 18 they are none (the column says it): false when one side is older.
     pub not_null_constraints: bool,
+    /// A server's own parser was asked whether definitions whose texts differ mean the same (`pg/meaning`): what differs
+    /// still is a difference, and no version's way of printing explains it.
+    pub parser_asked: bool,
     /// Both sides are one database: an object with the same address on both is the same one, renamed.
     pub same_database: bool,
 }
@@ -89,6 +92,7 @@ impl Default for Rules {
             ignore_sequence_values: false,
             membership_options: true,
             not_null_constraints: true,
+            parser_asked: false,
             same_database: false,
         }
     }
@@ -200,7 +204,7 @@ fn difference(pair: &Pair<'_>, rules: &Rules, moved: &BTreeSet<&str>) -> ObjectD
     let owners_equal = rules.ignore_owners || change != Change::Differs || owners(pair).0 == owners(pair).1;
     if rules.across_majors
         && owners_equal
-        && let Some(why) = versions::by_nature(pair, moved)
+        && let Some(why) = versions::by_nature(pair, moved, rules.parser_asked)
     {
         severity = Severity::Cosmetic;
         note = Some(why);

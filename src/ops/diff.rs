@@ -129,6 +129,9 @@ async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> 
         Other::Live(spec) => Side::Live(Box::new(Live::open(spec, request.lock_wait, monitor).await?)),
     };
     bootstrap::read_alike(right.inventory_mut(), &left.inventory);
+    if let Side::Live(live) = &mut right {
+        live.read_alike(&left.inventory).await?;
+    }
     let rules = rules(request, &left, &right);
     let mut objects = compare(&left.inventory.objects, &right.inventory().objects, &rules);
     if request.depth == Depth::Security {
@@ -161,6 +164,7 @@ fn rules(request: &DiffRequest, left: &Snapshot, right: &Side) -> Rules {
     let same_server = was.system_identifier.is_some() && was.system_identifier == is.system_identifier;
     Rules {
         ignore_sequence_values: request.depth < Depth::Rows,
+        parser_asked: matches!(right, Side::Live(_)),
         same_database: same_server && was.database_oid == is.database_oid,
         ..Rules::between(was.server_version_num, is.server_version_num)
     }

@@ -10,6 +10,7 @@ pub mod connect;
 pub mod copy;
 pub mod hints;
 pub mod locks;
+pub mod meaning;
 pub mod probe_rls;
 pub mod probes;
 pub mod rows;

@@ -21,6 +21,7 @@ use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{QualifiedName, ident};
 use crate::model::restore::{ObjectName, TargetKind};
 use crate::model::sqlstate;
+use crate::pg::meaning::Within;
 
 /// A pass that drops leaves work for the next one; chains of dependents are short.
 const PASSES_MAX: usize = 8;
@@ -56,7 +57,7 @@ impl Converge<'_> {
         let mut before: Option<BTreeSet<ObjectName>> = None;
         let mut words = BTreeMap::new();
         for pass in 0..PASSES_MAX {
-            let live = self.source.read_target(self.runner.session).await?;
+            let live = self.source.read_target(self.runner.session, Within::Transaction).await?;
             let delta = Delta::new(wanted, &live.objects, self.scope);
             let names = delta.names();
             if names.is_empty() || before.as_ref() == Some(&names) {
@@ -67,7 +68,7 @@ impl Converge<'_> {
             self.pass(pass, &delta, &live, &mut words).await?;
             before = Some(names);
         }
-        let live = self.source.read_target(self.runner.session).await?;
+        let live = self.source.read_target(self.runner.session, Within::Transaction).await?;
         let delta = Delta::new(wanted, &live.objects, self.scope);
         add_differences(&mut words, &delta);
         Ok(Left { objects: delta.left(&live.objects), words })
@@ -78,7 +79,7 @@ impl Converge<'_> {
     pub async fn prepare(&self) -> Result<()> {
         let mut words = BTreeMap::new();
         self.settings_file(layout::DATABASE_ROLES_SQL, &mut words).await?;
-        let live = self.source.read_target(self.runner.session).await?;
+        let live = self.source.read_target(self.runner.session, Within::Transaction).await?;
         let delta = self.delta(&live);
         self.close_own_defaults(&delta.missing).await?;
         self.make_extensions(&delta, &live, &mut words).await?;

@@ -21,6 +21,7 @@ use crate::model::name::visible;
 use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
+use crate::pg::meaning::Within;
 use crate::pg::session::Session;
 
 /// In replica role no ordinary trigger fires, event triggers and foreign keys included (R37).
@@ -102,7 +103,7 @@ impl Work<'_> {
         self.finish(prepared).await?;
         self.ended(Phase::Prepare, format!("{} statements", self.runner.statements()), clock);
         let clock = self.started(Phase::Load);
-        let live = self.engine.source.read_target(self.runner.session).await?;
+        let live = self.engine.source.read_target(self.runner.session, Within::Nothing).await?;
         let filled = parallel::fill(self.engine, self.plan, &live, self.creation, self.tables).await?;
         self.ended(Phase::Load, filled, clock);
         Ok(())

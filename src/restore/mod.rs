@@ -22,7 +22,7 @@ mod execute;
 mod extensions;
 mod fence;
 pub mod files;
-pub mod identity;
+pub use crate::model::identity;
 mod jobs;
 pub mod large_objects;
 mod libraries;

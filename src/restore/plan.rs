@@ -21,6 +21,7 @@ use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestorePlan, 
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
 use crate::pg::catalog::dependents::dependents;
+use crate::pg::meaning::Within;
 use crate::pg::rows::{fingerprint_table, fingerprint_tables};
 use crate::pg::session::Session;
 
@@ -36,7 +37,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     engine.monitor.event(Event::PhaseStarted { phase: Phase::Plan, bytes_total: None });
     let (session, examined) = examine(engine).await?;
     refuse_target(engine, &examined)?;
-    let live = engine.source.read_target(&session).await?;
+    let live = engine.source.read_target(&session, Within::Nothing).await?;
     let mut objects = objects(engine, &examined, &session, &live).await?;
     let secrets = vault::foretell(engine, &examined, &session).await?;
     objects.drop.extend(secrets.drop);

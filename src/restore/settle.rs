@@ -22,6 +22,7 @@ use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::ident;
 use crate::model::platform::is_platform_role;
 use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
+use crate::pg::meaning::Within;
 
 /// What the rows bring with them: views that hold them, parts that have a file of their own.
 pub async fn after_rows(
@@ -59,7 +60,7 @@ pub async fn last(
     words: &mut BTreeMap<String, String>,
 ) -> Result<Vec<Exception>> {
     if !examined.scope.is_whole() || examined.scope.untrusted {
-        let live = engine.source.read_target(runner.session).await?;
+        let live = engine.source.read_target(runner.session, Within::Transaction).await?;
         sequences(engine, examined, &live, runner, words).await?;
         return Ok(Vec::new());
     }
@@ -74,7 +75,7 @@ pub async fn last(
     } else if examined.facts.kind != TargetKind::SameDatabase && !engine.request.activate_jobs {
         switch_jobs_off(runner, words).await?;
     }
-    let live = engine.source.read_target(runner.session).await?;
+    let live = engine.source.read_target(runner.session, Within::Transaction).await?;
     if examined.facts.kind == TargetKind::SameDatabase {
         if jobs::differ(engine, runner.session).await? {
             exceptions.push(jobs::not_the_same());

@@ -1,5 +1,6 @@
 //! What may stay different after a restore, without a server.
 
+use crate::pg::meaning::Known;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -35,7 +36,7 @@ fn source() -> SnapshotSource {
         client_version: String::new(),
         entries: Vec::new(),
     };
-    SnapshotSource { place: PathBuf::new(), manifest, inventory: Inventory::default(), toc }
+    SnapshotSource { place: PathBuf::new(), manifest, inventory: Inventory::default(), toc, known: Known::default() }
 }
 
 /// A project's database, and who restores.

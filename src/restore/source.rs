@@ -11,6 +11,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::Manifest;
 use crate::pg::catalog::inventory::inventory;
+use crate::pg::meaning::{self, Known, Within};
 use crate::pg::session::Session;
 use crate::pgtools::toc::Toc;
 
@@ -21,6 +22,8 @@ pub struct SnapshotSource {
     pub manifest: Manifest,
     pub inventory: Inventory,
     pub toc: Toc,
+    /// Texts that meant the same when the target was read before.
+    pub known: Known,
 }
 
 impl SnapshotSource {
@@ -34,13 +37,14 @@ impl SnapshotSource {
             Failure::new(FailureKind::Integrity, e).context(format!("cannot understand {}", file.display()))
         })?;
         let toc = Toc::read(&place.join(layout::DUMP_DIR))?;
-        Ok(Self { place: place.to_path_buf(), manifest, inventory, toc })
+        Ok(Self { place: place.to_path_buf(), manifest, inventory, toc, known: Known::default() })
     }
 
-    /// What a target holds now, in this snapshot's words.
-    pub async fn read_target(&self, session: &Session) -> Result<Inventory> {
+    /// What a target holds now, in this snapshot's words: what means the same has the snapshot's text.
+    pub async fn read_target(&self, session: &Session, within: Within) -> Result<Inventory> {
         let mut live = inventory(session).await?;
         bootstrap::read_alike(&mut live, &self.inventory);
+        meaning::read_alike(session, &self.inventory, &mut live, within, &self.known).await?;
         Ok(live)
     }
 }

@@ -17,6 +17,7 @@ use crate::model::name::{ident, visible};
 use crate::model::restore::{Exception, RestorePlan, TargetFacts, TargetKind};
 use crate::pg::catalog::fence::{far_reaching, trusted_extensions};
 use crate::pg::catalog::target::{RoleNew, TargetState, roles_new_to, target};
+use crate::pg::meaning::Within;
 use crate::pg::session::Session;
 
 /// Settings of a session that restores. What a role may not set is tried apart.
@@ -77,7 +78,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     };
     let source_version = engine.source.manifest.source.server_version_num;
     let rules = (source_version / 10_000 != state.facts.server_version_num / 10_000)
-        .then(|| Rules::between(source_version, state.facts.server_version_num));
+        .then(|| Rules { parser_asked: true, ..Rules::between(source_version, state.facts.server_version_num) });
     let mut extensions_missing = missing_extensions(engine, &state);
     if kind == TargetKind::Bare && state.is_superuser {
         extensions_missing.extend(not_installable(&session, engine, &state, &extensions_missing).await?);
@@ -111,7 +112,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         other: OtherPlatform::default(),
     };
     if scope.platform && kind != TargetKind::SameDatabase {
-        let live = engine.source.read_target(&session).await?;
+        let live = engine.source.read_target(&session, Within::Nothing).await?;
         scope.other = OtherPlatform::new(&engine.source.inventory, &live, &scope, state.is_superuser);
         scope.left_out.extend(scope.other.hanging(&engine.source.inventory));
     }

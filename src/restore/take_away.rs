@@ -12,6 +12,7 @@ use super::replace::{Way, way};
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::restore::ObjectName;
+use crate::pg::meaning::Within;
 
 /// How often a pass drops before it makes anything.
 const DROPS_MAX: usize = 4;
@@ -31,7 +32,7 @@ impl Converge<'_> {
             if !self.drop_and_alter(&now, words).await? {
                 break;
             }
-            let after = self.source.read_target(self.runner.session).await?;
+            let after = self.source.read_target(self.runner.session, Within::Transaction).await?;
             let lost_a_part = !self.to_alter(&self.delta(&after)).is_subset(&known);
             fresh = Some(after);
             if !lost_a_part {

@@ -25,6 +25,7 @@ use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::catalog::inventory::inventory;
 use crate::pg::census::{self, census};
+use crate::pg::meaning::{self, Known, Within};
 use crate::pg::probes::{known_login, probes};
 use crate::pg::session::Session;
 
@@ -151,6 +152,7 @@ pub async fn prove(input: ProofInput<'_>) -> Result<Proof> {
     let mut found = Found { explained: vec![false; input.expected.len()], ..Found::default() };
     let readable = rows::readable(&session, &tables, &live, &mut found, &input).await?;
     session.execute("ROLLBACK").await?;
+    meaning::read_alike(&session, input.inventory, &mut live, Within::Nothing, &Known::default()).await?;
 
     let bytes = AtomicU64::new(0);
     let progress = |more: u64| {
@@ -198,7 +200,8 @@ pub async fn prove(input: ProofInput<'_>) -> Result<Proof> {
 /// Returns how many objects of the snapshot were compared.
 fn compare_objects(input: &ProofInput<'_>, live: &Inventory, version_num: u32, found: &mut Found) -> u64 {
     let source_version = input.manifest.source.server_version_num;
-    let rules = input.rules.clone().unwrap_or_else(|| Rules::between(source_version, version_num));
+    let between = || Rules { parser_asked: true, ..Rules::between(source_version, version_num) };
+    let rules = input.rules.clone().unwrap_or_else(between);
     let in_scope = |all: &[CatalogObject]| -> Vec<CatalogObject> {
         all.iter().filter(|o| input.objects.is_none_or(|wanted| wanted(o))).cloned().collect()
     };

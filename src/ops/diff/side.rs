@@ -20,6 +20,7 @@ use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::catalog::inventory::inventory;
 use crate::pg::catalog::source::{host_sha256, source};
+use crate::pg::meaning::{self, Known, Within};
 use crate::pg::session::Session;
 use crate::pg::snapshot::SnapshotHolder;
 use crate::verify::{Level, verify};
@@ -100,6 +101,17 @@ impl Live {
         let duration_ms = millis(clock.elapsed());
         monitor.event(Event::PhaseEnded { phase: Phase::Catalogs, summary, duration_ms });
         Ok(Self { spec: spec.clone(), holder, session, source: facts, inventory })
+    }
+
+    /// Asks the server whether definitions whose texts differ mean the same. It needs a session of its own: the other
+    /// one may only read, and here temporary views are made and rolled back.
+    pub async fn read_alike(&mut self, wanted: &Inventory) -> Result<()> {
+        if !meaning::is_open(wanted, &self.inventory) {
+            return Ok(());
+        }
+        let session = Session::open(&self.spec, APPLICATION).await?;
+        meaning::read_alike(&session, wanted, &mut self.inventory, Within::Nothing, &Known::default()).await?;
+        Ok(())
     }
 }
 

@@ -45,8 +45,8 @@ pub fn unquoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::name::ident;
     use super::*;
-    use crate::model::name::ident;
     use proptest::prelude::*;
 
     #[test]

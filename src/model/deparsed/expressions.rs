@@ -1,0 +1,370 @@
+//! Where the expressions of an object stand in its definition, and what each may refer to.
+//!
+//! Invariant: pure. An expression is a range of the definition; what is between the expressions is a frame that has to
+//! be the same letter by letter. A definition that is not understood has no expressions: then its whole text counts.
+
+use std::ops::Range;
+
+use super::{Token, tokens};
+use crate::model::identity::{identifier_end, on};
+use crate::model::inventory::CatalogObject;
+
+/// What an expression is, so that a parser can be asked about it. Relations are qualified and quoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// A value that refers to no relation.
+    Value,
+    /// A value that may refer to the columns of this relation.
+    OfRelation(String),
+    /// The condition of a trigger on this relation: `old` and `new`.
+    OfTrigger(String),
+    /// The check of this domain: `VALUE`.
+    OfDomain(String),
+    /// A whole SELECT.
+    Query,
+    /// What a rule does: everything after the name of its relation.
+    Rule { event: String, relation: String },
+    /// The arguments of a routine in their parentheses.
+    Arguments(Routine),
+    /// The body of a routine that the server keeps as a parse tree. It may refer to the arguments by the routine's name.
+    Body(Routine),
+}
+
+/// What is needed to make a routine once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routine {
+    pub is_procedure: bool,
+    /// Without its schema, quoted.
+    pub name: String,
+    /// In their parentheses.
+    pub arguments: String,
+    /// `RETURNS …`, empty for a procedure.
+    pub result: String,
+    /// Quoted where it has to be.
+    pub language: String,
+}
+
+/// One expression of a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    /// Which one of the object's it is: a column, `USING`, `WHERE`, …
+    pub key: String,
+    pub range: Range<usize>,
+    pub form: Form,
+}
+
+/// The expressions of an object, in the order of its definition.
+pub fn expressions(object: &CatalogObject) -> Vec<Expression> {
+    found(object).unwrap_or_default()
+}
+
+fn found(object: &CatalogObject) -> Option<Vec<Expression>> {
+    let definition = object.definition.as_str();
+    // The text of a routine's body is no deparsed text.
+    if matches!(object.kind.as_str(), "FUNCTION" | "PROCEDURE") {
+        return routine(object);
+    }
+    let all = tokens(definition)?;
+    match object.kind.as_str() {
+        "CHECK CONSTRAINT" => check(object, &all),
+        "CONSTRAINT" if all.first()?.is("EXCLUDE") => {
+            elements_and_where(definition, &all, &Form::OfRelation(on(&object.identity)?.1.to_string()))
+        }
+        "TABLE" | "FOREIGN TABLE" => table(object, &all),
+        "VIEW" | "MATERIALIZED VIEW" => view(&all),
+        "INDEX" => {
+            let start = all.iter().position(|t| t.is("ON"))? + 1;
+            let relation = relation_after(definition, &all[start..])?;
+            elements_and_where(definition, &all, &Form::OfRelation(relation))
+        }
+        "POLICY" => {
+            let form = Form::OfRelation(on(&object.identity)?.1.to_string());
+            Some(groups_after(&all, &["USING", "CHECK"], &form))
+        }
+        "TRIGGER" => {
+            let form = Form::OfTrigger(on(&object.identity)?.1.to_string());
+            Some(groups_after(&all, &["WHEN"], &form))
+        }
+        "PUBLICATION TABLE" => {
+            let relation = &object.identity[..qualified_end(&object.identity)?];
+            Some(groups_after(&all, &["WHERE"], &Form::OfRelation(relation.to_string())))
+        }
+        "RULE" => rule(definition, &all),
+        "STATISTICS" => statistics(definition, &all),
+        "DOMAIN" => {
+            let at = all.iter().position(|t| t.is("DEFAULT"))?;
+            let range = all.get(at + 1)?.start..definition.len();
+            Some(vec![Expression { key: "DEFAULT".into(), range, form: Form::Value }])
+        }
+        _ => None,
+    }
+}
+
+/// The byte after `schema.name` at the start of `text`.
+fn qualified_end(text: &str) -> Option<usize> {
+    let schema = identifier_end(text)?;
+    let rest = text[schema..].strip_prefix('.')?;
+    Some(schema + 1 + identifier_end(rest)?)
+}
+
+/// `[ONLY] schema.name` at the start of the tokens.
+fn relation_after(definition: &str, rest: &[Token<'_>]) -> Option<String> {
+    let first = if rest.first()?.is("ONLY") { rest.get(1)? } else { rest.first()? };
+    let text = &definition[first.start..];
+    Some(text[..qualified_end(text)?].to_string())
+}
+
+/// The insides of the groups that stand right after these keywords.
+fn groups_after(all: &[Token<'_>], keywords: &[&str], form: &Form) -> Vec<Expression> {
+    let pairs = all.iter().zip(all.iter().skip(1));
+    let of = |(word, group): (&Token<'_>, &Token<'_>)| {
+        let key = keywords.iter().find(|k| word.is(k)).filter(|_| group.is_group())?;
+        Some(Expression { key: (*key).to_string(), range: inside(group), form: form.clone() })
+    };
+    pairs.filter_map(of).collect()
+}
+
+/// Without the parentheses.
+fn inside(group: &Token<'_>) -> Range<usize> {
+    group.start + 1..group.end() - 1
+}
+
+fn check(object: &CatalogObject, all: &[Token<'_>]) -> Option<Vec<Expression>> {
+    let place = on(&object.identity)?.1;
+    let form = match place.strip_prefix("domain ") {
+        Some(domain) => Form::OfDomain(domain.to_string()),
+        None => Form::OfRelation(place.to_string()),
+    };
+    Some(groups_after(&all[..all.len().min(2)], &["CHECK"], &form))
+}
+
+/// `… USING method (elements) [INCLUDE (…)] [WITH (…)] [WHERE expression] words of the inventory`.
+fn elements_and_where(definition: &str, all: &[Token<'_>], form: &Form) -> Option<Vec<Expression>> {
+    let using = all.iter().position(|t| t.is("USING"))?;
+    let group = all.iter().skip(using).position(Token::is_group)? + using;
+    let mut found = elements(definition, &all[group], form)?;
+    if let Some(at) = all.iter().skip(group).position(|t| t.is("WHERE")).map(|at| at + group + 1) {
+        let end = end_of_value(&all[at..], &["INVALID", "NOT", "CLUSTERED", "REPLICA", "TABLESPACE", "STATISTICS"]);
+        // `NOT READY` is the inventory's, `NOT x` would be in parentheses.
+        let range = all.get(at)?.start..all.get(at + end.checked_sub(1)?)?.end();
+        found.push(Expression { key: "WHERE".into(), range, form: form.clone() });
+    }
+    Some(found)
+}
+
+/// How many tokens come before the first of these keywords.
+fn end_of_value(rest: &[Token<'_>], keywords: &[&str]) -> usize {
+    rest.iter().position(|t| keywords.iter().any(|k| t.is(k))).unwrap_or(rest.len())
+}
+
+/// The expressions among the elements of an index, a key or statistics: `(…)` or a call; a column is none.
+fn elements(definition: &str, group: &Token<'_>, form: &Form) -> Option<Vec<Expression>> {
+    elements_of(definition, inside(group), form)
+}
+
+fn elements_of(definition: &str, range: Range<usize>, form: &Form) -> Option<Vec<Expression>> {
+    let mut found = Vec::new();
+    for (number, part) in commas(definition, range)?.into_iter().enumerate() {
+        let inner = tokens(&definition[part.clone()])?;
+        let value = match inner.first()? {
+            first if first.is_group() => inside(first),
+            first => match call_end(&inner) {
+                Some(end) => first.start..end,
+                None => continue,
+            },
+        };
+        let range = part.start + value.start..part.start + value.end;
+        found.push(Expression { key: format!("element {number}"), range, form: form.clone() });
+    }
+    Some(found)
+}
+
+/// The byte after a call at the start: `name(…)` or `schema.name(…)`. The server may deparse other things without
+/// parentheses (`COALESCE(…)`, `CAST`): all of them end with a group too.
+fn call_end(inner: &[Token<'_>]) -> Option<usize> {
+    let mut at = 1;
+    while inner.get(at)?.is_sign('.') {
+        at += 2;
+    }
+    let group = inner.get(at)?;
+    group.is_group().then(|| group.end())
+}
+
+/// The ranges between the commas that stand outside of parentheses.
+fn commas(definition: &str, range: Range<usize>) -> Option<Vec<Range<usize>>> {
+    let text = &definition[range.clone()];
+    let mut parts = Vec::new();
+    let mut start = range.start;
+    for comma in tokens(text)?.iter().filter(|t| t.is_sign(',')) {
+        parts.push(start..range.start + comma.start);
+        start = range.start + comma.end();
+    }
+    parts.push(start..range.end);
+    Some(parts)
+}
+
+/// The inventory's words about a column that may come after its default.
+const AFTER_DEFAULT: [&str; 6] = ["STORAGE", "COMPRESSION", "STATISTICS", "OPTIONS", "FDW", "INHERITED"];
+
+fn table(object: &CatalogObject, all: &[Token<'_>]) -> Option<Vec<Expression>> {
+    let definition = object.definition.as_str();
+    let columns = all.iter().position(Token::is_group)?;
+    let relation = Form::OfRelation(object.identity.clone());
+    let mut found = Vec::new();
+    for part in commas(definition, inside(&all[columns]))? {
+        let inner = tokens(&definition[part.clone()])?;
+        let Some(name) = inner.first() else { continue };
+        let Some(at) = inner.iter().position(|t| t.is("DEFAULT") || t.is("GENERATED")) else { continue };
+        // `GENERATED BY DEFAULT AS IDENTITY` has no expression.
+        let value = if inner[at].is("GENERATED") {
+            match inner[at..].iter().position(Token::is_group) {
+                Some(group) => (inside(&inner[at + group]), relation.clone()),
+                None => continue,
+            }
+        } else {
+            let rest = &inner[at + 1..];
+            let last = rest.get(end_of_value(rest, &AFTER_DEFAULT).checked_sub(1)?)?;
+            (rest.first()?.start..last.end(), Form::Value)
+        };
+        let range = part.start + value.0.start..part.start + value.0.end;
+        found.push(Expression { key: format!("column {}", name.text), range, form: value.1 });
+    }
+    if let Some(at) = all.iter().position(|t| t.is("PARTITION")) {
+        let key = all.get(at + 3).filter(|t| t.is_group())?;
+        let parts = elements(definition, key, &relation)?;
+        found.extend(parts.into_iter().map(|e| Expression { key: format!("partition key {}", e.key), ..e }));
+    }
+    Some(found)
+}
+
+/// The query ends with its semicolon.
+fn view(all: &[Token<'_>]) -> Option<Vec<Expression>> {
+    let start = all.iter().position(|t| t.is("AS"))? + 1;
+    let end = all.iter().rposition(|t| t.is_sign(';'))?;
+    let range = all.get(start)?.start..all.get(end)?.start;
+    Some(vec![Expression { key: "query".into(), range, form: Form::Query }])
+}
+
+/// `CREATE RULE name AS ON event TO relation …;`
+fn rule(definition: &str, all: &[Token<'_>]) -> Option<Vec<Expression>> {
+    let on = all.iter().position(|t| t.is("ON"))?;
+    let to = all.iter().position(|t| t.is("TO"))?;
+    let relation = relation_after(definition, &all[to + 1..])?;
+    let start = all.get(to + 1)?.start + relation.len();
+    let end = all.iter().rposition(|t| t.is_sign(';'))?;
+    let form = Form::Rule { event: all.get(on + 1)?.text.to_string(), relation };
+    Some(vec![Expression { key: "rule".into(), range: start..all.get(end)?.start, form }])
+}
+
+/// `CREATE STATISTICS name [(kinds)] ON elements FROM relation`.
+fn statistics(definition: &str, all: &[Token<'_>]) -> Option<Vec<Expression>> {
+    let on = all.iter().position(|t| t.is("ON"))?;
+    let from = all.iter().rposition(|t| t.is("FROM"))?;
+    let relation = relation_after(definition, all.get(from + 1..)?)?;
+    elements_of(definition, all.get(on)?.end()..all.get(from)?.start, &Form::OfRelation(relation))
+}
+
+/// A routine whose arguments have defaults, or whose body is kept as a parse tree: `(arguments) RETURNS … LANGUAGE …`.
+fn routine(object: &CatalogObject) -> Option<Vec<Expression>> {
+    let (head, body) = object.definition.split_once('\n')?;
+    let all = tokens(head)?;
+    let arguments = all.first().filter(|t| t.is_group())?;
+    let at = all.iter().position(|t| t.is("LANGUAGE"))?;
+    let language = all.get(at + 1)?;
+    let is_parsed = language.text == "sql" && (body.starts_with("BEGIN ATOMIC") || body.starts_with("RETURN "));
+    if !is_parsed && !arguments.text.contains(" DEFAULT ") {
+        return None;
+    }
+    let schema = identifier_end(&object.identity)?;
+    let name = object.identity[schema..].strip_prefix('.')?;
+    let routine = Routine {
+        is_procedure: object.kind == "PROCEDURE",
+        name: name[..identifier_end(name)?].to_string(),
+        arguments: arguments.text.to_string(),
+        result: head[arguments.end()..all[at].start].trim().to_string(),
+        language: language.text.to_string(),
+    };
+    let form = Form::Arguments(routine.clone());
+    let mut found = vec![Expression { key: "arguments".into(), range: arguments.range(), form }];
+    if is_parsed {
+        let range = head.len() + 1..object.definition.len();
+        found.push(Expression { key: "body".into(), range, form: Form::Body(routine) });
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inventory::object;
+
+    fn texts(kind: &str, identity: &str, definition: &str) -> Vec<String> {
+        let object = object(kind, identity, definition);
+        let text = |e: Expression| format!("{}: {}", e.key, &object.definition[e.range]);
+        expressions(&object).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn constraints_and_policies() {
+        let check = "CHECK (((a)::text = ANY ((ARRAY['x)'::text])))) NOT VALID UNPROVED";
+        let whole = ["CHECK: ((a)::text = ANY ((ARRAY['x)'::text])))"];
+        assert_eq!(texts("CHECK CONSTRAINT", "c on public.t", check), whole);
+        let exclude = "EXCLUDE USING gist (a WITH =, lower(b) WITH =, ((c)::text) WITH =) WHERE ((d > 1)) DEFERRABLE";
+        let found = texts("CONSTRAINT", "c on public.t", exclude);
+        assert_eq!(found[..2], ["element 1: lower(b)", "element 2: (c)::text"]);
+        let policy = "AS PERMISSIVE FOR ALL TO \"USING (x)\" USING ((a = 1)) WITH CHECK (b)";
+        assert_eq!(texts("POLICY", "p on public.t", policy), ["USING: (a = 1)", "CHECK: b"]);
+        assert!(texts("CONSTRAINT", "c on public.t", "UNIQUE (a)").is_empty());
+    }
+
+    #[test]
+    fn of_a_trigger_the_condition_and_of_a_rule_the_action() {
+        let trigger =
+            "CREATE TRIGGER t BEFORE UPDATE ON public.t FOR EACH ROW WHEN ((new.a > 1)) EXECUTE FUNCTION f('WHEN (x)')";
+        assert_eq!(texts("TRIGGER", "t on public.t", trigger), ["WHEN: (new.a > 1)"]);
+        let definition =
+            "CREATE RULE r AS\n    ON INSERT TO public.\"t ;\"\n   WHERE (new.a > 1) DO INSTEAD NOTHING; DISABLED";
+        let rule = object("RULE", "r on public.\"t ;\"", definition);
+        let found = expressions(&rule);
+        assert_eq!(definition[found[0].range.clone()].trim(), "WHERE (new.a > 1) DO INSTEAD NOTHING");
+        let form = Form::Rule { event: "INSERT".into(), relation: "public.\"t ;\"".into() };
+        assert_eq!(found[0].form, form);
+    }
+
+    #[test]
+    fn of_an_index_the_expressions_and_the_predicate() {
+        let index = "CREATE INDEX i ON ONLY public.t USING btree (a DESC, lower(b) COLLATE \"C\" text_pattern_ops, \
+                     ((c || 'x'::text))) WITH (fillfactor='70') WHERE active INVALID";
+        let found = ["element 1: lower(b)", "element 2: (c || 'x'::text)", "WHERE: active"];
+        assert_eq!(texts("INDEX", "public.i", index), found);
+        let statistics = "CREATE STATISTICS public.s (mcv) ON a, ((b || 'FROM'::text)), lower(c) FROM public.t";
+        let found = ["element 1: (b || 'FROM'::text)", "element 2: lower(c)"];
+        assert_eq!(texts("STATISTICS", "public.s", statistics), found);
+    }
+
+    #[test]
+    fn of_a_table_defaults_generated_columns_and_the_partition_key() {
+        let table = "(\n  id bigint NOT NULL GENERATED BY DEFAULT AS IDENTITY,\n  a numeric(10,2) NOT NULL DEFAULT 1 + 2 STORAGE m,\n  \
+                     \"b, c\" text DEFAULT ',\n  x'::text,\n  g text GENERATED ALWAYS AS (lower(\"b, c\")) STORED STATISTICS 5\n) \
+                     PARTITION BY RANGE (id, ((a)::text)) WITH ()";
+        let found = [
+            "column a: 1 + 2",
+            "column \"b, c\": ',\n  x'::text",
+            "column g: lower(\"b, c\")",
+            "partition key element 1: (a)::text",
+        ];
+        assert_eq!(texts("TABLE", "public.t", table), found);
+    }
+
+    #[test]
+    fn of_views_the_query_and_of_routines_arguments_and_body() {
+        let view = "WITH (security_invoker=true) COLUMNS (a text) AS  SELECT 'x;'::text AS a; WITH DATA";
+        assert_eq!(texts("MATERIALIZED VIEW", "public.v", view), ["query: SELECT 'x;'::text AS a"]);
+        let definition =
+            "(a integer DEFAULT 1) RETURNS TABLE(b integer) LANGUAGE sql STABLE AS \nBEGIN ATOMIC\n SELECT a;\nEND";
+        let found = ["arguments: (a integer DEFAULT 1)", "body: BEGIN ATOMIC\n SELECT a;\nEND"];
+        assert_eq!(texts("FUNCTION", "public.f(integer)", definition), found);
+        assert!(texts("FUNCTION", "public.f()", "() RETURNS void LANGUAGE plpgsql AS \nbegin end").is_empty());
+        assert_eq!(texts("DOMAIN", "public.d", "AS text NOT NULL DEFAULT 'x'::text"), ["DEFAULT: 'x'::text"]);
+    }
+}
