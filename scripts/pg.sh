@@ -47,12 +47,22 @@ own() {
     chmod 755 "$1"
 }
 
+# stacksnap runs no program below a folder of somebody else, such as a checkout of a user that root works in.
+all_ours() {
+    local place=$1
+    [ "$(id -u)" -eq 0 ] || return 0
+    while [ "$place" != / ]; do
+        [ -O "$place" ] || return 1
+        place=$(dirname "$place")
+    done
+}
+
 # A directory of ours that the server's user can enter. Trees hold nothing secret, so they are open to read.
 cache_dir() {
     local dir=${STACKSNAP_PG_CACHE:-$here/target/pg}
     mkdir -p "$dir"
-    if ! as_server test -x "$dir" 2>/dev/null; then
-        [ -z "${STACKSNAP_PG_CACHE:-}" ] || die "$(server_user) cannot enter STACKSNAP_PG_CACHE=$dir"
+    if ! all_ours "$dir" || ! as_server test -x "$dir" 2>/dev/null; then
+        [ -z "${STACKSNAP_PG_CACHE:-}" ] || die "STACKSNAP_PG_CACHE=$dir is below a folder of another user, or $(server_user) cannot enter it"
         dir=${TMPDIR:-/tmp}/stacksnap-pg-$(id -u)
         mkdir -p "$dir"
         own "$dir"

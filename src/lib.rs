@@ -11,6 +11,7 @@ pub mod config;
 pub mod model;
 pub mod monitor;
 pub mod ops;
+pub mod ownership;
 pub mod pg;
 pub mod pgtools;
 pub mod proc;

@@ -4,17 +4,16 @@
 //! never replaced, never printed, never followed through a link. A file that is not like that is an error, not a key.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-
-use rustix::fs::OFlags;
 
 use super::layout::ROOT_KEY;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::hex::hex;
 use crate::model::name::visible;
+use crate::ownership::{self, Last};
 
 /// What names a key and what seals with it are derived from it apart from each other.
 const ID_CONTEXT: &str = "stacksnap 2026-11 the name of a root's key";
@@ -102,18 +101,8 @@ fn write_new(root: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn read(place: &Path) -> Result<Option<Key>> {
     let shown = visible(&place.to_string_lossy());
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(place) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unusable(&shown, &format!("it cannot be opened: {error}"))),
-    };
-    let found = file.metadata()?;
-    let mode = found.mode() & 0o7777;
-    let me = rustix::process::geteuid();
-    if !found.is_file() || (found.uid() != me.as_raw() && !me.is_root()) {
-        return Err(unusable(&shown, "it is not a file of this user"));
-    }
+    let Some(file) = ownership::open(place, "the key", Last::NoLink)? else { return Ok(None) };
+    let mode = file.metadata()?.mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(unusable(&shown, &format!("its mode is {mode:04o}: others may read or change it"))
             .hint(format!("if nobody else can have read it: chmod 600 {shown}")));

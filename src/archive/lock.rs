@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::layout::ROOT_LOCK;
 use crate::model::failure::{Failure, FailureKind, Result};
 
+/// NONBLOCK: a pipe in its place is not waited for.
+const FLAGS: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 const TEXT_MAX_BYTES: u64 = 4096;
 /// [`holder`] holds a shared lock for an instant; a run that starts in that instant must not be told "busy".
 const GLANCES: u32 = 3;
@@ -55,7 +57,7 @@ fn open(root: &Path) -> Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .custom_flags(FLAGS.bits().cast_signed())
         .open(&path)
         .map_err(|e| Failure::from(e).context(format!("cannot open the lock file {}", path.display())))
 }
@@ -63,6 +65,10 @@ fn open(root: &Path) -> Result<File> {
 /// Takes the lock of an existing root folder, or says who has it. Waits no longer than a glance of [`holder`] takes.
 pub fn acquire(root: &Path) -> Result<Acquired> {
     let mut file = open(root)?;
+    if !file.metadata()?.is_file() {
+        let text = format!("the lock file {} is not an ordinary file", place(root).display());
+        return Err(Failure::msg(FailureKind::Configuration, text).hint("move it away: it is made anew"));
+    }
     let mut outcome = file.try_lock();
     for _ in 0..GLANCES {
         if !matches!(outcome, Err(TryLockError::WouldBlock)) {
@@ -82,8 +88,7 @@ pub fn acquire(root: &Path) -> Result<Acquired> {
 
 /// Who holds the lock now; `None` when nobody does. Takes and releases it when it is free.
 pub fn holder(root: &Path) -> Option<Holder> {
-    let mut file =
-        OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(place(root)).ok()?;
+    let mut file = OpenOptions::new().read(true).custom_flags(FLAGS.bits().cast_signed()).open(place(root)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => read_holder(&mut file),
         _ => None,

@@ -3,14 +3,15 @@
 //! Invariant: a log is created new and private (0600); its links point at a plain run name beside them. A log
 //! outlives its snapshot and is never part of one.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use super::layout::ROOT_LOGS_DIR;
+use super::root::folder_in;
 use crate::model::failure::{Failure, Result};
 use crate::model::ids::SnapshotName;
 use crate::model::run::RunId;
@@ -29,14 +30,11 @@ pub fn place(root: &Path, run: &RunId) -> PathBuf {
 
 /// Creates or continues the log of a run, for appending.
 pub fn open_for_writing(root: &Path, run: &RunId) -> Result<File> {
-    let folder = root.join(ROOT_LOGS_DIR);
+    folder_in(root, ROOT_LOGS_DIR)?;
     let path = place(root, run);
-    let open = || {
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        let flags = OFlags::NOFOLLOW.bits().cast_signed();
-        OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&path)
-    };
-    open().map_err(|e| Failure::from(e).context(format!("cannot write the log {}", path.display())))
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&path);
+    opened.map_err(|e| Failure::from(e).context(format!("cannot write the log {}", path.display())))
 }
 
 /// Makes the log findable by the name of the snapshot that the run made.

@@ -4,9 +4,9 @@
 //! private (0600) and holds no secret: the target's host is a hash. It is read without following a link.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::layout::ROOT_RESTORES_DIR;
+use super::root::folder_in;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::model::restore::{RestoreReport, RoleMade, TargetFacts};
@@ -124,9 +125,8 @@ pub fn place(root: &Path, id: &RestoreId) -> PathBuf {
 
 /// Finds a free id for `now` and creates its record with what `make` gives for it. Nothing is ever overwritten.
 pub fn reserve(root: &Path, now: Timestamp, make: impl FnOnce(RestoreId) -> RestoreRecord) -> Result<RestoreRecord> {
-    let folder = root.join(ROOT_RESTORES_DIR);
+    let folder = folder_in(root, ROOT_RESTORES_DIR)?;
     let failed = |e: io::Error| Failure::from(e).context(format!("cannot write a record in {}", folder.display()));
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
     for attempt in 1..=ATTEMPTS_MAX {
         let id = RestoreId::at(now, attempt);
         let flags = OFlags::NOFOLLOW.bits().cast_signed();
@@ -170,7 +170,8 @@ pub fn read(root: &Path, id: &RestoreId) -> Result<RestoreRecord> {
     let place = place(root, id);
     let shown = visible(&place.to_string_lossy());
     let read = || -> io::Result<String> {
-        let flags = OFlags::NOFOLLOW.bits().cast_signed();
+        // NONBLOCK: a pipe in its place is not waited for.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let mut text = String::new();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(&place)?;
         file.take(RECORD_BYTES_MAX).read_to_string(&mut text)?;

@@ -4,7 +4,7 @@
 //! is removed but a real folder named `<snapshot>.partial` while the lock is held.
 
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::layout::{MANIFEST_JSON, PARTIAL_SUFFIX};
@@ -14,6 +14,9 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::{LATEST, PREFIX, SnapshotName};
 use crate::model::manifest::{Manifest, SnapshotKind};
 use crate::model::name::visible;
+use crate::ownership;
+
+const WHAT: &str = "the root folder";
 
 /// The folder where snapshots live.
 #[derive(Debug, Clone)]
@@ -56,20 +59,17 @@ impl Root {
         &self.path
     }
 
-    /// Makes the folder (0700) when it is not there. One that others may write to without a sticky bit is refused.
+    /// Makes the folder (0700) when it is not there. One that somebody else made, or that others may write to without a
+    /// sticky bit, is refused: snapshots hold password hashes, and what lies here decides what is trusted.
     pub fn create(&self) -> Result<()> {
+        ownership::demand(&self.path, WHAT)?;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(|e| {
             Failure::from(e)
                 .context(format!("cannot make the root folder {}", self.path.display()))
                 .hint("choose a folder that you may write to with --root")
         })?;
-        let mode = std::fs::metadata(&self.path)?.permissions().mode();
-        if mode & 0o002 != 0 && mode & 0o1000 == 0 {
-            let text = format!("everybody may write to the root folder {}", self.path.display());
-            return Err(Failure::msg(FailureKind::Configuration, text)
-                .hint(format!("snapshots hold password hashes; run: chmod o-w {}", self.path.display())));
-        }
-        Ok(())
+        // Somebody may have been quicker in a folder that all can write to.
+        ownership::demand(&self.path, WHAT)
     }
 
     /// Every folder with a snapshot's name, newest first. No root folder: none.
@@ -238,6 +238,19 @@ impl Root {
         };
         Failure::msg(FailureKind::NotFound, message).hint(hint)
     }
+}
+
+/// A folder of this name in a root folder, made (0700) when it is not there. One of somebody else, or a link, is refused.
+pub fn folder_in(root: &Path, name: &str) -> Result<PathBuf> {
+    let place = root.join(name);
+    match std::fs::DirBuilder::new().mode(0o700).create(&place) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+            return Err(Failure::from(e).context(format!("cannot make the folder {}", place.display())));
+        }
+        _ => {}
+    }
+    ownership::open_folder(&place, "the folder")?;
+    Ok(place)
 }
 
 /// Orders names by their moment, then by the number of the attempt (`_10` after `_2`).

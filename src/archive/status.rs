@@ -3,11 +3,13 @@
 //! Invariant: it is replaced as a whole (write, fsync, rename, fsync of the folder), so a reader never sees half of
 //! it; it holds no secret. It informs: nothing is decided by it (the lock and the manifests decide).
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::layout::ROOT_STATUS;
@@ -89,7 +91,10 @@ impl Default for Status {
 pub fn read(root: &Path) -> Status {
     let read = || -> io::Result<Status> {
         let mut text = String::new();
-        File::open(root.join(ROOT_STATUS))?.take(STATUS_MAX_BYTES).read_to_string(&mut text)?;
+        // NONBLOCK: a pipe in its place is not waited for.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(root.join(ROOT_STATUS))?;
+        file.take(STATUS_MAX_BYTES).read_to_string(&mut text)?;
         Ok(serde_json::from_str(&text)?)
     };
     read().ok().filter(|status| status.schema == SCHEMA).unwrap_or_default()

@@ -34,6 +34,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use self::args::{Cli, Globals, OutputFormat, Verb};
 use crate::config::Environment;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::ownership;
 use crate::ui::error;
 use crate::ui::out::{Format, Ui, Verbosity, is_terminal};
 
@@ -67,8 +68,9 @@ pub fn run() -> u8 {
         Err(problem) => return usage::explain(before, &problem),
     };
     let ui = Ui { format: format(cli.globals.output), verbosity: verbosity(&cli.globals), color: !plain };
+    let trusted = ownership::trust_also(environment.get(ownership::TRUST_OWNER));
     let around = Surroundings { environment, ui, globals: cli.globals, raw_args };
-    match dispatch(&around, cli.verb) {
+    match trusted.and_then(|()| dispatch(&around, cli.verb)) {
         Ok(code) => code,
         Err(failure) => {
             error::print(ui, &failure);

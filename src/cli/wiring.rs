@@ -11,6 +11,7 @@ use crate::archive::root::Root;
 use crate::config::{Environment, Flags, Inputs, SecretCommand, Settings};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
+use crate::ownership;
 use crate::proc::Program;
 use crate::ui::lines::warning;
 use crate::ui::out::Ui;
@@ -45,6 +46,7 @@ fn run_for_secret(argv: &[String], folders: &[PathBuf]) -> Result<Secret> {
     };
     let on_path = || folders.iter().map(|folder| folder.join(name)).find(|place| place.is_file());
     let place = if name.contains('/') { PathBuf::from(name) } else { on_path().unwrap_or_else(|| name.into()) };
+    ownership::demand(&place, "the program that prints a secret,")?;
     let program = args.iter().fold(Program::new(place), |program, arg| program.arg(arg));
     let done = program.run(SECRET_COMMAND_MAX).map_err(|e| {
         Failure::new(FailureKind::Configuration, e)

@@ -12,6 +12,7 @@ use super::variables::Variables;
 use super::{placeholder, resolve::resolve};
 use crate::model::connection::{ConnSpec, LOCAL_SUPABASE, Origin};
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::ownership;
 
 const OWN: &str = "STACKSNAP_DB_URL";
 const COMMON: [&str; 4] = ["DIRECT_URL", "SUPABASE_DB_URL", "DATABASE_URL", "POSTGRES_URL_NON_POOLING"];
@@ -102,7 +103,9 @@ fn from_text<'a>(
         .and_then(|()| conninfo::parse(&text))
         .and_then(|params| resolve(params, environment, lookup, origin));
     spec.map_err(|mut failure| {
-        failure.kind = kind;
+        if !ownership::is_refusal(&failure) {
+            failure.kind = kind;
+        }
         failure.context(format!("the connection of {place} cannot be used"))
     })
 }
@@ -151,7 +154,9 @@ pub fn resolve_target(url: &str, environment: &Environment) -> Result<ConnSpec> 
         resolve(params, environment, lookup, origin)
     });
     target.map_err(|mut failure| {
-        failure.kind = FailureKind::Usage;
+        if !ownership::is_refusal(&failure) {
+            failure.kind = FailureKind::Usage;
+        }
         failure.context("the target of --to cannot be used")
     })
 }

@@ -16,6 +16,7 @@ use super::toml_reader::{At, Reader, line_of, mistake};
 use super::value::{Format, ReadableCompression, parse_duration, parse_sessions};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
+use crate::ownership;
 
 pub const FILE_NAME: &str = "stacksnap.toml";
 
@@ -78,7 +79,7 @@ pub fn find(inputs: &Inputs) -> Result<Option<PathBuf>> {
         (None, None) => None,
     };
     if let Some((who, path)) = named {
-        if !path.is_file() {
+        if !is_there(&path) {
             let text = format!("the configuration file {} of {who} does not exist", path.display());
             return Err(Failure::msg(FailureKind::Configuration, text).hint("check the path, or leave it out"));
         }
@@ -86,7 +87,7 @@ pub fn find(inputs: &Inputs) -> Result<Option<PathBuf>> {
     }
     for folder in environment.current_dir.ancestors() {
         let path = folder.join(FILE_NAME);
-        if path.is_file() {
+        if is_there(&path) {
             return Ok(Some(path));
         }
         if folder.join(".git").exists() || environment.home.as_deref() == Some(folder) {
@@ -96,10 +97,16 @@ pub fn find(inputs: &Inputs) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Reads and checks the file at `path`.
+/// Something with this name, be it a pipe or a link that leads nowhere: reading it says what is wrong.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Reads and checks the file at `path`, which nobody but us can have written: its commands run with our rights.
 pub fn read(path: &Path, environment: &Environment) -> Result<FileSettings> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(FailureKind::Configuration, error).context(format!("{} cannot be read", path.display()))
+    let text = ownership::read_text(path, "the configuration")?.ok_or_else(|| {
+        let text = format!("the configuration {} is a link that leads nowhere", path.display());
+        Failure::msg(FailureKind::Configuration, text).hint("check the link")
     })?;
     let mut settings = parse(&text, path, environment).map_err(|f| f.context(path.display().to_string()))?;
     settings.path = path.to_path_buf();

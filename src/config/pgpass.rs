@@ -6,7 +6,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::model::failure::Result;
 use crate::model::secret::Secret;
+use crate::ownership;
 
 /// What is looked for. `host` is `localhost` for the default folder of Unix sockets.
 #[derive(Debug, Clone, Copy)]
@@ -17,22 +19,23 @@ pub struct Wanted<'a> {
     pub user: &'a str,
 }
 
-/// The password of the first line that matches; `Err` is a note about a file that may not be used.
-pub fn find(file: &Path, wanted: &Wanted<'_>) -> Result<Option<Secret>, String> {
-    let Ok(facts) = std::fs::metadata(file) else { return Ok(None) };
+/// The password of the first line that matches, or a note about a file that libpq passes over too.
+///
+/// # Errors
+/// `Configuration` for a file that somebody else could have written.
+pub fn find(file: &Path, wanted: &Wanted<'_>) -> Result<Result<Option<Secret>, String>> {
+    let Ok(facts) = std::fs::metadata(file) else { return Ok(Ok(None)) };
     if !facts.is_file() {
-        return Err(format!("the password file {} is not a plain file: passed over", file.display()));
+        return Ok(Err(format!("the password file {} is not a plain file: passed over", file.display())));
     }
     if facts.permissions().mode() & 0o077 != 0 {
-        return Err(format!(
+        return Ok(Err(format!(
             "the password file {} can be read by others: passed over, as libpq does (chmod 0600 it)",
             file.display()
-        ));
+        )));
     }
-    match std::fs::read(file) {
-        Ok(bytes) => Ok(find_in(&String::from_utf8_lossy(&bytes), wanted)),
-        Err(error) => Err(format!("the password file {} cannot be read: {error}", file.display())),
-    }
+    let bytes = ownership::read(file, "the password file")?.unwrap_or_default();
+    Ok(Ok(find_in(&String::from_utf8_lossy(&bytes), wanted)))
 }
 
 /// The same, in the text of a file.
@@ -111,10 +114,12 @@ mod tests {
         std::fs::write(&file, "*:*:*:*:p\n").unwrap();
         for (mode, fine) in [(0o600, true), (0o640, false), (0o604, false), (0o400, true)] {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(find(&file, &WANTED).is_ok(), fine, "{mode:o}");
+            assert_eq!(find(&file, &WANTED).unwrap().is_ok(), fine, "{mode:o}");
         }
-        assert_eq!(find(&dir.path().join("none"), &WANTED), Ok(None));
-        assert!(find(dir.path(), &WANTED).is_err());
+        assert_eq!(find(&dir.path().join("none"), &WANTED).unwrap(), Ok(None));
+        assert!(find(dir.path(), &WANTED).unwrap().is_err() && find(Path::new("/dev/null"), &WANTED).unwrap().is_err());
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(find(&file, &WANTED).is_err(), "everybody could have put it there");
     }
 
     proptest! {

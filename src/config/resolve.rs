@@ -65,7 +65,7 @@ pub fn resolve<'a>(
     (spec.hosts, spec.host_addresses) = hosts(&params)?;
     (spec.ssl_cert, spec.ssl_key) = client_certificate(&params, environment);
     if spec.password.is_none() {
-        find_password(&mut spec, &params, environment, &mut origin.notes);
+        find_password(&mut spec, &params, environment, &mut origin.notes)?;
     }
     spec.origin = origin;
     Ok(spec)
@@ -189,19 +189,24 @@ fn connect_timeout(params: &Params) -> Result<Option<Duration>> {
 }
 
 /// The password file, by the first host.
-fn find_password(spec: &mut ConnSpec, params: &Params, environment: &Environment, notes: &mut Vec<String>) {
+fn find_password(
+    spec: &mut ConnSpec,
+    params: &Params,
+    environment: &Environment,
+    notes: &mut Vec<String>,
+) -> Result<()> {
     let file = match params.get("passfile") {
         Some(path) => Some(environment.path(path)),
         None => environment.home.as_ref().map(|home| home.join(".pgpass")),
     };
-    let (Some(file), Some((host, port))) = (file, spec.hosts.first()) else { return };
+    let (Some(file), Some((host, port))) = (file, spec.hosts.first()) else { return Ok(()) };
     let host = match host {
         Host::Tcp(name) => name.clone(),
         Host::Unix(folder) if SOCKET_DIRS.iter().any(|dir| Path::new(dir) == folder) => "localhost".to_string(),
         Host::Unix(folder) => folder.display().to_string(),
     };
     let wanted = Wanted { host: &host, port: *port, database: &spec.database, user: &spec.user };
-    match pgpass::find(&file, &wanted) {
+    match pgpass::find(&file, &wanted)? {
         Ok(Some(password)) => {
             notes.push(format!("password from {}", file.display()));
             spec.password = Some(password);
@@ -209,6 +214,7 @@ fn find_password(spec: &mut ConnSpec, params: &Params, environment: &Environment
         Ok(None) => {}
         Err(note) => notes.push(note),
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ use super::environment::Environment;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{shell, visible};
 use crate::model::secret::Secret;
+use crate::ownership::{self, Last};
+
+const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Runs a program and gives back what it prints, without the last newline.
 pub type SecretCommand = Arc<dyn Fn(&[String]) -> Result<Secret> + Send + Sync>;
@@ -47,10 +50,8 @@ impl SecretRef {
                 .map(Secret::new)
                 .ok_or_else(|| configuration(format!("the variable {name} is not set")).hint(format!("set {name}")))?,
             Self::File(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    Failure::new(FailureKind::Configuration, error)
-                        .context(format!("the file {} with the secret cannot be read", path.display()))
-                })?;
+                let text = ownership::read_text(path, "the file of the secret")?
+                    .ok_or_else(|| configuration(format!("the file {} of the secret is not there", path.display())))?;
                 Secret::new(text.trim_end_matches(['\n', '\r']))
             }
             Self::Cmd(argv) => {
@@ -68,23 +69,21 @@ impl SecretRef {
 /// The text of a file with a key, which nobody else may read: like a password file of PostgreSQL.
 ///
 /// # Errors
-/// `Configuration` when it cannot be read, is no plain file, or others may read it.
+/// `Configuration` when it cannot be read, is no plain file of ours, or others may read it.
 pub fn private_file(path: &Path) -> Result<Secret> {
     let shown = visible(&path.to_string_lossy());
     let failed = |e: std::io::Error| {
         Failure::new(FailureKind::Configuration, e).context(format!("the key file {shown} cannot be read"))
     };
-    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let file = ownership::open(path, "the key file", Last::MayBeLink)?
+        .ok_or_else(|| Failure::msg(FailureKind::Configuration, format!("the key file {shown} does not exist")))?;
     let facts = file.metadata().map_err(failed)?;
-    if !facts.is_file() {
-        return Err(Failure::msg(FailureKind::Configuration, format!("the key file {shown} is no plain file")));
-    }
     if facts.permissions().mode() & 0o077 != 0 {
         return Err(Failure::msg(FailureKind::Configuration, format!("the key file {shown} can be read by others"))
             .hint(format!("chmod 0600 {}", shell(&path.to_string_lossy()))));
     }
     let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed)?;
+    file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
     Ok(Secret::new(text))
 }
 

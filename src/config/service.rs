@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::conninfo::Params;
 use super::environment::Environment;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::ownership;
 
 /// Folders that packages of PostgreSQL are built with, when PGSYSCONFDIR is not set.
 const SYSTEM_DIRS: [&str; 3] = ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc"];
@@ -28,7 +29,7 @@ pub fn load<'a>(
         None => files.extend(SYSTEM_DIRS.iter().map(|folder| PathBuf::from(folder).join("pg_service.conf"))),
     }
     for file in &files {
-        let Ok(text) = std::fs::read_to_string(file) else { continue };
+        let Some(text) = ownership::read_text(file, "the service file")? else { continue };
         if let Some(params) = find_in(&text, name).map_err(|f| f.context(format!("in {}", file.display())))? {
             return Ok((params, file.clone()));
         }

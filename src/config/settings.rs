@@ -15,6 +15,7 @@ use super::value::{Format, ReadableCompression, parse_duration, parse_list, pars
 use super::variables::Variables;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
+use crate::ownership;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +84,8 @@ pub struct Settings {
     pub seal_passphrase: Option<Secret>,
     /// The folders of PATH: where client programs may be.
     pub program_dirs: Vec<PathBuf>,
+    /// For what lasts no longer than a run.
+    pub temp_dir: PathBuf,
     /// The name of the project in the configuration, when one was chosen.
     pub project: Option<String>,
     /// Restores onto it need the typed name even with --yes.
@@ -97,8 +100,11 @@ pub struct Settings {
     pub provenance: BTreeMap<&'static str, Provenance>,
 }
 
+/// What is run from the folder of `pg_bin`.
+const PROGRAMS: [&str; 5] = ["pg_dump", "pg_restore", "initdb", "postgres", "pg_ctl"];
+
 /// Variables beside the connection's that set something.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 16] = [
     "STACKSNAP_CONFIG",
     "STACKSNAP_DB_URL",
     "STACKSNAP_PROJECT",
@@ -114,6 +120,7 @@ const VARIABLES: [&str; 15] = [
     "STACKSNAP_STORAGE_DIR",
     "STACKSNAP_EXCLUDE_DATA",
     "STACKSNAP_SESSIONS",
+    ownership::TRUST_OWNER,
 ];
 
 /// Chooses among flag, variable and file, and records which it was.
@@ -226,6 +233,7 @@ impl Settings {
                 .get("PATH")
                 .map(|p| std::env::split_paths(p).collect())
                 .unwrap_or_default(),
+            temp_dir: inputs.environment.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
             project: None,
             protect: None,
             tenants: None,
@@ -270,6 +278,9 @@ fn fill_snapshot(settings: &mut Settings, chooser: &mut Chooser<'_>) -> Result<(
     settings.timeout = chosen.filter(|timeout| !timeout.is_zero());
     let names = ("--pg-bin", "STACKSNAP_PG_BIN");
     settings.pg_bin = chooser.path("pg_bin", names, flags.pg_bin.as_ref(), file.pg_bin.clone())?;
+    for program in settings.pg_bin.iter().flat_map(|folder| PROGRAMS.map(|name| folder.join(name))) {
+        ownership::demand(&program, "the program")?;
+    }
     let names = ("--sessions", "STACKSNAP_SESSIONS");
     let chosen = chooser.choose("sessions", names, flags.keep_sessions, parse_sessions, file.keep_sessions.clone())?;
     put(&mut settings.keep_sessions, chosen);

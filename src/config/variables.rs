@@ -8,6 +8,7 @@ use super::dotenv::DotEnv;
 use super::environment::Environment;
 use super::secret::Inputs;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::ownership;
 
 /// The two places, in order.
 pub struct Variables<'a> {
@@ -91,13 +92,12 @@ impl<'a> Variables<'a> {
 
 /// The text of a file; none when there is no such file.
 fn read(path: &Path) -> Result<Option<String>> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        // A folder named `.env` (a virtual environment of Python) is no file of variables.
-        Err(_) if path.is_dir() => Ok(None),
-        Err(error) => Err(Failure::new(FailureKind::Configuration, error)
-            .context(format!("{} cannot be read", path.display()))
-            .hint("make it readable, or name another file with --env-file")),
+    // A virtual environment of Python is often a folder named `.env`: that is no file of variables.
+    if path.join("pyvenv.cfg").is_file() {
+        return Ok(None);
+    }
+    match ownership::read(path, "the file of variables") {
+        Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+        Err(failure) => Err(failure.hint("or name another file with --env-file")),
     }
 }

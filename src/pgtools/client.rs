@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::ownership;
 use crate::proc::Program;
 
 /// A folder with a pg_dump and a pg_restore of one version.
@@ -56,7 +57,12 @@ pub struct SearchPlaces {
     pub path: Vec<PathBuf>,
 }
 
-/// Every usable client, without order. A folder whose pg_dump does not answer is left out.
+/// A program that nobody but us, or root, can have put there.
+pub fn is_usable(program: &Path) -> bool {
+    program.is_file() && ownership::is_ours(program)
+}
+
+/// Every usable client, without order. A folder whose pg_dump does not answer, or that others can write to, is left out.
 pub fn find(places: &SearchPlaces) -> Vec<Client> {
     let folders = match &places.named {
         Some(folder) => vec![folder.clone()],
@@ -65,7 +71,7 @@ pub fn find(places: &SearchPlaces) -> Vec<Client> {
     let mut clients: Vec<Client> = Vec::new();
     for folder in folders {
         let known = clients.iter().any(|c| c.bin == folder);
-        if !known && folder.join("pg_dump").is_file() && folder.join("pg_restore").is_file() {
+        if !known && ["pg_dump", "pg_restore"].iter().all(|name| is_usable(&folder.join(name))) {
             clients.extend(ask_version(&folder));
         }
     }

@@ -29,7 +29,7 @@ pub struct DumpOrder {
 
 /// Starts pg_dump. Data files are not compressed: the derive pass does it, with hashes and CSV in the same pass.
 pub fn start_dump(client: &Client, environment: &LibpqEnvironment, order: &DumpOrder) -> Result<Running> {
-    let program = dump_program(client, order).envs(environment.variables());
+    let program = environment.give(dump_program(client, order))?;
     program.start().map_err(|e| Failure::from(e).context(format!("cannot start {}", program.path().display())))
 }
 

@@ -1,31 +1,29 @@
 //! The environment that takes a connection to libpq's programs.
 //!
-//! Invariant (facts 14): host, port, user and database go in PG* variables, the password in a 0600 passfile that is
-//! removed with this value; nothing of it is in argv. A database named like a connection string is only a name.
+//! Invariant (facts 14): host, port, user and database go in PG* variables, the password in a passfile that is gone with
+//! this value; nothing of it is in argv. A database named like a connection string is only a name.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::path::Path;
 
-use tempfile::NamedTempFile;
-
+use super::passfile::Passfile;
 use crate::model::connection::{ConnSpec, Host};
-use crate::model::failure::Result;
+use crate::model::failure::{Failure, Result};
+use crate::proc::Program;
 
 /// Variables for a child, and the passfile that they point to. Keep it until the child has ended.
 #[derive(Debug)]
 pub struct LibpqEnvironment {
     variables: Vec<(OsString, OsString)>,
-    _passfile: NamedTempFile,
+    passfile: Passfile,
 }
 
 impl LibpqEnvironment {
-    /// Writes the passfile and builds the variables.
-    pub fn new(spec: &ConnSpec, application_name: &str) -> Result<Self> {
-        let mut passfile = tempfile::Builder::new().prefix(".stacksnap-pgpass-").tempfile()?;
-        if let Some(password) = &spec.password {
-            writeln!(passfile, "*:*:*:*:{}", escape(password.reveal()))?;
-            passfile.flush()?;
-        }
+    /// Makes the passfile and builds the variables.
+    pub fn new(spec: &ConnSpec, application_name: &str, temp_dir: &Path) -> Result<Self> {
+        let password = spec.password.as_ref().map(|password| format!("*:*:*:*:{}\n", escape(password.reveal())));
+        let passfile = Passfile::new(password.as_deref().unwrap_or_default(), temp_dir)
+            .map_err(|e| Failure::from(e).context("cannot make a password file for pg_dump"))?;
         let mut set: Vec<(OsString, OsString)> = Vec::new();
         let mut put = |name: &str, value: OsString| set.push((name.into(), value));
         let hosts: Vec<String> = spec.hosts.iter().map(|(host, _)| host_text(host)).collect();
@@ -55,11 +53,12 @@ impl LibpqEnvironment {
         if let Some(options) = &spec.options {
             put("PGOPTIONS", options.into());
         }
-        Ok(Self { variables: set, _passfile: passfile })
+        Ok(Self { variables: set, passfile })
     }
 
-    pub fn variables(&self) -> Vec<(OsString, OsString)> {
-        self.variables.clone()
+    /// Hands it to a program that reads nothing from its standard input.
+    pub fn give(&self, program: Program) -> Result<Program> {
+        Ok(self.passfile.give(program.envs(self.variables.clone()))?)
     }
 }
 
@@ -79,7 +78,7 @@ mod tests {
     use super::*;
     use crate::model::connection::SslMode;
     use crate::model::secret::Secret;
-    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     #[test]
     fn trap_14_a_database_named_like_a_connection_string_is_only_a_name() {
@@ -91,16 +90,12 @@ mod tests {
             ssl_mode: SslMode::VerifyFull,
             ..ConnSpec::default()
         };
-        let environment = LibpqEnvironment::new(&spec, "stacksnap").unwrap();
-        let variables = environment.variables();
-        let get = |name: &str| variables.iter().find(|(n, _)| n == name).unwrap().1.to_string_lossy().into_owned();
-        assert_eq!(get("PGDATABASE"), "host=evil dbname=x");
-        assert_eq!(get("PGSSLMODE"), "verify-full");
-        assert!(variables.iter().all(|(_, value)| !value.to_string_lossy().contains("word")));
-        let passfile = get("PGPASSFILE");
-        assert_eq!(std::fs::read_to_string(&passfile).unwrap(), "*:*:*:*:pa\\:ss\\\\word\n");
-        assert_eq!(std::fs::metadata(&passfile).unwrap().permissions().mode() & 0o777, 0o600);
-        drop(environment);
-        assert!(!std::path::Path::new(&passfile).exists());
+        let temp_dir = tempfile::tempdir().unwrap();
+        let environment = LibpqEnvironment::new(&spec, "stacksnap", temp_dir.path()).unwrap();
+        assert!(environment.variables.iter().all(|(_, value)| !value.to_string_lossy().contains("word")));
+        let look = "echo \"$PGDATABASE $PGSSLMODE\"; cat \"$PGPASSFILE\"";
+        let program = environment.give(Program::new("/bin/sh").arg("-c").arg(look)).unwrap();
+        let said = String::from_utf8(program.run(Duration::from_secs(5)).unwrap().stdout).unwrap();
+        assert_eq!(said, "host=evil dbname=x verify-full\n*:*:*:*:pa\\:ss\\\\word\n");
     }
 }

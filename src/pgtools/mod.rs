@@ -8,4 +8,5 @@ pub mod client;
 pub mod cluster;
 pub mod dump;
 pub mod environment;
+pub mod passfile;
 pub mod toc;

@@ -12,7 +12,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 const SHELL: &str = "/bin/sh";
-const SCRIPT: &str = r#"read -r ended || kill -s KILL -- "-$1""#;
+const SCRIPT: &str = r#"read -r ended && exit 0
+kill -s KILL -- "-$1"
+if [ -n "$2" ]; then rm -rf -- "$2"; fi"#;
 
 /// A server that is asked to end at once (QUIT) ends its own children and takes its pid file away; then the folder can
 /// go. A pid is believed only while that process works in the folder. Something may still be writing there: again.
@@ -36,19 +38,20 @@ pub struct Guardian {
 }
 
 impl Guardian {
-    pub fn over(group: u32) -> io::Result<Self> {
-        Self::start(SCRIPT, OsStr::new(&group.to_string()))
+    /// Ends the group, and removes `scratch`, a folder of ours that was made for it alone.
+    pub fn over(group: u32, scratch: Option<&Path>) -> io::Result<Self> {
+        Self::start(SCRIPT, &[OsStr::new(&group.to_string()), scratch.map_or(OsStr::new(""), Path::as_os_str)])
     }
 
     /// Watches over a throw-away server: ends it and removes `place`, whose data are in `place/data`. `place` has no
     /// link in it.
     pub fn over_server(place: &Path) -> io::Result<Self> {
-        Self::start(SERVER_SCRIPT, place.as_os_str())
+        Self::start(SERVER_SCRIPT, &[place.as_os_str()])
     }
 
-    fn start(script: &str, what: &OsStr) -> io::Result<Self> {
+    fn start(script: &str, what: &[&OsStr]) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        let words = [OsStr::new("-c"), OsStr::new(script), OsStr::new("guardian"), what];
+        let words = [&[OsStr::new("-c"), OsStr::new(script), OsStr::new("guardian")], what].concat();
         let expression =
             duct::cmd(SHELL, words).dir("/").stdin_file(reader).stdout_null().stderr_null().unchecked().before_spawn(
                 |command| {

@@ -1,6 +1,6 @@
 //! The only door to other programs: run, bound, kill, wait.
 //!
-//! Invariant: a child has no standard input, its own process group, `LC_ALL=C`, and none of libpq's variables but
+//! Invariant: a child has no standard input but a file that was given to it, its own process group, `LC_ALL=C`, and none of libpq's variables but
 //! those given; its standard error is drained on a thread of its own into a bounded tail (a child that floods cannot
 //! block or fill memory); dropping a `Running` kills the whole group and waits, and a guardian does so when this process
 //! is killed. Arguments are never joined by a shell.
@@ -16,6 +16,7 @@ pub use std::process::ExitStatus;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -84,11 +85,27 @@ pub struct Program {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     folder: Option<PathBuf>,
+    input: Option<Arc<File>>,
+    scratch: Option<PathBuf>,
 }
 
 impl Program {
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), args: Vec::new(), env: Vec::new(), folder: None }
+        Self { path: path.into(), args: Vec::new(), env: Vec::new(), folder: None, input: None, scratch: None }
+    }
+
+    /// An open file as its standard input. No other program inherits it.
+    #[must_use]
+    pub fn input(mut self, file: File) -> Self {
+        self.input = Some(Arc::new(file));
+        self
+    }
+
+    /// A folder of ours that is for this program alone: the guardian removes it when this process dies.
+    #[must_use]
+    pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch = Some(folder.into());
+        self
     }
 
     /// The folder that it starts in; ours without it.
@@ -123,7 +140,8 @@ impl Program {
     /// Starts it. Standard output goes nowhere.
     pub fn start(&self) -> io::Result<Running> {
         let mut running = self.spawn(None)?;
-        running.guardian = running.pids().first().map(|pid| Guardian::over(*pid)).transpose()?;
+        let guard = |pid: &u32| Guardian::over(*pid, self.scratch.as_deref());
+        running.guardian = running.pids().first().map(guard).transpose()?;
         Ok(running)
     }
 
@@ -157,7 +175,11 @@ impl Program {
 
     fn spawn(&self, stdout: Option<io::PipeWriter>) -> io::Result<Running> {
         let (reader, writer) = io::pipe()?;
-        let mut expression = duct::cmd(&self.path, &self.args).stdin_null().stderr_file(writer).unchecked();
+        let mut expression = duct::cmd(&self.path, &self.args).stderr_file(writer).unchecked();
+        expression = match &self.input {
+            Some(file) => expression.stdin_file(file.try_clone()?),
+            None => expression.stdin_null(),
+        };
         expression = match stdout {
             Some(pipe) => expression.stdout_file(pipe),
             None => expression.stdout_null(),

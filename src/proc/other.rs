@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::Program;
+use super::{Program, own};
 
 const PS: &str = "/bin/ps";
 const PS_MAX: Duration = Duration::from_secs(5);
@@ -24,6 +24,18 @@ pub fn began(pid: u32) -> Option<String> {
         return if matches!(state, "Z" | "X") { None } else { fields.nth(18).map(str::to_string) };
     }
     ask_ps(pid, "lstart=")
+}
+
+/// What a folder of this process says of whose it is.
+pub fn own_mark() -> String {
+    format!("{}\n{}\n", own::pid(), began(own::pid()).unwrap_or_default())
+}
+
+/// Has the process that left this mark ended? One that cannot be read is nobody's.
+pub fn is_gone(mark: &str) -> bool {
+    let mut lines = mark.lines();
+    let pid: Option<u32> = lines.next().and_then(|line| line.parse().ok());
+    pid.is_none_or(|pid| began(pid).as_deref() != lines.next())
 }
 
 /// Does this process work in `folder`? `folder` has no link in it.
@@ -68,5 +80,6 @@ mod tests {
         assert!(works_in(own, &std::env::current_dir().unwrap().canonicalize().unwrap()));
         assert!(!works_in(own, Path::new("/nonexistent")));
         assert_eq!(began(u32::MAX), None);
+        assert!(!is_gone(&own_mark()) && is_gone(&format!("{own}\n1\n")) && is_gone("4000000\n1\n") && is_gone(""));
     }
 }

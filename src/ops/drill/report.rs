@@ -2,8 +2,6 @@
 //!
 //! Invariant: `restorable` is said only when a proof said so and every assertion held. No secret is in it.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -13,7 +11,8 @@ use super::DrillRequest;
 use super::assertions::AssertionOutcome;
 use crate::archive::layout::ROOT_DRILLS_DIR;
 use crate::archive::restores::write_private;
-use crate::model::failure::{Failure, FailureKind, Result};
+use crate::archive::root::folder_in;
+use crate::model::failure::{FailureKind, Result};
 use crate::model::restore::{Exception, Proof, ProofFinding, RestoreVerdict};
 use crate::restore::LIBRARY_MISSING;
 use crate::restore::source::SnapshotSource;
@@ -136,12 +135,7 @@ pub fn exit_kind(report: &DrillReport) -> Option<FailureKind> {
 
 /// Writes `drills/<snapshot>.json` in the root folder, instead of an older one.
 pub fn keep(root: &Path, report: &DrillReport) -> Result<()> {
-    let folder = root.join(ROOT_DRILLS_DIR);
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .map_err(|e| Failure::from(e).context(format!("cannot make the folder {}", folder.display())))?;
+    let folder = folder_in(root, ROOT_DRILLS_DIR)?;
     let mut text = serde_json::to_vec_pretty(report).map_err(anyhow::Error::new)?;
     text.push(b'\n');
     // The name is that of a snapshot: it holds nothing that leaves the folder.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::run_as::RunAs;
 use crate::model::failure::{Failure, FailureKind, Result};
-use crate::proc::{other, own};
+use crate::proc::other;
 
 pub const PREFIX: &str = "stacksnap-drill-";
 const OWNER: &str = "owner";
@@ -57,8 +57,7 @@ impl Place {
     }
 
     fn furnish(&self, run_as: &RunAs) -> std::io::Result<()> {
-        let began = other::began(own::pid()).unwrap_or_default();
-        std::fs::write(self.path.join(OWNER), format!("{}\n{began}\n", own::pid()))?;
+        std::fs::write(self.path.join(OWNER), other::own_mark())?;
         for folder in [self.data(), self.socket()] {
             std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
             run_as.give(&folder)?;
@@ -168,9 +167,7 @@ fn is_stale(place: &Place) -> bool {
         // Killed between making the folder and signing it; a run that is just doing so needs a moment.
         return older_than_a_minute(&place.path);
     };
-    let mut lines = text.lines();
-    let pid: Option<u32> = lines.next().and_then(|line| line.parse().ok());
-    pid.is_none_or(|pid| other::began(pid).as_deref() != lines.next())
+    other::is_gone(&text)
 }
 
 fn older_than_a_minute(path: &Path) -> bool {
@@ -191,9 +188,9 @@ mod tests {
             std::fs::write(path.join(OWNER), owner).unwrap();
             path
         };
-        let own = format!("{}\n{}\n", own::pid(), other::began(own::pid()).unwrap());
+        let own = other::own_mark();
         let dead = make("stacksnap-drill-dead", "4194305\n1\n");
-        let reused = make("stacksnap-drill-reused", &format!("{}\nlong ago\n", own::pid()));
+        let reused = make("stacksnap-drill-reused", &format!("{}\nlong ago\n", crate::proc::own::pid()));
         let alive = make("stacksnap-drill-alive", &own);
         let kept = make("stacksnap-drill-kept", "4194305\n1\n");
         std::fs::write(kept.join(KEPT), "").unwrap();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::failure::{Failure, FailureKind, Result};
-use crate::pgtools::client::{SearchPlaces, parse_version, usual_folders};
+use crate::pgtools::client::{SearchPlaces, is_usable, parse_version, usual_folders};
 use crate::proc::Program;
 
 const PROGRAMS: [&str; 3] = ["initdb", "postgres", "pg_ctl"];
@@ -39,7 +39,7 @@ pub fn find(places: &SearchPlaces) -> Vec<Server> {
     let mut servers: Vec<Server> = Vec::new();
     for folder in folders {
         let known = servers.iter().any(|s| s.bin == folder);
-        if !known && PROGRAMS.iter().all(|name| folder.join(name).is_file()) {
+        if !known && PROGRAMS.iter().all(|name| is_usable(&folder.join(name))) {
             servers.extend(ask_version(&folder));
         }
     }
@@ -49,7 +49,7 @@ pub fn find(places: &SearchPlaces) -> Vec<Server> {
 /// Where the `pg_config` of a folder says that its server's programs are.
 fn asked_of_pg_config(folder: &Path) -> Option<PathBuf> {
     let program = folder.join("pg_config");
-    if !program.is_file() {
+    if !is_usable(&program) {
         return None;
     }
     let done = Program::new(program).arg("--bindir").run(ANSWER_MAX).ok()?;
