@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::creation::{Creation, Step};
 use super::defaults::close_own_defaults;
 use super::delta::Delta;
-use super::drop::{add_constraint, rename_statement};
+use super::drop::rename_statement;
 use super::replace::{create_policy, create_trigger};
 use super::runner::Runner;
 use super::scope::Scope;
 use super::source::SnapshotSource;
-use super::{extensions, files, identity, libraries, tables};
+use super::{constraint, extensions, files, identity, libraries, tables};
 use crate::archive::layout;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
@@ -102,8 +102,9 @@ impl Converge<'_> {
         if self.scope.is_whole() && (roles || (pass == 0 && !delta.missing.is_empty())) {
             self.settings_file(layout::DATABASE_ROLES_SQL, words).await?;
         }
-        if self.rename_back(delta, words).await? {
-            // Everything inside has its old name again: the next pass compares anew.
+        let renamed = self.rename_back(delta, words).await? || self.rename_constraints(delta, live).await?;
+        if renamed || self.move_partitions(delta, words).await? {
+            // Everything inside has its old name and place again: the next pass compares anew.
             return Ok(());
         }
         self.make_extensions(delta, live, words).await?;
@@ -217,16 +218,18 @@ impl Converge<'_> {
             .filter_map(|o| identity::qualified(&o.identity))
             .map(|(s, n)| QualifiedName::new(s, n))
             .collect();
+        self.drop_unproved(&made, words).await?;
         self.tables.load_made(self.runner, &made).await?;
         self.tables.large_objects(self.runner).await?;
-        self.entries(&post, words).await?;
-        self.built_on_members(missing, words).await?;
+        // Proved ones first: under a parent whose rows were never checked, a child cannot get one that was.
         let checks = missing.iter().filter(|_| !self.scope.untrusted);
         for check in checks.filter(|o| self.creation.own(o).is_none() && !is_inside(o, &made)) {
-            if let Some(sql) = add_constraint(check) {
+            if let Some(sql) = constraint::add(check) {
                 self.tried(&format!("{} {}", check.kind, check.identity), &sql, words).await?;
             }
         }
+        self.entries(&post, words).await?;
+        self.built_on_members(missing, words).await?;
         self.refresh(missing, words).await
     }
 

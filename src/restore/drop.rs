@@ -67,28 +67,15 @@ pub fn drop_statement(object: &CatalogObject) -> Option<String> {
 }
 
 fn drop_constraint(name: &str, rest: &str) -> String {
-    match rest.strip_prefix("domain ") {
-        Some(domain) => format!("ALTER DOMAIN {domain} DROP CONSTRAINT IF EXISTS {name} CASCADE"),
-        None => format!("ALTER TABLE {rest} DROP CONSTRAINT IF EXISTS {name} CASCADE"),
-    }
+    format!("ALTER {} DROP CONSTRAINT IF EXISTS {name} CASCADE", altered(rest))
 }
 
-/// `ADD CONSTRAINT`, for one that the archive has inside of its table only. `None` for one that a parent brings.
-pub fn add_constraint(object: &CatalogObject) -> Option<String> {
-    if !matches!(object.kind.as_str(), "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT") {
-        return None;
+/// What is altered when a constraint is: its table, or `domain s.d`.
+pub fn altered(place: &str) -> String {
+    match place.strip_prefix("domain ") {
+        Some(domain) => format!("DOMAIN {domain}"),
+        None => format!("TABLE {place}"),
     }
-    let text = object.definition.as_str();
-    if text.contains(" OF A PARTITIONED PARENT") || text.ends_with(" INHERITED") {
-        return None;
-    }
-    let text = text.strip_suffix(" NO INHERIT").filter(|t| t.contains(" NO INHERIT")).unwrap_or(text);
-    let text = text.strip_suffix(" UNPROVED").unwrap_or(text);
-    let (name, rest) = on(&object.identity)?;
-    Some(match rest.strip_prefix("domain ") {
-        Some(domain) => format!("ALTER DOMAIN {domain} ADD CONSTRAINT {name} {text}"),
-        None => format!("ALTER TABLE {rest} ADD CONSTRAINT {name} {text}"),
-    })
 }
 
 /// `ALTER … RENAME TO`, for a schema or a relation that only has another name than before.
@@ -256,20 +243,6 @@ mod tests {
         assert_eq!(rename("TABLE", "s.b", "s.\"A\"").unwrap(), "ALTER TABLE s.b RENAME TO \"A\"");
         assert_eq!(rename("TABLE", "s.b", "t.b"), None);
         assert_eq!(rename("POLICY", "b on s.t", "a on s.t"), None);
-    }
-
-    #[test]
-    fn a_check_inside_of_its_table_is_added() {
-        let add = |identity, definition| add_constraint(&object("CHECK CONSTRAINT", identity, definition));
-        let sql = "ALTER TABLE public.t ADD CONSTRAINT c CHECK ((a > 0)) NOT VALID";
-        assert_eq!(add("c on public.t", "CHECK ((a > 0)) NOT VALID UNPROVED").unwrap(), sql);
-        let sql = "ALTER TABLE public.t ADD CONSTRAINT c CHECK ((a > 0)) NO INHERIT";
-        assert_eq!(add("c on public.t", "CHECK ((a > 0)) NO INHERIT NO INHERIT").unwrap(), sql);
-        assert_eq!(
-            add("c on domain public.d", "CHECK (true)").unwrap(),
-            "ALTER DOMAIN public.d ADD CONSTRAINT c CHECK (true)"
-        );
-        assert_eq!(add("c on public.t", "CHECK ((a > 0)) INHERITED"), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::constraint::{Constraint, Origin};
 pub use super::entry_class::EntryClass;
 use super::entry_class::classify;
 use super::entry_names::{Key, key_of_comment, key_of_object, mapping_tag, names_of};
@@ -38,6 +39,8 @@ pub enum Making<'a> {
 /// `pg_class`; and what belongs to the whole server.
 const CLASS: u32 = 1259;
 const SHARED: [u32; 5] = [1213, 1260, 1261, 1262, 6243];
+/// `pg_constraint` and `pg_trigger`.
+const PARTS: [u32; 2] = [2606, 2620];
 /// Below it is what initdb makes.
 const FIRST_OWN_OID: u32 = 16_384;
 
@@ -46,7 +49,8 @@ const GRANTS: &str = "access_grants.sql holds the full state of every privilege"
 const EXTENSION: &str = "CREATE EXTENSION makes it";
 const EVERYWHERE: &str = "every database has it";
 const IN_ITS_TABLE: &str = "the definition of its table or domain has it";
-const BY_ITS_PARENT: &str = "its partitioned parent makes it";
+const BY_ITS_PARENT: &str = "its parent makes it";
+const FROM_INVENTORY: &str = "the inventory has its text, and pg_dump leaves it out";
 const SHELL: &str = "the operator that names it makes it";
 const NOT_VALID: &str = "pg_dump leaves out an index that is not valid or not ready";
 const NOT_SUPERUSER: &str = "pg_dump writes subscriptions for a superuser alone";
@@ -237,10 +241,10 @@ impl<'a> Entries<'a> {
         }
         match object.kind.as_str() {
             _ if object.address.is_some_and(|a| a.oid < FIRST_OWN_OID) => Some(EVERYWHERE),
-            "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT" if !says("NOT VALID") && !says("NOT ENFORCED") => {
-                Some(IN_ITS_TABLE)
-            }
-            "FK CONSTRAINT" | "TRIGGER" if says("OF A PARTITIONED PARENT") => Some(BY_ITS_PARENT),
+            "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT" | "FK CONSTRAINT" => in_a_table(object),
+            "TRIGGER" if says("OF A PARTITIONED PARENT") => Some(BY_ITS_PARENT),
+            // Those on inherited constraints and on cloned triggers are in no archive.
+            "COMMENT" if object.address.is_some_and(|a| PARTS.contains(&a.class)) => Some(FROM_INVENTORY),
             "ROW SECURITY" if says("DISABLE, FORCE") => Some(IN_ITS_TABLE),
             "INDEX" if says(" INVALID") || says(" NOT READY") => Some(NOT_VALID),
             "OPERATOR" if object.definition.starts_with("FUNCTION -") => Some(SHELL),
@@ -257,6 +261,17 @@ impl<'a> Entries<'a> {
             "USER MAPPING" => of("SERVER", &|s| object.identity.ends_with(&format!(" on server {s}"))),
             _ => false,
         }
+    }
+}
+
+/// Why a constraint needs no entry: its table's definition has it, or what a parent has comes down to it.
+fn in_a_table(object: &CatalogObject) -> Option<&'static str> {
+    let constraint = Constraint::of(object)?;
+    match constraint.from {
+        Origin::PartitionedParent => Some(BY_ITS_PARENT),
+        Origin::Parent if object.kind != "FK CONSTRAINT" => Some(BY_ITS_PARENT),
+        Origin::Itself if object.kind != "FK CONSTRAINT" && constraint.proved => Some(IN_ITS_TABLE),
+        _ => None,
     }
 }
 

@@ -186,6 +186,8 @@ impl Work<'_> {
         converge.run().await?;
         if !scope.untrusted {
             // What could be made in an empty database was filled as it was made.
+            let filled = ours.iter().map(|load| load.table.clone()).collect();
+            converge.drop_unproved(&filled, &mut BTreeMap::new()).await?;
             self.tables.reload(self.runner, &ours).await?;
         }
         self.tables.large_objects(self.runner).await?;

@@ -6,6 +6,7 @@
 
 pub mod belongs;
 pub mod beside;
+mod constraint;
 mod contents;
 pub mod converge;
 pub mod creation;
@@ -33,6 +34,7 @@ mod marks;
 mod merge;
 mod other_platform;
 mod parallel;
+mod partitions;
 mod plan;
 pub mod pool;
 mod put_right;

@@ -7,10 +7,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::delta::Delta;
-use super::replace::{Way, way};
+use super::partitions::only_moved;
+use super::replace::{Way, only_not_nulls, way};
 use super::rows::{Rows, SESSIONS_DROPPED, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{NEW, Tables};
+use super::take_away::not_nulls_are_objects;
 use super::{Engine, contents, identity, jobs, made_roles, marks, queues, settle, vault};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -100,7 +102,9 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
         creation.entries.iter().filter_map(|s| s.object.map(|o| (ObjectName::of(o), s.entry))).collect();
     let is_dropped =
         |w: &CatalogObject, l: &CatalogObject| way(w, l, entries.get(&ObjectName::of(w)).copied()) == Way::Drop;
-    let dropped = delta.differs.iter().filter(|(w, l)| is_dropped(w, l)).map(|(_, l)| *l);
+    let not_nulls = not_nulls_are_objects(&engine.source.inventory, session);
+    let stays = |w: &CatalogObject, l: &CatalogObject| only_moved(&delta, w, l) || (not_nulls && only_not_nulls(w, l));
+    let dropped = delta.differs.iter().filter(|(w, l)| is_dropped(w, l) && !stays(w, l)).map(|(_, l)| *l);
     // What is set on an object has its address, and goes without it.
     let of_its_own = |o: &CatalogObject| {
         let kind = o.kind.as_str();

@@ -3,6 +3,7 @@
 //! Invariant: every way here ends in the snapshot's own definition or is not taken; the last resort is to drop the
 //! object, and the archive makes it again. Pure: it makes statements.
 
+use super::constraint;
 use super::delta::extension_schema;
 use super::drop::{alter_sequence, row_security};
 use super::identity::on;
@@ -54,6 +55,11 @@ pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) 
         "TABLE" => table(wanted, live),
         "TABLE ATTACH" | "INDEX ATTACH" => Way::Elsewhere,
         "TRIGGER" => trigger(wanted, live),
+        // The state of a key's triggers is that of a file.
+        "FK CONSTRAINT" if constraint::is_part(wanted, live) => Way::Elsewhere,
+        kind if constraint::KINDS.contains(&kind) => {
+            constraint::validate(wanted, live).map_or(Way::Drop, |sql| Way::Alter(vec![sql]))
+        }
         "EVENT TRIGGER" => event_trigger(wanted, live),
         _ => Way::Drop,
     }
@@ -139,7 +145,7 @@ fn trigger_state(definition: &str) -> (&str, &'static str) {
 }
 
 /// The parts of a table's definition: what comes before the columns, the columns, what comes after.
-fn table_parts(definition: &str) -> Option<(&str, Vec<&str>, &str)> {
+pub fn table_parts(definition: &str) -> Option<(&str, Vec<&str>, &str)> {
     let start = definition.find("(\n  ")?;
     let end = definition.rfind("\n)")?;
     let columns = definition.get(start + 4..end)?;
@@ -168,6 +174,22 @@ fn table(wanted: &CatalogObject, live: &CatalogObject) -> Way {
         .iter()
         .any(|sql| w.1.iter().filter_map(|c| column_name(c)).any(|n| sql.contains(&format!("COLUMN {n} "))));
     if left.next().is_some() || altered || drops.is_empty() { Way::Drop } else { Way::Alter(drops) }
+}
+
+/// Do two tables differ in nothing but which of their columns may be null?
+pub fn only_not_nulls(wanted: &CatalogObject, live: &CatalogObject) -> bool {
+    let (Some(w), Some(l)) = (table_parts(&wanted.definition), table_parts(&live.definition)) else { return false };
+    let same = |(w, l): (&&str, &&str)| {
+        w == l || without_not_null(w).is_some_and(|w| w == **l) || without_not_null(l).is_some_and(|l| l == **w)
+    };
+    wanted.kind == "TABLE" && (w.0, w.2) == (l.0, l.2) && w.1.len() == l.1.len() && w.1.iter().zip(&l.1).all(same)
+}
+
+/// A column's line without its NOT NULL, which stands before everything that may hold those words.
+fn without_not_null(line: &str) -> Option<String> {
+    let name = column_name(line)?;
+    let (before, after) = line[name.len()..].split_once(" NOT NULL")?;
+    (!before.contains(" DEFAULT ")).then(|| format!("{name}{before}{after}"))
 }
 
 /// The identifier at the start of a column's line.
@@ -214,6 +236,15 @@ mod tests {
         ] {
             assert_eq!(way(&wanted, &live, None), Way::Drop, "{live:?}");
         }
+    }
+
+    #[test]
+    fn columns_that_may_be_null_are_told_from_altered_ones() {
+        let wanted = table_of(&["a integer NOT NULL DEFAULT 1", "b text INHERITED"]);
+        assert!(only_not_nulls(&wanted, &table_of(&["a integer DEFAULT 1", "b text NOT NULL INHERITED"])));
+        assert!(!only_not_nulls(&wanted, &table_of(&["a integer NOT NULL DEFAULT 2", "b text INHERITED"])));
+        let text = |value: &str| table_of(&[&format!("a text DEFAULT '{value}'::text")]);
+        assert!(!only_not_nulls(&text(" NOT NULL"), &text("")));
     }
 
     #[test]

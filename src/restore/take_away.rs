@@ -5,17 +5,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::constraint::binds_new_rows;
 use super::converge::{ASLEEP, AWAKE, Converge};
 use super::delta::Delta;
 use super::drop::drop_statement;
-use super::replace::{Way, way};
+use super::identity::{on, qualified};
+use super::replace::{Way, only_not_nulls, way};
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::name::QualifiedName;
 use crate::model::restore::ObjectName;
+use crate::pg::catalog::supports::supports;
 use crate::pg::meaning::Within;
+use crate::pg::session::Session;
 
 /// How often a pass drops before it makes anything.
 const DROPS_MAX: usize = 4;
+
+/// Kinds whose objects may come from one of a parent.
+const HUNG: [&str; 6] = ["CHECK CONSTRAINT", "NOT NULL CONSTRAINT", "FK CONSTRAINT", "CONSTRAINT", "INDEX", "TRIGGER"];
 
 impl Converge<'_> {
     /// Drops and alters until nothing that is there lacks a part: a type that goes takes attributes of others along,
@@ -42,10 +50,17 @@ impl Converge<'_> {
         Ok(fresh)
     }
 
+    /// Where NOT NULL is an object, that one is put right, and the table stays.
+    fn way(&self, wanted: &CatalogObject, found: &CatalogObject) -> Way {
+        if only_not_nulls(wanted, found) && not_nulls_are_objects(&self.source.inventory, self.runner.session) {
+            return Way::Elsewhere;
+        }
+        way(wanted, found, self.creation.own(wanted).map(|s| s.entry))
+    }
+
     /// What is there and has to be altered or dropped.
     fn to_alter(&self, delta: &Delta<'_, '_>) -> BTreeSet<ObjectName> {
-        let own = |wanted| self.creation.own(wanted).map(|s| s.entry);
-        let differs = delta.differs.iter().filter(|(w, f)| way(w, f, own(w)) != Way::Elsewhere);
+        let differs = delta.differs.iter().filter(|(w, f)| self.way(w, f) != Way::Elsewhere);
         differs.map(|(wanted, _)| ObjectName::of(wanted)).collect()
     }
 
@@ -56,7 +71,7 @@ impl Converge<'_> {
             dropped |= self.drop(object, words).await?;
         }
         for (wanted, found) in &delta.differs {
-            match way(wanted, found, self.creation.own(wanted).map(|s| s.entry)) {
+            match self.way(wanted, found) {
                 Way::Elsewhere => {}
                 Way::Drop => dropped |= self.drop(found, words).await?,
                 Way::Alter(statements) => {
@@ -73,8 +88,44 @@ impl Converge<'_> {
         Ok(dropped)
     }
 
+    /// Before rows come back: a CHECK that was never proved holds for new rows all the same, and old ones may break it.
+    /// It goes, and is made again as any that is missing.
+    pub(super) async fn drop_unproved(
+        &self,
+        tables: &BTreeSet<QualifiedName>,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
+        let filled = |o: &CatalogObject| {
+            let table = on(&o.identity).and_then(|(_, table)| qualified(table));
+            table.is_some_and(|(schema, name)| tables.contains(&QualifiedName::new(schema, name)))
+        };
+        let wanted = self.source.inventory.objects.iter().filter(|o| binds_new_rows(o) && filled(o));
+        let wanted: BTreeSet<ObjectName> = wanted.map(ObjectName::of).collect();
+        if wanted.is_empty() || self.scope.untrusted {
+            return Ok(());
+        }
+        let live = self.source.read_target(self.runner.session, Within::Transaction).await?;
+        for object in live.objects.iter().filter(|o| wanted.contains(&ObjectName::of(o))) {
+            self.drop(object, words).await?;
+        }
+        Ok(())
+    }
+
+    /// Drops an object, and before it what it comes from: a partition's index goes with that of its parent.
     async fn drop(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<bool> {
         let Some(mut sql) = drop_statement(object) else { return Ok(false) };
+        if let Some(address) = object.address.filter(|_| HUNG.contains(&object.kind.as_str())) {
+            let above = supports(self.runner.session, address).await?;
+            let above = above.into_iter().map(|name| CatalogObject {
+                kind: name.kind,
+                identity: name.identity,
+                definition: String::new(),
+                ..object.clone()
+            });
+            let statements: Vec<String> = above.filter_map(|o| drop_statement(&o)).collect();
+            // The server may put another in its place while it drops (a constraint of a child stays as its own).
+            sql = statements.into_iter().chain([sql]).collect::<Vec<_>>().join(";\n");
+        }
         if object.kind == "EXTENSION" && self.scope.platform {
             sql = format!("{AWAKE};\n{sql};\n{ASLEEP}");
         }
@@ -86,6 +137,11 @@ impl Converge<'_> {
             }
         }
     }
+}
+
+/// Since 18 they are, on both sides.
+pub fn not_nulls_are_objects(snapshot: &Inventory, target: &Session) -> bool {
+    target.version_num >= 180_000 && snapshot.of_kind("NOT NULL CONSTRAINT").next().is_some()
 }
 
 /// What others hang on goes last, so that little is taken along unnamed.

@@ -14,6 +14,7 @@ pub mod marks;
 pub mod privileges;
 pub mod role_uses;
 pub mod source;
+pub mod supports;
 pub mod surroundings;
 pub mod tables;
 pub mod target;
