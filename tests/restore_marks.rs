@@ -346,3 +346,59 @@ fn counters_that_began_anew_prove_nothing() {
     let plan = world.plan(&snapshot);
     assert_eq!((plan.tables_vouched, loaded(&plan)), (0, ["forgotten"].into()));
 }
+
+/// Who may switch counting off for a session writes without moving a counter. The rows' own transaction ids tell it: where
+/// nothing seems to be done, every table is read, and `create --if-changed` looks at them.
+#[test]
+fn a_session_that_does_not_count_hides_nothing() {
+    let changes = [
+        "UPDATE still SET v = 'evil' WHERE id = 7",
+        "DELETE FROM still WHERE id = 7",
+        "INSERT INTO nothing DEFAULT VALUES",
+        "SELECT lo_put(4711, 0, 'evil')",
+    ];
+    let world = World::new();
+    world.sql("SELECT lo_from_bytea(4711, 'good')");
+    let before = world.contents();
+    let counters = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables";
+    let uncounted = |change: &str| {
+        let counted = world.sql(counters);
+        world.script(&format!("SET track_counts = off; {change};"));
+        assert_eq!(world.sql(counters), counted);
+    };
+    for change in changes {
+        let snapshot = world.snapshot();
+        uncounted(change);
+        for arguments in [&[][..], &["--read-all"]] {
+            let output = world.command(&snapshot).args(["--confirm", DATABASE]).args(arguments).output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+            assert_eq!(world.contents(), before, "{change}: {}", text(&output));
+            uncounted(change);
+        }
+        world.restore(&snapshot);
+        assert_eq!(world.contents(), before, "{change}");
+    }
+    // Somebody who was busy a moment ago could hold counts back: it is waited for longer than that.
+    let if_changed = || {
+        std::thread::sleep(Duration::from_secs(12));
+        let mut command = world.cluster.stacksnap(DATABASE, &world.place.path().join("root"));
+        let output = command.args(["create", "--if-changed", "--pg-bin"]).arg(&world.cluster.bin).output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    world.snapshot();
+    for change in &changes[..2] {
+        // Nothing was written here, whoever else was busy.
+        world
+            .cluster
+            .sql("template1", "CREATE TABLE IF NOT EXISTS elsewhere (a int); INSERT INTO elsewhere VALUES (1)");
+        let quiet = if_changed();
+        assert_eq!(quiet.0, Some(75), "{}", quiet.1);
+        uncounted(change);
+        let seen = if_changed();
+        assert_eq!(seen.0, Some(0), "{change}: {}", seen.1);
+        world.script(
+            "UPDATE still SET v = v WHERE id = 7; INSERT INTO still VALUES (7, 'again') ON CONFLICT DO NOTHING",
+        );
+        world.snapshot();
+    }
+}

@@ -18,6 +18,8 @@ use crate::model::name::{QualifiedName, sql_comment};
 /// pg_dump's own last comment: its presence is part of `verify`.
 pub const TRAILER: &str = "-- PostgreSQL database dump complete";
 
+/// What pg_restore's own statements leave as the target's database has it, and values are read by.
+const PINS: &str = "\nSET array_nulls = on;\nSET lc_monetary = 'C';\nSET transform_null_equals = off;\n";
 const HEAD_END: &str = "\n-- Dumped by pg_dump version ";
 const WRITER_POLL: Duration = Duration::from_millis(5);
 
@@ -91,6 +93,7 @@ pub fn write_head(writer: &mut SqlWriter<'_>, restrict_key: &str, about: &[Strin
         head.push_str(&sql_comment(line));
         head.push('\n');
     }
+    head.push_str(PINS);
     writer.write_all(head.as_bytes())
 }
 

@@ -59,6 +59,7 @@ fn request(args: &RestoreArgs, settings: &Settings) -> RestoreRequest {
         allow_partial: args.allow_partial,
         replace_other: args.replace_other_project,
         untrusted: args.untrusted,
+        read_all: args.read_all,
         drop_roles: Vec::new(),
         jobs: recovery::jobs(settings),
         lock_wait_ms: millis(settings.lock_wait),

@@ -51,6 +51,10 @@ impl SqlFile {
 pub const PREAMBLE: &str = "\nBEGIN;\n\
     SET LOCAL client_encoding = 'UTF8';\n\
     SET LOCAL standard_conforming_strings = on;\n\
+    SET LOCAL array_nulls = on;\n\
+    SET LOCAL lc_monetary = 'C';\n\
+    SET LOCAL transform_null_equals = off;\n\
+    SET LOCAL xmloption = content;\n\
     SET LOCAL check_function_bodies = off;\n\
     SET LOCAL client_min_messages = warning;\n\
     SET LOCAL search_path = '';\n\n";

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::index_state::is_repaired;
 use super::inventory::CatalogObject;
 
 /// How much a difference matters, worst first.
@@ -208,6 +209,12 @@ fn difference(pair: &Pair<'_>, rules: &Rules, moved: &BTreeSet<&str>) -> ObjectD
     {
         severity = Severity::Cosmetic;
         note = Some(why);
+    }
+    if let (Some(was), Some(is)) = (left, right)
+        && is_repaired(was, is)
+    {
+        severity = Severity::Cosmetic;
+        note = Some("it was not valid, and is so here".to_string());
     }
     let (owner_left, owner_right) = owners(pair);
     ObjectDifference {

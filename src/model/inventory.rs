@@ -80,6 +80,9 @@ pub struct Inventory {
     /// What row security showed. None where nobody looked: another kind of snapshot, or one before format 1.3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rls_view: Option<RlsView>,
+    /// Definitions of constraints tell the state of their indexes: since format 1.4.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tells_index_state: bool,
 }
 
 impl Inventory {

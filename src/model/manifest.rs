@@ -20,7 +20,7 @@ pub struct FormatVersion {
     pub minor: u32,
 }
 
-pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 3 };
+pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 4 };
 
 impl FormatVersion {
     /// Can this program read a snapshot of that format?

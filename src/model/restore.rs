@@ -101,6 +101,8 @@ pub struct RestoreRequest {
     pub replace_other: bool,
     /// Nobody answers for the snapshot: only what cannot run code of others comes back, and none of its files is run.
     pub untrusted: bool,
+    /// Read every table, whatever the server says about which were written to.
+    pub read_all: bool,
     /// Roles that the snapshot does not have and that go: those that the restore which is undone made.
     pub drop_roles: Vec<RoleMade>,
     pub jobs: u32,

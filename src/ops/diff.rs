@@ -20,6 +20,7 @@ use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::difference::{ObjectDifference, Rules, Severity, compare};
 use crate::model::failure::{Failure, Result};
+use crate::model::index_state;
 use crate::model::inventory::Inventory;
 use crate::monitor::Monitor;
 use crate::monitor::millis;
@@ -129,6 +130,7 @@ async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> 
         Other::Live(spec) => Side::Live(Box::new(Live::open(spec, request.lock_wait, monitor).await?)),
     };
     bootstrap::read_alike(right.inventory_mut(), &left.inventory);
+    index_state::read_alike(right.inventory_mut(), &left.inventory);
     if let Side::Live(live) = &mut right {
         live.read_alike(&left.inventory).await?;
     }

@@ -81,6 +81,7 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration, roles_made: Vec<R
         allow_partial: true,
         replace_other: false,
         untrusted: false,
+        read_all: false,
         drop_roles: roles_made,
         jobs,
         lock_wait_ms: millis(lock_wait),

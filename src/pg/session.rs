@@ -1,7 +1,7 @@
 //! One connection with everything pinned that changes what the server writes.
 //!
-//! Invariant (facts 20): time zone, date and interval style, bytea output, float digits, encoding, search_path and
-//! every timeout are set before the first query. A session on a source is READ ONLY.
+//! Invariant (facts 20): every setting of `model::pins` is set before the first query, whatever the database or the role
+//! carries. A session on a source is READ ONLY.
 
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -14,13 +14,8 @@ use super::snapshot::ExportedSnapshot;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::literal;
+use crate::model::pins::pin_statements;
 use crate::model::sqlstate::{self, SqlState};
-
-/// Settings that change text or end a session early. The server's version decides about the last two.
-const PINS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; \
-    SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET search_path = ''; SET xmloption = 'content'; \
-    SET standard_conforming_strings = on; SET statement_timeout = 0; SET lock_timeout = 0; \
-    SET idle_in_transaction_session_timeout = 0; SET row_security = off; SET synchronize_seqscans = off";
 
 /// A pinned connection.
 pub struct Session {
@@ -35,18 +30,15 @@ impl Session {
     pub async fn open(spec: &ConnSpec, application_name: &str) -> Result<Self> {
         let Connected { client, driver } = connect(spec, application_name).await?;
         let mut session = Self { client, driver, version_num: 0, backend_pid: 0 };
-        session.execute(PINS).await?;
-        let row =
-            session.one("SELECT current_setting('server_version_num')::int4, pg_catalog.pg_backend_pid()", &[]).await?;
+        session.execute(&pin_statements()).await?;
+        let sql =
+            "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, pg_catalog.pg_backend_pid()";
+        let row = session.one(sql, &[]).await?;
         session.version_num = row.get::<_, i32>(0).unsigned_abs();
         session.backend_pid = row.get(1);
-        let digits = if session.version_num >= 120_000 { 1 } else { 3 };
-        session.execute(&format!("SET extra_float_digits = {digits}")).await?;
-        if session.version_num >= 140_000 {
-            session.execute("SET idle_session_timeout = 0").await?;
-        }
-        if session.version_num >= 170_000 {
-            session.execute("SET transaction_timeout = 0").await?;
+        if session.version_num < 120_000 {
+            // Before 12 what is pinned rounds.
+            session.execute("SET extra_float_digits = 3").await?;
         }
         Ok(session)
     }

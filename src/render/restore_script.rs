@@ -11,6 +11,7 @@ use super::render;
 use crate::model::failure::Result;
 use crate::model::manifest::{Manifest, SnapshotKind};
 use crate::model::name::{QualifiedName, shell, visible};
+use crate::model::pins::pin_statements;
 
 const TEMPLATE: &str = include_str!("../../templates/restore_complete_backup.sh.hbs");
 
@@ -74,6 +75,7 @@ struct Values {
     expected_rows: String,
     /// An extended regular expression of lines of `pg_restore -l`.
     left_out: String,
+    pins: String,
 }
 
 /// The script's text. It goes into the snapshot as a program (0700).
@@ -90,6 +92,7 @@ pub fn restore_script(facts: &RestoreScriptFacts) -> Result<String> {
         gaps: facts.gaps.iter().map(|g| visible(g)).collect(),
         expected_rows: expected_rows(&facts.tables),
         left_out: left_out(&facts.entries_left_out),
+        pins: pin_statements(),
     };
     render(TEMPLATE, shell, &values)
 }

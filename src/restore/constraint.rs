@@ -5,6 +5,7 @@
 
 use super::drop::altered;
 use super::identity::on;
+use crate::model::index_state::without_state;
 use crate::model::inventory::CatalogObject;
 
 /// Kinds that are read here.
@@ -39,7 +40,7 @@ impl<'a> Constraint<'a> {
             return None;
         }
         let all = object.definition.as_str();
-        let mut text = all;
+        let mut text = without_state(object);
         if object.kind == "FK CONSTRAINT" {
             // Letters of states follow, never a blank.
             text = text.rfind(" RI TRIGGERS ").map_or(text, |at| &text[..at]);
@@ -180,6 +181,7 @@ mod tests {
                 Origin::PartitionedParent,
             ),
             ("CONSTRAINT", "PRIMARY KEY (a) CLUSTERED REPLICA IDENTITY", "PRIMARY KEY (a)", true, Origin::Itself),
+            ("CONSTRAINT", "UNIQUE (a) CLUSTERED\nINDEX WITH (fillfactor='50')", "UNIQUE (a)", true, Origin::Itself),
         ];
         for (kind, definition, text, proved, from) in cases {
             assert_eq!(parsed(kind, definition), (text.to_string(), proved, from), "{definition}");

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::belongs::belongs;
 use super::identity::on;
+use super::left_over;
 use super::roles::{pair, same_membership};
 use super::scope::Scope;
 use crate::model::difference::{self, Severity};
@@ -58,14 +59,18 @@ impl<'s, 't> Delta<'s, 't> {
         let counts = |o: &CatalogObject| counted.as_ref().is_none_or(|names| names.contains(&ObjectName::of(o)));
         let there: BTreeMap<Key, &CatalogObject> = live.iter().map(|o| (key(o), o)).collect();
         let wanted_keys: BTreeSet<Key> = wanted.iter().map(key).collect();
+        // What no archive holds is missed by nobody, nor is what is said about it.
+        let left_over = left_over::addresses(wanted);
+        let lacks = |o: &CatalogObject| left_over::whole(o).is_some_and(|address| left_over.contains(&address));
         let mut delta = Self::default();
         for object in wanted.iter().filter(|o| scope.brings_back(o) && counts(o)) {
             match there.get(&key(object)) {
+                None if lacks(object) => {}
                 None if is_of_another(object, |key| there.contains_key(&key))
                     || is_granted_by_another(object, &there, scope) => {}
                 None => delta.missing.push(object),
                 Some(found) if is_equal(object, found) || (own(object) && but_for_password(object, found)) => {}
-                Some(found) if fenced(object, found) => {}
+                Some(found) if fenced(object, found) || left_over::may_stay(object, found) => {}
                 Some(found) => delta.differs.push((object, found)),
             }
         }

@@ -5,13 +5,14 @@
 //! partitions, comments, user mappings) is tied by what it depends on and by names that are compared whole.
 //! It runs nothing: see `entry_sql` for the statements.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::constraint::{Constraint, Origin};
 pub use super::entry_class::EntryClass;
 use super::entry_class::classify;
 use super::entry_names::{Key, key_of_comment, key_of_object, mapping_tag, names_of};
 use super::entry_sql;
+use super::left_over;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::pgtools::toc::{Entry, Toc};
@@ -66,6 +67,8 @@ pub struct Entries<'a> {
     comments: HashMap<Key, usize>,
     /// Tables and servers that an extension makes: kind and identity.
     members: Vec<(String, String)>,
+    /// Where indexes stand that no archive holds.
+    left_over: HashSet<Address>,
 }
 
 impl<'a> Entries<'a> {
@@ -87,6 +90,7 @@ impl<'a> Entries<'a> {
             parts: HashMap::new(),
             comments: HashMap::new(),
             members: members(inventory),
+            left_over: left_over::addresses(&inventory.objects),
         };
         for (n, entry) in toc.entries.iter().enumerate() {
             match found.classes[n] {
@@ -241,12 +245,12 @@ impl<'a> Entries<'a> {
         }
         match object.kind.as_str() {
             _ if object.address.is_some_and(|a| a.oid < FIRST_OWN_OID) => Some(EVERYWHERE),
+            _ if left_over::whole(object).is_some_and(|a| self.left_over.contains(&a)) => Some(NOT_VALID),
             "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT" | "FK CONSTRAINT" => in_a_table(object),
             "TRIGGER" if says("OF A PARTITIONED PARENT") => Some(BY_ITS_PARENT),
             // Those on inherited constraints and on cloned triggers are in no archive.
             "COMMENT" if object.address.is_some_and(|a| PARTS.contains(&a.class)) => Some(FROM_INVENTORY),
             "ROW SECURITY" if says("DISABLE, FORCE") => Some(IN_ITS_TABLE),
-            "INDEX" if says(" INVALID") || says(" NOT READY") => Some(NOT_VALID),
             "OPERATOR" if object.definition.starts_with("FUNCTION -") => Some(SHELL),
             "SUBSCRIPTION" => Some(NOT_SUPERUSER),
             _ => None,

@@ -12,7 +12,9 @@ use crate::model::failure::Result;
 use crate::model::inventory::Inventory;
 use crate::model::manifest::{Manifest, TableMark, TableRecord};
 use crate::model::name::QualifiedName;
+use crate::pg::catalog::marker::{horizon, nothing_committed};
 use crate::pg::catalog::marks::{Marks, trusted};
+use crate::pg::catalog::row_ages::{ages, oldest_unseen};
 use crate::pg::session::Session;
 
 /// Rows are read about this fast. Waiting for a session to become idle may cost as much as half of the reading.
@@ -31,6 +33,9 @@ pub async fn vouched(
     renamed: bool,
 ) -> Result<BTreeSet<QualifiedName>> {
     let manifest = &engine.source.manifest;
+    if engine.request.read_all {
+        return Ok(BTreeSet::new());
+    }
     let marked = records.iter().filter(|record| record.mark.is_some());
     let bytes: u64 = marked.clone().map(|record| record.bytes_raw).sum();
     if marked.count() == 0 || counted_since(manifest).is_none() {
@@ -62,6 +67,37 @@ pub async fn vouched(
         untouched(record.mark.as_ref(), &marks) && name.is_some_and(|name| comes_back || **name == record.name)
     };
     Ok(records.iter().filter(is_same).map(|record| record.name.clone()).collect())
+}
+
+/// Has no transaction of the whole server ended since the snapshot? Then marks are not needed to say that nothing was
+/// written. Otherwise a session that may switch `track_counts` off could have written without moving one.
+pub async fn nothing_ended(engine: &Engine<'_>, session: &Session) -> Result<bool> {
+    let Some(marker) = &engine.source.manifest.change_marker else { return Ok(false) };
+    Ok(nothing_committed(&marker.transaction_horizon, &horizon(session).await?))
+}
+
+/// Those of `records` that are not the snapshot's as far as their rows' transaction ids tell. No value is read.
+pub async fn written(
+    engine: &Engine<'_>,
+    session: &Session,
+    records: &[&TableRecord],
+) -> Result<BTreeSet<QualifiedName>> {
+    let mut found = BTreeSet::new();
+    let then = engine.source.manifest.change_marker.as_ref().map_or("", |marker| &marker.transaction_horizon);
+    let oldest = oldest_unseen(then, &horizon(session).await?);
+    for record in records {
+        let same = match oldest {
+            Some(oldest) => {
+                let now = ages(session, &record.name, oldest).await?;
+                !now.any_newer && now.rows == record.rows
+            }
+            None => false,
+        };
+        if !same {
+            found.insert(record.name.clone());
+        }
+    }
+    Ok(found)
 }
 
 fn counted_since(manifest: &Manifest) -> Option<&str> {

@@ -115,7 +115,11 @@ pub async fn differing(engine: &Engine<'_>, session: &Session, live: &Inventory)
         return Ok(found);
     }
     let records = records(engine.source)?;
-    let vouched = marks::vouched(engine, session, live, &records.iter().collect::<Vec<_>>(), false).await?;
+    let mut vouched = marks::vouched(engine, session, live, &records.iter().collect::<Vec<_>>(), false).await?;
+    let in_doubt: Vec<_> = records.iter().filter(|record| vouched.contains(&record.name)).collect();
+    for written in marks::written(engine, session, &in_doubt).await? {
+        vouched.remove(&written);
+    }
     for record in records.iter().filter(|record| !vouched.contains(&record.name)) {
         if !is_equal(session, record).await? {
             found.push(ObjectName { kind: KIND.into(), identity: record.name.plain() });

@@ -7,6 +7,7 @@ use super::constraint;
 use super::delta::extension_schema;
 use super::drop::{alter_sequence, row_security};
 use super::identity::on;
+use crate::model::index_state;
 use crate::model::inventory::CatalogObject;
 use crate::pgtools::toc::Entry;
 
@@ -53,6 +54,7 @@ pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) 
         "SEQUENCE" if same_place(wanted, live) => alter_sequence(wanted).map_or(Way::Drop, |sql| Way::Alter(vec![sql])),
         "MATERIALIZED VIEW" => matview(wanted, live),
         "TABLE" => table(wanted, live),
+        "CONSTRAINT" => index_state::statements(wanted, live).map_or(Way::Drop, Way::Alter),
         "TABLE ATTACH" | "INDEX ATTACH" => Way::Elsewhere,
         "TRIGGER" => trigger(wanted, live),
         // The state of a key's triggers is that of a file.

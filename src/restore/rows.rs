@@ -140,6 +140,7 @@ mod tests {
             allow_partial: false,
             replace_other: false,
             untrusted: false,
+            read_all: false,
             drop_roles: Vec::new(),
             jobs: 1,
             lock_wait_ms: 0,

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::archive::layout;
 use crate::archive::manifest_file;
-use crate::model::bootstrap;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::Manifest;
+use crate::model::{bootstrap, index_state};
 use crate::pg::catalog::inventory::inventory;
 use crate::pg::meaning::{self, Known, Within};
 use crate::pg::session::Session;
@@ -44,6 +44,7 @@ impl SnapshotSource {
     pub async fn read_target(&self, session: &Session, within: Within) -> Result<Inventory> {
         let mut live = inventory(session).await?;
         bootstrap::read_alike(&mut live, &self.inventory);
+        index_state::read_alike(&mut live, &self.inventory);
         meaning::read_alike(session, &self.inventory, &mut live, within, &self.known).await?;
         Ok(live)
     }

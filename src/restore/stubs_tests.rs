@@ -80,6 +80,7 @@ fn inventory(type_name: &str) -> Inventory {
         ],
         tables: vec![table],
         written_acls: None,
+        tells_index_state: true,
         rls_view: None,
     }
 }

@@ -16,6 +16,7 @@ use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::difference::{Rules, compare};
 use crate::model::failure::Result;
+use crate::model::index_state;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::{Manifest, TableRecord};
 use crate::model::name::QualifiedName;
@@ -149,6 +150,7 @@ pub async fn prove(input: ProofInput<'_>) -> Result<Proof> {
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     let mut live = inventory(&session).await?;
     bootstrap::read_alike(&mut live, input.inventory);
+    index_state::read_alike(&mut live, input.inventory);
     let mut found = Found { explained: vec![false; input.expected.len()], ..Found::default() };
     let readable = rows::readable(&session, &tables, &live, &mut found, &input).await?;
     session.execute("ROLLBACK").await?;

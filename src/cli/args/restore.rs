@@ -78,6 +78,9 @@ pub struct RestoreArgs {
     /// Leave cron jobs switched on as they were; else they are restored switched off
     #[arg(long)]
     pub activate_jobs: bool,
+    /// Read every table of the target, also those of which the server says that nobody wrote to them
+    #[arg(long)]
+    pub read_all: bool,
     /// The target is another project: drop what it has
     #[arg(long)]
     pub replace_other_project: bool,

@@ -187,6 +187,7 @@ impl Drill<'_> {
             allow_partial: true,
             replace_other: false,
             untrusted: false,
+            read_all: false,
             drop_roles: Vec::new(),
             jobs: self.request.jobs,
             lock_wait_ms: LOCK_WAIT_MS,

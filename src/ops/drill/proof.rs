@@ -13,6 +13,7 @@ use crate::model::name::QualifiedName;
 use crate::model::restore::{Exception, ObjectName, Proof};
 use crate::pg::session::Session;
 use crate::restore::identity::unquoted;
+use crate::restore::left_over;
 use crate::restore::source::SnapshotSource;
 use crate::restore::stubs::{self, StubPlan};
 use crate::verify::proof::{Expected, ProofInput, prove as compare};
@@ -71,6 +72,11 @@ fn expected(
     let mut all: Vec<Expected> = exceptions.iter().map(of_exception).collect();
     all.extend(inventory.of_kind("SUBSCRIPTION").map(|o| of_exception(&not_subscribed(&o.identity))));
     all.extend(inventory.of_kind("EXTENSION").map(|o| of_exception(&extension_differs(&unquoted(&o.identity)))));
+    all.extend(left_over::all(inventory).into_iter().map(|index| Expected {
+        exception: index.exception,
+        objects: index.objects,
+        rows_of: Vec::new(),
+    }));
     let rows_of: Vec<QualifiedName> = tables
         .iter()
         .filter(|t| inventory.table(&t.name).is_some_and(|facts| is_missing(facts.extension.as_deref(), stubbed)))

@@ -17,6 +17,7 @@ use crate::pg::census::census;
 use crate::pg::session::Session;
 use crate::restore::beside::copies;
 use crate::restore::identity::unquoted;
+use crate::restore::left_over;
 use crate::restore::scope::Scope;
 use crate::restore::source::SnapshotSource;
 use crate::restore::{Done, Engine};
@@ -118,6 +119,9 @@ async fn proven_scope(engine: &Engine<'_>, done: &Done) -> Result<Scope> {
     Ok(Scope { kind, ..scope })
 }
 
+/// Kinds of which the target may keep some that the snapshot does not have.
+const STAYING: [&str; 3] = ["SCHEMA", "DATABASE SETTING", "ROLE SETTING"];
+
 /// What was said to be different, with the objects that it explains.
 fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
     let inventory = &prepared.source.inventory;
@@ -130,12 +134,20 @@ fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
         let mut objects: Vec<_> =
             inventory.objects.iter().filter(|o| named(o) || member(o)).map(ObjectName::of).collect();
         // What had to stay is in no inventory of the snapshot.
-        if let (true, Some(schema)) = (objects.is_empty(), exception.what.strip_prefix("SCHEMA ")) {
-            objects.push(ObjectName { kind: "SCHEMA".into(), identity: schema.into() });
+        if objects.is_empty() {
+            objects.extend(STAYING.iter().filter_map(|kind| {
+                let identity = exception.what.strip_prefix(kind)?.strip_prefix(' ')?;
+                Some(ObjectName { kind: (*kind).into(), identity: identity.into() })
+            }));
         }
         Expected { exception: exception.clone(), objects, rows_of: Vec::new() }
     };
     let mut list: Vec<Expected> = done.exceptions.iter().map(explained).collect();
+    list.extend(left_over::all(inventory).into_iter().map(|index| Expected {
+        exception: index.exception,
+        objects: index.objects,
+        rows_of: Vec::new(),
+    }));
     for object in inventory.of_kind("EXTENSION") {
         let exception = extension_differs(&object.identity);
         list.push(Expected { exception, objects: vec![ObjectName::of(object)], rows_of: Vec::new() });

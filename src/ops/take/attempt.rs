@@ -129,7 +129,8 @@ impl Attempt<'_> {
         let job = self.job;
         let Reading { session, plain, gate, state, sink } = *reading;
         let order = if self.selection.needs_archive() { Some(self.dump_order(session, holder).await?) } else { None };
-        let environment = LibpqEnvironment::new(job.source, &job.application_name, &job.settings.temp_dir)?;
+        let environment =
+            LibpqEnvironment::new(&self.preflight.dump.spec, &job.application_name, &job.settings.temp_dir)?;
         let handle = Handle::current();
         let (archive, catalogs) = block_in_place(|| {
             std::thread::scope(|scope| {

@@ -10,6 +10,7 @@ pub mod dump;
 pub mod dump_failure;
 mod gate;
 mod partial;
+mod pinned_dump;
 mod preflight;
 mod queue;
 mod readable;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use rustix::fs::statvfs;
 
+use super::pinned_dump::{PinnedDump, pinned_dump};
 use super::selection::Selection;
 use super::{Job, millis};
 use crate::archive::codec::Codec;
@@ -29,6 +30,7 @@ pub struct Preflight {
     pub codec: Codec,
     /// Rights whose absence costs a part of the snapshot, not the run.
     pub missing: Vec<MissingPrivilege>,
+    pub dump: PinnedDump,
 }
 
 /// Connects and checks.
@@ -42,6 +44,7 @@ pub async fn check(job: &Job<'_>, selection: &Selection) -> Result<Preflight> {
     if let Some(failure) = refused(&missing, job).filter(|_| selection.tables.is_empty()) {
         return Err(failure);
     }
+    let dump = pinned_dump(job, &session).await?;
     room(job, facts.database_bytes);
     let summary = format!(
         "{} on PostgreSQL {}, pg_dump {}, {}",
@@ -51,7 +54,8 @@ pub async fn check(job: &Job<'_>, selection: &Selection) -> Result<Preflight> {
         codec.word()
     );
     job.monitor.event(Event::PhaseEnded { phase: Phase::Preflight, summary, duration_ms: millis(clock.elapsed()) });
-    Ok(Preflight { facts, abilities, client, codec, missing: missing.into_iter().filter(|m| !m.blocking).collect() })
+    let missing = missing.into_iter().filter(|m| !m.blocking).collect();
+    Ok(Preflight { facts, abilities, client, codec, missing, dump })
 }
 
 fn client(job: &Job<'_>, server_version_num: u32) -> Result<(Client, Codec)> {

@@ -151,6 +151,9 @@ fn gaps(preflight: &Preflight, done: &AttemptDone, coverage: &[Coverage]) -> Vec
             "dump that kind with pg_dump as a superuser, or write it down by hand; inventory.json has every definition";
         gaps.push(Gap::new("coverage_disagrees", kind.kind.clone(), why, todo));
     }
+    if done.archive.is_some() {
+        gaps.extend(preflight.dump.gaps.iter().cloned());
+    }
     for missing in &preflight.missing {
         let why = format!("the role lacks {}", missing.privilege);
         gaps.push(Gap::new("privilege_missing", missing.what.clone(), why, missing.todo.clone()));

@@ -2,6 +2,7 @@
 //!
 //! Invariant: "nothing changed" is said only when it is proved; whatever cannot be told means that a snapshot is taken.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
@@ -14,9 +15,12 @@ use crate::collect::files_marker::files_marker;
 use crate::model::failure::{FailureKind, Result};
 use crate::model::hex::hex;
 use crate::model::ids::SnapshotName;
-use crate::model::manifest::ChangeMarker;
+use crate::model::manifest::{ChangeMarker, Manifest};
+use crate::model::name::{QualifiedName, visible};
 use crate::model::outcome::Outcome;
 use crate::pg::catalog::marker::{self, Verdict};
+use crate::pg::catalog::row_ages::{ages, oldest_unseen};
+use crate::pg::catalog::tables::tables;
 use crate::pg::session::Session;
 
 /// The last snapshot of everything, when a new one would hold the same. One with gaps counts too, but for a part that
@@ -35,14 +39,15 @@ pub async fn since_last(
     let session = Session::open(job.source, &job.application_name).await?;
     session.execute(&format!("SET lock_timeout = {}", job.settings.lock_wait.as_millis())).await?;
     let files = files_marker(&super::collect_settings(job.settings));
-    match compared(&session, old, files, settings_sha256(job, preflight, selection)).await {
+    match compared(&session, &last, old, files, settings_sha256(job, preflight, selection)).await {
         Ok(Verdict::Unchanged) => Ok(Some((name, place))),
+        Ok(Verdict::Uncounted) => Ok(None),
         Ok(Verdict::Changed(why) | Verdict::Unsure(why)) => {
             job.monitor.note(format!("taking a snapshot: {why}"));
             Ok(None)
         }
-        // An object that goes away while it is read fails the query (facts 5), and is a change.
-        Err(failure) if failure.kind == FailureKind::Failed => {
+        // What this role may not read could have been written, and an object that goes away while it is read fails the query (facts 5), and is a change.
+        Err(failure) if matches!(failure.kind, FailureKind::Failed | FailureKind::Denied) => {
             job.monitor.note(format!("taking a snapshot: {failure}"));
             Ok(None)
         }
@@ -50,9 +55,39 @@ pub async fn since_last(
     }
 }
 
-async fn compared(session: &Session, old: &ChangeMarker, files: String, settings: String) -> Result<Verdict> {
+async fn compared(
+    session: &Session,
+    last: &Manifest,
+    old: &ChangeMarker,
+    files: String,
+    settings: String,
+) -> Result<Verdict> {
     let new = marker::marker(session, files, settings).await?;
-    marker::unchanged(session, old, &new).await
+    match marker::unchanged(session, old, &new).await? {
+        Verdict::Uncounted => Ok(match written(session, last, old, &new).await? {
+            Some(why) => Verdict::Changed(why),
+            None => Verdict::Unchanged,
+        }),
+        verdict => Ok(verdict),
+    }
+}
+
+/// What was written since, as the rows themselves tell: every table's, and those of large objects. Deleted rows are
+/// missing in the count of a table whose rows the snapshot has.
+async fn written(session: &Session, last: &Manifest, old: &ChangeMarker, new: &ChangeMarker) -> Result<Option<String>> {
+    let Some(oldest) = oldest_unseen(&old.transaction_horizon, &new.transaction_horizon) else {
+        return Ok(Some("too many transactions ended since".to_string()));
+    };
+    let rows: BTreeMap<&QualifiedName, u64> = last.tables.iter().map(|t| (&t.name, t.rows)).collect();
+    let tables = tables(session).await?;
+    let objects = QualifiedName::new("pg_catalog", "pg_largeobject");
+    for name in tables.iter().map(|table| &table.name).chain([&objects]) {
+        let found = ages(session, name, oldest).await?;
+        if found.any_newer || rows.get(name).is_some_and(|rows| *rows != found.rows) {
+            return Ok(Some(format!("rows of {} were written", visible(&name.plain()))));
+        }
+    }
+    Ok(None)
 }
 
 /// Hash over what decides what a snapshot holds.

@@ -47,7 +47,8 @@ const SEQUENCES_PER_QUERY: usize = 50;
 /// Everything that the database holds, sorted by kind, schema and identity, and its tables.
 pub async fn inventory(session: &Session) -> Result<Inventory> {
     let tables = tables::tables(session).await?;
-    Ok(Inventory { objects: objects(session).await?, tables, written_acls: None, rls_view: None })
+    let objects = objects(session).await?;
+    Ok(Inventory { objects, tables, written_acls: None, rls_view: None, tells_index_state: true })
 }
 
 /// The objects alone.

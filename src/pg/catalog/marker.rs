@@ -18,6 +18,9 @@ use crate::pg::session::Session;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Unchanged,
+    /// Transactions ended since, perhaps in another database, and none that counts what it writes wrote here. Who may do so
+    /// can switch the counting off for a session: the rows' own transaction ids tell the rest (`row_ages`).
+    Uncounted,
     Changed(String),
     /// Cannot be told: take the snapshot.
     Unsure(String),
@@ -94,7 +97,7 @@ pub async fn unchanged(session: &Session, old: &ChangeMarker, new: &ChangeMarker
     if counters(session).await? != old.counters_sha256 {
         return Ok(Verdict::Changed("rows were written, or a table was truncated or rewritten".to_string()));
     }
-    Ok(doubt.map_or(Verdict::Unchanged, Verdict::Unsure))
+    Ok(doubt.map_or(Verdict::Uncounted, Verdict::Unsure))
 }
 
 fn differs(old: &ChangeMarker, new: &ChangeMarker) -> Option<&'static str> {
@@ -109,16 +112,17 @@ fn differs(old: &ChangeMarker, new: &ChangeMarker) -> Option<&'static str> {
 }
 
 /// No transaction has ended since `old`, in any database of the server: every id below `xmax` had ended already.
-fn nothing_committed(old: &str, new: &str) -> bool {
-    let parts = |text: &str| {
-        let mut parts = text.splitn(3, ':');
-        let (xmin, xmax) = (parts.next()?.parse::<u64>().ok()?, parts.next()?.parse::<u64>().ok()?);
-        Some((xmin, xmax))
-    };
-    match (parts(old), parts(new)) {
+pub fn nothing_committed(old: &str, new: &str) -> bool {
+    match (bounds(old), bounds(new)) {
         (Some((old_min, old_max)), Some((_, new_max))) => old_min == old_max && old_max == new_max,
         _ => false,
     }
+}
+
+/// The oldest transaction that had not ended at a horizon, and the next one to come.
+pub(super) fn bounds(horizon: &str) -> Option<(u64, u64)> {
+    let mut parts = horizon.splitn(3, ':');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// Why equal counters would prove nothing, if they would not.

@@ -4,7 +4,7 @@
 //! what it wrote then. What could break that has no mark (see `sql/marks.sql`) or moves the moment: a crash, a restart,
 //! a reset of statistics, settings that were read again. Marks that are kept are read before the snapshot is exported,
 //! so a write in between is a false alarm. Not seen: a superuser's session that switches `track_counts` off for
-//! itself, and tools that change pages behind the server's back.
+//! itself, and tools that change pages behind the server's back. So no verdict rests on marks alone (`row_ages`, the proof).
 
 use std::collections::BTreeMap;
 

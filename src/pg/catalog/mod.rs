@@ -6,6 +6,7 @@
 pub mod coverage;
 pub mod coverage_compare;
 pub mod dependents;
+pub mod deviating;
 pub mod drift;
 pub mod fence;
 pub mod inventory;
@@ -13,6 +14,7 @@ pub mod marker;
 pub mod marks;
 pub mod privileges;
 pub mod role_uses;
+pub mod row_ages;
 pub mod source;
 pub mod supports;
 pub mod surroundings;

@@ -1,5 +1,5 @@
 -- Constraints of tables and domains. pg_dump restores a foreign key whose RI triggers were disabled as enabled,
--- so their state is part of the definition.
+-- so their state is part of the definition. On a line of its own stands what the index of a constraint carries beside it.
 SELECT CASE k.contype WHEN 'f' THEN 'FK CONSTRAINT' WHEN 'c' THEN 'CHECK CONSTRAINT' WHEN 'n' THEN 'NOT NULL CONSTRAINT'
                       ELSE 'CONSTRAINT' END,
        n.nspname::text,
@@ -11,13 +11,20 @@ SELECT CASE k.contype WHEN 'f' THEN 'FK CONSTRAINT' WHEN 'c' THEN 'CHECK CONSTRA
            CASE WHEN k.connoinherit AND k.contype = 'c' THEN 'NO INHERIT' END,
            CASE WHEN i.indisclustered THEN 'CLUSTERED' END,
            CASE WHEN i.indisreplident THEN 'REPLICA IDENTITY' END,
-           'RI TRIGGERS ' || ri.states),
+           'RI TRIGGERS ' || ri.states)
+           || coalesce(E'\nINDEX ' || nullif(concat_ws(' ',
+               (SELECT 'WITH (' || string_agg(format('%I=%L', split_part(o.pair, '=', 1), substr(o.pair, strpos(o.pair, '=') + 1)), ', ' ORDER BY o.pair) || ')'
+                FROM unnest(ic.reloptions) o(pair)),
+               'TABLESPACE ' || (SELECT quote_ident(s.spcname) FROM pg_tablespace s WHERE s.oid = ic.reltablespace),
+               (SELECT 'STATISTICS ' || string_agg(a.attnum || '=' || a.attstattarget, ',' ORDER BY a.attnum)
+                FROM pg_attribute a WHERE a.attrelid = ic.oid AND a.attstattarget >= 0)), ''), ''),
        NULL::text, e.extname::text, 'pg_constraint'::regclass::oid, k.oid, 0
 FROM pg_constraint k
 JOIN pg_namespace n ON n.oid = k.connamespace
 LEFT JOIN pg_class c ON c.oid = k.conrelid
 LEFT JOIN pg_type t ON t.oid = k.contypid
 LEFT JOIN pg_index i ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
+LEFT JOIN pg_class ic ON ic.oid = i.indexrelid
 LEFT JOIN (SELECT g.tgconstraint, string_agg(DISTINCT g.tgenabled::text, '') AS states
            FROM pg_trigger g WHERE g.tgisinternal GROUP BY g.tgconstraint) ri
        ON ri.tgconstraint = k.oid AND k.contype = 'f'

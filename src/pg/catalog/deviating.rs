@@ -1,0 +1,44 @@
+//! Which settings a connection came with that matter and are not as they are pinned.
+//!
+//! Invariant: it asks the server and writes nothing. How money is written is told by writing some, and matters only
+//! where there is any: nearly every server has a locale for it that is another one than `C` by name alone.
+
+use super::get;
+use crate::model::failure::Result;
+use crate::model::pins::deviating_query;
+use crate::pg::session::Session;
+
+const MONEY: &str = "lc_monetary";
+
+/// Name and value of each.
+pub async fn deviating(session: &Session) -> Result<Vec<(String, String)>> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for row in session.rows(&deviating_query(), &[]).await? {
+        let (name, value): (String, String) = (get(&row, 0)?, get(&row, 1)?);
+        if name != MONEY || money_differs(session, &value).await? {
+            found.push((name, value));
+        }
+    }
+    Ok(found)
+}
+
+async fn money_differs(session: &Session, locale: &str) -> Result<bool> {
+    let has_any = "SELECT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid >= 16384 AND a.atttypid IN (790, 791)) \
+                   OR EXISTS (SELECT FROM pg_type t WHERE t.oid >= 16384 AND t.typbasetype IN (790, 791))";
+    if !get::<bool>(&session.one(has_any, &[]).await?, 0)? {
+        return Ok(false);
+    }
+    let ours = some_money(session).await?;
+    session.execute("BEGIN READ ONLY").await?;
+    let written = async {
+        session.one("SELECT pg_catalog.set_config('lc_monetary', $1, true)", &[&locale]).await?;
+        some_money(session).await
+    };
+    let theirs = written.await;
+    session.execute("ROLLBACK").await?;
+    Ok(theirs? != ours)
+}
+
+async fn some_money(session: &Session) -> Result<String> {
+    get(&session.one("SELECT concat_ws(' ', (-1234567.89)::numeric::money, 0.05::numeric::money)", &[]).await?, 0)
+}

@@ -1,0 +1,50 @@
+//! Settings that an empty target carried before the restore, and the snapshot does not have.
+//!
+//! Invariant: whoever made the database gave it them, so they stay and are named; one that the snapshot has too is as
+//! the snapshot has it. In place they go: the snapshot's state is what was asked for. Pure.
+
+use super::state::Examined;
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::restore::{Exception, TargetKind};
+
+/// One exception for each of them.
+pub fn kept(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Vec<Exception> {
+    let fresh = matches!(examined.facts.kind, TargetKind::Bare | TargetKind::FreshProject);
+    if !fresh || !examined.scope.is_whole() {
+        return Vec::new();
+    }
+    let known = |o: &CatalogObject| wanted.of_kind(&o.kind).any(|w| w.identity == o.identity);
+    live.objects.iter().filter(|o| is_of_the_database(o) && !known(o)).map(exception).collect()
+}
+
+/// Is it a setting that the database has for everybody, or for one role in it?
+fn is_of_the_database(object: &CatalogObject) -> bool {
+    match object.kind.as_str() {
+        "DATABASE SETTING" => true,
+        "ROLE SETTING" => object.identity.contains(" in this database "),
+        _ => false,
+    }
+}
+
+fn exception(object: &CatalogObject) -> Exception {
+    Exception {
+        code: "setting_stays".into(),
+        what: format!("{} {}", object.kind, object.identity),
+        why: "the target carried it before the restore, and the snapshot does not have it".into(),
+        todo: "take it away where it is not wanted: ALTER DATABASE … RESET, or ALTER ROLE … IN DATABASE … RESET".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inventory::object;
+
+    #[test]
+    fn only_what_the_database_carries() {
+        assert!(is_of_the_database(&object("DATABASE SETTING", "in this database work_mem", "1MB")));
+        assert!(is_of_the_database(&object("ROLE SETTING", "role a in this database work_mem", "1MB")));
+        assert!(!is_of_the_database(&object("ROLE SETTING", "role a work_mem", "1MB")), "it is the whole server's");
+        assert!(!is_of_the_database(&object("TABLE", "public.t", "")));
+    }
+}
