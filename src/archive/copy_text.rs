@@ -54,27 +54,38 @@ pub fn decode(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut out = Vec::with_capacity(raw.len());
     let mut i = 0;
     while i < raw.len() {
-        let byte = raw[i];
-        i += 1;
-        if byte != b'\\' || i == raw.len() {
+        if raw[i] == b'\\' {
+            let (byte, length) = escape(&raw[i..]);
             out.push(byte);
-            continue;
-        }
-        let escape = raw[i];
-        i += 1;
-        match escape {
-            b'b' => out.push(8),
-            b'f' => out.push(12),
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'v' => out.push(11),
-            b'0'..=b'7' => out.push(number(raw, &mut i, u32::from(escape - b'0'), 8, 2)),
-            b'x' if raw.get(i).is_some_and(u8::is_ascii_hexdigit) => out.push(number(raw, &mut i, 0, 16, 2)),
-            other => out.push(other),
+            i += length;
+        } else {
+            out.push(raw[i]);
+            i += 1;
         }
     }
     Some(Cow::Owned(out))
+}
+
+/// How long an escape can be: a backslash and three digits.
+pub const ESCAPE_BYTES_MAX: usize = 4;
+
+/// The byte that an escape stands for, and how long the escape is. `raw` starts with the backslash; a backslash that
+/// ends the field stands for itself.
+pub fn escape(raw: &[u8]) -> (u8, usize) {
+    let Some(letter) = raw.get(1) else { return (b'\\', 1) };
+    let mut at = 2;
+    let byte = match letter {
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'v' => 11,
+        b'0'..=b'7' => number(raw, &mut at, u32::from(letter - b'0'), 8, 2),
+        b'x' if raw.get(at).is_some_and(u8::is_ascii_hexdigit) => number(raw, &mut at, 0, 16, 2),
+        other => *other,
+    };
+    (byte, at)
 }
 
 /// Up to `most` further digits of a numeric escape, as the server reads it: only the low eight bits count.

@@ -5,6 +5,7 @@
 //! (FORMAT csv, HEADER)` reads the very same values back.
 
 use super::copy_text::decode;
+use super::csv_row::double_quotes;
 
 /// The header line.
 pub fn header(columns: &[String]) -> Vec<u8> {
@@ -68,13 +69,7 @@ fn needs_quotes(text: &[u8], single: bool) -> bool {
 
 fn quoted(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    let mut start = 0;
-    for quote in memchr::memchr_iter(b'"', text) {
-        out.extend_from_slice(&text[start..=quote]);
-        out.push(b'"');
-        start = quote + 1;
-    }
-    out.extend_from_slice(&text[start..]);
+    double_quotes(text, out);
     out.push(b'"');
 }
 

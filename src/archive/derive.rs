@@ -1,12 +1,15 @@
 //! One pass over each of pg_dump's data files while pg_dump writes them: compress, hash, count, fingerprint, CSV.
 //!
-//! Invariant: the database is not read again; every byte of the archive goes through here exactly once; memory is
-//! bounded by threads times chunk, whatever the data; a file that is short is an error. Threads share the chunks of
-//! one table, so that one large table keeps every core busy; each file's chunks are written in order.
+//! Invariant: the database is not read again; every byte of the archive goes through here exactly once (a row that is
+//! longer than a chunk is read once more for its CSV); memory is bounded by threads times chunk, whatever the data; a
+//! file that is short is an error. Threads share the chunks of one table, so that one large table keeps every core
+//! busy; each file's chunks are written in order (`output`).
+
+mod output;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,11 +18,10 @@ use std::time::{Duration, Instant};
 use super::codec::{Codec, Compressor};
 use super::csv;
 use super::follow::{Follower, Next};
-use super::layout;
 use super::reader::DataFile;
-use super::sink::{ArtifactSink, ArtifactWriter};
-use crate::model::category::Category;
+use super::sink::ArtifactSink;
 use crate::model::fingerprint::TableFingerprint;
+use output::{Content, Derived, Output};
 
 const ACTIVE_FILES_MAX: usize = 8;
 /// How often the folder is looked at while nothing new is known.
@@ -134,28 +136,11 @@ struct Input {
 struct Chunk<'a> {
     job: Arc<Job<'a>>,
     number: u64,
-    lines: Vec<u8>,
+    /// Whole lines, or a part of one.
+    bytes: Vec<u8>,
+    part_of_row: bool,
     /// `Some` on the last chunk: what follows the data.
     end: Option<Vec<u8>>,
-}
-
-/// A chunk's results, waiting for its turn.
-struct Derived {
-    packed: Vec<u8>,
-    csv: Vec<u8>,
-    fingerprint: TableFingerprint,
-    bytes_raw: u64,
-    last: bool,
-}
-
-struct Output<'a> {
-    next_chunk: u64,
-    pending: BTreeMap<u64, Derived>,
-    fingerprint: TableFingerprint,
-    bytes_raw: u64,
-    data: ArtifactWriter<'a>,
-    data_path: String,
-    csv: Option<(ArtifactWriter<'a>, String)>,
 }
 
 struct Tools {
@@ -242,27 +227,7 @@ impl<'a> Pass<'a> {
     fn open_job(&self, task: usize) -> io::Result<Job<'a>> {
         let Task { data, csv } = &self.order.tasks[task];
         let file = File::open(self.order.folder.join(&data.file_name))?;
-        let data_path = format!("{}/{}.{}", layout::DUMP_DIR, data.file_name, self.order.codec.ending());
-        let mut output = Output {
-            next_chunk: 0,
-            pending: BTreeMap::new(),
-            fingerprint: TableFingerprint::default(),
-            bytes_raw: 0,
-            data: self.sink.create(&data_path, Category::Archive)?,
-            data_path,
-            csv: None,
-        };
-        if *csv {
-            let path = layout::csv_path(&data.table, self.order.csv_compressed);
-            let mut writer = self.sink.create(&path, Category::Csv)?;
-            let header = csv::header(&data.columns);
-            if self.order.csv_compressed {
-                writer.write_all(&Compressor::new(Codec::Zstd)?.compress(&header)?)?;
-            } else {
-                writer.write_all(&header)?;
-            }
-            output.csv = Some((writer, path));
-        }
+        let output = Output::create(self.order, *csv, data, self.sink)?;
         self.watch.table_started(data);
         let input = Mutex::new(Input { follower: Follower::new(file), next_chunk: 0 });
         Ok(Job { task, data, input, output: Mutex::new(Some(output)), in_flight: AtomicUsize::new(0) })
@@ -280,28 +245,44 @@ impl<'a> Pass<'a> {
                 continue;
             }
             let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", job.data.file_name));
-            let (lines, end) = match input.follower.next(writer_done).map_err(named)? {
+            let (bytes, part_of_row, end) = match input.follower.next(writer_done).map_err(named)? {
                 Next::NotYet => continue,
-                Next::Lines(lines) => (lines, None),
-                Next::Last { lines, end } => (lines, Some(end)),
+                Next::Lines(lines) => (lines, false, None),
+                Next::Part(part) => (part, true, None),
+                Next::Last { lines, end } => (lines, false, Some(end)),
             };
             let number = input.next_chunk;
             input.next_chunk += 1;
             job.in_flight.fetch_add(1, Ordering::AcqRel);
             drop(input);
-            return Ok(Some(Chunk { job, number, lines, end }));
+            return Ok(Some(Chunk { job, number, bytes, part_of_row, end }));
         }
         Ok(None)
     }
 
     fn process(&self, chunk: Chunk<'a>, tools: &mut Tools) -> io::Result<()> {
-        let Chunk { job, number, mut lines, end } = chunk;
+        let Chunk { job, number, mut bytes, part_of_row, end } = chunk;
+        let bytes_raw = bytes.len() as u64;
+        let last = end.is_some();
+        let (packed, content) = if part_of_row {
+            (tools.data.compress(&bytes)?, Content::PartOfRow(bytes))
+        } else {
+            let content = self.lines(&job, &bytes, tools)?;
+            bytes.extend(end.unwrap_or_default());
+            (tools.data.compress(&bytes)?, content)
+        };
+        self.write(&job, number, Derived { packed, content, bytes_raw, last }, tools)?;
+        job.in_flight.fetch_sub(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn lines(&self, job: &Job<'_>, lines: &[u8], tools: &mut Tools) -> io::Result<Content> {
         let with_csv = self.order.tasks[job.task].csv;
         let columns = job.data.columns.len();
         let mut fingerprint = TableFingerprint::default();
         let mut csv_bytes = Vec::with_capacity(if with_csv { lines.len() + lines.len() / 8 } else { 0 });
         let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', &lines) {
+        for end in memchr::memchr_iter(b'\n', lines) {
             let line = &lines[start..end];
             start = end + 1;
             fingerprint.add(line);
@@ -312,34 +293,15 @@ impl<'a> Pass<'a> {
         if let Some(csv) = tools.csv.as_mut().filter(|_| with_csv) {
             csv_bytes = csv.compress(&csv_bytes)?;
         }
-        let bytes_raw = lines.len() as u64;
-        let last = end.is_some();
-        lines.extend(end.unwrap_or_default());
-        let packed = tools.data.compress(&lines)?;
-        drop(lines);
-        let derived = Derived { packed, csv: csv_bytes, fingerprint, bytes_raw, last };
-        self.write(&job, number, derived)?;
-        job.in_flight.fetch_sub(1, Ordering::AcqRel);
-        Ok(())
+        Ok(Content::Lines { csv: csv_bytes, fingerprint })
     }
 
     /// Puts a chunk in its place: writes it and all that waited for it.
-    fn write(&self, job: &Arc<Job<'a>>, number: u64, derived: Derived) -> io::Result<()> {
+    fn write(&self, job: &Arc<Job<'a>>, number: u64, derived: Derived, tools: &mut Tools) -> io::Result<()> {
         let mut guard = job.output.lock().map_err(|_| io::Error::other("a deriving thread failed"))?;
         let Some(output) = guard.as_mut() else { return Err(io::Error::other("data after the end of a table")) };
-        output.pending.insert(number, derived);
-        let mut ended = false;
         let bytes_before = output.bytes_raw;
-        while let Some(next) = output.pending.remove(&output.next_chunk) {
-            output.next_chunk += 1;
-            output.data.write_all(&next.packed)?;
-            if let Some((csv, _)) = &mut output.csv {
-                csv.write_all(&next.csv)?;
-            }
-            output.fingerprint.merge(next.fingerprint);
-            output.bytes_raw += next.bytes_raw;
-            ended |= next.last;
-        }
+        let ended = output.take(number, derived, tools.csv.as_mut())?;
         self.watch.table_progress(job.data, output.bytes_raw, output.bytes_raw - bytes_before);
         if ended && let Some(output) = guard.take() {
             drop(guard);
@@ -349,18 +311,7 @@ impl<'a> Pass<'a> {
     }
 
     fn finish(&self, job: &Arc<Job<'a>>, output: Output<'a>) -> io::Result<()> {
-        output.data.finish()?;
-        let csv_path = match output.csv {
-            Some((writer, path)) => writer.finish().map(|_| Some(path))?,
-            None => None,
-        };
-        let table = DerivedTable {
-            data: job.data.clone(),
-            fingerprint: output.fingerprint,
-            bytes_raw: output.bytes_raw,
-            data_path: output.data_path,
-            csv_path,
-        };
+        let table = output.finish(job.data)?;
         self.watch.table_ended(&table);
         let mut board = self.board()?;
         board.active.retain(|other| !Arc::ptr_eq(other, job));

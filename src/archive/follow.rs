@@ -1,12 +1,14 @@
-//! Reads one of pg_dump's data files while pg_dump is still writing it, in chunks of whole lines.
+//! Reads one of pg_dump's data files while pg_dump is still writing it, in chunks of whole lines; a row that is longer
+//! than a chunk comes in parts.
 //!
 //! Invariant: the end of the data is the line `\.`, never the end of the file: a file that stops before it is either
-//! still growing or, once the writer has ended, cut (facts 3). One chunk, or one row if it is longer, is in memory.
+//! still growing or, once the writer has ended, cut (facts 3). At most two chunks are in memory, however long a row is,
+//! and every byte is looked at a bounded number of times.
 
 use std::fs::File;
 use std::io::{self, Read};
 
-/// Bytes of a chunk; a longer row makes a longer chunk.
+/// Bytes of a chunk; one can hold up to twice as many.
 pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// What there is to read now.
@@ -14,6 +16,9 @@ pub const CHUNK_BYTES: usize = 1 << 20;
 pub enum Next {
     /// Whole lines of data, each with its newline.
     Lines(Vec<u8>),
+    /// A part of one row that is longer than a chunk. The part that ends the row ends with its newline, and no other
+    /// part holds one.
+    Part(Vec<u8>),
     /// The last lines of data (perhaps none) and then what follows the data: `\.` and empty lines.
     Last { lines: Vec<u8>, end: Vec<u8> },
     /// Nothing yet: the writer goes on.
@@ -23,13 +28,16 @@ pub enum Next {
 /// A data file being read.
 pub struct Follower {
     file: File,
+    chunk_bytes: usize,
     carry: Vec<u8>,
+    /// The beginning of the row that `carry` goes on with was given out.
+    in_row: bool,
     ended: bool,
 }
 
 impl Follower {
     pub fn new(file: File) -> Self {
-        Self { file, carry: Vec::new(), ended: false }
+        Self { file, chunk_bytes: CHUNK_BYTES, carry: Vec::new(), in_row: false, ended: false }
     }
 
     /// Has the end been given out?
@@ -40,24 +48,41 @@ impl Follower {
     /// The next chunk. `writer_done` must have been read before the call: then the end of the file is the end.
     pub fn next(&mut self, writer_done: bool) -> io::Result<Next> {
         loop {
-            if self.carry.len() >= CHUNK_BYTES
-                && let Some(last) = self.carry.iter().rposition(|b| *b == b'\n')
-                && !could_be_end(&self.carry)
+            if self.in_row
+                && let Some(newline) = memchr::memchr(b'\n', &self.carry)
             {
-                let rest = self.carry.split_off(last + 1);
-                return Ok(Next::Lines(std::mem::replace(&mut self.carry, rest)));
+                self.in_row = false;
+                return Ok(Next::Part(self.give(newline + 1)));
+            }
+            if self.carry.len() >= self.chunk_bytes {
+                match memchr::memrchr(b'\n', &self.carry) {
+                    None => {
+                        self.in_row = true;
+                        return Ok(Next::Part(std::mem::take(&mut self.carry)));
+                    }
+                    Some(last) if !could_be_end(&self.carry) => return Ok(Next::Lines(self.give(last + 1))),
+                    Some(_) => {}
+                }
             }
             let before = self.carry.len();
-            self.carry.reserve(CHUNK_BYTES);
-            (&mut self.file).take(CHUNK_BYTES as u64).read_to_end(&mut self.carry)?;
+            self.carry.reserve(self.chunk_bytes);
+            (&mut self.file).take(self.chunk_bytes as u64).read_to_end(&mut self.carry)?;
             if self.carry.len() == before {
                 return self.at_end_of_file(writer_done);
             }
         }
     }
 
+    /// The first bytes of what was read; the rest stays.
+    fn give(&mut self, length: usize) -> Vec<u8> {
+        let rest = self.carry.split_off(length);
+        std::mem::replace(&mut self.carry, rest)
+    }
+
     fn at_end_of_file(&mut self, writer_done: bool) -> io::Result<Next> {
-        let Some(end) = end_of_data(&self.carry) else {
+        // Inside a row nothing is the end of the data, even where a part of it reads so.
+        let end = if self.in_row { None } else { end_of_data(&self.carry) };
+        let Some(end) = end else {
             if writer_done {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the data ends before its last line"));
             }
@@ -137,6 +162,7 @@ mod tests {
                     assert_eq!(lines.last(), Some(&b'\n'));
                     got.extend(lines);
                 }
+                Next::Part(part) => panic!("no row is longer than a chunk: {} bytes", part.len()),
                 Next::Last { lines, .. } => {
                     got.extend(lines);
                     break;
@@ -145,5 +171,62 @@ mod tests {
             }
         }
         assert_eq!(got, all.as_bytes());
+    }
+
+    /// All chunks of `text`, of which `cut` bytes are written first, then all.
+    fn chunks(text: &[u8], chunk_bytes: usize, cut: usize) -> io::Result<(Vec<u8>, u64)> {
+        let (mut file, mut follower) = files();
+        follower.chunk_bytes = chunk_bytes;
+        file.write_all(&text[..cut]).unwrap();
+        let (mut got, mut rest, mut rows, mut in_row) = (Vec::new(), Some(&text[cut..]), 0, false);
+        loop {
+            match follower.next(rest.is_none())? {
+                Next::Lines(lines) => {
+                    assert!(!in_row && lines.len() <= 2 * chunk_bytes && lines.last() == Some(&b'\n'));
+                    rows += lines.iter().filter(|b| **b == b'\n').count() as u64;
+                    got.extend(lines);
+                }
+                Next::Part(part) => {
+                    assert!(!part.is_empty() && part.len() <= 2 * chunk_bytes);
+                    let newlines = part.iter().filter(|b| **b == b'\n').count() as u64;
+                    in_row = newlines == 0;
+                    assert!(in_row || (newlines == 1 && part.last() == Some(&b'\n')));
+                    rows += newlines;
+                    got.extend(part);
+                }
+                Next::Last { lines, end } => {
+                    assert!(!in_row && end.starts_with(b"\\.\n"));
+                    rows += lines.iter().filter(|b| **b == b'\n').count() as u64;
+                    got.extend(lines);
+                    return Ok((got, rows));
+                }
+                Next::NotYet => file.write_all(rest.take().expect("the writer is done")).unwrap(),
+            }
+        }
+    }
+
+    #[test]
+    fn rows_longer_than_a_chunk_come_in_parts_wherever_the_file_is_cut() {
+        // The parts of the second row read `\.` alone, as does the whole third row but for one letter.
+        let data = b"a\nbbbbbbb\\\\.\nx\\\\.\n\n\n0123456789abcdefghij\\\\.\n1\n";
+        let mut text = data.to_vec();
+        text.extend_from_slice(b"\\.\n\n\n");
+        // A chunk is longer than the line that ends the data.
+        for chunk_bytes in 3..text.len() + 2 {
+            for cut in 0..=text.len() {
+                let (got, rows) = chunks(&text, chunk_bytes, cut).unwrap();
+                assert_eq!((got.as_slice(), rows), (&data[..], 7), "chunks of {chunk_bytes}, cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn trap_3_a_long_row_that_stops_early_is_an_error() {
+        for text in ["0123456789", "0123456789\n", "01234567\\.\n\n\n", "0123456789\n\\."] {
+            for chunk_bytes in 3..8 {
+                let error = chunks(text.as_bytes(), chunk_bytes, 0).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{text:?} in chunks of {chunk_bytes}");
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ pub mod beneath;
 pub mod codec;
 pub mod copy_text;
 pub mod csv;
+mod csv_row;
 pub mod derive;
 pub mod follow;
 pub mod key;

@@ -122,7 +122,7 @@ pub fn write_table(
     loop {
         done = wait()?;
         match follower.next(done)? {
-            Next::Lines(lines) => writer.write_all(&lines)?,
+            Next::Lines(bytes) | Next::Part(bytes) => writer.write_all(&bytes)?,
             Next::Last { lines, .. } => {
                 writer.write_all(&lines)?;
                 return writer.write_all(b"\\.\n\n\n");

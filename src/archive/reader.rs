@@ -1,7 +1,8 @@
 //! Reads the archive's data files: rows of a table without a database.
 //!
-//! Invariant: streams; one line is in memory at a time. A file that ends before its `\.` line is an error, never
-//! an empty rest (trap 3: a data file cut at a row boundary restores without a word).
+//! Invariant: streams; nothing but a buffer is in memory, and one line at a time for those who ask for whole rows. A file
+//! that ends before its `\.` line is an error, never an empty rest (trap 3: a data file cut at a row boundary restores
+//! without a word).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -53,23 +54,74 @@ impl ArchiveData {
         mut each: impl FnMut(&DataFile, CopyRow<'_>) -> io::Result<()>,
     ) -> io::Result<Option<u64>> {
         let Some(file) = self.file(table) else { return Ok(None) };
+        let mut open = Vec::new();
+        self.for_each_part(table, |part| match (part.ends, open.is_empty()) {
+            (true, true) => each(file, CopyRow::new(part.bytes, file.columns.len())),
+            (true, false) => {
+                open.extend_from_slice(part.bytes);
+                let line = std::mem::take(&mut open);
+                each(file, CopyRow::new(&line, file.columns.len()))
+            }
+            (false, _) => {
+                open.extend_from_slice(part.bytes);
+                Ok(())
+            }
+        })
+    }
+
+    /// The same with lines in parts, for those who need not hold a row: a line that ends within a buffer is one part.
+    pub fn for_each_part(
+        &self,
+        table: &QualifiedName,
+        mut each: impl FnMut(LinePart<'_>) -> io::Result<()>,
+    ) -> io::Result<Option<u64>> {
+        let Some(file) = self.file(table) else { return Ok(None) };
         let mut reader = open_data(&self.folder, &file.file_name)?;
-        let mut line = Vec::new();
-        let mut rows = 0;
+        // The beginning of a line that could yet be the end of data.
+        let mut held: Vec<u8> = Vec::new();
+        let (mut rows, mut in_line) = (0, false);
         loop {
-            line.clear();
-            reader.read_until(b'\n', &mut line)?;
-            if line.pop() != Some(b'\n') {
+            let buffer = reader.fill_buf()?;
+            if buffer.is_empty() {
                 let cut = format!("{}: the data ends in the middle ({rows} rows read)", file.file_name);
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, cut));
             }
-            if line == END_OF_DATA {
-                return Ok(Some(rows));
+            let newline = memchr::memchr(b'\n', buffer);
+            let bytes = &buffer[..newline.unwrap_or(buffer.len())];
+            let ends = newline.is_some();
+            let length = bytes.len() + usize::from(ends);
+            // What is held is a beginning of it already.
+            let could_end = !in_line && END_OF_DATA.get(held.len()..).is_some_and(|rest| rest.starts_with(bytes));
+            if could_end {
+                held.extend_from_slice(bytes);
+                if !ends {
+                    reader.consume(length);
+                    continue;
+                }
+                if held == END_OF_DATA {
+                    return Ok(Some(rows));
+                }
+                each(LinePart { bytes: &held, ends })?;
+            } else {
+                if !held.is_empty() {
+                    each(LinePart { bytes: &held, ends: false })?;
+                }
+                each(LinePart { bytes, ends })?;
             }
-            rows += 1;
-            each(file, CopyRow::new(&line, file.columns.len()))?;
+            held.clear();
+            in_line = !ends;
+            rows += u64::from(ends);
+            reader.consume(length);
         }
     }
+}
+
+/// A part of a line, without its newline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinePart<'a> {
+    pub bytes: &'a [u8],
+    /// The line ends here.
+    pub ends: bool,
 }
 
 /// Opens a data file by its name without ending, as pg_restore finds it: plain, `.gz` or `.zst`.
@@ -132,6 +184,31 @@ mod tests {
             std::fs::write(dir.path().join("1.dat"), cut).unwrap();
             let result = archive(dir.path()).for_each_row(&QualifiedName::new("public", "t"), |_, _| Ok(()));
             assert_eq!(result.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_comes_in_parts_wherever_the_buffer_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = QualifiedName::new("public", "t");
+        // The rest of a long row may read `\.`, and a row may begin like the end of data.
+        for before in READ_BUFFER_BYTES - 6..READ_BUFFER_BYTES + 2 {
+            for row in ["", "\\", "\\.", "\\.x", "\\N\t1", "plain"] {
+                let text = format!("{}\n{row}\n\\.\n\n\n", "x".repeat(before));
+                std::fs::write(dir.path().join("1.dat"), &text).unwrap();
+                let (mut rows, mut open) = (Vec::new(), Vec::new());
+                let mut push = |part: LinePart<'_>| {
+                    open.extend_from_slice(part.bytes);
+                    if part.ends {
+                        rows.push(std::mem::take(&mut open));
+                    }
+                    Ok(())
+                };
+                let count = archive(dir.path()).for_each_part(&table, &mut push).unwrap();
+                let wanted = text.split('\n').take_while(|line| *line != "\\.").map(str::as_bytes);
+                assert_eq!(rows, wanted.collect::<Vec<_>>(), "{row} at {before}");
+                assert_eq!(count, Some(rows.len() as u64));
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::hints::{Trouble, explain};
 use super::tls::client_config;
+use super::wire::{Wire, WireTls};
 use crate::model::connection::{ChannelBinding, ConnSpec, Host, SslMode};
 use crate::model::failure::{Failure, FailureKind, Result};
 
@@ -205,7 +206,7 @@ impl Target<'_> {
     {
         let mut config = self.config();
         config.ssl_mode(Negotiation::Disable);
-        let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(Trouble::from)?;
+        let (client, connection) = config.connect_raw(Wire::new(stream), NoTls).await.map_err(Trouble::from)?;
         Ok(Connected { client, driver: tokio::spawn(drive(connection)) })
     }
 
@@ -225,7 +226,7 @@ impl Target<'_> {
             Ok(connector) => connector,
             Err(never) => match never {},
         };
-        let (client, connection) = config.connect_raw(stream, connector).await.map_err(Trouble::from)?;
+        let (client, connection) = config.connect_raw(stream, WireTls(connector)).await.map_err(Trouble::from)?;
         Ok(Connected { client, driver: tokio::spawn(drive(connection)) })
     }
 }

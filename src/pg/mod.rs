@@ -17,3 +17,4 @@ pub mod rows;
 pub mod session;
 pub mod snapshot;
 pub mod tls;
+mod wire;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::primary_key::primary_key;
 use super::row_source::RowSource;
 use crate::archive::copy_text::CopyRow;
+use crate::archive::reader::LinePart;
 use crate::model::cancel::Cancel;
 use crate::model::failure::Result;
 use crate::model::inventory::CatalogObject;
@@ -57,10 +58,11 @@ pub async fn compare_keys(
     let keying = Keying::new(key.unwrap_or_default(), record);
     let mut buckets = vec![Bucket::default(); BUCKETS];
     for (source, sign) in [(left, Sign::Left), (right, Sign::Right)] {
-        let mut scratch = Vec::new();
-        let mut add = |line: &[u8]| {
-            let (key, row) = keying.hashes(line, &mut scratch);
-            buckets[bucket_of(key)].add(row, sign);
+        let mut reading = Reading::new(&keying);
+        let mut add = |part: LinePart<'_>| {
+            if let Some(read) = reading.push(part) {
+                buckets[bucket_of(read.key)].add(read.row, sign);
+            }
             ControlFlow::Continue(())
         };
         source.each(record, cancel, &mut add).await?;
@@ -74,11 +76,10 @@ pub async fn compare_keys(
     for group in groups {
         let mut rows = HashMap::with_capacity(usize::try_from(group.rows.min(ROWS_AT_ONCE)).unwrap_or(0));
         for (source, sign) in [(left, Sign::Left), (right, Sign::Right)] {
-            let mut scratch = Vec::new();
-            let mut add = |line: &[u8]| {
-                let (key, row) = keying.hashes(line, &mut scratch);
-                if group.member[bucket_of(key)] {
-                    note(&mut rows, key, row, sign);
+            let mut reading = Reading::new(&keying);
+            let mut add = |part: LinePart<'_>| {
+                if let Some(read) = reading.push(part).filter(|read| group.member[bucket_of(read.key)]) {
+                    note(&mut rows, read.key, read.row, sign);
                 }
                 ControlFlow::Continue(())
             };
@@ -109,24 +110,79 @@ impl Keying {
         Self { names, indexes, columns: record.columns.len() }
     }
 
-    /// Hash of the key and hash of the row.
-    fn hashes(&self, line: &[u8], scratch: &mut Vec<u8>) -> (u128, u128) {
-        let row = hash(line);
-        if self.indexes.is_empty() {
-            return (row, row);
-        }
+    /// Hash of the key. Other fields may be empty.
+    fn key(&self, line: &[u8], scratch: &mut Vec<u8>) -> u128 {
         scratch.clear();
         // The fields are escaped: a tab cannot be in one.
         for index in &self.indexes {
             scratch.extend_from_slice(field(line, *index));
             scratch.push(b'\t');
         }
-        (hash(scratch), row)
+        hash(scratch)
     }
 
     fn values(&self, line: &[u8]) -> KeyValues {
         let texts = CopyRow::new(line, self.columns).texts();
         self.indexes.iter().map(|index| texts.get(*index).cloned().flatten()).collect()
+    }
+}
+
+/// One row, read.
+struct Read<'a> {
+    key: u128,
+    row: u128,
+    /// The line; where it came in parts, with nothing but the fields of the key.
+    line: &'a [u8],
+}
+
+/// Lines that may come in parts: of such a line only the fields of the key are held.
+struct Reading<'a> {
+    keying: &'a Keying,
+    scratch: Vec<u8>,
+    /// The row so far, when a part of it was read.
+    open: Option<Box<blake3::Hasher>>,
+    /// Its fields of the key, the others empty.
+    short: Vec<u8>,
+    field: usize,
+}
+
+impl<'a> Reading<'a> {
+    fn new(keying: &'a Keying) -> Self {
+        Self { keying, scratch: Vec::new(), open: None, short: Vec::new(), field: 0 }
+    }
+
+    /// The row that ends with this part.
+    fn push<'s>(&'s mut self, part: LinePart<'s>) -> Option<Read<'s>> {
+        let (row, line) = match self.open.take() {
+            None if part.ends => (hash(part.bytes), part.bytes),
+            None => {
+                self.short.clear();
+                self.field = 0;
+                self.hold(part.bytes, Box::default());
+                return None;
+            }
+            Some(hasher) => {
+                self.hold(part.bytes, hasher);
+                let hasher = self.open.take_if(|_| part.ends)?;
+                (first_bits(&hasher.finalize()), &self.short[..])
+            }
+        };
+        let key = if self.keying.indexes.is_empty() { row } else { self.keying.key(line, &mut self.scratch) };
+        Some(Read { key, row, line })
+    }
+
+    fn hold(&mut self, bytes: &[u8], mut hasher: Box<blake3::Hasher>) {
+        hasher.update(bytes);
+        self.open = Some(hasher);
+        for (at, text) in bytes.split(|byte| *byte == b'\t').enumerate() {
+            if at > 0 {
+                self.short.push(b'\t');
+                self.field += 1;
+            }
+            if self.keying.indexes.contains(&self.field) {
+                self.short.extend_from_slice(text);
+            }
+        }
     }
 }
 
@@ -140,8 +196,12 @@ fn field(mut line: &[u8], index: usize) -> &[u8] {
 }
 
 fn hash(bytes: &[u8]) -> u128 {
+    first_bits(&blake3::hash(bytes))
+}
+
+fn first_bits(hash: &blake3::Hash) -> u128 {
     let mut first = [0u8; 16];
-    first.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    first.copy_from_slice(&hash.as_bytes()[..16]);
     u128::from_le_bytes(first)
 }
 
@@ -240,9 +300,9 @@ async fn show(
     found: &mut KeyDifferences,
 ) -> Result<()> {
     for (source, sign) in [(left, Sign::Left), (right, Sign::Right)] {
-        let mut scratch = Vec::new();
+        let mut reading = Reading::new(keying);
         let mut waiting = rows.values().filter(|e| if sign == Sign::Left { e.right == 0 } else { e.right > 0 }).count();
-        let mut look = |line: &[u8]| {
+        let mut look = |part: LinePart<'_>| {
             let lists_full = match sign {
                 Sign::Left => found.removed_keys.len() >= KEYS_SHOWN,
                 Sign::Right => found.added_keys.len() >= KEYS_SHOWN && found.changed_keys.len() >= KEYS_SHOWN,
@@ -250,7 +310,8 @@ async fn show(
             if waiting == 0 || lists_full {
                 return ControlFlow::Break(());
             }
-            if let Some(entry) = rows.get(&keying.hashes(line, &mut scratch).0) {
+            let Some(read) = reading.push(part) else { return ControlFlow::Continue(()) };
+            if let Some(entry) = rows.get(&read.key) {
                 let list = match (sign, entry.left, entry.right) {
                     (Sign::Left, _, 0) => &mut found.removed_keys,
                     (Sign::Right, 0, _) => &mut found.added_keys,
@@ -258,7 +319,7 @@ async fn show(
                     (Sign::Left, ..) => return ControlFlow::Continue(()),
                 };
                 waiting -= 1;
-                let values = keying.values(line);
+                let values = keying.values(read.line);
                 // A key that is there twice is no key; it is shown once.
                 if list.len() < KEYS_SHOWN && !list.contains(&values) {
                     list.push(values);

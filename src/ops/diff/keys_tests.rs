@@ -113,3 +113,23 @@ proptest! {
         prop_assert_eq!((found.added, found.removed, found.changed), (added, removed, changed));
     }
 }
+
+#[test]
+fn a_row_in_parts_has_the_hashes_and_the_key_of_the_whole_row() {
+    let record = record(&["a", "b", "c", "d"]);
+    let line = b"12\tx\\ty\t\\N\t\\\\last";
+    for names in [&[][..], &["a"], &["d", "b"], &["c", "a"]] {
+        let keying = Keying::new(names.iter().map(|n| (*n).to_string()).collect(), &record);
+        let mut reading = Reading::new(&keying);
+        let whole = reading.push(LinePart { bytes: line, ends: true }).unwrap();
+        let wanted = (whole.key, whole.row, keying.values(whole.line));
+        for first in 0..=line.len() {
+            for second in first..=line.len() {
+                assert!(reading.push(LinePart { bytes: &line[..first], ends: false }).is_none());
+                assert!(reading.push(LinePart { bytes: &line[first..second], ends: false }).is_none());
+                let read = reading.push(LinePart { bytes: &line[second..], ends: true }).unwrap();
+                assert_eq!((read.key, read.row, keying.values(read.line)), wanted, "cut at {first} and {second}");
+            }
+        }
+    }
+}

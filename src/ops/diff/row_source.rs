@@ -1,21 +1,21 @@
 //! Rows of a table, line by line, from an archive or from a live database.
 //!
-//! Invariant: the same columns in the same order give the same lines from both; one line is in memory at a time. A
-//! reader that has seen enough ends the reading, and that is no error.
+//! Invariant: the same columns in the same order give the same lines from both; a line may come in parts and is never
+//! held here. A reader that has seen enough ends the reading, and that is no error.
 
 use std::io;
 use std::ops::ControlFlow;
 
 use super::side::Side;
-use crate::archive::reader::ArchiveData;
+use crate::archive::reader::{ArchiveData, LinePart};
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::TableRecord;
 use crate::pg::rows::copy_out;
 use crate::pg::session::Session;
 
-/// How many rows of a file are read between two looks at the cancellation.
-const ROWS_PER_LOOK: u64 = 4096;
+/// How many parts of a file are read between two looks at the cancellation.
+const PARTS_PER_LOOK: u64 = 4096;
 
 pub enum RowSource<'a> {
     Archive(&'a ArchiveData),
@@ -30,12 +30,12 @@ impl<'a> RowSource<'a> {
         }
     }
 
-    /// Gives every line of `record`'s columns, without its newline, until `each` breaks.
+    /// Gives every line of `record`'s columns, in parts, until `each` breaks.
     pub async fn each(
         &self,
         record: &TableRecord,
         cancel: &Cancel,
-        each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+        each: &mut dyn FnMut(LinePart<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
         match self {
             Self::Archive(archive) => {
@@ -56,12 +56,12 @@ fn from_archive(
     archive: &ArchiveData,
     record: &TableRecord,
     cancel: &Cancel,
-    each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    each: &mut dyn FnMut(LinePart<'_>) -> ControlFlow<()>,
 ) -> io::Result<()> {
-    let (mut enough, mut rows) = (false, 0u64);
-    let read = archive.for_each_row(&record.name, |_, row| {
-        rows += 1;
-        enough = (rows.is_multiple_of(ROWS_PER_LOOK) && cancel.is_cancelled()) || each(row.line()).is_break();
+    let (mut enough, mut parts) = (false, 0u64);
+    let read = archive.for_each_part(&record.name, |part| {
+        parts += 1;
+        enough = (parts.is_multiple_of(PARTS_PER_LOOK) && cancel.is_cancelled()) || each(part).is_break();
         if enough { Err(io::Error::other("enough")) } else { Ok(()) }
     });
     match read {
@@ -75,12 +75,11 @@ fn from_archive(
 async fn from_database(
     session: &Session,
     record: &TableRecord,
-    each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    each: &mut dyn FnMut(LinePart<'_>) -> ControlFlow<()>,
 ) -> Result<()> {
-    let mut lines = WholeLines::default();
     let mut enough = false;
     let read = copy_out(session, &record.name, &record.columns, |piece| {
-        enough = lines.push(piece, each).is_break();
+        enough = parts(piece, each).is_break();
         if enough { Err(Failure::msg(FailureKind::Failed, "enough")) } else { Ok(()) }
     });
     match read.await {
@@ -90,27 +89,13 @@ async fn from_database(
     }
 }
 
-/// Lines out of pieces that may be cut anywhere.
-#[derive(Default)]
-struct WholeLines {
-    open: Vec<u8>,
-}
-
-impl WholeLines {
-    fn push(&mut self, mut piece: &[u8], each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> ControlFlow<()> {
-        while let Some(at) = memchr::memchr(b'\n', piece) {
-            if self.open.is_empty() {
-                each(&piece[..at])?;
-            } else {
-                self.open.extend_from_slice(&piece[..at]);
-                let line = std::mem::take(&mut self.open);
-                each(&line)?;
-            }
-            piece = &piece[at + 1..];
-        }
-        self.open.extend_from_slice(piece);
-        ControlFlow::Continue(())
+/// The parts of lines in a piece that may be cut anywhere.
+fn parts(mut piece: &[u8], each: &mut dyn FnMut(LinePart<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+    while let Some(at) = memchr::memchr(b'\n', piece) {
+        each(LinePart { bytes: &piece[..at], ends: true })?;
+        piece = &piece[at + 1..];
     }
+    if piece.is_empty() { ControlFlow::Continue(()) } else { each(LinePart { bytes: piece, ends: false }) }
 }
 
 #[cfg(test)]
@@ -119,14 +104,20 @@ mod tests {
 
     #[test]
     fn pieces_make_lines_and_a_break_ends_them() {
-        let mut lines = WholeLines::default();
-        let mut seen = Vec::new();
+        let (mut seen, mut open) = (Vec::new(), Vec::new());
         for piece in ["a", "b\n\nc\n", "d", "", "\ne"] {
-            let _ = lines.push(piece.as_bytes(), &mut |line| {
-                seen.push(String::from_utf8_lossy(line).into_owned());
-                if line == b"c" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let _ = parts(piece.as_bytes(), &mut |part| {
+                open.extend_from_slice(part.bytes);
+                if part.ends {
+                    seen.push(String::from_utf8(std::mem::take(&mut open)).unwrap());
+                }
+                if seen.last().is_some_and(|line| line == "c") {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             });
         }
-        assert_eq!(seen, ["ab", "", "c", "d"]);
+        assert_eq!(seen[..3], ["ab", "", "c"]);
     }
 }

@@ -1,0 +1,273 @@
+//! The stream below the protocol library: what the server sends, with long COPY messages cut into short ones.
+//!
+//! Invariant: no byte of any row is changed, lost or added. The server sends a row as one message, up to 1 GB, and the
+//! library holds a message whole; here such a message becomes several of [`PIECE_BYTES`] at most, so a row that is
+//! read costs no more memory than any other. Everything but `CopyData` goes through as it came.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+
+/// Bytes of a row in one message at most.
+const PIECE_BYTES: usize = 64 << 10;
+const HELD_BYTES: usize = 64 << 10;
+/// Tag and length.
+const HEADER_BYTES: usize = 5;
+const COPY_DATA: u8 = b'd';
+
+/// A stream to a server.
+pub struct Wire<S> {
+    stream: S,
+    framing: Framing,
+}
+
+impl<S> Wire<S> {
+    pub fn new(stream: S) -> Self {
+        Self { stream, framing: Framing::new(PIECE_BYTES) }
+    }
+}
+
+/// What was read and not handed on yet, and where in a message that is.
+struct Framing {
+    piece_bytes: usize,
+    held: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// A header of ours, to be handed on before anything else.
+    header: [u8; HEADER_BYTES],
+    header_left: usize,
+    /// Bytes to hand on as they are.
+    pass: usize,
+    /// What is left of a long message after them.
+    cut: usize,
+}
+
+impl Framing {
+    fn new(piece_bytes: usize) -> Self {
+        let held = vec![0; HELD_BYTES].into_boxed_slice();
+        Self { piece_bytes, held, start: 0, end: 0, header: [0; 5], header_left: 0, pass: 0, cut: 0 }
+    }
+
+    /// Hands on what it can. Nothing: it needs more.
+    fn give(&mut self, out: &mut ReadBuf<'_>) {
+        while out.remaining() > 0 {
+            if self.header_left > 0 {
+                let from = HEADER_BYTES - self.header_left;
+                let count = self.header_left.min(out.remaining());
+                out.put_slice(&self.header[from..from + count]);
+                self.header_left -= count;
+            } else if self.pass > 0 {
+                let count = self.pass.min(self.end - self.start).min(out.remaining());
+                if count == 0 {
+                    return;
+                }
+                out.put_slice(&self.held[self.start..self.start + count]);
+                self.start += count;
+                self.pass -= count;
+            } else if self.cut > 0 {
+                let length = self.cut.min(self.piece_bytes);
+                self.cut -= length;
+                self.pass = length;
+                self.header[0] = COPY_DATA;
+                // At most PIECE_BYTES and the length's own four.
+                self.header[1..].copy_from_slice(&u32::try_from(length + 4).unwrap_or(u32::MAX).to_be_bytes());
+                self.header_left = HEADER_BYTES;
+            } else if !self.read_headers() {
+                return;
+            }
+        }
+    }
+
+    /// Reads headers as far as they are held. False: not even one is.
+    fn read_headers(&mut self) -> bool {
+        while let Some([tag, length @ ..]) =
+            self.held[..self.end].get(self.start + self.pass..).and_then(<[u8]>::first_chunk::<HEADER_BYTES>)
+        {
+            let length = u32::from_be_bytes(*length) as usize;
+            let body = length.saturating_sub(4);
+            if *tag != COPY_DATA || body <= self.piece_bytes {
+                // A length below four is no message: whoever reads it says so.
+                self.pass += 1 + length.max(4);
+            } else if self.pass == 0 {
+                self.start += HEADER_BYTES;
+                self.cut = body;
+                return true;
+            } else {
+                return true;
+            }
+        }
+        self.pass > 0
+    }
+
+    /// Room to read into.
+    fn room(&mut self) -> &mut [u8] {
+        self.held.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        &mut self.held[self.end..]
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, framing } = &mut *self;
+        let before = out.filled().len();
+        loop {
+            framing.give(out);
+            if out.filled().len() > before || out.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let mut room = ReadBuf::new(framing.room());
+            ready!(Pin::new(&mut *stream).poll_read(cx, &mut room))?;
+            let read = room.filled().len();
+            if read == 0 {
+                // The stream has ended, perhaps inside of a header: whoever reads it says so.
+                framing.pass = framing.pass.max(framing.end - framing.start);
+                framing.give(out);
+                return Poll::Ready(Ok(()));
+            }
+            framing.end += read;
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S: TlsStream + Unpin> TlsStream for Wire<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.stream.channel_binding()
+    }
+}
+
+/// Makes the TLS stream that `connector` makes, with this layer above it.
+pub struct WireTls<C>(pub C);
+
+impl<C, S> TlsConnect<S> for WireTls<C>
+where
+    C: TlsConnect<S>,
+    C::Future: Send + 'static,
+{
+    type Stream = Wire<C::Stream>;
+    type Error = C::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Stream, Self::Error>> + Send>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        let shaken = self.0.connect(stream);
+        Box::pin(async move { shaken.await.map(Wire::new) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tokio::io::AsyncReadExt;
+
+    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        [&[tag], &length[..], body].concat()
+    }
+
+    /// Gives its bytes in the given portions.
+    struct Portions {
+        bytes: Vec<u8>,
+        sizes: Vec<usize>,
+    }
+
+    impl AsyncRead for Portions {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            let size = self.sizes.pop().unwrap_or(usize::MAX).max(1).min(self.bytes.len()).min(out.remaining());
+            out.put_slice(&self.bytes[..size]);
+            self.bytes.drain(..size);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn through(bytes: &[u8], piece_bytes: usize, sizes: Vec<usize>, at_once: usize) -> Vec<u8> {
+        let stream = Portions { bytes: bytes.to_vec(), sizes };
+        let mut wire = Wire { stream, framing: Framing::new(piece_bytes) };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (mut all, mut buffer) = (Vec::new(), vec![0; at_once]);
+            loop {
+                match wire.read(&mut buffer).await.unwrap() {
+                    0 => return all,
+                    count => all.extend_from_slice(&buffer[..count]),
+                }
+            }
+        })
+    }
+
+    /// Whole messages, COPY data of consecutive ones put together.
+    fn meaning(mut bytes: &[u8], longest: usize) -> (Vec<(u8, Vec<u8>)>, Vec<u8>) {
+        let mut found: Vec<(u8, Vec<u8>)> = Vec::new();
+        while let Some([tag, length @ ..]) = bytes.first_chunk::<HEADER_BYTES>() {
+            let end = 1 + u32::from_be_bytes(*length) as usize;
+            let Some(body) = bytes.get(HEADER_BYTES..end) else { break };
+            assert!(*tag != COPY_DATA || body.len() <= longest, "{} bytes", body.len());
+            match found.last_mut() {
+                Some((COPY_DATA, before)) if *tag == COPY_DATA => before.extend_from_slice(body),
+                _ => found.push((*tag, body.to_vec())),
+            }
+            bytes = &bytes[end..];
+        }
+        (found, bytes.to_vec())
+    }
+
+    #[test]
+    fn only_long_rows_are_cut() {
+        let row = vec![b'x'; 1000];
+        let bytes = [message(b'D', &row), message(b'd', b"short\n"), message(b'd', &row), message(b'c', b"")].concat();
+        let wanted = [
+            message(b'D', &row),
+            message(b'd', b"short\n"),
+            message(b'd', &row[..600]),
+            message(b'd', &row[600..]),
+            message(b'c', b""),
+        ];
+        assert_eq!(through(&bytes, 600, Vec::new(), 8192), wanted.concat());
+        assert_eq!(through(&bytes, 1000, Vec::new(), 8192), bytes);
+    }
+
+    #[test]
+    fn a_stream_that_ends_in_a_message_ends_there() {
+        let bytes = [message(b'd', &[b'x'; 50]), message(b'Z', b"I")].concat();
+        for end in 0..bytes.len() {
+            let got = through(&bytes[..end], 10, Vec::new(), 8192);
+            let (messages, _) = meaning(&got, 10);
+            assert!(messages.iter().all(|(tag, body)| *tag == b'd' && body.len() <= 50), "{end}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_stays_the_same_however_it_is_cut(
+            messages in proptest::collection::vec((proptest::sample::select(&b"dddDZcC"[..]), 0usize..300), 0..20),
+            piece_bytes in 1usize..200,
+            sizes in proptest::collection::vec(0usize..200, 0..60),
+            at_once in 1usize..500,
+        ) {
+            let bodies = messages.iter().enumerate();
+            let bytes: Vec<u8> = bodies
+                .flat_map(|(at, (tag, length))| message(*tag, &vec![u8::try_from(at).unwrap(); *length]))
+                .collect();
+            let got = through(&bytes, piece_bytes, sizes, at_once);
+            prop_assert_eq!(meaning(&got, piece_bytes), meaning(&bytes, usize::MAX));
+        }
+    }
+}
