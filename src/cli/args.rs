@@ -158,7 +158,7 @@ pub struct CreateArgs {
     /// What the data is written as: dump,sql,csv
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = DataFormat::parse)]
     pub formats: Vec<DataFormat>,
-    /// Compress the readable SQL and CSV: none or zstd
+    /// Compress the readable SQL and CSV: none, zstd, or auto: zstd from 256 MB of rows on [default: auto]
     #[arg(long, value_name = "CODEC", value_parser = ReadableCompression::parse)]
     pub readable_compression: Option<ReadableCompression>,
     /// Connections that read at the same time [default: by the machine; 1 in the background]
@@ -259,6 +259,9 @@ pub struct VerifyArgs {
     /// Files that are read at the same time [default: by the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: Option<u32>,
+    /// Give up after this time, e.g. 30m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -306,6 +309,9 @@ pub struct DiffArgs {
     /// Connections that read at the same time [default: by the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: Option<u32>,
+    /// Give up after this time, e.g. 30m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

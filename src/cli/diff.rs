@@ -3,7 +3,7 @@
 //! Invariant: it reads only. A difference is a result (exit 4), not an error.
 
 use super::args::DiffArgs;
-use super::{Ended, Surroundings, block_on, wiring};
+use super::{Ended, Surroundings, block_on, out_of_time, wiring};
 use crate::archive::root::Root;
 use crate::config;
 use crate::model::cancel::Cancel;
@@ -44,8 +44,16 @@ pub fn run(around: &Surroundings, args: &DiffArgs) -> Result<Ended> {
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |jobs| jobs as usize);
     let request = DiffRequest { left, right, depth, jobs, lock_wait: settings.lock_wait };
     let screen = screen(ui);
-    // Nothing has to be cleaned up: Ctrl-C ends the program as it is.
-    let found = block_on(diff(&request, screen.as_ref(), &Cancel::new()))?;
+    // Nothing has to be cleaned up: Ctrl-C ends the program as it is, and so does the time limit.
+    let found = block_on(async {
+        let cancel = Cancel::new();
+        let limit = args.timeout.filter(|timeout| !timeout.is_zero());
+        let work = diff(&request, screen.as_ref(), &cancel);
+        match limit {
+            None => work.await,
+            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(out_of_time())),
+        }
+    })?;
     drop(screen);
     if !ui.is_text() {
         ui.document("diff", &found);

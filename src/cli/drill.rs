@@ -39,7 +39,7 @@ pub fn run(around: &Surroundings, args: &DrillArgs) -> Result<Ended> {
         request.on = Where::Target(Box::new(recovery::target(around, text)?));
     }
     let report = block_on(async {
-        let cancel = recovery::watched(around.ui)?;
+        let cancel = recovery::limited(around.ui, args.timeout)?;
         let screen = screen(around.ui);
         Drill { root: &root, request: &request, monitor: screen.as_ref(), cancel: &cancel }.run(&place).await
     })?;

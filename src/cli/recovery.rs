@@ -4,6 +4,7 @@
 //! yes is for the plan that was shown, by its digest.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::{Globals, HowArgs};
 use super::{Ended, Surroundings, block_on, clock, signals, wiring};
@@ -11,7 +12,7 @@ use crate::archive::restores::{RestoreId, write_private};
 use crate::archive::sealed::Keys;
 use crate::archive::{lock::RootLock, logs, root::Root};
 use crate::config::{self, Inputs, Settings, conninfo};
-use crate::model::cancel::Cancel;
+use crate::model::cancel::{Cancel, CancelReason};
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
@@ -40,6 +41,7 @@ pub struct Order<'a> {
     pub dry_run: bool,
     pub plan_file: Option<&'a Path>,
     pub save_plan: Option<&'a Path>,
+    pub timeout: Option<Duration>,
 }
 
 /// The inputs with the flags of `restore`, `undo` and `guard`.
@@ -176,7 +178,7 @@ pub fn alone(ui: Ui, root: &Root, started_at: jiff::Timestamp) -> Result<(RootLo
 
 fn dry_run(around: &Surroundings, root: &Root, order: &Order<'_>) -> Result<Ended> {
     let plan = block_on(async {
-        let cancel = watched(around.ui)?;
+        let cancel = limited(around.ui, order.timeout)?;
         let screen = screen(around.ui);
         let recovery = recovery(root, order, screen.as_ref(), &cancel);
         Ok(recovery.prepare(&order.place).await?.plan().clone())
@@ -197,6 +199,19 @@ pub fn watched(ui: Ui) -> Result<Cancel> {
     Ok(cancel)
 }
 
+/// The same, cancelled too when the time of `--timeout` is over.
+pub fn limited(ui: Ui, timeout: Option<Duration>) -> Result<Cancel> {
+    let cancel = watched(ui)?;
+    if let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) {
+        let cancel = cancel.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(timeout).await;
+            cancel.cancel(CancelReason::Timeout);
+        });
+    }
+    Ok(cancel)
+}
+
 fn recovery<'a>(root: &'a Root, order: &'a Order<'_>, monitor: &'a dyn Monitor, cancel: &'a Cancel) -> Recovery<'a> {
     let Order { settings, target, request, options, .. } = order;
     Recovery { root, settings, target, request, options, monitor, cancel, clock: clock::now }
@@ -214,7 +229,7 @@ struct Work<'a> {
 impl Work<'_> {
     async fn run(&self, yes: Yes<'_>, saved: Option<RestorePlan>) -> Result<RestoreReport> {
         let (order, ui) = (self.order, self.ui);
-        let cancel = watched(ui)?;
+        let cancel = limited(ui, order.timeout)?;
         // The bars leave the screen before the plan is printed and the question asked.
         let prepared = {
             let screen = screen(ui);

@@ -39,6 +39,7 @@ pub fn run(around: &Surroundings, args: &RestoreArgs) -> Result<Ended> {
         dry_run: args.target.dry_run,
         plan_file: args.plan.as_deref(),
         save_plan: args.save_plan.as_deref(),
+        timeout: args.timeout,
     };
     recovery::carry(around, &root, &order)
 }

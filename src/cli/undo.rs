@@ -43,6 +43,7 @@ pub fn run(around: &Surroundings, args: &UndoArgs) -> Result<Ended> {
         confirm: args.confirm.as_deref(),
         dry_run: args.dry_run,
         plan_file: None,
+        timeout: None,
         save_plan: None,
     };
     recovery::carry(around, &root, &order)

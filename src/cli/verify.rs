@@ -1,10 +1,13 @@
 //! `stacksnap verify SNAP [--level checksum|read|restore]`
 
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::args::{DrillArgs, VerifyArgs, VerifyLevel};
-use super::{Ended, Surroundings, drill, wiring};
-use crate::model::failure::{FailureKind, Result};
+use super::{Ended, Surroundings, drill, out_of_time, wiring};
+use crate::model::failure::{Failure, FailureKind, Result};
 use crate::ui::screen::screen;
 use crate::ui::{out, verification};
 use crate::verify::{Level, Verdict, Verification, verify_sealed};
@@ -27,8 +30,10 @@ pub fn run(around: &Surroundings, args: &VerifyArgs) -> Result<Ended> {
     let place = root.resolve(&args.snapshot)?;
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);
     let screen = screen(ui);
-    let verification = verify_sealed(&place, level, root.path(), screen.as_ref(), jobs)?;
-    drop(screen);
+    let verification = bounded(args.timeout, {
+        let (place, root) = (place.clone(), root.path().to_path_buf());
+        move || verify_sealed(&place, level, &root, screen.as_ref(), jobs)
+    })?;
     if ui.is_text() {
         out::data(&verification::render(&place, &verification));
     } else {
@@ -36,6 +41,21 @@ pub fn run(around: &Surroundings, args: &VerifyArgs) -> Result<Ended> {
         ui.document("verify", &VerifyDocument { snapshot, verification: &verification });
     }
     Ok((verification.verdict == Verdict::Bad).then_some(FailureKind::Integrity))
+}
+
+/// Nothing has to be cleaned up: after the time limit the thread ends with the program.
+fn bounded<T: Send + 'static>(
+    timeout: Option<Duration>,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) else { return work() };
+    let (tell, done) = mpsc::channel();
+    std::thread::spawn(move || tell.send(work()));
+    match done.recv_timeout(timeout) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => Err(out_of_time()),
+        Err(RecvTimeoutError::Disconnected) => Err(Failure::msg(FailureKind::Failed, "the thread that reads failed")),
+    }
 }
 
 fn as_drill(args: &VerifyArgs) -> DrillArgs {
@@ -46,6 +66,7 @@ fn as_drill(args: &VerifyArgs) -> DrillArgs {
         assertions: None,
         keep: false,
         jobs: args.jobs,
+        timeout: args.timeout,
         vouch: None,
     }
 }

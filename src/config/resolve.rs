@@ -11,7 +11,7 @@ use super::conninfo::Params;
 use super::environment::Environment;
 use super::pgpass::{self, Wanted};
 use super::{pooler, service};
-use crate::model::connection::{ChannelBinding, ConnSpec, Host, Origin, SslMode};
+use crate::model::connection::{ChannelBinding, ConnSpec, Host, Keepalive, Origin, SslMode};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
 
@@ -59,6 +59,7 @@ pub fn resolve<'a>(
         ssl_root_cert,
         channel_binding: channel_binding(&params)?,
         connect_timeout: connect_timeout(&params)?,
+        keepalive: keepalive(&params)?,
         options: params.get("options").map(str::to_string),
         ..ConnSpec::default()
     };
@@ -186,6 +187,30 @@ fn connect_timeout(params: &Params) -> Result<Option<Duration>> {
         Ok(seconds) => Ok(Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))),
         Err(_) => Err(wrong("connect_timeout is not a whole number of seconds")),
     }
+}
+
+/// Zero and below are the system's default, as in libpq; what is not given is ours.
+fn keepalive(params: &Params) -> Result<Keepalive> {
+    let number = |name: &str| match params.get(name).map(|text| text.trim().parse::<i32>()) {
+        None => Ok(None),
+        Some(Ok(number)) => Ok(Some(u32::try_from(number).unwrap_or(0))),
+        Some(Err(_)) => Err(wrong(format!("{name} is not a whole number"))),
+    };
+    let given = |name: &str, default: Option<u32>| -> Result<Option<u32>> {
+        Ok(number(name)?.map_or(default, |n| Some(n).filter(|n| *n > 0)))
+    };
+    let ours = Keepalive::default();
+    let seconds = |name: &str, default: Option<Duration>| -> Result<Option<Duration>> {
+        let default = default.and_then(|d| u32::try_from(d.as_secs()).ok());
+        Ok(given(name, default)?.map(|s| Duration::from_secs(s.into())))
+    };
+    Ok(Keepalive {
+        on: number("keepalives")?.is_none_or(|on| on != 0),
+        idle: seconds("keepalives_idle", ours.idle)?,
+        interval: seconds("keepalives_interval", ours.interval)?,
+        count: given("keepalives_count", ours.count)?,
+        user_timeout: given("tcp_user_timeout", None)?.map(|ms| Duration::from_millis(ms.into())),
+    })
 }
 
 /// The password file, by the first host.

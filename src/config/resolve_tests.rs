@@ -63,6 +63,16 @@ fn values_that_libpq_does_not_know_are_named() {
     );
     assert!(spec_in("postgres://h?channel_binding=yes", &[]).is_err());
     assert!(spec_in("postgres://h?connect_timeout=soon", &[]).is_err());
+    assert!(spec_in("postgres://h?keepalives_idle=soon", &[]).is_err());
+    let keepalive = |query: &str| spec_in(&format!("postgres://h?{query}"), &[]).unwrap().keepalive.conninfo();
+    assert_eq!(
+        keepalive(""),
+        "keepalives=1 keepalives_idle=30 keepalives_interval=10 keepalives_count=6 tcp_user_timeout=0"
+    );
+    assert_eq!(
+        keepalive("keepalives=0&keepalives_idle=7&keepalives_interval=0&keepalives_count=-1&tcp_user_timeout=5000"),
+        "keepalives=0 keepalives_idle=7 keepalives_interval=0 keepalives_count=0 tcp_user_timeout=5000"
+    );
     assert!(spec_in("postgres://h?sslmode=require&sslrootcert=system", &[]).is_err());
     let spec = spec_in("postgres://h?sslrootcert=system", &[]).unwrap();
     assert_eq!(spec.ssl_mode, SslMode::VerifyFull);

@@ -214,7 +214,7 @@ impl Settings {
         Self {
             root: here.join("supabase_backups"),
             formats: vec![Format::Dump, Format::Sql, Format::Csv],
-            readable_compression: ReadableCompression::None,
+            readable_compression: ReadableCompression::Auto,
             keep_days: 7,
             jobs: None,
             lock_wait: Duration::from_secs(60),

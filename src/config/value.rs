@@ -76,13 +76,15 @@ impl Format {
 /// How the readable files are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReadableCompression {
+    /// As they are in a small project, zstd in a large one.
     #[default]
+    Auto,
     None,
     Zstd,
 }
 
 impl ReadableCompression {
-    pub const WORDS: [&str; 2] = ["none", "zstd"];
+    pub const WORDS: [&str; 3] = ["auto", "none", "zstd"];
 
     pub fn word(self) -> &'static str {
         Self::WORDS[self as usize]
@@ -90,6 +92,7 @@ impl ReadableCompression {
 
     pub fn parse(word: &str) -> Result<Self, String> {
         match word {
+            "auto" => Ok(Self::Auto),
             "none" => Ok(Self::None),
             "zstd" => Ok(Self::Zstd),
             _ => Err(unknown_word("compression", word, &Self::WORDS)),

@@ -74,6 +74,41 @@ pub enum Host {
     Unix(PathBuf),
 }
 
+/// How the system finds out that a peer is gone: libpq's `keepalives`, `keepalives_idle`, `keepalives_interval`,
+/// `keepalives_count` and `tcp_user_timeout`. None is the system's own default, as zero is for libpq.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    pub on: bool,
+    pub idle: Option<Duration>,
+    pub interval: Option<Duration>,
+    pub count: Option<u32>,
+    /// Not set unless asked for: it also ends a connection to a server that is merely slow to take what it is sent.
+    pub user_timeout: Option<Duration>,
+}
+
+impl Default for Keepalive {
+    /// A peer that is gone is known after a minute and a half.
+    fn default() -> Self {
+        let (idle, interval) = (Some(Duration::from_secs(30)), Some(Duration::from_secs(10)));
+        Self { on: true, idle, interval, count: Some(6), user_timeout: None }
+    }
+}
+
+impl Keepalive {
+    /// As libpq's programs take it, in a connection string: there are no variables for it.
+    pub fn conninfo(&self) -> String {
+        let seconds = |time: Option<Duration>| time.map_or(0, |t| t.as_secs());
+        format!(
+            "keepalives={} keepalives_idle={} keepalives_interval={} keepalives_count={} tcp_user_timeout={}",
+            u8::from(self.on),
+            seconds(self.idle),
+            seconds(self.interval),
+            self.count.unwrap_or(0),
+            self.user_timeout.map_or(0, |t| t.as_millis())
+        )
+    }
+}
+
 /// `Origin::variable` of the last resort, when nothing is configured.
 pub const LOCAL_SUPABASE: &str = "the local Supabase default";
 
@@ -106,6 +141,10 @@ pub struct ConnSpec {
     pub channel_binding: ChannelBinding,
     /// Per host and address. None: our default; zero: no limit.
     pub connect_timeout: Option<Duration>,
+    /// Of TCP connections.
+    pub keepalive: Keepalive,
+    /// How long an answer may be missing before a second session asks whether the first still works. None: our default.
+    pub silence: Option<Duration>,
     /// libpq's `options`, passed on as it is.
     pub options: Option<String>,
     pub origin: Origin,

@@ -123,6 +123,9 @@ pub struct Tools {
     pub pg_dump: String,
     /// e.g. `gzip:1` or `zstd:1`.
     pub codec: String,
+    /// Since 1.4: of the readable SQL and the CSV, `none` or `zstd:1`; absent without an archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readable_codec: Option<String>,
     pub jobs: u32,
 }
 

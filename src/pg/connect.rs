@@ -6,8 +6,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -19,9 +21,11 @@ use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::hints::{Trouble, explain};
+use super::pulse::Pulse;
+use super::silence;
 use super::tls::client_config;
 use super::wire::{Wire, WireTls};
-use crate::model::connection::{ChannelBinding, ConnSpec, Host, SslMode};
+use crate::model::connection::{ChannelBinding, ConnSpec, Host, Keepalive, SslMode};
 use crate::model::failure::{Failure, FailureKind, Result};
 
 /// For each host, when `connect_timeout` is not given.
@@ -35,14 +39,27 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 pub struct Connected {
     pub client: Client,
     pub driver: JoinHandle<()>,
+    pub pulse: Arc<Pulse>,
+}
+
+/// Does somebody look after the connection when it is silent for long (`silence`)?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched {
+    Yes,
+    No,
 }
 
 /// Connects. `application_name` shows up in `pg_stat_activity`.
 pub async fn connect(spec: &ConnSpec, application_name: &str) -> Result<Connected> {
+    connect_as(spec, application_name, Watched::Yes).await
+}
+
+/// The same, watched or not.
+pub async fn connect_as(spec: &ConnSpec, application_name: &str, watched: Watched) -> Result<Connected> {
     let mut failures: Vec<Failure> = Vec::new();
     for (index, (host, port)) in spec.hosts.iter().enumerate() {
         let address = spec.host_addresses.get(index).copied().flatten();
-        let target = Target { spec, host, port: *port, application_name };
+        let target = Target { spec, host, port: *port, application_name, watched };
         match target.connect(address).await {
             Ok(connected) => return Ok(connected),
             Err(Stop::Final(failure)) => return Err(failure),
@@ -70,6 +87,7 @@ struct Target<'a> {
     host: &'a Host,
     port: u16,
     application_name: &'a str,
+    watched: Watched,
 }
 
 impl Target<'_> {
@@ -133,7 +151,7 @@ impl Target<'_> {
         let path = folder.join(format!(".s.PGSQL.{}", self.port));
         let attempt = async {
             let stream = UnixStream::connect(&path).await.map_err(|error| Trouble::Network(error, false))?;
-            self.start_plain(stream).await
+            self.start_plain(stream, None).await
         };
         match within(self.limit(1), attempt).await {
             Ok(result) => result.map_err(|trouble| self.explain(trouble)),
@@ -144,8 +162,8 @@ impl Target<'_> {
     /// The six modes.
     async fn over_tcp(&self, address: SocketAddr, name: &str) -> Result<Connected, Trouble> {
         match self.spec.ssl_mode {
-            SslMode::Disable => self.start_plain(tcp(address).await?).await,
-            SslMode::Allow => match self.start_plain(tcp(address).await?).await {
+            SslMode::Disable => self.start_plain(self.tcp(address).await?, Some(address)).await,
+            SslMode::Allow => match self.start_plain(self.tcp(address).await?, Some(address)).await {
                 Err(Trouble::Server(error)) if is_about_authorization(&error) => {
                     let second = self.with_tls(address, name).await;
                     second.map_err(
@@ -155,12 +173,12 @@ impl Target<'_> {
                 other => other,
             },
             SslMode::Prefer => match self.with_tls(address, name).await {
-                Err(Trouble::NoTls) => self.start_plain(tcp(address).await?).await,
+                Err(Trouble::NoTls) => self.start_plain(self.tcp(address).await?, Some(address)).await,
                 Err(first @ (Trouble::Handshake(_) | Trouble::Certificates(_))) => {
-                    self.start_plain(tcp(address).await?).await.map_err(|_| first)
+                    self.start_plain(self.tcp(address).await?, Some(address)).await.map_err(|_| first)
                 }
                 Err(Trouble::Server(error)) if is_about_authorization(&error) => {
-                    self.start_plain(tcp(address).await?).await.map_err(|_| Trouble::Server(error))
+                    self.start_plain(self.tcp(address).await?, Some(address)).await.map_err(|_| Trouble::Server(error))
                 }
                 other => other,
             },
@@ -170,13 +188,13 @@ impl Target<'_> {
 
     /// Asks for TLS and goes on with it.
     async fn with_tls(&self, address: SocketAddr, name: &str) -> Result<Connected, Trouble> {
-        let mut stream = tcp(address).await?;
+        let mut stream = self.tcp(address).await?;
         let lost = |error| Trouble::Network(error, false);
         stream.write_all(&SSL_REQUEST).await.map_err(lost)?;
         match stream.read_u8().await.map_err(lost)? {
             b'S' => {
                 let tls = client_config(self.spec, name).map_err(Trouble::Certificates)?;
-                self.start_tls(stream, tls, name).await
+                self.start_tls(stream, tls, (name, address)).await
             }
             b'N' => Err(Trouble::NoTls),
             _ => Err(Trouble::NotPostgres),
@@ -200,18 +218,25 @@ impl Target<'_> {
         config
     }
 
-    async fn start_plain<S>(&self, stream: S) -> Result<Connected, Trouble>
+    async fn start_plain<S>(&self, stream: S, address: Option<SocketAddr>) -> Result<Connected, Trouble>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut config = self.config();
         config.ssl_mode(Negotiation::Disable);
-        let (client, connection) = config.connect_raw(Wire::new(stream), NoTls).await.map_err(Trouble::from)?;
-        Ok(Connected { client, driver: tokio::spawn(drive(connection)) })
+        let pulse = Arc::new(Pulse::new());
+        let wire = Wire::new(stream, Arc::clone(&pulse));
+        let (client, connection) = config.connect_raw(wire, NoTls).await.map_err(Trouble::from)?;
+        Ok(self.connected(client, connection, address, pulse))
     }
 
     /// The server has agreed to TLS already: the handshake is next.
-    async fn start_tls(&self, stream: TcpStream, mut tls: ClientConfig, name: &str) -> Result<Connected, Trouble> {
+    async fn start_tls(
+        &self,
+        stream: TcpStream,
+        mut tls: ClientConfig,
+        (name, address): (&str, SocketAddr),
+    ) -> Result<Connected, Trouble> {
         // A name that cannot stand in a certificate is not sent; whether it matters, the verifier decides.
         let server_name = if ServerName::try_from(name).is_ok() {
             name
@@ -226,8 +251,39 @@ impl Target<'_> {
             Ok(connector) => connector,
             Err(never) => match never {},
         };
-        let (client, connection) = config.connect_raw(stream, WireTls(connector)).await.map_err(Trouble::from)?;
-        Ok(Connected { client, driver: tokio::spawn(drive(connection)) })
+        let pulse = Arc::new(Pulse::new());
+        let connector = WireTls(connector, Arc::clone(&pulse));
+        let (client, connection) = config.connect_raw(stream, connector).await.map_err(Trouble::from)?;
+        Ok(self.connected(client, connection, Some(address), pulse))
+    }
+
+    fn connected<S, T>(
+        &self,
+        client: Client,
+        connection: tokio_postgres::Connection<S, T>,
+        address: Option<SocketAddr>,
+        pulse: Arc<Pulse>,
+    ) -> Connected
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Who looks after it goes to this very server, not to another one of the list.
+        let spec = ConnSpec {
+            hosts: vec![(self.host.clone(), self.port)],
+            host_addresses: address.map(|address| vec![Some(address.ip())]).unwrap_or_default(),
+            ..self.spec.clone()
+        };
+        let watched = (self.watched == Watched::Yes).then(|| (spec, Arc::clone(&pulse)));
+        Connected { client, driver: tokio::spawn(drive(connection, watched)), pulse }
+    }
+
+    async fn tcp(&self, address: SocketAddr) -> Result<TcpStream, Trouble> {
+        let stream = TcpStream::connect(address).await.map_err(|error| Trouble::Network(error, false))?;
+        let _ = stream.set_nodelay(true);
+        // As for libpq's own programs, a system that cannot do it is no reason not to connect.
+        let _ = keep_alive(&stream, &self.spec.keepalive);
+        Ok(stream)
     }
 }
 
@@ -239,22 +295,63 @@ async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Re
     }
 }
 
-async fn tcp(address: SocketAddr) -> Result<TcpStream, Trouble> {
-    let stream = TcpStream::connect(address).await.map_err(|error| Trouble::Network(error, false))?;
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+fn keep_alive(stream: &TcpStream, keepalive: &Keepalive) -> rustix::io::Result<()> {
+    if keepalive.on {
+        sockopt::set_socket_keepalive(stream, true)?;
+        if let Some(idle) = keepalive.idle {
+            sockopt::set_tcp_keepidle(stream, idle)?;
+        }
+        if let Some(interval) = keepalive.interval {
+            sockopt::set_tcp_keepintvl(stream, interval)?;
+        }
+        if let Some(count) = keepalive.count {
+            sockopt::set_tcp_keepcnt(stream, count)?;
+        }
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(timeout) = keepalive.user_timeout {
+        sockopt::set_tcp_user_timeout(stream, u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX))?;
+    }
+    Ok(())
 }
 
-/// Runs until the client is dropped; what goes wrong shows up in the client's next call.
-async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>)
+/// Runs until the client is dropped, or the server is lost in silence; what goes wrong shows up in the client's next
+/// call.
+async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>, watched: Option<(ConnSpec, Arc<Pulse>)>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let _ = connection.await;
+    let Some((spec, pulse)) = watched else {
+        let _ = connection.await;
+        return;
+    };
+    tokio::select! {
+        _ = connection => {}
+        // The reason is there before the client hears that the connection is gone.
+        () = async { pulse.lose(silence::watch(spec, Arc::clone(&pulse)).await) } => {}
+    }
 }
 
 /// SQLSTATE class 28: `pg_hba.conf` can say otherwise with or without TLS.
 fn is_about_authorization(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code().starts_with("28"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sockets_are_kept_alive_as_the_connection_says() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        keep_alive(&stream, &Keepalive { on: false, ..Keepalive::default() }).unwrap();
+        assert!(!sockopt::socket_keepalive(&stream).unwrap());
+        keep_alive(&stream, &Keepalive::default()).unwrap();
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), Duration::from_secs(30));
+        assert_eq!(sockopt::tcp_keepintvl(&stream).unwrap(), Duration::from_secs(10));
+        assert_eq!(sockopt::tcp_keepcnt(&stream).unwrap(), 6);
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
 
-use super::session::{Session, failure};
+use super::session::Session;
 use super::snapshot::{ExportedSnapshot, SnapshotHolder};
 use crate::model::cancel::{Cancel, CancelReason};
 use crate::model::connection::ConnSpec;
@@ -53,10 +53,10 @@ pub async fn copy_out(
     mut each: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
     let sql = copy_out_sql(table, columns);
-    let mut stream = pin!(session.client().copy_out(&sql).await.map_err(|e| failure(e, &sql))?);
+    let mut stream = pin!(session.client().copy_out(&sql).await.map_err(|e| session.failure(e, &sql))?);
     let mut bytes = 0;
     while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|e| failure(e, &sql))?;
+        let piece = piece.map_err(|e| session.failure(e, &sql))?;
         bytes += piece.len() as u64;
         each(&piece)?;
     }

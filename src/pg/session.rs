@@ -3,6 +3,8 @@
 //! Invariant (facts 20): every setting of `model::pins` is set before the first query, whatever the database or the role
 //! carries. A session on a source is READ ONLY.
 
+use std::sync::Arc;
+
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 /// One row of an answer: modules above read it and do not name the protocol.
@@ -10,6 +12,7 @@ pub use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::connect::{Connected, connect};
+use super::pulse::Pulse;
 use super::snapshot::ExportedSnapshot;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -21,6 +24,7 @@ use crate::model::sqlstate::{self, SqlState};
 pub struct Session {
     client: Client,
     driver: JoinHandle<()>,
+    pulse: Arc<Pulse>,
     pub version_num: u32,
     pub backend_pid: i32,
 }
@@ -28,14 +32,15 @@ pub struct Session {
 impl Session {
     /// Connects and pins. Nothing is read or written yet.
     pub async fn open(spec: &ConnSpec, application_name: &str) -> Result<Self> {
-        let Connected { client, driver } = connect(spec, application_name).await?;
-        let mut session = Self { client, driver, version_num: 0, backend_pid: 0 };
+        let Connected { client, driver, pulse } = connect(spec, application_name).await?;
+        let mut session = Self { client, driver, pulse, version_num: 0, backend_pid: 0 };
         session.execute(&pin_statements()).await?;
         let sql =
             "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, pg_catalog.pg_backend_pid()";
         let row = session.one(sql, &[]).await?;
         session.version_num = row.get::<_, i32>(0).unsigned_abs();
         session.backend_pid = row.get(1);
+        session.pulse.set_backend(session.backend_pid);
         if session.version_num < 120_000 {
             // Before 12 what is pinned rounds.
             session.execute("SET extra_float_digits = 3").await?;
@@ -58,17 +63,27 @@ impl Session {
 
     /// Runs statements without parameters or results.
     pub async fn execute(&self, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(|e| failure(e, sql))
+        self.client.batch_execute(sql).await.map_err(|e| self.failure(e, sql))
     }
 
     /// All rows of one query.
     pub async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.client.query(sql, params).await.map_err(|e| failure(e, sql))
+        self.client.query(sql, params).await.map_err(|e| self.failure(e, sql))
     }
 
     /// Exactly one row.
     pub async fn one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        self.client.query_one(sql, params).await.map_err(|e| failure(e, sql))
+        self.client.query_one(sql, params).await.map_err(|e| self.failure(e, sql))
+    }
+
+    /// What a call of the client ended with, as a failure: why the connection was given up, where it was.
+    pub fn failure(&self, error: tokio_postgres::Error, sql: &str) -> Failure {
+        lost(&self.pulse).unwrap_or_else(|| failure(error, sql))
+    }
+
+    /// What knows whether the connection was given up.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     /// The protocol client, for COPY.
@@ -86,6 +101,15 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
     }
+}
+
+/// The failure of a connection that was given up; none when it was not.
+pub fn lost(pulse: &Pulse) -> Option<Failure> {
+    let why = pulse.lost()?;
+    Some(
+        Failure::msg(FailureKind::Unreachable, format!("the connection was lost: {why}"))
+            .hint("is the network up, and the server? run the same command again"),
+    )
 }
 
 /// A database error as a failure: the server's words, its SQLSTATE's kind. The statement is named by its first words.

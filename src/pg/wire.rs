@@ -6,10 +6,13 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+
+use super::pulse::Pulse;
 
 /// Bytes of a row in one message at most.
 const PIECE_BYTES: usize = 64 << 10;
@@ -17,16 +20,18 @@ const HELD_BYTES: usize = 64 << 10;
 /// Tag and length.
 const HEADER_BYTES: usize = 5;
 const COPY_DATA: u8 = b'd';
+const READY_FOR_QUERY: u8 = b'Z';
 
 /// A stream to a server.
 pub struct Wire<S> {
     stream: S,
     framing: Framing,
+    pulse: Arc<Pulse>,
 }
 
 impl<S> Wire<S> {
-    pub fn new(stream: S) -> Self {
-        Self { stream, framing: Framing::new(PIECE_BYTES) }
+    pub fn new(stream: S, pulse: Arc<Pulse>) -> Self {
+        Self { stream, framing: Framing::new(PIECE_BYTES), pulse }
     }
 }
 
@@ -43,12 +48,14 @@ struct Framing {
     pass: usize,
     /// What is left of a long message after them.
     cut: usize,
+    /// A message said that the server is ready.
+    ready: bool,
 }
 
 impl Framing {
     fn new(piece_bytes: usize) -> Self {
         let held = vec![0; HELD_BYTES].into_boxed_slice();
-        Self { piece_bytes, held, start: 0, end: 0, header: [0; 5], header_left: 0, pass: 0, cut: 0 }
+        Self { piece_bytes, held, start: 0, end: 0, header: [0; 5], header_left: 0, pass: 0, cut: 0, ready: false }
     }
 
     /// Hands on what it can. Nothing: it needs more.
@@ -88,6 +95,7 @@ impl Framing {
         {
             let length = u32::from_be_bytes(*length) as usize;
             let body = length.saturating_sub(4);
+            self.ready |= *tag == READY_FOR_QUERY;
             if *tag != COPY_DATA || body <= self.piece_bytes {
                 // A length below four is no message: whoever reads it says so.
                 self.pass += 1 + length.max(4);
@@ -113,15 +121,20 @@ impl Framing {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, framing } = &mut *self;
+        let Self { stream, framing, pulse } = &mut *self;
         let before = out.filled().len();
         loop {
             framing.give(out);
+            if std::mem::take(&mut framing.ready) {
+                pulse.answered();
+            }
             if out.filled().len() > before || out.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
             let mut room = ReadBuf::new(framing.room());
-            ready!(Pin::new(&mut *stream).poll_read(cx, &mut room))?;
+            let polled = Pin::new(&mut *stream).poll_read(cx, &mut room);
+            pulse.read(polled.is_ready());
+            ready!(polled)?;
             let read = room.filled().len();
             if read == 0 {
                 // The stream has ended, perhaps inside of a header: whoever reads it says so.
@@ -136,7 +149,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.pulse.wrote(polled.is_ready());
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -155,7 +170,7 @@ impl<S: TlsStream + Unpin> TlsStream for Wire<S> {
 }
 
 /// Makes the TLS stream that `connector` makes, with this layer above it.
-pub struct WireTls<C>(pub C);
+pub struct WireTls<C>(pub C, pub Arc<Pulse>);
 
 impl<C, S> TlsConnect<S> for WireTls<C>
 where
@@ -167,8 +182,9 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Self::Stream, Self::Error>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        let shaken = self.0.connect(stream);
-        Box::pin(async move { shaken.await.map(Wire::new) })
+        let Self(connector, pulse) = self;
+        let shaken = connector.connect(stream);
+        Box::pin(async move { shaken.await.map(|stream| Wire::new(stream, pulse)) })
     }
 }
 
@@ -200,7 +216,7 @@ mod tests {
 
     fn through(bytes: &[u8], piece_bytes: usize, sizes: Vec<usize>, at_once: usize) -> Vec<u8> {
         let stream = Portions { bytes: bytes.to_vec(), sizes };
-        let mut wire = Wire { stream, framing: Framing::new(piece_bytes) };
+        let mut wire = Wire { stream, framing: Framing::new(piece_bytes), pulse: Arc::new(Pulse::new()) };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (mut all, mut buffer) = (Vec::new(), vec![0; at_once]);

@@ -29,16 +29,17 @@ pub struct DumpOrder {
 
 /// Starts pg_dump. Data files are not compressed: the derive pass does it, with hashes and CSV in the same pass.
 pub fn start_dump(client: &Client, environment: &LibpqEnvironment, order: &DumpOrder) -> Result<Running> {
-    let program = environment.give(dump_program(client, order))?;
+    let program = environment.give(dump_program(client, order, environment.keepalive()))?;
     program.start().map_err(|e| Failure::from(e).context(format!("cannot start {}", program.path().display())))
 }
 
-fn dump_program(client: &Client, order: &DumpOrder) -> Program {
+fn dump_program(client: &Client, order: &DumpOrder, keepalive: &str) -> Program {
     let mut folder = std::ffi::OsString::from("--file=");
     folder.push(&order.folder);
     let mut program = client
         .program("pg_dump")
         .arg("--no-password")
+        .arg(format!("--dbname={keepalive}"))
         .arg("--format=directory")
         .arg("--compress=0")
         .arg("--no-sync")
@@ -109,6 +110,7 @@ pub fn last_lines(stderr: &str, n: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::connection::Keepalive;
 
     #[test]
     fn threat_7_table_names_are_exact_quoted_patterns() {
@@ -122,10 +124,11 @@ mod tests {
             encoding: None,
         };
         let client = Client { bin: "/bin".into(), major: 15, minor: 18, version: String::new() };
-        let text = format!("{:?}", dump_program(&client, &order));
+        let text = format!("{:?}", dump_program(&client, &order, &Keepalive::default().conninfo()));
         assert!(text.contains(r#""--table=\"public\".\"all*\"""#), "{text}");
         assert!(text.contains(r#""--exclude-table-data=\"a\"\"b\".\"-t x\"""#), "{text}");
         assert!(text.contains("--lock-wait-timeout=3000"));
         assert!(!text.contains("row-security"));
+        assert!(text.contains("--dbname=keepalives=1 keepalives_idle=30 keepalives_interval=10"), "{text}");
     }
 }

@@ -15,6 +15,7 @@ use crate::proc::Program;
 #[derive(Debug)]
 pub struct LibpqEnvironment {
     variables: Vec<(OsString, OsString)>,
+    keepalive: String,
     passfile: Passfile,
 }
 
@@ -53,7 +54,12 @@ impl LibpqEnvironment {
         if let Some(options) = &spec.options {
             put("PGOPTIONS", options.into());
         }
-        Ok(Self { variables: set, passfile })
+        Ok(Self { variables: set, keepalive: spec.keepalive.conninfo(), passfile })
+    }
+
+    /// What has no variable, as a connection string that names nothing else: it holds no secret and no database.
+    pub fn keepalive(&self) -> &str {
+        &self.keepalive
     }
 
     /// Hands it to a program that reads nothing from its standard input.

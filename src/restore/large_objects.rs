@@ -14,7 +14,7 @@ use super::load::{Loaded, cancelled, rows::unreadable};
 use crate::archive::reader::open_data;
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
-use crate::pg::session::{Session, failure};
+use crate::pg::session::Session;
 use crate::pgtools::toc::Toc;
 
 /// Bytes of one write: a multiple of the server's pages of 2 kB.
@@ -132,8 +132,8 @@ async fn send(
     // The first piece makes the object.
     const FIRST: &str = "SELECT pg_catalog.lo_from_bytea($1, $2)";
     const MORE: &str = "SELECT pg_catalog.lo_put($1, $2, $3)";
-    let first = session.client().prepare(FIRST).await.map_err(|e| failure(e, FIRST))?;
-    let more = session.client().prepare(MORE).await.map_err(|e| failure(e, MORE))?;
+    let first = session.client().prepare(FIRST).await.map_err(|e| session.failure(e, FIRST))?;
+    let more = session.client().prepare(MORE).await.map_err(|e| session.failure(e, MORE))?;
     let (sender, mut receiver) = mpsc::channel(WAITING);
     let (place, wanted) = (folder.to_path_buf(), objects.to_vec());
     let reading = tokio::task::spawn_blocking(move || read_all(&place, &wanted, &sender));
@@ -144,7 +144,7 @@ async fn send(
         } else {
             session.client().execute(&more, &[&oid, &offset, &bytes]).await
         };
-        sent.map_err(|e| failure(e, FIRST).context(format!("large object {oid}")))?;
+        sent.map_err(|e| session.failure(e, FIRST).context(format!("large object {oid}")))?;
         loaded.bytes += bytes.len() as u64;
         progress(bytes.len() as u64);
     }

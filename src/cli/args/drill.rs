@@ -3,10 +3,12 @@
 //! Invariant: a target is typed out or named (`env:NAME`), and has no default.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::SNAPSHOT_HELP;
+use crate::config::parse_duration;
 use crate::ops::trust::VOUCH_DIGITS_MIN;
 
 const DRILL_EXAMPLES: &str = "\
@@ -47,6 +49,9 @@ pub struct DrillArgs {
     /// Connections that write at the same time [default: by the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: Option<u32>,
+    /// Give up after this time, e.g. 30m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
 }
 
 /// `--vouch`: the beginning of a sha256.

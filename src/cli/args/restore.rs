@@ -40,6 +40,9 @@ pub struct RestoreArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub how: HowArgs,
+    /// Give up after this time, e.g. 30m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
     /// Only these parts, separated by commas: users, roles, policies, functions, encryption, schema, data, migrations
     #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = parse_part)]
     pub only: Vec<RestorePart>,

@@ -17,6 +17,7 @@ use super::dump_failure::DumpFailure;
 use super::gate::{self, Gate};
 use super::preflight::Preflight;
 use super::selection::Selection;
+use super::wanted::Wanted;
 use super::{Job, collect_settings, millis, queue};
 use crate::archive::layout;
 use crate::archive::reader::{ArchiveData, DataFile};
@@ -128,15 +129,15 @@ impl Attempt<'_> {
     ) -> Result<(CatalogFacts, Option<ArchiveResult>), DumpFailure> {
         let job = self.job;
         let Reading { session, plain, gate, state, sink } = *reading;
-        let order = if self.selection.needs_archive() { Some(self.dump_order(session, holder).await?) } else { None };
+        let order = if self.selection.needs_archive() { Some(self.dump_order(reading, holder).await?) } else { None };
         let environment =
             LibpqEnvironment::new(&self.preflight.dump.spec, &job.application_name, &job.settings.temp_dir)?;
         let handle = Handle::current();
         let (archive, catalogs) = block_in_place(|| {
             std::thread::scope(|scope| {
-                let archive = order.map(|dump| {
+                let archive = order.map(|order| {
                     let environment = &environment;
-                    scope.spawn(move || self.archive(environment, dump, state, sink))
+                    scope.spawn(move || self.archive(environment, order, state, sink))
                 });
                 let has_archive = archive.is_some();
                 let catalogs = handle.block_on(async {
@@ -206,30 +207,30 @@ impl Attempt<'_> {
         if self.restarts > 0 { 1 } else { asked }
     }
 
-    async fn dump_order(&self, session: &Session, holder: &SnapshotHolder) -> Result<DumpOrder, DumpFailure> {
-        let selection = self.selection;
-        let (mut tables, mut exclude_data) = (Vec::new(), Vec::new());
-        if !selection.tables.is_empty() || !selection.exclude_data.is_empty() {
-            let facts = crate::pg::catalog::tables::tables(session).await?;
-            let named = Selection::matching(&selection.tables, &facts)?;
-            tables = named.into_iter().map(|t| t.name.clone()).collect();
-            exclude_data = selection.rows_excluded(&facts).into_iter().map(|t| t.name.clone()).collect();
-        }
-        Ok(DumpOrder {
+    /// What pg_dump is told, and whether readable files are compressed.
+    async fn dump_order(
+        &self,
+        reading: &Reading<'_>,
+        holder: &SnapshotHolder,
+    ) -> Result<(DumpOrder, bool), DumpFailure> {
+        let database_bytes = self.preflight.facts.database_bytes;
+        let wanted = Wanted::of(self.selection, database_bytes, reading.session, reading.gate).await?;
+        let order = DumpOrder {
             folder: self.folder.join(layout::DUMP_DIR),
             exported_snapshot: holder.exported.id.clone(),
             jobs: self.jobs(),
             lock_wait: self.job.settings.lock_wait,
-            tables,
-            exclude_data,
+            tables: wanted.tables,
+            exclude_data: wanted.exclude_data,
             encoding: (self.preflight.facts.encoding != "SQL_ASCII").then(|| "UTF8".to_string()),
-        })
+        };
+        Ok((order, wanted.compressed))
     }
 
     fn archive(
         &self,
         environment: &LibpqEnvironment,
-        dump: DumpOrder,
+        (dump, compressed): (DumpOrder, bool),
         state: &ArchiveState,
         sink: &ArtifactSink,
     ) -> Result<ArchiveResult, DumpFailure> {
@@ -244,11 +245,12 @@ impl Attempt<'_> {
             codec: self.preflight.codec,
             csv: self.selection.has(Category::Csv),
             readable_sql: self.selection.has(Category::ReadableSql),
-            compressed: self.selection.compressed,
+            compressed,
         };
         let result = dump::run(&order, state, sink, self.job.monitor)?;
         let rows: u64 = result.tables.iter().map(|t| t.fingerprint.rows).sum();
-        let summary = format!("{} tables, {rows} rows", result.tables.len());
+        let packed = if compressed { ", readable SQL and CSV compressed (.zst)" } else { "" };
+        let summary = format!("{} tables, {rows} rows{packed}", result.tables.len());
         self.job.monitor.event(Event::PhaseEnded { phase: Phase::Dump, summary, duration_ms: millis(clock.elapsed()) });
         Ok(result)
     }

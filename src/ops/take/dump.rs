@@ -75,6 +75,8 @@ impl ArchiveState {
 pub struct ArchiveResult {
     pub toc: Toc,
     pub tables: Vec<DerivedTable>,
+    /// As in the order.
+    pub compressed: bool,
 }
 
 /// Runs the phase to its end, on this thread and its own. Blocks.
@@ -101,7 +103,7 @@ pub fn run(
     });
     let (toc, tables) = outcome?;
     finish_folder(order, sink, &tables).map_err(DumpFailure::from_io)?;
-    Ok(ArchiveResult { toc, tables })
+    Ok(ArchiveResult { toc, tables, compressed: order.compressed })
 }
 
 fn wait_for_dump(order: &ArchiveOrder<'_>, state: &ArchiveState) -> Result<(), DumpFailure> {

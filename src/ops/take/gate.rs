@@ -43,6 +43,11 @@ impl Gate {
         Ok(Self { closed })
     }
 
+    /// Are the locks held?
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Gives the locks back; the transaction and its snapshot stay.
     pub async fn open(&self, session: &Session) -> Result<()> {
         if self.closed {

@@ -17,6 +17,7 @@ mod readable;
 mod record;
 mod selection;
 mod unchanged;
+mod wanted;
 
 use std::time::{Duration, Instant};
 

@@ -92,7 +92,7 @@ fn room(job: &Job<'_>, database_bytes: u64) {
             free_bytes / 1_000_000,
             database_bytes / 1_000_000
         );
-        let hint = "if it runs out of room the snapshot fails and leaves nothing; --readable-compression zstd or --formats dump need less";
+        let hint = "if it runs out of room the snapshot fails and leaves nothing; --formats dump needs the least";
         job.monitor.warn("little_room", message, Some(hint.to_string()));
     }
 }

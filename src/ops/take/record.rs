@@ -12,6 +12,7 @@ use super::attempt::AttemptDone;
 use super::preflight::Preflight;
 use super::selection::Selection;
 use super::{Job, millis, unchanged};
+use crate::archive::codec::Codec;
 use crate::archive::layout;
 use crate::archive::seal::Sealed;
 use crate::model::category::Category;
@@ -70,6 +71,7 @@ pub fn draft(
             stacksnap: env!("CARGO_PKG_VERSION").to_string(),
             pg_dump: preflight.client.version.clone(),
             codec: preflight.codec.word().to_string(),
+            readable_codec: done.archive.as_ref().map(|a| readable_codec(a.compressed).to_string()),
             jobs: done.jobs,
         },
         counts: BTreeMap::new(),
@@ -94,6 +96,10 @@ pub fn draft(
     manifest.artifacts = done.sink.artifacts();
     done.sink.write(layout::BACKUP_MANIFEST, Category::Report, manifest_markdown(&manifest)?.as_bytes())?;
     Ok(manifest)
+}
+
+fn readable_codec(compressed: bool) -> &'static str {
+    if compressed { Codec::Zstd.word() } else { "none" }
 }
 
 /// Dump ids of archive entries that the restore script takes from `extension_state/`, with what hangs on them.

@@ -11,6 +11,9 @@ use crate::model::manifest::SnapshotKind;
 use crate::model::pattern;
 use crate::model::request::CreateRequest;
 
+/// From so many bytes of rows on, readable files are compressed unless the settings say otherwise.
+pub const COMPRESSED_FROM_BYTES: u64 = 256_000_000;
+
 /// The decision, made once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
@@ -19,7 +22,7 @@ pub struct Selection {
     pub tables: Vec<String>,
     pub exclude_data: Vec<String>,
     pub kind: SnapshotKind,
-    pub compressed: bool,
+    readable: ReadableCompression,
 }
 
 /// Parts that are made from the archive's data files.
@@ -62,12 +65,27 @@ impl Selection {
             tables: request.tables.clone(),
             exclude_data: settings.exclude_data.clone(),
             kind: if request.is_narrowed() { SnapshotKind::Partial } else { SnapshotKind::Full },
-            compressed: settings.readable_compression == ReadableCompression::Zstd,
+            readable: settings.readable_compression,
         })
     }
 
     pub fn has(&self, category: Category) -> bool {
         self.parts.contains(&category)
+    }
+
+    /// Does the size of the rows decide how readable files are kept?
+    pub fn depends_on_size(&self) -> bool {
+        let readable = self.has(Category::ReadableSql) || self.has(Category::Csv);
+        readable && self.readable == ReadableCompression::Auto
+    }
+
+    /// Are readable files compressed, with so many bytes of rows?
+    pub fn compresses(&self, rows_bytes: u64) -> bool {
+        match self.readable {
+            ReadableCompression::Auto => rows_bytes >= COMPRESSED_FROM_BYTES,
+            ReadableCompression::None => false,
+            ReadableCompression::Zstd => true,
+        }
     }
 
     /// Must pg_dump run at all?

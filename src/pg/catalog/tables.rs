@@ -9,6 +9,12 @@ use crate::model::inventory::{Column, TableFacts};
 use crate::model::name::QualifiedName;
 use crate::pg::session::Session;
 
+/// Bytes on disk of these tables' rows, without indexes. Waits behind whoever changes one of them: ask with their locks.
+pub async fn bytes_on_disk(session: &Session, oids: &[u32]) -> Result<u64> {
+    let sql = "SELECT coalesce(sum(pg_catalog.pg_table_size(oid)), 0)::int8 FROM pg_catalog.unnest($1::oid[]) oid";
+    Ok(session.one(sql, &[&oids]).await?.get::<_, i64>(0).unsigned_abs())
+}
+
 /// Every table with rows of its own, sorted by schema and name.
 pub async fn tables(session: &Session) -> Result<Vec<TableFacts>> {
     let rows = query(session, include_str!("../sql/tables.sql")).await?;

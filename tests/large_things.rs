@@ -1,4 +1,5 @@
-//! A row of many megabytes: taken, verified, restored and compared like any other, in memory that does not grow with it.
+//! What is large: a row of many megabytes is taken, verified, restored and compared like any other, in memory that does
+//! not grow with it; a project with many rows has its readable files compressed.
 #![allow(clippy::disallowed_methods)]
 
 mod restore_cli_support;
@@ -7,7 +8,7 @@ mod take_support;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use take_support::{Database, Place, success};
+use take_support::{Database, Place, Ran, success};
 
 /// Of COPY text: one row of 64 MB, one of 32 MB that is bytes in hexadecimal.
 const TEXT: &str = "CREATE TABLE public.long (id int PRIMARY KEY, \"a,b\" text, body text, raw bytea); \
@@ -65,19 +66,54 @@ fn rows_of_any_length_are_streamed() {
     assert!(ours.trim_ascii_end() == success(&mut csv).as_bytes(), "the CSV is what COPY writes");
 
     in_little_memory("verify", place.bare(&["verify", "latest", "--level", "read"]), 0);
-    let args = ["--confirm", &target.name, "-o", "json"];
-    let restore = |place: &Place| restore_cli_support::restore(place, target.access(), "latest", &args);
-    in_little_memory("restore", restore(&place), 0);
+    let restore = |database: &Database| {
+        let args = ["--confirm", &database.name, "-o", "json"];
+        restore_cli_support::restore(&place, database.access(), "latest", &args)
+    };
+    in_little_memory("restore", restore(&target), 0);
     assert_eq!(checksum(&target), checksum(&source));
 
-    target.sql("UPDATE public.long SET body = body || '!' WHERE id = 2; DELETE FROM public.long WHERE id = 4");
+    source.sql("UPDATE public.long SET body = body || '!' WHERE id = 2; DELETE FROM public.long WHERE id = 4");
     let mut diff = place.bare(&["diff", "latest", "live", "--data", "-o", "json"]);
-    let to = target.access();
-    diff.env("PGHOST", to.host).env("PGPORT", to.port.to_string()).env("PGUSER", to.user);
-    diff.env("PGPASSWORD", to.password).env("PGDATABASE", to.database);
+    let from = source.access();
+    diff.env("PGHOST", from.host).env("PGPORT", from.port.to_string()).env("PGUSER", from.user);
+    diff.env("PGPASSWORD", from.password).env("PGDATABASE", from.database);
     let said = in_little_memory("diff", diff, 4);
-    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert!(said.to_string().contains(r#""changed_keys":[["2"]]"#), "{said}");
-    in_little_memory("restore in place", restore(&place), 0);
-    assert_eq!(checksum(&target), checksum(&source));
+    assert!(said.contains(r#""changed_keys":[["2"]]"#) && said.contains(r#""removed_keys":[["4"]]"#), "{said}");
+    in_little_memory("restore in place", restore(&source), 0);
+    assert_eq!(checksum(&source), checksum(&target));
+}
+
+#[test]
+fn readable_files_are_compressed_where_the_rows_are_many() {
+    let server = take_support::server();
+    let database = server.database("TEMPLATE template0");
+    // Pages of deleted rows: the size of a large project without its rows.
+    database.sql(
+        "CREATE UNLOGGED TABLE public.large (id int, body text) WITH (autovacuum_enabled = false, toast.autovacuum_enabled = false);
+         ALTER TABLE public.large ALTER body SET STORAGE EXTERNAL;
+         INSERT INTO public.large SELECT n, repeat('x', 1000000) FROM generate_series(1, 258) n;
+         DELETE FROM public.large WHERE id > 1",
+    );
+    let place = Place::new();
+    let has = |args: &[&str], packed: bool, codec: &str| {
+        let ran = place.run(database.access(), args);
+        let folder = place.dir.path().join(ran.folder());
+        for name in ["complete_database_with_data.sql", "data_records/public.large.csv"] {
+            let plain = folder.join(name);
+            let zst = folder.join(format!("{name}.zst"));
+            let there = (plain.exists(), zst.exists());
+            let csv_left_out = args.contains(&"--exclude-data") && name.starts_with("data_records");
+            assert_eq!(there, if csv_left_out { (false, false) } else { (!packed, packed) }, "{name} {ran:?}");
+        }
+        let manifest = stacksnap::archive::manifest_file::read_manifest(&folder).unwrap();
+        assert_eq!(manifest.tools.readable_codec.as_deref(), Some(codec));
+        let said = Ran::of(&mut place.bare(&["verify", folder.to_str().unwrap(), "--level", "read"]));
+        assert_eq!(said.code, 0, "{said:?}");
+    };
+    has(&[], true, "zstd:1");
+    has(&["--readable-compression", "none"], false, "none");
+    has(&["--exclude-data", "large"], false, "none");
+    let said = Ran::of(&mut place.create(database.access(), &["-o", "text"]));
+    assert!(said.stderr.contains("readable SQL and CSV compressed (.zst)"), "{said:?}");
 }

@@ -1,0 +1,99 @@
+//! After a long silence: does the server still work for us, or is the network between us gone?
+//!
+//! Invariant: a long answer is no failure, however long it takes: a second session asks `pg_stat_activity` for the first
+//! one's process, again and again. The first is given up only when no second one can be had, when its process is gone, or
+//! when twice in a row the server was found to wait for what we never got. It reads nothing else.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::connect::{Watched, connect_as};
+use super::pulse::Pulse;
+use crate::model::connection::ConnSpec;
+use crate::model::sqlstate;
+
+/// How long nothing may be heard before somebody asks, unless the connection says otherwise.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long asking may take, besides the time that a connection may take.
+const ANSWER: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(10);
+const LOOKS_A_SILENCE: u32 = 6;
+const ACTIVITY: &str = "SELECT state, wait_event FROM pg_catalog.pg_stat_activity WHERE pid = $1";
+
+/// What a second session found.
+enum Look {
+    /// It works, or nobody can tell while the server can be reached.
+    Works,
+    /// It waits, and not for the query that we wait for.
+    Waits(String),
+    Lost(String),
+}
+
+/// Resolves, with the reason, when the connection of `pulse` has to be given up. `spec` names the one server that it
+/// goes to. Boxed: looking means connecting, and connecting means watching.
+pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>) -> Pin<Box<dyn Future<Output = String> + Send>> {
+    Box::pin(async move {
+        let silence = spec.silence.unwrap_or(SILENCE);
+        // The last look: in which silence it was, when, and whether the server waited too.
+        let mut looked: Option<(u64, Instant, bool)> = None;
+        loop {
+            tokio::time::sleep(silence / LOOKS_A_SILENCE).await;
+            let (silent, last) = (pulse.silent_for(), pulse.last());
+            let same = looked.filter(|(at, ..)| *at == last);
+            if silent < silence || same.is_some_and(|(_, when, _)| when.elapsed() < silence) {
+                continue;
+            }
+            let found = look(&spec, &pulse).await;
+            if pulse.last() != last || pulse.silent_for().is_zero() {
+                continue;
+            }
+            let waited = same.is_some_and(|(.., waited)| waited);
+            match found {
+                Look::Works => looked = Some((last, Instant::now(), false)),
+                Look::Waits(_) if !waited => looked = Some((last, Instant::now(), true)),
+                Look::Waits(why) | Look::Lost(why) => return format!("no answer for {} s: {why}", silent.as_secs()),
+            }
+        }
+    })
+}
+
+async fn look(spec: &ConnSpec, pulse: &Pulse) -> Look {
+    let Some(pid) = pulse.backend() else {
+        return Look::Lost("the session was only beginning".to_string());
+    };
+    let asking = async {
+        let connected = match connect_as(spec, "stacksnap look", Watched::No).await {
+            Ok(connected) => connected,
+            // It answers, and is full: that says nothing of our session.
+            Err(failure) if failure.is_sqlstate(sqlstate::TOO_MANY_CONNECTIONS) => return Look::Works,
+            Err(failure) => return Look::Lost(format!("a second session cannot be had: {failure}")),
+        };
+        let found = connected.client.query_opt(ACTIVITY, &[&pid]).await;
+        connected.driver.abort();
+        match found {
+            Ok(Some(row)) => judge(row.get::<_, Option<&str>>(0), row.get::<_, Option<&str>>(1), pulse),
+            Ok(None) => Look::Lost(format!("the server has no process {pid} any more")),
+            Err(error) => Look::Lost(format!("a second session got no answer: {error}")),
+        }
+    };
+    let limit = spec.connect_timeout.filter(|t| !t.is_zero()).unwrap_or(CONNECT) + ANSWER;
+    match tokio::time::timeout(limit, asking).await {
+        Ok(found) => found,
+        Err(_) => Look::Lost(format!("a second session got none within {} s", limit.as_secs())),
+    }
+}
+
+/// The states are the server's own words for them, which are not translated.
+fn judge(state: Option<&str>, wait_event: Option<&str>, pulse: &Pulse) -> Look {
+    match (state, wait_event) {
+        (_, Some("ClientWrite")) if pulse.is_hungry() => {
+            Look::Waits("the server waits for us to take what never arrives".to_string())
+        }
+        (_, Some("ClientRead")) if pulse.is_stuck() => {
+            Look::Waits("the server waits for what we sent and it never got".to_string())
+        }
+        (Some(state), _) if state.starts_with("idle") => Look::Waits("the server has nothing to do for us".to_string()),
+        _ => Look::Works,
+    }
+}
