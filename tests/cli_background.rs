@@ -248,5 +248,5 @@ fn a_root_that_everybody_may_write_to_is_refused() {
     std::fs::set_permissions(place.root(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let ran = Ran::of(foreground(&place, &server, &[]).wait_with_output().unwrap());
     assert_eq!(ran.code, 78, "{ran:?}");
-    assert!(ran.stderr.contains("chmod o-w"), "{ran:?}");
+    assert!(ran.stderr.contains("chmod go-w"), "{ran:?}");
 }

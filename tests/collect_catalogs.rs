@@ -56,8 +56,12 @@ fn functions_repair_what_was_damaged() {
     let db = Database::stack("functions");
     let before = state(&db.0);
     let run = changes_nothing(&functions::COLLECTOR, &db, "rpc_functions_complete.sql");
-    let own = "SELECT count(*) FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'e')";
-    assert_eq!(run.collected.counts["functions_public"].to_string(), sql(&db.0, own).trim());
+    let platform = stacksnap::model::platform::MANAGED_SCHEMAS.join("', '");
+    let own = format!(
+        "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname !~ '^pg_|^information_schema$' \
+         AND nspname NOT IN ('{platform}') AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'e')"
+    );
+    assert_eq!(run.collected.counts["functions_own"].to_string(), sql(&db.0, &own).trim());
     sql(
         &db.0,
         "DROP FUNCTION public.\"Nasty -- ' $$\nname\"; DROP AGGREGATE public.a_agg(integer); DROP AGGREGATE public.a_rank(VARIADIC \"any\" ORDER BY VARIADIC \"any\"); \

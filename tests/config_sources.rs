@@ -60,7 +60,7 @@ impl World {
 }
 
 const PROJECT: &str = "schema = 1\n[projects.shop]\ndb_url = { env = \"SHOP_URL\" }\n";
-const ORDER: [&str; 4] = ["DIRECT_URL", "SUPABASE_DB_URL", "DATABASE_URL", "POSTGRES_URL_NON_POOLING"];
+const ORDER: [&str; 5] = ["DIRECT_URL", "SUPABASE_DB_URL", "DATABASE_URL", "POSTGRES_URL_NON_POOLING", "POSTGRES_URL"];
 
 fn text(failure: &Failure) -> String {
     format!("{failure} {failure:?} {}", failure.hints.join(" | "))

@@ -14,9 +14,12 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::{LATEST, PREFIX, SnapshotName};
 use crate::model::manifest::{Manifest, SnapshotKind};
 use crate::model::name::visible;
+use crate::model::outcome::Outcome;
 use crate::ownership;
 
 const WHAT: &str = "the root folder";
+/// Things that the newest incomplete snapshot lacks, named in a refusal.
+const LACKS_SHOWN: usize = 5;
 
 /// The folder where snapshots live.
 #[derive(Debug, Clone)]
@@ -214,11 +217,42 @@ impl Root {
         }
         match self.latest_complete()? {
             Some((_, place, _)) => Ok(place),
-            None => {
-                let message = format!("there is no complete snapshot in {}", self.path.display());
-                Err(Failure::msg(FailureKind::NotFound, message).hint("take one: stacksnap create"))
-            }
+            None => Err(self.nothing_complete()?),
         }
+    }
+
+    /// Why `latest` leads nowhere, and the newest snapshot that is there all the same.
+    fn nothing_complete(&self) -> Result<Failure> {
+        let message = format!("there is no complete snapshot in {}", self.path.display());
+        let failure = Failure::msg(FailureKind::NotFound, message);
+        let Some((name, _, manifest)) = self.latest(|_| true)? else {
+            return Ok(failure.hint("take one: stacksnap create"));
+        };
+        let what = match manifest.kind {
+            SnapshotKind::Full => "a snapshot of everything, with gaps",
+            SnapshotKind::Partial => "a snapshot of some parts, as it was asked for",
+            SnapshotKind::DataOnly => "rows only, as it was asked for",
+            SnapshotKind::SchemaOnly => "no rows, as it was asked for",
+        };
+        let mut lacks: Vec<String> = manifest.gaps.iter().map(|gap| visible(&gap.what)).collect();
+        lacks.extend(
+            manifest
+                .outcomes
+                .iter()
+                .filter(|o| !matches!(o.outcome, Outcome::Collected { .. }))
+                .map(|o| o.collector.replace('_', " ")),
+        );
+        lacks.dedup();
+        let more = lacks.len().saturating_sub(LACKS_SHOWN);
+        lacks.truncate(LACKS_SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let lacks = if lacks.is_empty() { String::new() } else { format!("; it lacks {}{more}", lacks.join(", ")) };
+        Ok(failure
+            .hint(format!("the newest is {name}: {what}{lacks} (stacksnap show {name})"))
+            .hint(format!(
+                "to use it all the same, say its name instead of latest: stacksnap restore {name} … --allow-partial"
+            ))
+            .hint("or take a complete one: stacksnap create"))
     }
 
     fn resolve_label(&self, text: &str, entries: &[Entry]) -> Option<PathBuf> {

@@ -13,6 +13,7 @@ use crate::archive::layout::ROOT_STATUS;
 use crate::archive::lock::{self, RootLock};
 use crate::archive::logs;
 use crate::archive::root::Root;
+use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::shell;
 use crate::model::secret::Secret;
@@ -31,11 +32,11 @@ struct StartedDocument {
 }
 
 /// Starts the run and returns at once.
-pub fn start(around: &Surroundings, args: &CreateArgs, root: &Root, run: &Run) -> Result<Ended> {
+pub fn start(around: &Surroundings, args: &CreateArgs, root: &Root, run: &Run, source: &ConnSpec) -> Result<Ended> {
     let monitor = screen(around.ui);
     let lock = match flight::clear(root, run, args.min_interval, monitor.as_ref())? {
         Clearance::Cleared(lock) => lock,
-        Clearance::Skipped(skipped) => return Ok(create::finish(around.ui, &skipped)),
+        Clearance::Skipped(skipped) => return Ok(create::finish(around.ui, source, &skipped)),
     };
     let env = around.globals.db_url.as_ref().map(|url| ("STACKSNAP_DB_URL", Secret::new(url)));
     let what = Detached {

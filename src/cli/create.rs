@@ -25,6 +25,7 @@ use crate::ops::drill::DrillReport;
 use crate::ops::flight::{self, Clearance, Flight, Run};
 use crate::ops::take;
 use crate::proc::own;
+use crate::ui::connection::{self, With};
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{self, Ui, Verbosity};
 use crate::ui::screen::screen;
@@ -43,16 +44,14 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     let mut settings = wiring::settings(ui, &inputs)?;
     settings.reveal_seal(&inputs)?;
     let source = config::resolve_source(&inputs, &settings)?;
-    if ui.verbosity == Verbosity::Verbose {
-        ui.say(&format!("reading {} (from {})", source.display(), source.origin.variable));
-    }
+    connection::say(ui, "reading", &source);
     let root = Root::new(settings.root.clone());
     let request = request(args, started_at);
     let inherited = args.run_id.as_deref().and_then(RunId::parse);
     let id = inherited.clone().unwrap_or_else(|| RunId::at(started_at, own::pid()));
     let run = Run { id, started_at, background: inherited.is_some() || args.background };
     if args.background {
-        return background::start(around, args, &root, &run);
+        return background::start(around, args, &root, &run, &source);
     }
     let lock = match inherited.and_then(|_| background::inherited_lock(&root)) {
         Some(lock) => flight::sign(lock, &run)?,
@@ -60,7 +59,7 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
             let monitor = screen(ui);
             match flight::clear(&root, &run, request.min_interval, monitor.as_ref())? {
                 Clearance::Cleared(lock) => lock,
-                Clearance::Skipped(skipped) => return Ok(finish(ui, &skipped)),
+                Clearance::Skipped(skipped) => return Ok(finish(ui, &source, &skipped)),
             }
         }
     };
@@ -99,7 +98,7 @@ impl Guarded<'_> {
             // The child of --background has its log for all of it.
             Ok(done) if self.run.background => Ok(drill::both(done.exit_kind(), drilled.as_ref())),
             Err(failure) if self.run.background => Ok(Some(failure.kind)),
-            Ok(done) => finish_with_drill(ui, &done, drilled),
+            Ok(done) => finish_with_drill(ui, self.source, &done, drilled),
             Err(failure) => Err(failure),
         }
     }
@@ -141,17 +140,22 @@ struct CreateDocument<'a> {
 }
 
 /// Prints the snapshot and its drill. A drill that could not be made is an error behind the snapshot's report.
-fn finish_with_drill(ui: Ui, report: &TakeReport, drilled: Option<Result<DrillReport>>) -> Result<Ended> {
+fn finish_with_drill(
+    ui: Ui,
+    source: &ConnSpec,
+    report: &TakeReport,
+    drilled: Option<Result<DrillReport>>,
+) -> Result<Ended> {
     let drilled = match drilled {
         Some(Ok(drilled)) => drilled,
         Some(Err(failure)) => {
-            finish(ui, report);
+            finish(ui, source, report);
             return Err(failure.context("the snapshot was taken, but not proven"));
         }
-        None => return Ok(finish(ui, report)),
+        None => return Ok(finish(ui, source, report)),
     };
     if !ui.is_text() {
-        ui.document("create", &CreateDocument { report, drill: &drilled });
+        ui.document("create", &With::new(source, &CreateDocument { report, drill: &drilled }));
     } else if ui.verbosity > Verbosity::Quiet {
         out::data(&format!("{}\n{}", report::render(report), ui_drill::render(&drilled)));
     }
@@ -159,10 +163,10 @@ fn finish_with_drill(ui: Ui, report: &TakeReport, drilled: Option<Result<DrillRe
 }
 
 /// Prints the result and says how the command ends.
-pub fn finish(ui: Ui, report: &TakeReport) -> Ended {
+pub fn finish(ui: Ui, source: &ConnSpec, report: &TakeReport) -> Ended {
     let ended = report.exit_kind();
     if !ui.is_text() {
-        ui.document("create", report);
+        ui.document("create", &With::new(source, report));
     } else if ui.verbosity > Verbosity::Quiet {
         out::data(&report::render(report));
     } else if ended == Some(FailureKind::Partial) {

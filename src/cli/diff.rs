@@ -9,6 +9,7 @@ use crate::config;
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::ops::diff::{Depth, DiffRequest, Other, diff};
+use crate::ui::connection::{self, With};
 use crate::ui::out::{self, Verbosity};
 use crate::ui::screen::screen;
 
@@ -28,9 +29,7 @@ pub fn run(around: &Surroundings, args: &DiffArgs) -> Result<Ended> {
     let depth = depth(args);
     let right = if args.right == LIVE {
         let source = config::resolve_source(&inputs, &settings)?;
-        if ui.verbosity == Verbosity::Verbose {
-            ui.say(&format!("reading {} (from {})", source.display(), source.origin.variable));
-        }
+        connection::say(ui, "reading", &source);
         if depth >= Depth::Rows {
             ui.say("every row of the database will be read once; --schema compares objects only");
         }
@@ -42,6 +41,7 @@ pub fn run(around: &Surroundings, args: &DiffArgs) -> Result<Ended> {
         .jobs
         .or(settings.jobs)
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |jobs| jobs as usize);
+    let live = if let Other::Live(source) = &right { Some(source.clone()) } else { None };
     let request = DiffRequest { left, right, depth, jobs, lock_wait: settings.lock_wait };
     let screen = screen(ui);
     // Nothing has to be cleaned up: Ctrl-C ends the program as it is, and so does the time limit.
@@ -56,7 +56,10 @@ pub fn run(around: &Surroundings, args: &DiffArgs) -> Result<Ended> {
     })?;
     drop(screen);
     if !ui.is_text() {
-        ui.document("diff", &found);
+        match &live {
+            Some(source) => ui.document("diff", &With::new(source, &found)),
+            None => ui.document("diff", &found),
+        }
     } else if ui.verbosity > Verbosity::Quiet {
         out::data(&crate::ui::diff::render(ui, &found));
     }

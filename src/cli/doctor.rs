@@ -11,6 +11,7 @@ use crate::model::failure::{FailureKind, Result};
 use crate::ops::doctor::{Check, FoundClient, Status, doctor_for_create};
 use crate::pg::session::Session;
 use crate::pgtools::client::{self, SearchPlaces};
+use crate::ui::connection::{self, With};
 use crate::ui::{checks, out};
 
 #[derive(Serialize)]
@@ -24,6 +25,7 @@ pub fn run(around: &Surroundings, args: &DoctorArgs) -> Result<Ended> {
     inputs.flags.pg_bin = args.pg_bin.clone();
     let settings = wiring::settings(around.ui, &inputs)?;
     let source = config::resolve_source(&inputs, &settings)?;
+    connection::say(around.ui, "looking at", &source);
     let places = SearchPlaces { named: settings.pg_bin.clone(), path: wiring::program_folders(&around.environment) };
     let found: Vec<FoundClient> = client::find(&places)
         .into_iter()
@@ -37,7 +39,7 @@ pub fn run(around: &Surroundings, args: &DoctorArgs) -> Result<Ended> {
     if around.ui.is_text() {
         out::data(&checks::render(around.ui, &checks));
     } else {
-        around.ui.document("doctor", &DoctorDocument { ready, checks: &checks });
+        around.ui.document("doctor", &With::new(&source, &DoctorDocument { ready, checks: &checks }));
     }
     Ok((!ready).then_some(FailureKind::Failed))
 }

@@ -14,6 +14,7 @@ use crate::monitor::Monitor;
 use crate::ops::drill::assertions::{self, Assertion};
 use crate::ops::drill::{Drill, DrillReport, DrillRequest, Where, exit_kind};
 use crate::pgtools::client::SearchPlaces;
+use crate::ui::connection;
 use crate::ui::drill;
 use crate::ui::out::{self, Ui, Verbosity};
 use crate::ui::screen::screen;
@@ -36,7 +37,9 @@ pub fn run(around: &Surroundings, args: &DrillArgs) -> Result<Ended> {
         request.assertions = read_assertions(file)?;
     }
     if let Some(text) = &args.target_url {
-        request.on = Where::Target(Box::new(recovery::target(around, text)?));
+        let target = recovery::target(around, text)?;
+        connection::say(around.ui, "writing to", &target);
+        request.on = Where::Target(Box::new(target));
     }
     let report = block_on(async {
         let cancel = recovery::limited(around.ui, args.timeout)?;

@@ -28,8 +28,9 @@ use crate::ops::recover::roles::Since;
 use crate::ops::recover::{self, Options, Prepared, Recovery};
 use crate::ops::{take, undo};
 use crate::proc::foreground::{self, Ending};
+use crate::ui::connection::{self, With};
 use crate::ui::lines::{LogFile, Tee};
-use crate::ui::out::{Ui, Verbosity, aside};
+use crate::ui::out::{Ui, aside};
 use crate::ui::screen::screen;
 use crate::ui::text::{bytes, duration_ms};
 use crate::ui::{error, gaps, prompt, restore};
@@ -41,9 +42,7 @@ pub fn run(around: &Surroundings, args: &GuardArgs) -> Result<u8> {
     let keys = recovery::keys(around, &args.how, &inputs, &mut settings)?;
     let command = guard::find(&args.command, &settings.program_dirs, &around.environment.current_dir)?;
     let source = config::resolve_source(&inputs, &settings)?;
-    if around.ui.verbosity == Verbosity::Verbose {
-        around.ui.say(&format!("reading {} (from {})", source.display(), source.origin.variable));
-    }
+    connection::say(around.ui, "guarding", &source);
     let root = Root::new(settings.root.clone());
     let (lock, run) = recovery::alone(around.ui, &root, clock::now())?;
     let log = LogFile::new(logs::open_for_writing(root.path(), &run.id)?, clock::now);
@@ -66,7 +65,7 @@ pub fn run(around: &Surroundings, args: &GuardArgs) -> Result<u8> {
     let ending = guarded.run_command(&command)?;
     let report = guarded.afterwards(&manifest, &roles, ending)?;
     if !around.ui.is_text() {
-        around.ui.document("guard", &report);
+        around.ui.document("guard", &With::new(&source, &report));
     }
     Ok(ending.shell_code())
 }

@@ -22,6 +22,7 @@ use crate::monitor::Monitor;
 use crate::ops::flight::{self, Clearance, Run};
 use crate::ops::recover::{self, Options, Recovery};
 use crate::proc::own;
+use crate::ui::connection::{self, With};
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{self, Ui, Verbosity, document_text};
 use crate::ui::screen::screen;
@@ -137,9 +138,8 @@ fn who_says_yes<'a>(globals: &Globals, order: &'a Order<'_>, can_ask: bool) -> R
 
 /// Runs the order.
 pub fn carry(around: &Surroundings, root: &Root, order: &Order<'_>) -> Result<Ended> {
-    if around.ui.verbosity == Verbosity::Verbose {
-        around.ui.say(&format!("writing to {} (from {})", order.target.display(), order.target.origin.variable));
-    }
+    let doing = if order.dry_run { "planning for" } else { "writing to" };
+    connection::say(around.ui, doing, &order.target);
     if order.dry_run {
         return dry_run(around, root, order);
     }
@@ -311,7 +311,7 @@ fn read_plan(file: &Path) -> Result<RestorePlan> {
 
 fn finish(ui: Ui, order: &Order<'_>, report: &RestoreReport, text: &str) -> Ended {
     if !ui.is_text() {
-        ui.document(order.verb, report);
+        ui.document(order.verb, &With::new(&order.target, report));
     } else if ui.verbosity > Verbosity::Quiet {
         out::data(text);
     }

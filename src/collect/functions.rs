@@ -104,7 +104,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     ctx.sink.write(FUNCTIONS_SQL, Category::Functions, file.finish().as_bytes())?;
     let written = functions.rows.iter().filter(|row| !functions.changed.contains(&row.oid));
     collected.count("functions", written.clone().count() as u64);
-    collected.count("functions_public", written.filter(|row| row.schema == "public").count() as u64);
+    collected.count("functions_own", written.filter(|row| !is_managed_schema(&row.schema)).count() as u64);
     Ok(collected)
 }
 

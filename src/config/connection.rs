@@ -1,8 +1,9 @@
 //! Which database is read: the first source that is set, in the documented order.
 //!
 //! Invariant: `--db-url`, STACKSNAP_DB_URL, the project, DIRECT_URL, SUPABASE_DB_URL, DATABASE_URL,
-//! POSTGRES_URL_NON_POOLING, libpq's own variables, the local Supabase. The origin says which one won. A restore's
-//! target is never found this way: `resolve_target` takes what was typed.
+//! POSTGRES_URL_NON_POOLING, POSTGRES_URL, libpq's own variables, the local Supabase. The origin says which one won. A
+//! line of an `.env` file that would have won and cannot be read is an error: the next in the order is another database.
+//! A restore's target is never found this way: `resolve_target` takes what was typed.
 
 use super::conninfo::{self, Params};
 use super::environment::Environment;
@@ -15,9 +16,10 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::ownership;
 
 const OWN: &str = "STACKSNAP_DB_URL";
-const COMMON: [&str; 4] = ["DIRECT_URL", "SUPABASE_DB_URL", "DATABASE_URL", "POSTGRES_URL_NON_POOLING"];
+const COMMON: [&str; 5] = ["DIRECT_URL", "SUPABASE_DB_URL", "DATABASE_URL", "POSTGRES_URL_NON_POOLING", "POSTGRES_URL"];
 /// libpq's variables that say where the database is.
 const PLACE: [&str; 6] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"];
+const NOTHING_CHOSEN: &str = "no database was chosen";
 const LOCAL_SUPABASE_URL: &str = "postgresql://postgres:postgres@127.0.0.1:54322/postgres";
 
 /// A connection string and who gave it.
@@ -33,12 +35,17 @@ pub fn resolve_source(inputs: &Inputs, settings: &Settings) -> Result<ConnSpec> 
     let lookup = |name: &str| variables.get(name);
     let mut notes = variables.notes([OWN].into_iter().chain(COMMON).chain(PLACE));
     if let Some(mut candidate) = first_url(inputs, settings, &variables)? {
+        refuse_broken(&variables, &candidate.origin.variable)?;
         candidate.origin.notes.append(&mut notes);
         let others = others(&variables, &candidate.origin.variable);
         return from_text(candidate, &inputs.environment, lookup).map_err(|failure| match others {
             Some(others) => failure.hint(others),
             None => failure,
         });
+    }
+    refuse_broken(&variables, COMMON[COMMON.len() - 1])?;
+    if let Some(failure) = variables.broken(&PLACE) {
+        return Err(failure.context(NOTHING_CHOSEN));
     }
     let named: Vec<&str> = PLACE.into_iter().filter(|name| variables.get(name).is_some()).collect();
     if let Some(first) = named.first() {
@@ -47,8 +54,22 @@ pub fn resolve_source(inputs: &Inputs, settings: &Settings) -> Result<ConnSpec> 
         return resolve(Params::default(), &inputs.environment, lookup, origin)
             .map_err(|f| f.context(format!("the connection from {} cannot be used", named.join(", "))));
     }
+    if let Some(failure) = variables.unread_connection(&[&[OWN], &COMMON[..]].concat()) {
+        return Err(failure.context(NOTHING_CHOSEN));
+    }
     let origin = Origin { variable: LOCAL_SUPABASE.to_string(), file: None, notes };
     resolve(conninfo::parse(LOCAL_SUPABASE_URL)?, &inputs.environment, lookup, origin)
+}
+
+/// Refuses a line that would have come before `winner`, or in its place, and cannot be read.
+fn refuse_broken(variables: &Variables<'_>, winner: &str) -> Result<()> {
+    let upto = COMMON.iter().position(|name| *name == winner).map_or(0, |at| at + 1);
+    // A URL of the command line or of the configuration leaves the files alone, but for the one name before it.
+    let own: &[&str] = if winner == "--db-url" { &[] } else { &[OWN] };
+    match variables.broken(&[own, &COMMON[..upto]].concat()) {
+        Some(failure) => Err(failure.context(NOTHING_CHOSEN)),
+        None => Ok(()),
+    }
 }
 
 /// The connection string that wins, if any is set.

@@ -1,7 +1,8 @@
 //! `.env` files: the names and values that a project keeps beside its code.
 //!
 //! Invariant: nothing is expanded or run; a value is what the common dotenv libraries read. A line that cannot be
-//! read is named by its number, never by its text.
+//! read is named by its number, never by its text, and what it seems to set is kept, so that a connection that somebody
+//! wrote is never taken for one that is not there.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,9 +10,28 @@ use std::fmt;
 /// What one file says.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct DotEnv {
-    values: BTreeMap<String, String>,
-    /// Lines that could not be read, counted from 1.
-    pub unreadable: Vec<usize>,
+    values: BTreeMap<String, Value>,
+    /// Lines that could not be read, in their order.
+    pub broken: Vec<Broken>,
+    /// Not UTF-8 but UTF-16: nothing of it is read, as no framework reads it.
+    pub utf16: bool,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Value {
+    text: String,
+    line: usize,
+}
+
+/// A line that could not be read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Counted from 1.
+    pub line: usize,
+    /// The name that it seems to set.
+    pub name: Option<String>,
+    /// Is there something like a connection in it?
+    pub connection: bool,
 }
 
 impl fmt::Debug for DotEnv {
@@ -21,22 +41,57 @@ impl fmt::Debug for DotEnv {
 }
 
 impl DotEnv {
+    /// Reads the bytes of a file.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        if let Some(text) = utf16(bytes) {
+            let mut file = Self::parse(&text);
+            let values = std::mem::take(&mut file.values);
+            file.broken.extend(values.into_iter().map(|(name, value)| Broken {
+                line: value.line,
+                connection: is_connection(&value.text),
+                name: Some(name),
+            }));
+            file.broken.sort_by_key(|broken| broken.line);
+            file.utf16 = true;
+            return file;
+        }
+        let mut file = Self::parse(&String::from_utf8_lossy(bytes));
+        if std::str::from_utf8(bytes).is_err() {
+            let damaged: Vec<String> = file
+                .values
+                .iter()
+                .filter(|(_, v)| v.text.contains(char::REPLACEMENT_CHARACTER))
+                .map(|(n, _)| n.clone())
+                .collect();
+            for name in damaged {
+                if let Some(value) = file.values.remove(&name) {
+                    let connection = is_connection(&value.text);
+                    file.broken.push(Broken { line: value.line, name: Some(name), connection });
+                }
+            }
+        }
+        file
+    }
+
     /// Reads the text of a file. The last of several lines for one name wins.
     pub fn parse(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
         let mut file = Self::default();
         let mut rest = text.as_str();
-        let mut number = 1;
+        let mut line = 1;
         while !rest.is_empty() {
             let (entry, used) = entry(rest);
             match entry {
-                Entry::Pair(name, value) => {
-                    file.values.insert(name, value);
+                Entry::Pair(name, text) => {
+                    file.values.insert(name, Value { text, line });
                 }
                 Entry::Nothing => {}
-                Entry::Unreadable => file.unreadable.push(number),
+                Entry::Unreadable => {
+                    let text = &rest[..used];
+                    file.broken.push(Broken { line, name: name_at_start(text), connection: is_connection(text) });
+                }
             }
-            number += rest[..used].matches('\n').count();
+            line += rest[..used].matches('\n').count();
             rest = &rest[used..];
         }
         file
@@ -44,12 +99,53 @@ impl DotEnv {
 
     /// The value of a name, when it is not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.values.get(name).map(|value| value.text.as_str()).filter(|text| !text.is_empty())
     }
 
     pub fn is_empty(&self, name: &str) -> bool {
-        self.values.get(name).is_some_and(String::is_empty)
+        self.values.get(name).is_some_and(|value| value.text.is_empty())
     }
+
+    /// Names whose value is something like a connection, with their lines.
+    pub fn connections(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.values
+            .iter()
+            .filter(|(_, value)| is_connection(&value.text))
+            .map(|(name, value)| (name.as_str(), value.line))
+    }
+}
+
+/// The text of UTF-16 with its mark, or of what has the zeros of it.
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let units = |of: fn([u8; 2]) -> u16| -> Vec<u16> {
+        bytes[2..].chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect()
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => Some(String::from_utf16_lossy(&units(u16::from_le_bytes))),
+        [0xfe, 0xff, ..] => Some(String::from_utf16_lossy(&units(u16::from_be_bytes))),
+        _ if bytes.contains(&0) => {
+            let without: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+            Some(String::from_utf8_lossy(&without).into_owned())
+        }
+        _ => None,
+    }
+}
+
+/// A connection string of either form.
+fn is_connection(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("postgres://")
+        || text.contains("postgresql://")
+        || (text.contains("dbname=") && text.contains("host="))
+}
+
+/// The name before a `=` or a `:`.
+fn name_at_start(line: &str) -> Option<String> {
+    let line = line.trim_start();
+    let line = line.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t'])).map_or(line, str::trim_start);
+    let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
+    let (name, after) = line.split_at(end);
+    (!name.is_empty() && after.trim_start().starts_with(['=', ':'])).then(|| name.to_string())
 }
 
 enum Entry {
@@ -80,6 +176,11 @@ fn entry(rest: &str) -> (Entry, usize) {
         if let Some(close) = closing(inner, quote) {
             let end = inner[close + 1..].find('\n').map_or(rest.len(), |at| value_start + 1 + close + 1 + at + 1);
             let raw = &inner[..close];
+            let beyond = inner[close + 1..].lines().next().unwrap_or_default().trim_start();
+            if !beyond.is_empty() && !beyond.starts_with(['#', ';']) {
+                // It closed at the quote of another value: its own is missing.
+                return (Entry::Unreadable, line_end);
+            }
             let value = if quote == '"' { unescape(raw) } else { raw.to_string() };
             return (Entry::Pair(name.to_string(), value), end);
         }
@@ -162,7 +263,7 @@ mod tests {
             assert_eq!(file.get(name), Some(value), "{name}");
         }
         assert!(file.is_empty("F") && file.is_empty("I"));
-        assert!(file.unreadable.is_empty());
+        assert!(file.broken.is_empty());
     }
 
     #[test]
@@ -173,8 +274,47 @@ mod tests {
     #[test]
     fn unreadable_lines_are_named_by_number() {
         let file = DotEnv::parse("A=1\nwhat is this\nB=\"open\nC=2\n=x\n");
-        assert_eq!(file.unreadable, [2, 3, 5]);
+        assert_eq!(lines(&file), [2, 3, 5]);
         assert_eq!(file.get("C"), Some("2"));
+    }
+
+    fn lines(file: &DotEnv) -> Vec<usize> {
+        file.broken.iter().map(|broken| broken.line).collect()
+    }
+
+    #[test]
+    fn a_missing_quote_swallows_no_other_line() {
+        let file = DotEnv::parse("A=\"open\nURL=\"postgres://h/d\"\nB='x\nC='y'; \nD=\"ok\" # c\n");
+        assert_eq!((file.get("URL"), file.get("C"), file.get("D")), (Some("postgres://h/d"), Some("y"), Some("ok")));
+        assert_eq!(lines(&file), [1, 3]);
+        assert_eq!(file.get("A"), None);
+    }
+
+    #[test]
+    fn broken_lines_keep_what_they_seem_to_set() {
+        let file = DotEnv::parse("export DATABASE_URL: postgresql://h/d?a=b\nX : y\nwhat\nA=\"postgres://u:p@h/d\n");
+        let seen: Vec<_> = file.broken.iter().map(|b| (b.line, b.name.as_deref(), b.connection)).collect();
+        assert_eq!(
+            seen,
+            [(1, Some("DATABASE_URL"), true), (2, Some("X"), false), (3, None, false), (4, Some("A"), true)]
+        );
+    }
+
+    #[test]
+    fn utf_16_and_other_encodings_are_seen() {
+        let text = "A=1\nDATABASE_URL=postgres://h/d\n";
+        for bytes in [
+            [vec![0xff, 0xfe], text.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat(),
+            [vec![0xfe, 0xff], text.encode_utf16().flat_map(u16::to_be_bytes).collect()].concat(),
+            text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        ] {
+            let file = DotEnv::of_bytes(&bytes);
+            assert!(file.utf16 && file.get("DATABASE_URL").is_none());
+            assert_eq!(file.broken[1].line, 2);
+            assert!(file.broken[1].connection && file.broken[1].name.as_deref() == Some("DATABASE_URL"));
+        }
+        let file = DotEnv::of_bytes(b"A=1\nDATABASE_URL=postgres://u:\xfc@h/d\n");
+        assert_eq!((file.get("A"), file.get("DATABASE_URL"), lines(&file)), (Some("1"), None, vec![2]));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
-//! Variables by name: the process's first, then those of one `.env` file.
+//! Variables by name: the process's first, then those of `.env.local`, then those of `.env`, as frameworks have it.
 //!
-//! Invariant: a variable that is set in the process always wins over the file; each answer says which it was.
+//! Invariant: a variable that is set in the process always wins over the files; each answer says which it was. A file that
+//! holds something like a connection and gives none can be asked for it: it is never a silence.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +11,13 @@ use super::secret::Inputs;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::ownership;
 
-/// The two places, in order.
+/// The files of one folder, the first that has a name wins.
+const FILES: [&str; 2] = [".env.local", ".env"];
+
+/// The places, in order.
 pub struct Variables<'a> {
     environment: &'a Environment,
-    file: Option<(PathBuf, DotEnv)>,
+    files: Vec<(PathBuf, DotEnv)>,
 }
 
 /// A value and the file that it came from, when it was a file.
@@ -26,42 +30,69 @@ pub struct Found<'a> {
 impl<'a> Variables<'a> {
     /// The process's alone.
     pub fn of_process(environment: &'a Environment) -> Self {
-        Self { environment, file: None }
+        Self { environment, files: Vec::new() }
     }
 
-    /// With the file of `--env-file`, else `.env` of the project's folder, else of the current folder.
+    /// With the file of `--env-file`, else those of the project's folder, else of the current folder.
     pub fn load(inputs: &'a Inputs, project_dir: Option<&Path>) -> Result<Self> {
         let environment = &inputs.environment;
-        let file = match &inputs.flags.env_file {
-            Some(path) => {
-                let path = environment.path(&path.to_string_lossy());
-                let text = read(&path)?.ok_or_else(|| {
-                    let text = format!("the file {} of --env-file does not exist", path.display());
-                    Failure::msg(FailureKind::Configuration, text).hint("check the path, or leave --env-file out")
-                })?;
-                Some((path, DotEnv::parse(&text)))
+        if let Some(path) = &inputs.flags.env_file {
+            let path = environment.path(&path.to_string_lossy());
+            let file = read(&path)?.ok_or_else(|| {
+                let text = format!("the file {} of --env-file does not exist", path.display());
+                Failure::msg(FailureKind::Configuration, text).hint("check the path, or leave --env-file out")
+            })?;
+            return Ok(Self { environment, files: vec![(path, file)] });
+        }
+        for folder in project_dir.into_iter().chain([environment.current_dir.as_path()]) {
+            let mut files = Vec::new();
+            for path in FILES.map(|name| folder.join(name)) {
+                files.extend(read(&path)?.map(|file| (path, file)));
             }
-            None => {
-                let mut found = None;
-                for folder in project_dir.into_iter().chain([environment.current_dir.as_path()]) {
-                    let path = folder.join(".env");
-                    if let Some(text) = read(&path)? {
-                        found = Some((path, DotEnv::parse(&text)));
-                        break;
-                    }
-                }
-                found
+            if !files.is_empty() {
+                return Ok(Self { environment, files });
             }
-        };
-        Ok(Self { environment, file })
+        }
+        Ok(Self::of_process(environment))
     }
 
     pub fn find(&self, name: &str) -> Option<Found<'_>> {
         if let Some(value) = self.environment.get(name) {
             return Some(Found { value, file: None });
         }
-        let (path, file) = self.file.as_ref()?;
-        file.get(name).map(|value| Found { value, file: Some(path) })
+        self.files.iter().find_map(|(path, file)| file.get(name).map(|value| Found { value, file: Some(path) }))
+    }
+
+    /// A line of the files that would have decided, and cannot be read: one that seems to set one of `names`, which the
+    /// process does not set.
+    pub fn broken(&self, names: &[&str]) -> Option<Failure> {
+        self.files.iter().enumerate().find_map(|(place, (path, file))| {
+            // One that is read from this file, or from one before it, is not missed.
+            let given = |name: &str| self.files[..=place].iter().any(|(_, file)| file.get(name).is_some());
+            let missed = |name: &str| names.contains(&name) && self.environment.get(name).is_none() && !given(name);
+            let broken = file.broken.iter().find(|broken| broken.name.as_deref().is_some_and(missed))?;
+            let name = broken.name.as_deref().unwrap_or_default();
+            let text = format!("line {} of {} should set {name}, and cannot be read", broken.line, path.display());
+            Some(with_advice(Failure::msg(FailureKind::Configuration, text), file))
+        })
+    }
+
+    /// A line of the files that holds something like a connection, under a name that nobody reads or under none.
+    pub fn unread_connection(&self, read: &[&str]) -> Option<Failure> {
+        self.files.iter().find_map(|(path, file)| {
+            let shown = path.display();
+            if let Some(broken) = file.broken.iter().find(|broken| broken.connection) {
+                let text = format!("line {} of {shown} holds a connection, and cannot be read", broken.line);
+                return Some(with_advice(Failure::msg(FailureKind::Configuration, text), file));
+            }
+            let (name, line) = file.connections().find(|(name, _)| !read.contains(name))?;
+            let text = format!("line {line} of {shown} holds a connection in {name}, which is not read");
+            Some(
+                Failure::msg(FailureKind::Configuration, text)
+                    .hint("if it is the one to read, name it DATABASE_URL or STACKSNAP_DB_URL")
+                    .hint("or set STACKSNAP_DB_URL for this run: what is set in the process comes first"),
+            )
+        })
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -75,29 +106,35 @@ impl<'a> Variables<'a> {
             if self.environment.is_not_utf8(name) {
                 notes.push(format!("{name} is set, but is not UTF-8: passed over"));
             } else if self.get(name).is_none()
-                && (self.environment.is_empty(name) || self.file.as_ref().is_some_and(|(_, file)| file.is_empty(name)))
+                && (self.environment.is_empty(name) || self.files.iter().any(|(_, file)| file.is_empty(name)))
             {
                 notes.push(format!("{name} is set, but empty: passed over"));
             }
         }
-        if let Some((path, file)) = &self.file
-            && !file.unreadable.is_empty()
-        {
-            let lines: Vec<String> = file.unreadable.iter().map(ToString::to_string).collect();
+        for (path, file) in self.files.iter().filter(|(_, file)| !file.broken.is_empty()) {
+            let lines: Vec<String> = file.broken.iter().map(|broken| broken.line.to_string()).collect();
             notes.push(format!("{}: cannot read line {}", path.display(), lines.join(", ")));
         }
         notes
     }
 }
 
-/// The text of a file; none when there is no such file.
-fn read(path: &Path) -> Result<Option<String>> {
+/// How a line is written that can be read.
+fn with_advice(failure: Failure, file: &DotEnv) -> Failure {
+    if file.utf16 {
+        return failure.hint("the file is UTF-16: save it as UTF-8 (PowerShell: Set-Content -Encoding utf8)");
+    }
+    failure.hint("write NAME=VALUE on one line, with both quotes or none, in UTF-8")
+}
+
+/// What a file says; none when there is no such file.
+fn read(path: &Path) -> Result<Option<DotEnv>> {
     // A virtual environment of Python is often a folder named `.env`: that is no file of variables.
     if path.join("pyvenv.cfg").is_file() {
         return Ok(None);
     }
     match ownership::read(path, "the file of variables") {
-        Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+        Ok(bytes) => Ok(bytes.map(|bytes| DotEnv::of_bytes(&bytes))),
         Err(failure) => Err(failure.hint("or name another file with --env-file")),
     }
 }

@@ -122,6 +122,19 @@ pub struct Origin {
     pub notes: Vec<String>,
 }
 
+/// A connection without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ConnectionSummary {
+    /// Or the folder of a Unix socket.
+    pub host: String,
+    pub port: u16,
+    pub database: String,
+    pub role: String,
+    /// The variable, flag or key of the configuration.
+    pub from: String,
+    pub file: Option<String>,
+}
+
 /// Everything that is needed to connect, resolved. Multiple hosts are tried in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConnSpec {
@@ -159,6 +172,23 @@ impl ConnSpec {
             None => "nowhere".to_string(),
         };
         format!("{}@{place}/{}", self.user, self.database)
+    }
+
+    /// Where it leads and who said so, for the first line of a run and for documents.
+    pub fn summary(&self) -> ConnectionSummary {
+        let (host, port) = match self.hosts.first() {
+            Some((Host::Tcp(host), port)) => (host.clone(), *port),
+            Some((Host::Unix(folder), port)) => (folder.display().to_string(), *port),
+            None => (String::new(), 0),
+        };
+        ConnectionSummary {
+            host,
+            port,
+            database: self.database.clone(),
+            role: self.user.clone(),
+            from: self.origin.variable.clone(),
+            file: self.origin.file.as_ref().map(|file| file.display().to_string()),
+        }
     }
 
     /// The first port: 6543 is the transaction pooler of Supabase.

@@ -5,6 +5,7 @@
 
 pub mod bars;
 pub mod checks;
+pub mod connection;
 pub mod diff;
 pub mod drill;
 pub mod error;

@@ -21,6 +21,14 @@ const PARTS: [(&str, &str, &str, &str, &str); 9] = [
     ("encryption_functions", "Encryption functions", "function", "functions", ""),
 ];
 
+/// What is said instead of a zero: it may be that the application keeps them elsewhere.
+const NO_ROLES: &str = "➖ User roles: no role assignments found. Looked in all schemas for tables that by name and columns say who has which role \
+    or permission (user_roles, members, profiles with a role, …); name others in stacksnap.toml: [projects.NAME.user_roles] tables\n";
+
+fn none_found(report: &TakeReport) -> bool {
+    report.kind == SnapshotKind::Full && report.counts.get("user_roles").is_none_or(|n| *n == 0)
+}
+
 /// The whole text.
 pub fn render(report: &TakeReport) -> String {
     if let Some(skipped) = &report.skipped {
@@ -28,9 +36,11 @@ pub fn render(report: &TakeReport) -> String {
     }
     let mut out = String::new();
     for (key, title, one, many, more) in PARTS {
-        if let Some(n) = report.counts.get(key) {
+        if key == "user_roles" && report.counts.contains_key("tables") && none_found(report) {
+            out.push_str(NO_ROLES);
+        } else if let Some(n) = report.counts.get(key) {
             let all = report.counts.get(&format!("{key}_all")).filter(|all| *all != n);
-            let all = all.map(|all| format!(" ({all} with all schemas and extensions)")).unwrap_or_default();
+            let all = all.map(|all| format!(" ({all} with the platform's schemas and extensions)")).unwrap_or_default();
             out.push_str(&format!("✅ {title}: {}{more}{all}\n", counted(*n, one, many)));
         }
     }
@@ -93,7 +103,7 @@ mod tests {
         report.complete = true;
         report.bytes_total = 12_300_000;
         report.duration_ms = 4_200;
-        for (key, n) in [("tables", 23), ("rows", 12345), ("users", 1), ("policies", 88)] {
+        for (key, n) in [("tables", 23), ("rows", 12345), ("users", 1), ("user_roles", 2), ("policies", 88)] {
             report.counts.insert(key.into(), n);
         }
         report
@@ -104,9 +114,24 @@ mod tests {
         assert_eq!(
             render(&report()),
             "✅ Database tables: 23 tables\n✅ Data records: 12,345 total records\n\
-             ✅ Users: 1 user (with encrypted passwords)\n✅ RLS policies: 88 policies\n\n\
+             ✅ Users: 1 user (with encrypted passwords)\n✅ User roles: 2 role assignments\n✅ RLS policies: 88 policies\n\n\
              📁 comprehensive_backup_20260130_120005: complete\n   r/x\n   12.3 MB in 4.2 s\n"
         );
+    }
+
+    #[test]
+    fn no_roles_say_what_was_looked_for() {
+        for found in [None, Some(0)] {
+            let mut report = report();
+            report.counts.remove("user_roles");
+            report.counts.extend(found.map(|n| ("user_roles".to_string(), n)));
+            let text = render(&report);
+            assert!(
+                text.contains("no role assignments found. Looked in all schemas") && text.contains("stacksnap.toml"),
+                "{text}"
+            );
+            assert!(!text.contains("0 role"), "{text}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::model::manifest::{
     ChangeMarker, Consistency, Coverage, FORMAT, Manifest, MemberMark, SnapshotKind, TableRecord, Tools,
 };
 use crate::model::outcome::Outcome;
+use crate::model::platform::is_managed_schema;
 use crate::model::report::TakeReport;
 use crate::pg::catalog::coverage::{coverage, disagreements};
 use crate::pgtools::toc::Entry;
@@ -210,7 +211,7 @@ fn member_marks(done: &AttemptDone) -> Vec<MemberMark> {
     named.collect()
 }
 
-/// Words for a person; `<word>_all` where the plain word counts the schema `public` only.
+/// Words for a person; `<word>_all` where the plain word leaves out the platform's schemas.
 fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for outcome in &manifest.outcomes {
@@ -229,9 +230,10 @@ fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
     ] {
         counts.insert(word.to_string(), kinds.get(kind).copied().unwrap_or(0));
     }
-    // What people count: the schema public, and not what extensions bring. `<word>_all` is all of it.
-    if let (Some(all), Some(public)) = (counts.get("functions").copied(), counts.remove("functions_public")) {
-        counts.insert("functions".into(), public);
+    // What people count: all of their own schemas, and not what the platform and extensions bring. `<word>_all` is all of it.
+    let is_supabase = manifest.source.is_supabase;
+    if let (Some(all), Some(own)) = (counts.get("functions").copied(), counts.remove("functions_own")) {
+        counts.insert("functions".into(), if is_supabase { own } else { all });
         counts.insert("functions_all".into(), all);
     }
     if let Some(all) = counts.get("policies").copied() {
@@ -239,9 +241,9 @@ fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
         counts.insert("policies_all".into(), all);
     }
     if done.archive.is_some() {
-        let public = manifest.tables.iter().filter(|t| t.name.schema == "public").count() as u64;
+        let own = |t: &&TableRecord| !is_supabase || !is_managed_schema(&t.name.schema);
         counts.insert("tables_all".into(), manifest.tables.len() as u64);
-        counts.insert("tables".into(), if public == 0 { manifest.tables.len() as u64 } else { public });
+        counts.insert("tables".into(), manifest.tables.iter().filter(own).count() as u64);
         counts.insert("rows".into(), manifest.rows_total());
         let csv_files = manifest.tables.iter().filter(|t| t.csv_file.is_some()).count();
         counts.insert("csv_files".into(), csv_files as u64);
