@@ -25,6 +25,16 @@ const KEEP_OUT_OF_THE_LOG: &str = "DO $$\nBEGIN\n    \
     set_config('log_min_duration_statement', '-1', true);\n\
     EXCEPTION WHEN insufficient_privilege THEN\n    NULL;\nEND\n$$";
 
+/// Memberships between the roles of the snapshot become its own; `server` is that of the snapshot in the state.
+const MEMBERS: &str = concat!(
+    "\nDECLARE\n    state jsonb := /*DATA*/;\n    server int := current_setting('server_version_num')::int;\nBEGIN\n\
+     IF server >= 160000 AND (state ->> 'server')::int >= 160000 THEN\n",
+    include_str!("sql/role_members_apply.sql"),
+    ";\nELSE\n",
+    include_str!("sql/role_members_before_16_apply.sql"),
+    ";\nEND IF;\nEND\n"
+);
+
 fn run<'a>(ctx: &'a Context<'a>) -> CollectFuture<'a> {
     Box::pin(collect(ctx))
 }
@@ -46,10 +56,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     let state = json!({"passwords": passwords, "roles": roles, "settings": settings});
     file.statement(&do_block(include_str!("sql/roles_apply.sql"), &state));
     file.blank();
-    file.statement(&do_block(
-        include_str!("sql/role_members_apply.sql"),
-        &json!({"server": ctx.session.version_num, "roles": names, "members": members}),
-    ));
+    file.statement(&do_block(MEMBERS, &json!({"server": ctx.session.version_num, "roles": names, "members": members})));
     ctx.sink.write(DATABASE_ROLES_SQL, Category::DatabaseRoles, file.finish().as_bytes())?;
 
     let mut collected = Collected::default();

@@ -1,8 +1,13 @@
 //! The role that a cluster was made with owns what the server itself brings; on another server it has another name.
 //!
-//! Invariant: only rights on the server's own objects are read under that name, never those on anybody else's. Pure.
+//! Invariant: only rights on the server's own objects, and memberships that it granted, are read under that name, never
+//! rights on anybody else's objects. Pure.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::inventory::{CatalogObject, Inventory};
+use super::membership::Membership;
 
 /// The number of that role on every server.
 pub const BOOTSTRAP_OID: u32 = 10;
@@ -32,6 +37,35 @@ pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
         object.definition = lines.join("\n");
     }
     live.objects.extend(implied(live, wanted, &own, there));
+    granted_by_first(live, &here, there);
+}
+
+/// Memberships that it granted. One that a role of that name here granted too is one with it.
+fn granted_by_first(live: &mut Inventory, here: &str, there: &str) {
+    let mut at: BTreeMap<String, usize> = BTreeMap::new();
+    let mut objects: Vec<CatalogObject> = Vec::with_capacity(live.objects.len());
+    for mut object in std::mem::take(&mut live.objects) {
+        if let Some(Membership { member, group, grantor: Some(grantor) }) = Membership::of(&object) {
+            let grantor = if grantor == here { there } else { grantor };
+            object.identity = format!("{member} in {group} by {grantor}");
+            match at.entry(object.identity.clone()) {
+                Entry::Occupied(first) => {
+                    objects[*first.get()].definition =
+                        all_options(&objects[*first.get()].definition, &object.definition);
+                    continue;
+                }
+                Entry::Vacant(free) => *free.insert(objects.len()),
+            };
+        }
+        objects.push(object);
+    }
+    live.objects = objects;
+}
+
+/// As the inventory writes them: `WITH ADMIN INHERIT SET`.
+fn all_options(one: &str, other: &str) -> String {
+    let held = |option: &&str| one.contains(*option) || other.contains(*option);
+    ["WITH ADMIN", "INHERIT", "SET"].into_iter().filter(held).collect::<Vec<_>>().join(" ")
 }
 
 /// An inventory names only rights that were changed. What was given to a role that is the first one here is no change.
@@ -104,6 +138,12 @@ mod tests {
         let mut live = inventory("postgres", "postgres=EXECUTE/postgres");
         read_alike(&mut live, &wanted);
         assert_eq!(live.objects[2].definition, wanted.objects[2].definition, "the first role may do it anyhow");
+        // Who is in what by its grant.
+        live.objects.push(object("ROLE MEMBERSHIP", None, "a in b by postgres", "WITH ADMIN", 0));
+        live.objects.push(object("ROLE MEMBERSHIP", None, "a in b by supabase_admin", "SET", 0));
+        read_alike(&mut live, &wanted);
+        let members: Vec<_> = live.of_kind("ROLE MEMBERSHIP").map(|o| (&o.identity[..], &o.definition[..])).collect();
+        assert_eq!(members, [("a in b by supabase_admin", "WITH ADMIN SET")]);
         // A name that only begins or ends like it is another one.
         assert_eq!(renamed("admin2=EXECUTE/xadmin", "admin", "y"), "admin2=EXECUTE/xadmin");
     }

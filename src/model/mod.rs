@@ -19,6 +19,7 @@ pub mod ids;
 pub mod index_state;
 pub mod inventory;
 pub mod manifest;
+pub mod membership;
 pub mod name;
 pub mod outcome;
 pub mod pattern;

@@ -46,6 +46,8 @@ pub struct Converge<'a> {
 #[derive(Debug, Default)]
 pub struct Left {
     pub objects: BTreeSet<ObjectName>,
+    /// Memberships that give the same rights, and that the snapshot's grantor did not grant here.
+    pub regranted: BTreeSet<ObjectName>,
     /// The server's last words about an object or an entry.
     pub words: BTreeMap<String, String>,
 }
@@ -61,8 +63,7 @@ impl Converge<'_> {
             let delta = Delta::new(wanted, &live.objects, self.scope);
             let names = delta.names();
             if names.is_empty() || before.as_ref() == Some(&names) {
-                add_differences(&mut words, &delta);
-                return Ok(Left { objects: delta.left(&live.objects), words });
+                return Ok(self.left(&delta, &live, words));
             }
             words.clear();
             self.pass(pass, &delta, &live, &mut words).await?;
@@ -70,8 +71,17 @@ impl Converge<'_> {
         }
         let live = self.source.read_target(self.runner.session, Within::Transaction).await?;
         let delta = Delta::new(wanted, &live.objects, self.scope);
-        add_differences(&mut words, &delta);
-        Ok(Left { objects: delta.left(&live.objects), words })
+        Ok(self.left(&delta, &live, words))
+    }
+
+    fn left(&self, delta: &Delta<'_, '_>, live: &Inventory, mut words: BTreeMap<String, String>) -> Left {
+        add_differences(&mut words, delta);
+        let (objects, mut regranted) = delta.left(&self.source.inventory.objects, &live.objects);
+        // Before 16 nothing hangs on who granted it.
+        if self.source.manifest.source.server_version_num < 160_000 {
+            regranted.clear();
+        }
+        Left { objects, regranted, words }
     }
 
     /// Into an empty target: roles, extensions, and everything that comes before rows. Nobody is let in yet: what the

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::belongs::belongs;
 use super::identity::on;
 use super::left_over;
-use super::roles::{pair, same_membership};
 use super::scope::Scope;
 use crate::model::difference::{self, Severity};
 use crate::model::inventory::CatalogObject;
+use crate::model::membership::{Alike, Membership, ROLE_MEMBERSHIP};
 use crate::model::name::QualifiedName;
 use crate::model::restore::ObjectName;
 
@@ -67,14 +67,16 @@ impl<'s, 't> Delta<'s, 't> {
             match there.get(&key(object)) {
                 None if lacks(object) => {}
                 None if is_of_another(object, |key| there.contains_key(&key))
-                    || is_granted_by_another(object, &there, scope) => {}
+                    || is_granted_by_another(object, there.keys(), scope) => {}
                 None => delta.missing.push(object),
                 Some(found) if is_equal(object, found) || (own(object) && but_for_password(object, found)) => {}
                 Some(found) if fenced(object, found) || left_over::may_stay(object, found) => {}
                 Some(found) => delta.differs.push((object, found)),
             }
         }
-        let theirs = |o: &CatalogObject| is_of_another(o, |key| wanted_keys.contains(&key));
+        let theirs = |o: &CatalogObject| {
+            is_of_another(o, |key| wanted_keys.contains(&key)) || is_granted_by_another(o, wanted_keys.iter(), scope)
+        };
         let ours = |o: &&CatalogObject| !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o) && !theirs(o);
         delta.extra = live.iter().filter(ours).collect();
         delta.only_tables(scope);
@@ -114,15 +116,18 @@ impl<'s, 't> Delta<'s, 't> {
         shown.map(|(wanted, found)| (format!("{} {}", wanted.kind, wanted.identity), in_words(wanted, found))).collect()
     }
 
-    /// Every object in it that is still to be mended or excused. A membership that another role granted here, with the
-    /// same options, is one: not every role can grant in the name of the one that did.
-    pub fn left(&self, live: &[CatalogObject]) -> BTreeSet<ObjectName> {
-        let granted = |name: &ObjectName| {
-            let wanted = self.missing.iter().find(|o| ObjectName::of(o) == *name);
-            name.kind == "ROLE MEMBERSHIP"
-                && wanted.is_some_and(|wanted| live.iter().any(|o| same_membership(o, wanted)))
-        };
-        self.names().into_iter().filter(|name| !granted(name)).collect()
+    /// Every object in it that is still to be mended or excused, and memberships of the snapshot that other roles granted
+    /// here: not every role can grant in the name of the one that did.
+    pub fn left(
+        &self,
+        wanted: &[CatalogObject],
+        live: &[CatalogObject],
+    ) -> (BTreeSet<ObjectName>, BTreeSet<ObjectName>) {
+        let alike = Alike::new(wanted, live);
+        let (mut regranted, left): (BTreeSet<_>, _) =
+            self.names().into_iter().partition(|name| alike.holds(&name.kind, &name.identity));
+        regranted.retain(|name| !self.extra.iter().any(|o| ObjectName::of(o) == *name));
+        (left, regranted)
     }
 
     /// Every object in it, by name: to tell whether a pass got anywhere.
@@ -160,12 +165,17 @@ fn counted(wanted: &[CatalogObject], live: &[CatalogObject], scope: &Scope) -> O
 
 /// Before 16 nobody could say who grants a role, and since then not everybody may: there a membership is one, whoever
 /// granted it.
-fn is_granted_by_another(object: &CatalogObject, there: &BTreeMap<Key, &CatalogObject>, scope: &Scope) -> bool {
-    if object.kind != "ROLE MEMBERSHIP" || scope.rules.as_ref().is_none_or(|rules| rules.membership_options) {
+fn is_granted_by_another<'k>(
+    object: &CatalogObject,
+    mut there: impl Iterator<Item = &'k Key<'k>>,
+    scope: &Scope,
+) -> bool {
+    if object.kind != ROLE_MEMBERSHIP || scope.rules.as_ref().is_none_or(|rules| rules.membership_options) {
         return false;
     }
+    let pair = |identity| Membership::parse(identity).map(Membership::pair);
     let wanted = pair(&object.identity);
-    there.keys().any(|(kind, identity)| *kind == "ROLE MEMBERSHIP" && pair(identity) == wanted)
+    there.any(|(kind, identity)| *kind == ROLE_MEMBERSHIP && pair(identity) == wanted)
 }
 
 /// Privileges, policies and triggers hang on an object: on a member that is out of scope and not there, they are not

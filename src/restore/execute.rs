@@ -15,7 +15,7 @@ use super::runner::Runner;
 use super::state::{Examined, examine, refuse_changed, refuse_target};
 use super::tables::{NEW, Tables};
 use super::waiting::Waiting;
-use super::{Done, Engine, made_roles, settle, unwritten, vault};
+use super::{Done, Engine, made_roles, roles, settle, unwritten, vault};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
@@ -198,8 +198,8 @@ impl Work<'_> {
         // The rows may have made objects (queues, partitions); what they made has to be right too. Only what the server
         // says now counts: an earlier pass may have stumbled over what a later one mended.
         let left = converge.run().await?;
-        words.extend(left.words);
-        let mut exceptions = self.judge(&Left { objects: left.objects, words })?;
+        words.extend(left.words.clone());
+        let mut exceptions = self.judge(&Left { words, ..left })?;
         exceptions.extend(roles_left);
         exceptions.extend(vault::bring_back(self.engine, self.examined, self.runner).await?);
         let mut words = BTreeMap::new();
@@ -226,6 +226,7 @@ impl Work<'_> {
     fn judge(&self, left: &Left) -> Result<Vec<Exception>> {
         let mut exceptions = self.plan.exceptions.clone();
         exceptions.extend(self.tables.kept_out());
+        exceptions.extend(left.regranted.iter().map(|name| roles::granted_by_another(name, self.examined)));
         let mut fatal: Vec<&ObjectName> = Vec::new();
         for object in &left.objects {
             match settle::excuse(object, left, self.examined, self.engine.source) {

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::belongs::belongs;
 use super::identity::{qualified, unquoted};
-use super::roles::pair;
+
 use super::scope::Scope;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::TableRecord;
+use crate::model::membership::Membership;
 use crate::model::name::{QualifiedName, visible};
 use crate::model::platform::is_platform_role;
 use crate::model::restore::{Exception, ObjectName};
@@ -55,7 +56,7 @@ impl OtherPlatform {
         let absent: Vec<CatalogObject> = source.objects.iter().filter(is_absent).cloned().collect();
         let tables = absent.iter().filter(|o| o.kind == "TABLE").filter_map(|o| qualified(&o.identity));
         let absent_tables = tables.map(|(schema, name)| QualifiedName::new(schema, name)).collect();
-        let known = || source.of_kind("ROLE MEMBERSHIP").filter_map(|o| pair(&o.identity));
+        let known = || source.of_kind("ROLE MEMBERSHIP").filter_map(Membership::of).map(Membership::pair);
         let memberships = (!is_superuser).then(|| known().map(|(m, g)| (unquoted(m), unquoted(g))).collect());
         Self { memberships, absent, absent_tables, lacking: lacking(source, live, scope) }
     }
@@ -74,10 +75,8 @@ impl OtherPlatform {
 
     /// Does the target's platform keep this membership: between its own roles, and not in the snapshot?
     pub fn keeps(&self, object: &CatalogObject) -> bool {
-        let Some(known) = self.memberships.as_ref().filter(|_| object.kind == "ROLE MEMBERSHIP") else { return false };
-        let Some((member, group)) = pair(&object.identity).map(|(m, g)| (unquoted(m), unquoted(g))) else {
-            return false;
-        };
+        let (Some(known), Some(membership)) = (&self.memberships, Membership::of(object)) else { return false };
+        let (member, group) = (unquoted(membership.member), unquoted(membership.group));
         let theirs = |name: &String| is_platform_role(name) || name == USER || name.starts_with("pg_");
         theirs(&member) && theirs(&group) && !known.contains(&(member, group))
     }

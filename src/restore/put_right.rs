@@ -12,6 +12,7 @@ use super::{extensions, identity, queues, roles};
 use crate::archive::layout;
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::membership::{Alike, Membership, ROLE_MEMBERSHIP};
 use crate::model::name::{dollar_quoted, ident, literal};
 
 /// Takes from everybody but the owner what default privileges gave on a relation.
@@ -54,15 +55,16 @@ impl Converge<'_> {
         }
         // Who may not grant a membership in the name of another grants it in the own: that is taken for the other's.
         let grants_as_any = extensions::superusers(live).contains(&self.scope.restorer);
-        let is_same = |o: &CatalogObject| delta.missing.iter().any(|wanted| roles::same_membership(wanted, o));
+        let alike = Alike::new(&self.source.inventory.objects, &live.objects);
+        let stands_in = |o: &CatalogObject| !grants_as_any && alike.holds(&o.kind, &o.identity);
         for object in &delta.extra {
             let sql = match object.kind.as_str() {
                 "COMMENT" => comment(&object.identity, None, &self.database),
                 "ROW SECURITY" => Some(row_security(&object.identity, None)),
                 "USER MAPPING" => user_mapping(object),
                 "ROLE SETTING" => roles::reset_setting(object, &self.database),
-                "ROLE MEMBERSHIP" if !grants_as_any && is_same(object) => None,
-                "ROLE MEMBERSHIP" => roles::revoke_membership(object),
+                ROLE_MEMBERSHIP if stands_in(object) || self.is_own(object) => None,
+                ROLE_MEMBERSHIP => Membership::of(object).map(Membership::revoke),
                 _ => None,
             };
             if let Some(sql) = sql {
@@ -70,7 +72,19 @@ impl Converge<'_> {
             }
         }
         self.database_owner(live, words).await?;
-        self.state_files(delta, missing, live, words).await
+        self.state_files(delta, missing, live, words).await?;
+        // What this role lets itself into is needed until here.
+        for object in delta.extra.iter().filter(|o| self.is_own(o) && !stands_in(o)) {
+            if let Some(membership) = Membership::of(object) {
+                self.tried(&format!("{} {}", object.kind, object.identity), &membership.revoke(), words).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Is it what the role that restores is in?
+    fn is_own(&self, object: &CatalogObject) -> bool {
+        Membership::of(object).is_some_and(|m| identity::unquoted(m.member) == self.scope.restorer)
     }
 
     /// Whose the database is decides who grants on it. Platforms keep it to themselves.

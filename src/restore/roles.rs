@@ -1,11 +1,14 @@
-//! What a migration added to roles and the snapshot does not know: settings and memberships that are taken back.
+//! What a migration added to roles and the snapshot does not know: settings that are taken back.
 //!
 //! Invariant: a role itself is never dropped here: it belongs to the whole server (`made_roles` drops those that have to go).
 //! Pure: it makes statements.
 
 use super::identity::identifier_end;
+use super::state::Examined;
 use crate::model::inventory::CatalogObject;
+use crate::model::membership::Membership;
 use crate::model::name::ident;
+use crate::model::restore::{Exception, ObjectName};
 
 /// `role r [in this database] name` as `ALTER ROLE … RESET`.
 pub fn reset_setting(object: &CatalogObject, database: &str) -> Option<String> {
@@ -20,30 +23,18 @@ pub fn reset_setting(object: &CatalogObject, database: &str) -> Option<String> {
     Some(format!("ALTER ROLE {role}{place} RESET {}", setting.join(".")))
 }
 
-/// The member and the group of `m in g [by b]`.
-pub fn pair(identity: &str) -> Option<(&str, &str)> {
-    let (member, rest) = identity.split_at(identifier_end(identity)?);
-    let rest = rest.strip_prefix(" in ")?;
-    Some((member, &rest[..identifier_end(rest)?]))
-}
-
-/// Is it the same role in the same one with the same options, whoever granted it?
-pub fn same_membership(one: &CatalogObject, other: &CatalogObject) -> bool {
-    let is = |o: &CatalogObject| o.kind == "ROLE MEMBERSHIP";
-    is(one) && is(other) && pair(&one.identity) == pair(&other.identity) && one.definition == other.definition
-}
-
-/// `m in g [by b]` as `REVOKE`.
-pub fn revoke_membership(object: &CatalogObject) -> Option<String> {
-    let end = identifier_end(&object.identity)?;
-    let (member, rest) = object.identity.split_at(end);
-    let rest = rest.strip_prefix(" in ")?;
-    let (group, rest) = rest.split_at(identifier_end(rest)?);
-    let by = match rest.strip_prefix(" by ") {
-        Some(grantor) => format!(" GRANTED BY {grantor}"),
-        None => String::new(),
-    };
-    Some(format!("REVOKE {group} FROM {member}{by}"))
+/// It gives the same rights, and only its grantor could take it back.
+pub fn granted_by_another(name: &ObjectName, examined: &Examined) -> Exception {
+    let by = Membership::of_name(name).and_then(|m| m.grantor).unwrap_or("its grantor");
+    let user = ident(&examined.facts.user);
+    Exception {
+        code: "granted_by_another".into(),
+        what: format!("{} {}", name.kind, name.identity),
+        why: format!(
+            "the member may do the same, but another role granted it: {user} cannot grant in the name of {by}"
+        ),
+        todo: format!("nothing, unless {by} should be able to take it back: then restore as a superuser"),
+    }
 }
 
 #[cfg(test)]
@@ -63,15 +54,12 @@ mod tests {
     }
 
     #[test]
-    fn r7_settings_and_memberships_are_taken_back() {
+    fn r7_settings_are_taken_back() {
         let reset = |identity| reset_setting(&object(identity), "d b").unwrap();
         assert_eq!(reset("role anon statement_timeout"), "ALTER ROLE anon RESET \"statement_timeout\"");
         assert_eq!(
             reset("role \"a b\" in this database pgrst.db_schemas"),
             "ALTER ROLE \"a b\" IN DATABASE \"d b\" RESET \"pgrst\".\"db_schemas\""
         );
-        let revoke = |identity| revoke_membership(&object(identity)).unwrap();
-        assert_eq!(revoke("\"m in\" in g by postgres"), "REVOKE g FROM \"m in\" GRANTED BY postgres");
-        assert_eq!(revoke("m in g"), "REVOKE g FROM m");
     }
 }

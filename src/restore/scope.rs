@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use super::belongs::belongs;
 use super::identity::{identifier_end, on, unquoted};
 use super::other_platform::OtherPlatform;
-use super::roles::pair;
 use crate::model::difference::Rules;
 use crate::model::inventory::CatalogObject;
+use crate::model::membership::Membership;
 use crate::model::name::QualifiedName;
 use crate::model::platform::{PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
 use crate::model::restore::{ObjectName, RestorePart, TargetKind};
@@ -99,7 +99,9 @@ impl Scope {
         }
         // A project is made with extensions that its user may have switched off in the source: graphql opens tables.
         let fresh = matches!(self.kind, TargetKind::FreshProject | TargetKind::Bare);
-        if fresh && !(self.platform && object.kind == "EXTENSION") {
+        // Who is in what among the roles of the snapshot is the snapshot's.
+        let of_roles = Membership::of(object).is_some_and(|m| !self.is_kept(m.member) && !self.is_kept(m.group));
+        if fresh && !of_roles && !(self.platform && object.kind == "EXTENSION") {
             return false;
         }
         if object.extension.is_some() {
@@ -131,12 +133,15 @@ impl Scope {
 
     /// A membership of a role that stays in another one that does, or a setting of such a role for the whole server.
     fn is_among_kept_roles(&self, object: &CatalogObject) -> bool {
-        let kept = |name: &str| self.roles_kept.contains(&unquoted(name));
-        if object.kind == "ROLE MEMBERSHIP" {
-            return pair(&object.identity).is_some_and(|(member, group)| kept(member) && kept(group));
+        if let Some(Membership { member, group, .. }) = Membership::of(object) {
+            return self.is_kept(member) && self.is_kept(group);
         }
         let role = object.identity.strip_prefix("role ").and_then(|rest| Some(rest.split_at(identifier_end(rest)?)));
-        role.is_some_and(|(name, rest)| kept(name) && !rest.starts_with(" in this database "))
+        role.is_some_and(|(name, rest)| self.is_kept(name) && !rest.starts_with(" in this database "))
+    }
+
+    fn is_kept(&self, role: &str) -> bool {
+        self.roles_kept.contains(&unquoted(role))
     }
 
     /// Extensions that the platform needs are never dropped on it. Its own database knows whether pg_net was there; a

@@ -19,6 +19,7 @@ use super::{fence, files, jobs, queues, rows};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::membership::Membership;
 use crate::model::name::ident;
 use crate::model::platform::is_platform_role;
 use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
@@ -181,7 +182,13 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             return exception("platform_role", why, "");
         }
         let why = said().unwrap_or_else(|| "this role may not change it".to_string());
-        return exception("not_permitted", why, "ask the platform, or do it as a superuser");
+        let extra = !source.inventory.of_kind(&object.kind).any(|o| o.identity == object.identity);
+        let revoke = Membership::of_name(object).filter(|_| extra).map(|m| format!("as a superuser: {}", m.revoke()));
+        return exception(
+            "not_permitted",
+            why,
+            revoke.as_deref().unwrap_or("ask the platform, or do it as a superuser"),
+        );
     }
     if object.kind == "ROLE" && unquoted(&object.identity) == examined.facts.user {
         return exception(

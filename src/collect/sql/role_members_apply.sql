@@ -1,75 +1,87 @@
-
--- Memberships between the roles of the snapshot become exactly these. pg_bootstrap is the cluster's first superuser.
+-- On 16 and later each grantor's grant is one of its own, with its own options: they become exactly the snapshot's.
+-- Those of roles that are one role here (the first superuser may have another one's name) are one.
 DECLARE
-    state jsonb := /*DATA*/;
-    server int := current_setting('server_version_num')::int;
     is_super boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
-    -- Before 16 CREATEROLE was enough to grant any role; since then it takes the admin option, which an older snapshot
-    -- cannot know of. There nothing is taken away.
-    only_add boolean := server >= 160000 AND (state ->> 'server')::int < 160000;
-    pending jsonb[]; m jsonb; have record; r record; by_whom text; options text; progress boolean;
+    first_role text := (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = 10);
+    pending jsonb[]; wanted jsonb; m jsonb; have record; r record; by_whom text; progress boolean; last_resort boolean := false;
 BEGIN
+    SELECT coalesce(array_agg(to_jsonb(x) ORDER BY x.grantor <> first_role, x.role, x.member, x.grantor), '{}'),
+           coalesce(jsonb_agg(to_jsonb(x)), '[]') INTO pending, wanted
+    FROM (SELECT y.role, y.member, CASE WHEN y.grantor IS NULL OR y.grantor = 'pg_bootstrap' THEN first_role ELSE y.grantor END AS grantor,
+                 bool_or(y.admin) AS admin, bool_or(y.inherit) AS inherit, bool_or(y.set) AS set
+          FROM jsonb_to_recordset(state -> 'members') AS y (role text, member text, grantor text, admin boolean, inherit boolean, set boolean)
+          GROUP BY 1, 2, 3) x;
+    -- Who may not grant as somebody else stands in for it: such a grant stays while its member may do no more than it should.
     FOR r IN
-        SELECT g.rolname AS role, w.rolname AS member, b.rolname AS grantor
+        SELECT a.oid, g.rolname AS role, w.rolname AS member, b.rolname AS grantor, x.known
         FROM pg_catalog.pg_auth_members a
         JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
-        LEFT JOIN pg_catalog.pg_roles b ON b.oid = a.grantor
-        WHERE NOT only_add AND state -> 'roles' ? w.rolname AND (state -> 'roles' ? g.rolname OR g.rolname ~ '^pg_')
-          AND w.rolname NOT IN (session_user, current_user)
-          AND NOT EXISTS (
-              SELECT FROM jsonb_array_elements(state -> 'members') x
-              WHERE x ->> 'role' = g.rolname AND x ->> 'member' = w.rolname
-                AND (server < 160000 OR x -> 'set' = 'null' OR x ->> 'grantor' = CASE WHEN a.grantor = 10 THEN 'pg_bootstrap' ELSE b.rolname END))
+        JOIN pg_catalog.pg_roles b ON b.oid = a.grantor
+        CROSS JOIN LATERAL (
+            SELECT coalesce(bool_or(y.grantor = b.rolname), false) AS known, coalesce(bool_or(y.admin AND y.grantor = b.rolname), false) AS admin,
+                   count(*) > 0 AND (bool_or(y.admin) OR NOT a.admin_option) AND (bool_or(y.inherit) OR NOT a.inherit_option)
+                   AND (bool_or(y.set) OR NOT a.set_option) AS within
+            FROM jsonb_to_recordset(wanted) AS y (role text, member text, grantor text, admin boolean, inherit boolean, set boolean)
+            WHERE y.role = g.rolname AND y.member = w.rolname) x
+        WHERE state -> 'roles' ? w.rolname AND (state -> 'roles' ? g.rolname OR g.rolname ~ '^pg_')
+          AND CASE WHEN x.known THEN a.admin_option AND NOT x.admin
+                   ELSE w.rolname NOT IN (session_user, current_user) AND (is_super OR NOT x.within) END
     LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members a WHERE a.oid = r.oid);
         BEGIN
-            EXECUTE format('REVOKE %I FROM %I%s CASCADE', r.role, r.member,
-                           CASE WHEN server >= 160000 THEN format(' GRANTED BY %I', r.grantor) ELSE '' END);
+            EXECUTE format('REVOKE %s%I FROM %I GRANTED BY %I CASCADE', CASE WHEN r.known THEN 'ADMIN OPTION FOR ' ELSE '' END, r.role, r.member, r.grantor);
         EXCEPTION WHEN insufficient_privilege THEN
-            RAISE WARNING '% is still a member of %, which it was not in the snapshot: % may not change that', r.member, r.role, current_user;
+            RAISE WARNING '% keeps what % granted it in %, which was not so in the snapshot: % may not change that', r.member, r.grantor, r.role, current_user;
         END;
     END LOOP;
 
-    SELECT coalesce(array_agg(x ORDER BY x ->> 'grantor' <> 'pg_bootstrap', i), '{}') INTO pending
-    FROM jsonb_array_elements(state -> 'members') WITH ORDINALITY t (x, i);
     WHILE pending <> '{}' LOOP
         progress := false;
         FOREACH m IN ARRAY pending LOOP
-            -- Since 16 a grantor needs the admin option itself, so its own membership has to come first.
-            CONTINUE WHEN server >= 160000 AND m -> 'set' <> 'null' AND m ->> 'grantor' <> 'pg_bootstrap' AND NOT EXISTS (
+            by_whom := CASE WHEN NOT last_resort AND (is_super OR pg_has_role(current_user, m ->> 'grantor', 'USAGE')) THEN m ->> 'grantor' END;
+            -- A grantor needs the admin option itself, so its own membership has to come first.
+            CONTINUE WHEN NOT last_resort AND by_whom <> first_role AND NOT EXISTS (
                 SELECT FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
-                WHERE g.rolname = m ->> 'role' AND w.rolname = m ->> 'grantor' AND a.admin_option);
+                WHERE g.rolname = m ->> 'role' AND w.rolname = by_whom AND a.admin_option);
             progress := true;
             pending := array_remove(pending, m);
-            SELECT a.admin_option, to_jsonb(a) AS row INTO have
+            SELECT coalesce(bool_or(b.rolname = m ->> 'grantor' AND a.admin_option = (m ->> 'admin')::boolean
+                                    AND a.inherit_option = (m ->> 'inherit')::boolean AND a.set_option = (m ->> 'set')::boolean), false) AS same,
+                   coalesce(bool_or(a.admin_option), false) >= (m ->> 'admin')::boolean AND coalesce(bool_or(a.inherit_option), false) >= (m ->> 'inherit')::boolean
+                   AND coalesce(bool_or(a.set_option), false) >= (m ->> 'set')::boolean AND count(*) > 0 AS enough INTO have
             FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
-            LEFT JOIN pg_catalog.pg_roles b ON b.oid = a.grantor
-            WHERE g.rolname = m ->> 'role' AND w.rolname = m ->> 'member'
-            ORDER BY (m ->> 'grantor' = CASE WHEN a.grantor = 10 THEN 'pg_bootstrap' ELSE b.rolname END) DESC, a.admin_option DESC LIMIT 1;
-            CONTINUE WHEN FOUND AND (have.admin_option = (m ->> 'admin')::boolean OR (only_add AND have.admin_option))
-                -- Who makes a role is a member since 16, and may not become it: before 16 every member might.
-                AND (server < 160000 OR (m -> 'set' = 'null' AND EXISTS (
-                         SELECT FROM pg_catalog.pg_auth_members a
-                         JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
-                         WHERE g.rolname = m ->> 'role' AND w.rolname = m ->> 'member' AND (to_jsonb(a) ->> 'set_option')::boolean))
-                     OR (have.row -> 'inherit_option' = m -> 'inherit' AND have.row -> 'set_option' = m -> 'set'));
-            IF FOUND AND have.admin_option AND NOT (m ->> 'admin')::boolean AND NOT only_add THEN
-                EXECUTE format('REVOKE ADMIN OPTION FOR %I FROM %I CASCADE', m ->> 'role', m ->> 'member');
+            JOIN pg_catalog.pg_roles b ON b.oid = a.grantor
+            WHERE g.rolname = m ->> 'role' AND w.rolname = m ->> 'member';
+            CONTINUE WHEN have.same OR (have.enough AND by_whom IS NULL);
+            IF by_whom IS NULL THEN
+                -- Who may grant it stands in, adds what is lacking, and keeps what it granted there before.
+                SELECT w.rolname INTO by_whom
+                FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
+                WHERE g.rolname = m ->> 'role' AND a.admin_option AND pg_has_role(current_user, w.oid, 'USAGE')
+                ORDER BY w.rolname <> current_user, w.rolname LIMIT 1;
+                by_whom := CASE WHEN is_super THEN first_role ELSE coalesce(by_whom, current_user) END;
+                SELECT m || jsonb_build_object(
+                    'admin', coalesce(bool_or(a.admin_option) FILTER (WHERE b.rolname = by_whom), false)
+                        OR ((m ->> 'admin')::boolean AND NOT coalesce(bool_or(a.admin_option) FILTER (WHERE b.rolname <> by_whom), false)),
+                    'inherit', coalesce(bool_or(a.inherit_option) FILTER (WHERE b.rolname = by_whom), false)
+                        OR ((m ->> 'inherit')::boolean AND NOT coalesce(bool_or(a.inherit_option) FILTER (WHERE b.rolname <> by_whom), false)),
+                    'set', coalesce(bool_or(a.set_option) FILTER (WHERE b.rolname = by_whom), false)
+                        OR ((m ->> 'set')::boolean AND NOT coalesce(bool_or(a.set_option) FILTER (WHERE b.rolname <> by_whom), false))) INTO m
+                FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
+                JOIN pg_catalog.pg_roles b ON b.oid = a.grantor
+                WHERE g.rolname = m ->> 'role' AND w.rolname = m ->> 'member';
             END IF;
-            options := CASE
-                WHEN server >= 160000 AND m -> 'set' <> 'null' THEN format(' WITH ADMIN %s, INHERIT %s, SET %s', m ->> 'admin', m ->> 'inherit', m ->> 'set')
-                WHEN (m ->> 'admin')::boolean THEN ' WITH ADMIN OPTION' ELSE '' END;
-            by_whom := CASE WHEN m ->> 'grantor' = 'pg_bootstrap' OR m ->> 'grantor' IS NULL THEN ''
-                            WHEN server >= 160000 AND m -> 'set' = 'null' THEN ''
-                            WHEN NOT is_super AND m ->> 'grantor' <> current_user THEN ''
-                            ELSE format(' GRANTED BY %I', m ->> 'grantor') END;
             BEGIN
-                EXECUTE format('GRANT %I TO %I%s%s', m ->> 'role', m ->> 'member', options, by_whom);
-            EXCEPTION WHEN insufficient_privilege THEN
-                RAISE WARNING '% is no member of %, which it was in the snapshot: % may not change that', m ->> 'member', m ->> 'role', current_user;
+                EXECUTE format('GRANT %I TO %I WITH ADMIN %s, INHERIT %s, SET %s GRANTED BY %I',
+                    m ->> 'role', m ->> 'member', m ->> 'admin', m ->> 'inherit', m ->> 'set', by_whom);
+                IF by_whom <> m ->> 'grantor' THEN
+                    RAISE WARNING '% is in % as it was, granted by % in place of %', m ->> 'member', m ->> 'role', by_whom, m ->> 'grantor';
+                END IF;
+            EXCEPTION WHEN insufficient_privilege OR invalid_grant_operation THEN
+                RAISE WARNING '% is not in % as it was in the snapshot: % may not change that', m ->> 'member', m ->> 'role', current_user;
             END;
         END LOOP;
-        IF NOT progress THEN
-            RAISE EXCEPTION 'memberships granted by a role without the admin option: %', pending;
-        END IF;
+        -- Grants of a role that lost its admin option: they are made all the same, and named.
+        last_resort := NOT progress;
     END LOOP;
 END

@@ -11,6 +11,7 @@ use super::{Prepared, Recovery};
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::TableRecord;
+use crate::model::membership::ROLE_MEMBERSHIP;
 use crate::model::name::QualifiedName;
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, Proof, SecurityCensus, TargetKind};
 use crate::pg::census::census;
@@ -120,7 +121,7 @@ async fn proven_scope(engine: &Engine<'_>, done: &Done) -> Result<Scope> {
 }
 
 /// Kinds of which the target may keep some that the snapshot does not have.
-const STAYING: [&str; 3] = ["SCHEMA", "DATABASE SETTING", "ROLE SETTING"];
+const STAYING: [&str; 4] = ["SCHEMA", "DATABASE SETTING", "ROLE SETTING", ROLE_MEMBERSHIP];
 
 /// What was said to be different, with the objects that it explains.
 fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Expected, Found};
 use crate::model::difference::{Change, ObjectDifference, Severity};
 use crate::model::inventory::CatalogObject;
+use crate::model::membership::Alike;
 use crate::model::name::{QualifiedName, ident};
 use crate::model::restore::{ObjectName, ProofFinding};
 
@@ -46,10 +47,9 @@ pub fn judge(
     found: &mut Found,
 ) {
     let members = Members::of(left, right);
+    let alike = Alike::new(left, right);
     for difference in differences {
-        if granted_by_another(difference, differences) {
-            found.notes.push(format!("{} {}: granted by another role", difference.kind, difference.identity));
-        } else if difference.severity == Severity::Cosmetic && difference.note.is_some() {
+        if difference.severity == Severity::Cosmetic && difference.note.is_some() {
             let note = difference.note.as_deref().unwrap_or_default();
             found.notes.push(format!("{} {}: {note}", difference.kind, difference.identity));
         } else if let Some(why) = members.excuse(difference) {
@@ -58,23 +58,12 @@ pub fn judge(
             if let Some(explained) = found.explained.get_mut(at) {
                 *explained = true;
             }
+        } else if alike.holds(&difference.kind, &difference.identity) {
+            found.notes.push(format!("{} {}: granted by another role", difference.kind, difference.identity));
         } else {
             found.findings.push(finding(difference));
         }
     }
-}
-
-/// A membership that is there on both sides with the same options, granted by another role on each: who is in what is
-/// the same, and not every role can grant in the name of the one that did.
-fn granted_by_another(difference: &ObjectDifference, all: &[ObjectDifference]) -> bool {
-    let pair = |d: &ObjectDifference| d.identity.rsplit_once(" by ").map(|(pair, _)| pair.to_string());
-    let other_side = |d: &ObjectDifference| match (difference.change, d.change) {
-        (Change::Missing, Change::Extra) => difference.left == d.right,
-        (Change::Extra, Change::Missing) => difference.right == d.left,
-        _ => false,
-    };
-    difference.kind == "ROLE MEMBERSHIP"
-        && all.iter().any(|d| d.kind == difference.kind && pair(d) == pair(difference) && other_side(d))
 }
 
 /// Which extension an object belongs to, on either side, and which extensions are the same on both.
@@ -265,6 +254,9 @@ const KINDS_OF_RIGHTS: [&str; 9] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::difference::{Rules, compare};
+    use crate::model::inventory::object;
+    use crate::model::membership::ROLE_MEMBERSHIP;
 
     #[test]
     fn what_hangs_on_a_missing_table_is_known_by_its_name() {
@@ -322,37 +314,22 @@ mod tests {
 
     #[test]
     fn a_membership_that_another_role_granted_is_the_same_one() {
-        let one = |change: Change, identity: &str, options: &str| {
-            let options = Some(options.to_string());
-            let (left, right) = if change == Change::Missing { (options, None) } else { (None, options) };
-            ObjectDifference {
-                kind: "ROLE MEMBERSHIP".into(),
-                schema: None,
-                identity: identity.into(),
-                change,
-                severity: Severity::Security,
-                left,
-                right,
-                owner_left: None,
-                owner_right: None,
-                extension: None,
-                renamed_to: None,
-                note: None,
-            }
-        };
-        let judged = |differences: &[ObjectDifference]| {
+        let one = |identity: &str, options: &str| object(ROLE_MEMBERSHIP, identity, options);
+        let judged = |left: &[CatalogObject], right: &[CatalogObject]| {
             let mut found = Found::default();
-            judge(&[], &[], differences, &[], &mut found);
+            judge(left, right, &compare(left, right, &Rules::default()), &[], &mut found);
             (found.findings.len(), found.notes.len())
         };
-        let gone = one(Change::Missing, "anon in staff by supabase_admin", "ADMIN");
-        let new = |identity: &str, options: &str| one(Change::Extra, identity, options);
-        assert_eq!(judged(&[gone.clone(), new("anon in staff by postgres", "ADMIN")]), (0, 2));
-        // One that may hand it on is another one; so are other members, other groups, and one that is simply gone.
-        assert_eq!(judged(&[gone.clone(), new("anon in staff by postgres", "")]), (2, 0));
-        assert_eq!(judged(&[gone.clone(), new("other in staff by postgres", "ADMIN")]), (2, 0));
-        assert_eq!(judged(&[gone.clone(), new("anon in others by postgres", "ADMIN")]), (2, 0));
-        assert_eq!(judged(std::slice::from_ref(&gone)), (1, 0));
-        assert_eq!(judged(&[gone.clone(), gone]), (2, 0));
+        let was = [one("anon in staff by supabase_admin", "WITH ADMIN")];
+        assert_eq!(judged(&was, &[one("anon in staff by postgres", "WITH ADMIN")]), (0, 2));
+        // One that may do less or more is another one; so are other members, other groups, and one that is simply gone.
+        assert_eq!(judged(&was, &[one("anon in staff by postgres", "")]), (2, 0));
+        assert_eq!(judged(&was, &[one("anon in staff by postgres", "WITH ADMIN SET")]), (2, 0));
+        assert_eq!(judged(&was, &[one("other in staff by postgres", "WITH ADMIN")]), (2, 0));
+        assert_eq!(judged(&was, &[one("anon in others by postgres", "WITH ADMIN")]), (2, 0));
+        assert_eq!(judged(&was, &[]), (1, 0));
+        // What several granted counts together.
+        let several = [one("anon in staff by supabase_admin", ""), one("anon in staff by postgres", "WITH ADMIN")];
+        assert_eq!(judged(&was, &several), (0, 2));
     }
 }

@@ -1,0 +1,115 @@
+//! Who is in which role: the inventory's `ROLE MEMBERSHIP` objects taken apart, and when two sides give the same rights.
+//!
+//! Invariant: since PostgreSQL 16 a role may be in another one several times, once by each grantor, with options of each
+//! grant's own. What a member may do is what any of them allows, so two sides are alike when that is the same, whoever
+//! granted it: not every role can grant in the name of another. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::identity::identifier_end;
+use super::inventory::CatalogObject;
+
+use super::restore::ObjectName;
+
+/// The kind of such objects.
+pub const ROLE_MEMBERSHIP: &str = "ROLE MEMBERSHIP";
+
+/// `member in group [by grantor]`; names as they are written in SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Membership<'a> {
+    pub member: &'a str,
+    pub group: &'a str,
+    pub grantor: Option<&'a str>,
+}
+
+impl<'a> Membership<'a> {
+    pub fn parse(identity: &'a str) -> Option<Self> {
+        let (member, rest) = identity.split_at(identifier_end(identity)?);
+        let rest = rest.strip_prefix(" in ")?;
+        let (group, rest) = rest.split_at(identifier_end(rest)?);
+        let grantor = rest.strip_prefix(" by ");
+        (grantor.is_some() || rest.is_empty()).then_some(Self { member, group, grantor })
+    }
+
+    pub fn of(object: &'a CatalogObject) -> Option<Self> {
+        if object.kind == ROLE_MEMBERSHIP { Self::parse(&object.identity) } else { None }
+    }
+
+    pub fn of_name(name: &'a ObjectName) -> Option<Self> {
+        if name.kind == ROLE_MEMBERSHIP { Self::parse(&name.identity) } else { None }
+    }
+
+    /// Who is in what, whoever granted it.
+    pub fn pair(self) -> (&'a str, &'a str) {
+        (self.member, self.group)
+    }
+
+    pub fn revoke(self) -> String {
+        let by = self.grantor.map(|grantor| format!(" GRANTED BY {grantor}")).unwrap_or_default();
+        format!("REVOKE {} FROM {}{by}", self.group, self.member)
+    }
+}
+
+/// Members and their roles that are on both sides with the same options, all grants of each taken together.
+#[derive(Debug, Default)]
+pub struct Alike(BTreeSet<(String, String)>);
+
+impl Alike {
+    pub fn new<'a>(
+        left: impl IntoIterator<Item = &'a CatalogObject>,
+        right: impl IntoIterator<Item = &'a CatalogObject>,
+    ) -> Self {
+        let (left, right) = (options(left), options(right));
+        let same = left.into_iter().filter(|(pair, options)| right.get(pair) == Some(options));
+        Self(same.map(|((member, group), _)| (member.to_string(), group.to_string())).collect())
+    }
+
+    pub fn holds(&self, kind: &str, identity: &str) -> bool {
+        let parsed = if kind == ROLE_MEMBERSHIP { Membership::parse(identity) } else { None };
+        parsed.is_some_and(|m| self.0.contains(&(m.member.to_string(), m.group.to_string())))
+    }
+}
+
+/// The words of the inventory's definitions, of all grants of each pair.
+fn options<'a>(
+    objects: impl IntoIterator<Item = &'a CatalogObject>,
+) -> BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>> {
+    let mut options: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+    for object in objects {
+        if let Some(membership) = Membership::of(object) {
+            options.entry(membership.pair()).or_default().extend(object.definition.split_whitespace());
+        }
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::inventory::object;
+    use super::*;
+
+    #[test]
+    fn names_in_quotes_hide_the_words_between_them() {
+        let text = "\"m in g\" in \"g by x\" by \"a by b\"";
+        let membership = Membership::parse(text).unwrap();
+        assert_eq!(membership.revoke(), "REVOKE \"g by x\" FROM \"m in g\" GRANTED BY \"a by b\"");
+        assert_eq!(Membership::parse("m in g").unwrap().revoke(), "REVOKE g FROM m");
+        assert_eq!(Membership::parse("m of g"), None);
+        assert_eq!(Membership::of(&object("ROLE", "m in g", "")), None);
+    }
+
+    #[test]
+    fn grants_of_several_count_together() {
+        let row = |identity: &str, options: &str| object(ROLE_MEMBERSHIP, identity, options);
+        let wanted = [row("a in g by admin", "WITH ADMIN"), row("a in g by a", "INHERIT SET")];
+        let alike = |live: &[CatalogObject]| Alike::new(&wanted, live).holds(ROLE_MEMBERSHIP, "a in g by anybody");
+        assert!(alike(&[row("a in g by other", "WITH ADMIN INHERIT SET")]));
+        assert!(alike(&[row("a in g by other", "INHERIT"), row("a in g by admin", "WITH ADMIN SET")]));
+        for less_or_more in ["WITH ADMIN", "INHERIT SET", ""] {
+            assert!(!alike(&[row("a in g by other", less_or_more)]), "{less_or_more}");
+        }
+        assert!(!Alike::new(&wanted[..1], &wanted).holds(ROLE_MEMBERSHIP, "a in g by a"), "one that may do more");
+        assert!(!alike(&[row("a in h by other", "WITH ADMIN INHERIT SET")]) && !alike(&[]));
+        assert!(!Alike::new(&wanted, &wanted).holds("ROLE", "a in g by a"));
+    }
+}
