@@ -7,6 +7,7 @@ use super::constraint;
 use super::delta::extension_schema;
 use super::drop::{alter_sequence, row_security};
 use super::identity::on;
+use crate::model::deparsed::columns::{column_name, columns, without_default};
 use crate::model::index_state;
 use crate::model::inventory::CatalogObject;
 use crate::pgtools::toc::Entry;
@@ -148,34 +149,40 @@ fn trigger_state(definition: &str) -> (&str, &'static str) {
 
 /// The parts of a table's definition: what comes before the columns, the columns, what comes after.
 pub fn table_parts(definition: &str) -> Option<(&str, Vec<&str>, &str)> {
-    let start = definition.find("(\n  ")?;
-    let end = definition.rfind("\n)")?;
-    let columns = definition.get(start + 4..end)?;
-    Some((&definition[..start], columns.split(",\n  ").collect(), &definition[end..]))
+    let lines = columns(definition)?;
+    let (first, last) = (lines.first()?.start, lines.last()?.end);
+    let texts = lines.into_iter().map(|line| &definition[line]).collect();
+    Some((&definition[..first], texts, &definition[last..]))
 }
 
-/// Columns that came later go; anything else makes the table anew.
+/// Columns that came later go and defaults are set; anything else makes the table anew.
 fn table(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     let (Some(w), Some(l)) = (table_parts(&wanted.definition), table_parts(&live.definition)) else { return Way::Drop };
     if w.0 != l.0 || w.2 != l.2 {
         return Way::Drop;
     }
     let mut left = w.1.iter().peekable();
-    let mut drops = Vec::new();
+    let mut changes = Vec::new();
     for column in &l.1 {
-        if left.peek().is_some_and(|next| *next == column) {
-            left.next();
-        } else if let Some(name) = column_name(column) {
-            drops.push(format!("ALTER TABLE {} DROP COLUMN {name} CASCADE", wanted.identity));
-        } else {
-            return Way::Drop;
+        let Some(name) = column_name(column) else { return Way::Drop };
+        match left.peek().filter(|next| column_name(next) == Some(name)) {
+            Some(next) => {
+                let ((wanted_line, default), (line, live_default)) = (without_default(next), without_default(column));
+                if wanted_line != line {
+                    return Way::Drop;
+                }
+                if default != live_default {
+                    let action = default.map_or("DROP DEFAULT".to_string(), |default| format!("SET DEFAULT {default}"));
+                    changes.push(format!("ALTER TABLE ONLY {} ALTER COLUMN {name} {action}", wanted.identity));
+                }
+                left.next();
+            }
+            // A column of the snapshot that is further on needs its rows in that order.
+            None if w.1.iter().any(|other| column_name(other) == Some(name)) => return Way::Drop,
+            None => changes.push(format!("ALTER TABLE {} DROP COLUMN {name} CASCADE", wanted.identity)),
         }
     }
-    // A column of the snapshot that is not there, or is there in another form, needs its rows too.
-    let altered = drops
-        .iter()
-        .any(|sql| w.1.iter().filter_map(|c| column_name(c)).any(|n| sql.contains(&format!("COLUMN {n} "))));
-    if left.next().is_some() || altered || drops.is_empty() { Way::Drop } else { Way::Alter(drops) }
+    if left.next().is_some() || changes.is_empty() { Way::Drop } else { Way::Alter(changes) }
 }
 
 /// Do two tables differ in nothing but which of their columns may be null?
@@ -192,21 +199,6 @@ fn without_not_null(line: &str) -> Option<String> {
     let name = column_name(line)?;
     let (before, after) = line[name.len()..].split_once(" NOT NULL")?;
     (!before.contains(" DEFAULT ")).then(|| format!("{name}{before}{after}"))
-}
-
-/// The identifier at the start of a column's line.
-fn column_name(line: &str) -> Option<&str> {
-    if line.starts_with('"') {
-        let mut at = 1;
-        loop {
-            let quote = at + line[at..].find('"')?;
-            if !line[quote + 1..].starts_with('"') {
-                return Some(&line[..=quote]);
-            }
-            at = quote + 2;
-        }
-    }
-    line.split(' ').next().filter(|n| !n.is_empty())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! parentheses is never taken for a keyword. Text is read as the server deparses it: `standard_conforming_strings`
 //! on, no comments, no dollar quotes.
 
+pub mod columns;
 pub mod expressions;
 mod single;
 
