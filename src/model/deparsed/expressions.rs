@@ -23,6 +23,8 @@ pub enum Form {
     OfDomain(String),
     /// A whole SELECT.
     Query,
+    /// The type of a view's column, which follows from its query: made again, it may lose a length (`char(3)`, `bpchar`).
+    ColumnType { query: String, number: usize },
     /// What a rule does: everything after the name of its relation.
     Rule { event: String, relation: String },
     /// The arguments of a routine in their parentheses.
@@ -72,7 +74,7 @@ fn found(object: &CatalogObject) -> Option<Vec<Expression>> {
             elements_and_where(definition, &all, &Form::OfRelation(on(&object.identity)?.1.to_string()))
         }
         "TABLE" | "FOREIGN TABLE" => table(object, &all),
-        "VIEW" | "MATERIALIZED VIEW" => view(&all),
+        "VIEW" | "MATERIALIZED VIEW" => view(definition, &all),
         "INDEX" => {
             let start = all.iter().position(|t| t.is("ON"))? + 1;
             let relation = relation_after(definition, &all[start..])?;
@@ -208,12 +210,23 @@ fn table(object: &CatalogObject, all: &[Token<'_>]) -> Option<Vec<Expression>> {
     Some(found)
 }
 
-/// The query ends with its semicolon.
-fn view(all: &[Token<'_>]) -> Option<Vec<Expression>> {
+/// `… COLUMNS (name type, …) AS query;`: the query ends with its semicolon.
+fn view(definition: &str, all: &[Token<'_>]) -> Option<Vec<Expression>> {
     let start = all.iter().position(|t| t.is("AS"))? + 1;
     let end = all.iter().rposition(|t| t.is_sign(';'))?;
     let range = all.get(start)?.start..all.get(end)?.start;
-    Some(vec![Expression { key: "query".into(), range, form: Form::Query }])
+    let query = definition[range.clone()].to_string();
+    let mut found = Vec::new();
+    let list = all[..start].iter().zip(&all[1..]).find(|(word, group)| word.is("COLUMNS") && group.is_group());
+    for (number, line) in commas(definition, inside(list?.1))?.into_iter().enumerate() {
+        let inner = tokens(&definition[line.clone()])?;
+        let last = inner.get(end_of_value(&inner, &["DEFAULT"]).checked_sub(1)?)?;
+        let range = line.start + inner.get(1)?.start..line.start + last.end();
+        let form = Form::ColumnType { query: query.clone(), number: number + 1 };
+        found.push(Expression { key: format!("type {}", inner.first()?.text), range, form });
+    }
+    found.push(Expression { key: "query".into(), range, form: Form::Query });
+    Some(found)
 }
 
 /// `CREATE RULE name AS ON event TO relation …;`
@@ -330,7 +343,9 @@ mod tests {
     #[test]
     fn of_views_the_query_and_of_routines_arguments_and_body() {
         let view = "WITH (security_invoker=true) COLUMNS (a text) AS  SELECT 'x;'::text AS a; WITH DATA";
-        assert_eq!(texts("MATERIALIZED VIEW", "public.v", view), ["query: SELECT 'x;'::text AS a"]);
+        assert_eq!(texts("MATERIALIZED VIEW", "public.v", view), ["type a: text", "query: SELECT 'x;'::text AS a"]);
+        let view = "COLUMNS (\"a b\" numeric(8,2), c character varying(3) DEFAULT 'x'::text) AS  SELECT 1;";
+        assert_eq!(texts("VIEW", "s.v", view)[..2], ["type \"a b\": numeric(8,2)", "type c: character varying(3)"]);
         let definition =
             "(a integer DEFAULT 1) RETURNS TABLE(b integer) LANGUAGE sql STABLE AS \nBEGIN ATOMIC\n SELECT a;\nEND";
         let found = ["arguments: (a integer DEFAULT 1)", "body: BEGIN ATOMIC\n SELECT a;\nEND"];

@@ -123,6 +123,8 @@ fn alike(a: &Form, b: &Form) -> bool {
         (Form::Arguments(a) | Form::Body(a), Form::Arguments(b) | Form::Body(b)) => {
             (&a.name, &a.result, &a.language) == (&b.name, &b.result, &b.language)
         }
+        // Whether the queries are the same is asked by itself.
+        (Form::ColumnType { number: a, .. }, Form::ColumnType { number: b, .. }) => a == b,
         _ => a == b,
     }
 }

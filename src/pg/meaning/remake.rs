@@ -108,6 +108,7 @@ fn again(form: &Form, shown: String) -> Option<Text> {
 async fn statements_of(session: &Session, number: usize, text: &Text) -> Result<Option<String>> {
     let sent = text.text.as_str();
     let may_be_sent = match &text.form {
+        Form::ColumnType { query, .. } => is_single(query),
         Form::Rule { .. } => is_single_action(sent),
         Form::Body(routine) => is_single(&routine.arguments) && is_single_body(sent),
         _ => is_single(sent),
@@ -131,6 +132,14 @@ async fn statements_of(session: &Session, number: usize, text: &Text) -> Result<
             value(&format!(" FROM (SELECT NULL::{base} AS value) AS domain"))
         }
         Form::Query => view(sent),
+        Form::ColumnType { query, number } => {
+            let shown = format!(
+                "(SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a WHERE a.attrelid = \
+                 'pg_temp.stacksnap_view'::pg_catalog.regclass AND a.attnum = {number})"
+            );
+            let kept = keep(&shown);
+            format!("CREATE TEMP VIEW stacksnap_view AS {query};\n{kept};\nDROP VIEW pg_temp.stacksnap_view")
+        }
         Form::Rule { event, relation } => rule(event, relation, sent, keep),
         Form::Arguments(routine) => {
             let body = format!("LANGUAGE {} AS ''", routine.language);
