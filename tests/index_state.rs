@@ -58,7 +58,8 @@ fn put_back(cluster: &Cluster, database: &str, snapshot: &Snapshot, place: &Path
 fn diff(cluster: &Cluster, database: &str, snapshot: &Snapshot) -> Vec<String> {
     let mut command = cluster.stacksnap(database, snapshot.folder.parent().unwrap());
     let output = command.arg("diff").arg(&snapshot.folder).args(["live", "-o", "json"]).output().unwrap();
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&text(&output));
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output)));
     let field = |item: &serde_json::Value, name: &str| item[name].as_str().unwrap_or_default().to_string();
     let objects = report["objects"].as_array().unwrap();
     objects.iter().map(|o| format!("{} {}", field(o, "kind"), field(o, "identity"))).collect()
