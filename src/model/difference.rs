@@ -4,6 +4,7 @@
 //! left out but what a [`Rules`] field names. What two major versions write differently by nature is still told, as
 //! [`Severity::Cosmetic`] with a note.
 
+pub mod columns;
 mod lineage;
 mod severity;
 mod versions;
@@ -118,6 +119,7 @@ impl Rules {
         (self.ignore_roles && of_roles)
             || (self.ignore_sequence_values && object.kind == "SEQUENCE SET")
             || (!self.not_null_constraints && object.kind == "NOT NULL CONSTRAINT")
+            || object.is_only_a_name()
     }
 }
 
@@ -215,6 +217,12 @@ fn difference(pair: &Pair<'_>, rules: &Rules, moved: &BTreeSet<&str>) -> ObjectD
     {
         severity = Severity::Cosmetic;
         note = Some("it was not valid, and is so here".to_string());
+    }
+    if let (Some(left), Some(right)) = (left, right)
+        && columns::same_but_for_order(left, right)
+    {
+        severity = Severity::Cosmetic;
+        note = Some(columns::NOTE.to_string());
     }
     let (owner_left, owner_right) = owners(pair);
     ObjectDifference {

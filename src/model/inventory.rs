@@ -28,6 +28,14 @@ pub struct CatalogObject {
     pub address: Option<Address>,
 }
 
+impl CatalogObject {
+    /// An operator that another one named before it was made: it can do nothing, and goes or comes with that one. Older
+    /// snapshots tell of them.
+    pub fn is_only_a_name(&self) -> bool {
+        self.kind == "OPERATOR" && self.definition.starts_with("FUNCTION -")
+    }
+}
+
 /// `pg_depend`'s way to name an object. It ties an object to its entry in the archive, and holds in one database only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Address {

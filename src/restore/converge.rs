@@ -19,7 +19,7 @@ use crate::archive::layout;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{QualifiedName, ident};
-use crate::model::restore::{ObjectName, TargetKind};
+use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::model::sqlstate;
 use crate::pg::meaning::Within;
 
@@ -50,6 +50,8 @@ pub struct Left {
     pub regranted: BTreeSet<ObjectName>,
     /// The server's last words about an object or an entry.
     pub words: BTreeMap<String, String>,
+    /// What is equal but for something that cannot be made equal.
+    pub named: Vec<Exception>,
 }
 
 impl Converge<'_> {
@@ -81,7 +83,7 @@ impl Converge<'_> {
         if self.source.manifest.source.server_version_num < 160_000 {
             regranted.clear();
         }
-        Left { objects, regranted, words }
+        Left { objects, regranted, words, named: delta.of_order().collect() }
     }
 
     /// Into an empty target: roles, extensions, and everything that comes before rows. Nobody is let in yet: what the

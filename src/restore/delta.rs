@@ -9,11 +9,11 @@ use super::belongs::belongs;
 use super::identity::on;
 use super::left_over;
 use super::scope::Scope;
-use crate::model::difference::{self, Severity};
+use crate::model::difference::{self, Severity, columns};
 use crate::model::inventory::CatalogObject;
 use crate::model::membership::{Alike, Membership, ROLE_MEMBERSHIP};
 use crate::model::name::QualifiedName;
-use crate::model::restore::ObjectName;
+use crate::model::restore::{Exception, ObjectName};
 
 /// The differences, each list in the order of kind and identity.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub struct Delta<'s, 't> {
     pub extra: Vec<&'t CatalogObject>,
     /// In both: the snapshot's first.
     pub differs: Vec<(&'s CatalogObject, &'t CatalogObject)>,
+    /// In both, and the same but for the order of their columns: named, and left.
+    pub reordered: Vec<&'s CatalogObject>,
 }
 
 /// Kinds whose definition may hold a password, a verifier or a token.
@@ -71,6 +73,7 @@ impl<'s, 't> Delta<'s, 't> {
                 None => delta.missing.push(object),
                 Some(found) if is_equal(object, found) || (own(object) && but_for_password(object, found)) => {}
                 Some(found) if fenced(object, found) || left_over::may_stay(object, found) => {}
+                Some(found) if columns::same_but_for_order(object, found) => delta.reordered.push(object),
                 Some(found) => delta.differs.push((object, found)),
             }
         }
@@ -92,6 +95,16 @@ impl<'s, 't> Delta<'s, 't> {
         let is_missing = |table: &&QualifiedName| self.missing.iter().any(|o| o.kind == "TABLE" && belongs(o, table));
         let tables: Vec<&QualifiedName> = scope.tables.iter().filter(is_missing).collect();
         self.missing.retain(|o| tables.iter().any(|table| belongs(o, table)));
+    }
+
+    /// What is told of tables whose columns stand in another order.
+    pub fn of_order(&self) -> impl Iterator<Item = Exception> + '_ {
+        self.reordered.iter().map(|table| Exception {
+            code: "column_order".into(),
+            what: format!("TABLE {}", table.identity),
+            why: columns::NOTE.into(),
+            todo: "name the columns where you write INSERT, COPY or SELECT *".into(),
+        })
     }
 
     pub fn is_empty(&self) -> bool {

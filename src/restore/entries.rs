@@ -251,7 +251,7 @@ impl<'a> Entries<'a> {
             // Those on inherited constraints and on cloned triggers are in no archive.
             "COMMENT" if object.address.is_some_and(|a| PARTS.contains(&a.class)) => Some(FROM_INVENTORY),
             "ROW SECURITY" if says("DISABLE, FORCE") => Some(IN_ITS_TABLE),
-            "OPERATOR" if object.definition.starts_with("FUNCTION -") => Some(SHELL),
+            "OPERATOR" if object.is_only_a_name() => Some(SHELL),
             "SUBSCRIPTION" => Some(NOT_SUPERUSER),
             _ => None,
         }

@@ -227,6 +227,7 @@ impl Work<'_> {
         let mut exceptions = self.plan.exceptions.clone();
         exceptions.extend(self.tables.kept_out());
         exceptions.extend(left.regranted.iter().map(|name| roles::granted_by_another(name, self.examined)));
+        exceptions.extend(left.named.iter().cloned());
         let mut fatal: Vec<&ObjectName> = Vec::new();
         for object in &left.objects {
             match settle::excuse(object, left, self.examined, self.engine.source) {

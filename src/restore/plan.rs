@@ -61,6 +61,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     load.extend(logins.end);
     load.sort_by(|a, b| a.table.cmp(&b.table));
     let mut told: Vec<Exception> = secrets.exceptions.into_iter().chain(roles.exceptions).collect();
+    told.extend(objects.exceptions);
     told.extend(own_settings::kept(&engine.source.inventory, &live, &examined));
     if examined.scope.is_whole() {
         told.extend(left_over::not_there(&engine.source.inventory, &live));
@@ -104,6 +105,7 @@ struct Objects {
     create: Vec<ObjectName>,
     /// Tables that will be made again: all their rows are loaded.
     remade: BTreeSet<QualifiedName>,
+    exceptions: Vec<Exception>,
 }
 
 impl Objects {
@@ -154,7 +156,8 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let remade = remade.filter(|o| o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a })));
     let remade =
         remade.filter_map(|o| identity::qualified(&o.identity)).map(|(s, n)| QualifiedName::new(s, n)).collect();
-    Ok(Objects { drop, replace, create: delta.missing.iter().map(|o| ObjectName::of(o)).collect(), remade })
+    let create = delta.missing.iter().map(|o| ObjectName::of(o)).collect();
+    Ok(Objects { drop, replace, create, remade, exceptions: delta.of_order().collect() })
 }
 
 /// A part that one of the snapshot's files merges into the target.

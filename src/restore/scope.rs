@@ -69,7 +69,7 @@ impl Scope {
 
     /// Should this object of the snapshot be on the target afterwards, made by us if need be?
     pub fn brings_back(&self, object: &CatalogObject) -> bool {
-        if NEVER_MADE.contains(&object.kind.as_str()) || !self.in_parts(&object.kind) {
+        if NEVER_MADE.contains(&object.kind.as_str()) || object.is_only_a_name() || !self.in_parts(&object.kind) {
             return false;
         }
         if !self.tables.is_empty() && !self.tables.iter().any(|table| belongs(object, table)) {

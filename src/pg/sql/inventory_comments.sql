@@ -22,3 +22,5 @@ FROM c
 CROSS JOIN LATERAL pg_identify_object(c.classoid, c.objoid, c.objsubid) i
 LEFT JOIN pg_depend x ON x.classid = c.classoid AND x.objid = c.objoid AND x.objsubid = 0 AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
+-- DROP SUBSCRIPTION leaves the comment of what it dropped behind.
+WHERE i.identity IS NOT NULL OR c.classoid <> 'pg_subscription'::regclass

@@ -13,7 +13,9 @@ WITH o AS (
                'COMMUTATOR ' || CASE WHEN p.oprcom <> 0 THEN p.oprcom::regoperator::text END,
                'NEGATOR ' || CASE WHEN p.oprnegate <> 0 THEN p.oprnegate::regoperator::text END,
                'RESTRICT ' || nullif(p.oprrest::text, '-'), 'JOIN ' || nullif(p.oprjoin::text, '-'))
-    FROM pg_operator p JOIN pg_namespace n ON n.oid = p.oprnamespace WHERE p.oid >= 16384
+    FROM pg_operator p JOIN pg_namespace n ON n.oid = p.oprnamespace
+    -- One that was only named by another one is none.
+    WHERE p.oid >= 16384 AND p.oprcode <> 0
     UNION ALL
     SELECT 'OPERATOR CLASS', 'pg_opclass'::regclass, p.oid, n.nspname, p.opcowner,
            concat_ws(' ', CASE WHEN p.opcdefault THEN 'DEFAULT' END, 'FOR TYPE', format_type(p.opcintype, NULL),
