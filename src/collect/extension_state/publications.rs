@@ -89,9 +89,11 @@ fn statement(row: &Row, parts: &[&str]) -> String {
     if let Some(via_root) = row.get::<_, Option<bool>>("via_root") {
         options.push(format!("publish_via_partition_root = {via_root}"));
     }
-    if row.get::<_, Option<String>>("generated").as_deref() == Some("s") {
-        options.push("publish_generated_columns = stored".to_string());
+    if let Some(generated) = row.get::<_, Option<String>>("generated") {
+        let word = if generated == "s" { "stored" } else { "none" };
+        options.push(format!("publish_generated_columns = {word}"));
     }
+    let set_options = format!("    ALTER PUBLICATION {sql_name} SET ({});\n", options.join(", "));
     let for_all = if all { " FOR ALL TABLES" } else { "" };
     let set_members = match (all, parts.is_empty()) {
         (true, _) => String::new(),
@@ -106,18 +108,25 @@ fn statement(row: &Row, parts: &[&str]) -> String {
              IF holds THEN\n        DROP PUBLICATION {sql_name};\n        CREATE PUBLICATION {sql_name};\n    END IF;\n"
         ),
     };
+    // Filters and lists of a partitioned table are possible only while it is published by its root. One that becomes one of
+    // nothing is made anew, without options.
+    let via_root = row.get::<_, Option<bool>>("via_root") == Some(true);
+    let set = if via_root && !parts.is_empty() {
+        format!("{set_options}{set_members}")
+    } else {
+        format!("{set_members}{set_options}")
+    };
     let comment = row.get::<_, Option<String>>("comment").map_or("NULL".to_string(), |c| quoted(&c));
     let body = format!(
-        "\nDECLARE\n    have record;\n    holds boolean;\nBEGIN\n    \
-         SELECT p.puballtables AS for_all, pg_catalog.pg_has_role(p.pubowner, 'USAGE') AS mine\n    \
-         INTO have FROM pg_catalog.pg_publication p WHERE p.pubname = {literal_name};\n    \
-         IF have.mine = false THEN\n        \
+        "\nDECLARE\n    for_all boolean;\n    mine boolean;\n    holds boolean;\nBEGIN\n    \
+         SELECT p.puballtables, pg_catalog.pg_has_role(p.pubowner, 'USAGE')\n    \
+         INTO for_all, mine FROM pg_catalog.pg_publication p WHERE p.pubname = {literal_name};\n    \
+         IF mine = false THEN\n        \
          RAISE WARNING 'publication % belongs to another role and is left as it is', {literal_name};\n        RETURN;\n    END IF;\n    \
-         IF have.for_all <> {all} THEN\n        DROP PUBLICATION {sql_name};\n        have := NULL;\n    END IF;\n    \
-         IF have.mine IS NULL THEN\n        CREATE PUBLICATION {sql_name}{for_all};\n    END IF;\n{set_members}    \
-         ALTER PUBLICATION {sql_name} SET ({});\n    ALTER PUBLICATION {sql_name} OWNER TO {};\n    \
+         IF for_all <> {all} THEN\n        DROP PUBLICATION {sql_name};\n        mine := NULL;\n    END IF;\n    \
+         IF mine IS NULL THEN\n        CREATE PUBLICATION {sql_name}{for_all};\n    END IF;\n{set}    \
+         ALTER PUBLICATION {sql_name} OWNER TO {};\n    \
          COMMENT ON PUBLICATION {sql_name} IS {comment};\nEND\n",
-        options.join(", "),
         ident(row.get("owner")),
     );
     format!("DO {}", dollar_quoted(&body))
