@@ -160,10 +160,12 @@ fn roles_that_a_restore_made_go_with_its_undo_and_come_back_with_a_redo() {
     equal(&target.roles(), &roles);
     equal(&contents(&database), &good);
 
-    // Somebody else's role of the same name is another one: it is left, and nothing is left to do.
+    // Somebody else's role of the same name is another one: it is left and named, and nothing is left to do.
     target.server.psql("postgres", &format!("CREATE ROLE {} LOGIN CREATEDB", source.reader));
     let ran = target.run(&place, database.access(), &["undo", &id], &yes(&database));
-    assert_eq!(ran.code, 0, "{ran:?}");
+    let named = ran.json()["exceptions"].clone();
+    assert!(named[0]["code"] == "role_stays" && named[0]["what"] == format!("ROLE {}", source.reader), "{ran:?}");
+    assert_eq!(ran.code, 3, "{ran:?}");
     assert!(target.has(&source.reader));
 }
 

@@ -71,6 +71,12 @@ pub const PLATFORM_TRIGGERS: [(&str, &str); 14] = [
     ("vault.secrets", "secrets_encrypt_secret_trigger_secret"),
 ];
 
+/// Is `relation` (`schema.name`) a partition that realtime makes and drops by itself, day by day?
+pub fn is_service_partition(schema: Option<&str>, relation: &str) -> bool {
+    let day = relation.strip_prefix("realtime.messages_").unwrap_or_default();
+    schema == Some("realtime") && day.starts_with(|c: char| c.is_ascii_digit())
+}
+
 pub fn is_managed_schema(name: &str) -> bool {
     MANAGED_SCHEMAS.contains(&name)
 }

@@ -40,7 +40,7 @@ pub fn belongs(object: &CatalogObject, table: &QualifiedName) -> bool {
 }
 
 /// `CREATE INDEX i ON [ONLY] s.t USING …`
-fn index_table(definition: &str) -> Option<&str> {
+pub fn index_table(definition: &str) -> Option<&str> {
     let rest = &definition[definition.find(" ON ")? + 4..];
     let rest = rest.strip_prefix("ONLY ").unwrap_or(rest);
     Some(&rest[..rest.find(" USING ")?])

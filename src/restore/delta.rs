@@ -9,7 +9,7 @@ use super::belongs::belongs;
 use super::identity::on;
 use super::left_over;
 use super::scope::Scope;
-use crate::model::difference::{self, Severity, columns};
+use crate::model::difference::{self, Change, ObjectDifference, Severity, columns};
 use crate::model::inventory::CatalogObject;
 use crate::model::membership::{Alike, Membership, ROLE_MEMBERSHIP};
 use crate::model::name::QualifiedName;
@@ -168,6 +168,15 @@ fn in_words(wanted: &CatalogObject, found: &CatalogObject) -> String {
     format!("{SEEN} has: {}; the target: {}", line(&left), line(&right))
 }
 
+/// What became of an object, for a message.
+pub fn change_in_words(difference: &ObjectDifference) -> String {
+    match difference.change {
+        Change::Missing => "is gone".to_string(),
+        Change::Extra => "is not in the snapshot".to_string(),
+        Change::Differs => "is not as in the snapshot".to_string(),
+    }
+}
+
 /// Between major versions: what differs by more than what they write differently by nature. `None`: everything counts.
 fn counted(wanted: &[CatalogObject], live: &[CatalogObject], scope: &Scope) -> Option<BTreeSet<ObjectName>> {
     let rules = scope.rules.as_ref()?;
@@ -248,6 +257,7 @@ mod tests {
     use crate::model::inventory;
     use crate::model::restore::TargetKind;
     use crate::restore::other_platform::OtherPlatform;
+    use crate::restore::services::Services;
 
     fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
         CatalogObject { schema: Some("public".into()), ..inventory::object(kind, identity, definition) }
@@ -268,6 +278,7 @@ mod tests {
             untrusted: false,
             rules: None,
             other: OtherPlatform::default(),
+            services: Services::default(),
         };
         let wanted =
             [object("TABLE", "public.a", "1"), object("VIEW", "public.b", "1"), object("TABLE", "public.c", "1")];

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use super::converge::{Converge, Left};
 use super::creation::Creation;
 use super::delta::SEEN;
+use super::identity::qualified;
 use super::parallel;
 use super::runner::Runner;
 use super::state::{Examined, examine, refuse_changed, refuse_target};
-use super::tables::{NEW, Tables};
+use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::waiting::Waiting;
 use super::{Done, Engine, made_roles, roles, settle, unwritten, vault};
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -179,7 +180,15 @@ impl Work<'_> {
         let converge = self.converge();
         // Rows of the platform's own tables come first: keys of the user's tables refer to them.
         let scope = &self.examined.scope;
-        let is_theirs = |load: &&TableLoad| scope.is_managed(Some(&load.table.schema)) && load.why != NEW;
+        // One that is made again is filled when it is made.
+        let replaced = |load: &TableLoad| {
+            let tables = self.plan.replace.iter().filter(|o| o.kind == "TABLE");
+            let mut named = tables.filter_map(|o| qualified(&o.identity));
+            [COLUMNS_DIFFER, MADE_AGAIN].contains(&load.why.as_str())
+                && named.any(|(schema, name)| load.table.schema == schema && load.table.name == name)
+        };
+        let is_theirs =
+            |load: &&TableLoad| scope.is_managed(Some(&load.table.schema)) && load.why != NEW && !replaced(load);
         let (theirs, ours): (Vec<_>, Vec<_>) = self.plan.load.iter().partition(is_theirs);
         self.tables.reload(self.runner, &theirs).await?;
         self.tables.drop_orphans(self.runner).await?;
@@ -213,6 +222,13 @@ impl Work<'_> {
         Ok(exceptions)
     }
 
+    /// The platform's own object, which stays as it is where it could not be put back.
+    fn of_platform(&self, name: &ObjectName, left: &Left) -> Option<Exception> {
+        let object = self.engine.source.inventory.objects.iter().find(|o| ObjectName::of(o) == *name)?;
+        let words = left.words.get(&format!("{} {}", name.kind, name.identity)).map(String::as_str);
+        self.examined.scope.services.excuse(object, words, self.plan)
+    }
+
     /// What the server refused and no exception names: nothing of it is passed over.
     fn tell(&self, left: &Left, exceptions: &[Exception]) {
         for (what, words) in &left.words {
@@ -230,7 +246,9 @@ impl Work<'_> {
         exceptions.extend(left.named.iter().cloned());
         let mut fatal: Vec<&ObjectName> = Vec::new();
         for object in &left.objects {
-            match settle::excuse(object, left, self.examined, self.engine.source) {
+            match settle::excuse(object, left, self.examined, self.engine.source)
+                .or_else(|| self.of_platform(object, left))
+            {
                 Some(exception) => exceptions.push(exception),
                 None => fatal.push(object),
             }

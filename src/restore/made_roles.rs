@@ -1,5 +1,5 @@
 //! Roles that go: those that a restore made, when it is undone, and in place those that came after the snapshot and that
-//! something of the database refers to (`Scope::roles_new`).
+//! something of the database refers to (`Scope::roles_new`). And those that came later and stay, which are named.
 //!
 //! Invariant: only a role that the snapshot does not have and that the confirmed plan drops.
 //! `DROP ROLE` alone takes it away, after its rights in this database: it takes nothing along, and the server refuses where
@@ -13,9 +13,11 @@ use super::runner::Runner;
 use super::scope::Scope;
 use super::state::Examined;
 use crate::model::failure::{Failure, Result};
+use crate::model::inventory::CatalogObject;
 use crate::model::name::{dollar_quoted, literal, visible};
-use crate::model::restore::{Exception, ObjectName, RestorePlan, RoleMade};
+use crate::model::restore::{Exception, ObjectName, RestorePlan, RoleMade, TargetKind};
 use crate::pg::catalog::role_uses::{RoleUse, role_uses};
+use crate::pg::catalog::target::{RoleNew, roles_new_to};
 use crate::pg::session::Session;
 
 /// The word for a role that stays.
@@ -44,7 +46,45 @@ pub async fn foretell(engine: &Engine<'_>, scope: &Scope, session: &Session) -> 
             None => foretold.drop.push(ObjectName { kind: ROLE.into(), identity: role.identity }),
         }
     }
+    foretold.exceptions.extend(came_and_stay(engine, scope, session).await?);
     Ok(foretold)
+}
+
+/// In place: roles of the server that the snapshot does not have and that may be somebody else's. Which of them are the
+/// snapshot's under another name is told: renaming one back would reach other databases, and clear an MD5 password.
+async fn came_and_stay(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<Exception>> {
+    if scope.kind != TargetKind::SameDatabase || !scope.is_whole() || scope.roles_kept.is_empty() {
+        return Ok(Vec::new());
+    }
+    let roles: Vec<&CatalogObject> = engine.source.inventory.of_kind(ROLE).collect();
+    if roles.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known: Vec<String> = roles.iter().map(|o| unquoted(&o.identity)).collect();
+    let mut came = roles_new_to(session, &known).await?;
+    came.retain(|role| scope.roles_kept.contains(&role.name));
+    let was = |role: &RoleNew| roles.iter().find(|o| o.address.is_some_and(|a| a.oid == role.oid)).map(|o| &o.identity);
+    Ok(came.iter().map(|role| came_later(role, was(role).map(String::as_str))).collect())
+}
+
+/// `was`: its name in the snapshot.
+fn came_later(role: &RoleNew, was: Option<&str>) -> Exception {
+    let name = &role.identity;
+    let powers = if role.powers.is_empty() { String::new() } else { format!(": {}", visible(&role.powers.join(", "))) };
+    let (why, todo) = match was {
+        Some(was) => (
+            format!("it is the snapshot's role {} under another name, which the server keeps{powers}", visible(was)),
+            format!(
+                "before a restore: ALTER ROLE {name} RENAME TO {was} (an MD5 password has to be set again); after it, where \
+                 {was} was made anew: DROP ROLE {name}"
+            ),
+        ),
+        None => (
+            format!("it came after the snapshot and stays, as it may be for another database of the server{powers}"),
+            format!("when nothing needs it: DROP ROLE {name}"),
+        ),
+    };
+    Exception { code: ROLE_STAYS.into(), what: format!("{ROLE} {name}"), why, todo }
 }
 
 /// Drops those that the plan names, inside of the transaction of the caller, when everything else is as it was. One that

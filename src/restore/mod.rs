@@ -46,6 +46,8 @@ mod roles;
 pub mod rows;
 pub mod runner;
 pub mod scope;
+mod services;
+pub use services::{PLATFORM_OPEN, is_left};
 mod settle;
 pub mod source;
 mod state;
@@ -55,6 +57,7 @@ mod tables;
 mod take_away;
 mod unwritten;
 pub mod vault;
+mod versions;
 mod waiting;
 
 use crate::model::cancel::Cancel;

@@ -11,7 +11,7 @@ use super::partitions::only_moved;
 use super::replace::{Way, only_not_nulls, way};
 use super::rows::{Rows, SESSIONS_DROPPED, decide, files};
 use super::state::{Examined, examine, refuse_target};
-use super::tables::{NEW, Tables};
+use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::take_away::not_nulls_are_objects;
 use super::{Engine, contents, identity, jobs, left_over, made_roles, marks, own_settings, queues, settle, vault};
 use crate::archive::layout;
@@ -67,6 +67,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         told.extend(left_over::not_there(&engine.source.inventory, &live));
     }
     told.extend(examined.scope.other.exceptions(&live, &engine.source.manifest.tables));
+    told.extend(examined.scope.services.exceptions(&engine.source.inventory, &live, &examined.scope));
     let bytes: u64 = load.iter().map(|l| l.bytes_raw).sum();
     let count = (objects.create.len() + objects.replace.len() + objects.drop.len()) as u64;
     let empty = matches!(examined.facts.kind, TargetKind::FreshProject | TargetKind::Bare);
@@ -208,8 +209,8 @@ async fn rows(
         match there {
             None if known => tables_vouched += 1,
             None => load.push(table_load(record, NEW)),
-            Some(_) if remade.contains(&record.name) => load.push(table_load(record, "made again")),
-            Some(facts) if !columns_there(facts) => load.push(table_load(record, "columns differ")),
+            Some(_) if remade.contains(&record.name) => load.push(table_load(record, MADE_AGAIN)),
+            Some(facts) if !columns_there(facts) => load.push(table_load(record, COLUMNS_DIFFER)),
             Some(_) if known => tables_vouched += 1,
             Some(_) => compare.push(record),
         }

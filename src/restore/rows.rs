@@ -5,19 +5,11 @@
 
 use super::other_platform::PLATFORM_OLDER;
 use super::scope::Scope;
+use super::versions::is_of_versions;
 use crate::archive::layout;
 use crate::model::inventory::TableFacts;
 use crate::model::manifest::TableRecord;
 use crate::model::restore::{ConflictPolicy, RestorePart, RestoreRequest, TargetKind};
-
-/// Tables in which the platform's services keep their own versions: compared, never written (R22).
-const SERVICE_VERSIONS: [&str; 5] = [
-    "auth.schema_migrations",
-    "storage.migrations",
-    "realtime.schema_migrations",
-    "_realtime.schema_migrations",
-    "supabase_functions.migrations",
-];
 
 /// What a login leaves behind: worthless elsewhere, dangerous in the wrong hands.
 const SESSIONS: [&str; 9] = [
@@ -67,7 +59,10 @@ pub fn decide(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, r
     if scope.other.absent_tables.contains(&record.name) {
         return Rows::Leave(PLATFORM_OLDER, "the service of the target is older and has no such table".into());
     }
-    if SERVICE_VERSIONS.contains(&plain.as_str()) {
+    if scope.services.rows_lost.contains(&record.name) {
+        return Rows::Load;
+    }
+    if is_of_versions(&record.name) {
         return Rows::Leave("service_version", "the platform's own record of its schema's version".into());
     }
     if !matches!(record.name.schema.as_str(), "auth" | "storage") {
@@ -113,6 +108,7 @@ mod tests {
     use super::*;
     use crate::model::name::QualifiedName;
     use crate::restore::other_platform::OtherPlatform;
+    use crate::restore::services::Services;
     use std::collections::BTreeSet;
 
     fn record(schema: &str, name: &str) -> TableRecord {
@@ -162,6 +158,7 @@ mod tests {
             untrusted: false,
             rules: None,
             other: OtherPlatform::default(),
+            services: Services::default(),
         };
         let bare = Scope { platform: false, kind: TargetKind::Bare, ..platform.clone() };
         let leaves =

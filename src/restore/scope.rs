@@ -1,7 +1,8 @@
 //! What a restore may touch: which objects of the snapshot it brings back, which of the target's it may drop.
 //!
 //! Invariant (R29): on a platform's database nothing in the platform's schemas is made, altered or dropped but what
-//! users build there (policies, triggers of their own, objects that no role of the platform owns); members of
+//! users build there (policies, triggers of their own, objects that no role of the platform owns), and in place what
+//! `services` finds at the snapshot's version; members of
 //! extensions come with their extension. Pure rules: it asks no server.
 
 use std::collections::BTreeSet;
@@ -9,11 +10,14 @@ use std::collections::BTreeSet;
 use super::belongs::belongs;
 use super::identity::{identifier_end, on, unquoted};
 use super::other_platform::OtherPlatform;
+use super::services::{Services, relation_of};
 use crate::model::difference::Rules;
 use crate::model::inventory::CatalogObject;
 use crate::model::membership::Membership;
 use crate::model::name::QualifiedName;
-use crate::model::platform::{PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
+use crate::model::platform::{
+    PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner, is_service_partition,
+};
 use crate::model::restore::{ObjectName, RestorePart, TargetKind};
 
 /// Where the project's own history of migrations is: the user's, although the platform's tool writes it.
@@ -54,6 +58,8 @@ pub struct Scope {
     pub rules: Option<Rules>,
     /// What the target's platform has of its own, where it is another project.
     pub other: OtherPlatform,
+    /// In place: what the platform's services are like.
+    pub services: Services,
 }
 
 impl Scope {
@@ -78,16 +84,21 @@ impl Scope {
         if !self.left_out.is_empty() && self.left_out.contains(&ObjectName::of(object)) {
             return false;
         }
+        if self.platform && is_service_partition(object.schema.as_deref(), relation_of(object).unwrap_or_default()) {
+            return false;
+        }
         if object.extension.is_some() {
             return (object.kind == "ACL" || is_built_on_member(object)) && !self.is_missing_extension(object);
         }
         match object.kind.as_str() {
             "EXTENSION" => !self.extensions_missing.contains(&unquoted(&object.identity)),
             "EVENT TRIGGER" => {
-                !self.platform || !PLATFORM_EVENT_TRIGGERS.contains(&unquoted(&object.identity).as_str())
+                !self.platform
+                    || !PLATFORM_EVENT_TRIGGERS.contains(&unquoted(&object.identity).as_str())
+                    || self.services.restores(object)
             }
             "SCHEMA" => !self.is_managed(object.schema.as_deref()),
-            _ => !self.is_managed(object.schema.as_deref()) || is_users_own(object),
+            _ => !self.is_managed(object.schema.as_deref()) || is_users_own(object) || self.services.restores(object),
         }
     }
 
@@ -110,7 +121,11 @@ impl Scope {
             return is_users && is_built_on_member(object) && self.brings_back(object);
         }
         match object.kind.as_str() {
-            "ROLE" | "DEFAULT ACL" | "ACL" | "SEQUENCE SET" => false,
+            "ROLE" | "ACL" | "SEQUENCE SET" => false,
+            // Elsewhere the platform has its own.
+            "DEFAULT ACL" => {
+                self.kind == TargetKind::SameDatabase && self.brings_back(object) && self.services.may_change(object)
+            }
             "ROLE MEMBERSHIP" | "ROLE SETTING" if self.is_among_kept_roles(object) || self.other.keeps(object) => false,
             "EXTENSION" => !self.platform || !self.keeps_extension(&unquoted(&object.identity)),
             "SCHEMA" if self.platform && self.kind == TargetKind::SameDatabase => {
@@ -183,7 +198,7 @@ fn is_built_on_member(object: &CatalogObject) -> bool {
 }
 
 /// What users build on the platform's schemas: policies, their own triggers, and what no role of the platform owns.
-fn is_users_own(object: &CatalogObject) -> bool {
+pub(super) fn is_users_own(object: &CatalogObject) -> bool {
     match object.kind.as_str() {
         "POLICY" => true,
         "TRIGGER" => {
@@ -248,6 +263,7 @@ mod tests {
             untrusted: false,
             rules: None,
             other: OtherPlatform::default(),
+            services: Services::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::super::other_platform::OtherPlatform;
 use super::super::scope::Scope;
+use super::super::services::Services;
 use super::super::stubs::StubPlan;
 use super::*;
 use crate::model::manifest::{FORMAT, Manifest};
@@ -76,6 +77,7 @@ fn examined(source: &SnapshotSource, user: &str, is_superuser: bool) -> Examined
         left_out: BTreeSet::new(),
         rules: None,
         other: OtherPlatform::default(),
+        services: Services::default(),
         roles_new: BTreeSet::new(),
         roles_kept: BTreeSet::new(),
         untrusted: false,

@@ -9,6 +9,7 @@ use super::identity::unquoted;
 use super::libraries;
 use super::other_platform::OtherPlatform;
 use super::scope::Scope;
+use super::services::Services;
 use super::stubs::{self, StubPlan};
 use super::{Engine, fence};
 use crate::model::difference::Rules;
@@ -110,8 +111,11 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         untrusted: engine.request.untrusted,
         rules,
         other: OtherPlatform::default(),
+        services: Services::default(),
     };
-    if scope.platform && kind != TargetKind::SameDatabase {
+    if kind == TargetKind::SameDatabase {
+        scope.services = Services::read(engine, &session, &scope, state.is_superuser).await?;
+    } else if scope.platform {
         let live = engine.source.read_target(&session, Within::Nothing).await?;
         scope.other = OtherPlatform::new(&engine.source.inventory, &live, &scope, state.is_superuser);
         scope.left_out.extend(scope.other.hanging(&engine.source.inventory));

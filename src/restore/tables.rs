@@ -25,6 +25,9 @@ use crate::pg::session::Session;
 
 /// Why a table is loaded that the target did not have.
 pub const NEW: &str = "new";
+/// Why one is loaded whose columns are not the snapshot's, or that goes and comes back.
+pub const COLUMNS_DIFFER: &str = "columns differ";
+pub const MADE_AGAIN: &str = "made again";
 
 /// The tables whose rows come back.
 pub struct Tables<'a> {

@@ -122,3 +122,38 @@ DROP TRIGGER on_auth_user_created ON auth.users;
 ALTER EVENT TRIGGER log_ddl DISABLE;
 SELECT lo_unlink(900001);
 DROP SCHEMA cycles CASCADE;
+
+-- ##
+-- # platform's row security, functions, views changed
+ALTER TABLE auth.users DISABLE ROW LEVEL SECURITY;
+ALTER TABLE storage.buckets FORCE ROW LEVEL SECURITY;
+CREATE OR REPLACE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT NULL::uuid';
+ALTER FUNCTION auth.role() SECURITY DEFINER;
+CREATE OR REPLACE FUNCTION pgbouncer.get_auth(p_usename text) RETURNS TABLE (username text, password text) LANGUAGE sql SECURITY DEFINER AS 'SELECT NULL::text, NULL::text';
+GRANT EXECUTE ON FUNCTION pgbouncer.get_auth(text) TO anon;
+CREATE VIEW storage.v AS SELECT * FROM auth.users;
+GRANT SELECT ON storage.v TO anon;
+CREATE FUNCTION auth.evil() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';
+-- # platform's indexes, keys, columns changed
+DROP INDEX auth.users_instance_id_idx;
+ALTER TABLE auth.identities DROP CONSTRAINT identities_user_id_fkey;
+ALTER TABLE auth.users ADD COLUMN evil text;
+CREATE TABLE storage.evil (id int PRIMARY KEY);
+CREATE INDEX evil_idx ON storage.objects (lower(name));
+DROP TRIGGER protect_objects_delete ON storage.objects;
+DROP FUNCTION realtime.topic() CASCADE;
+-- # platform's event triggers switched
+ALTER EVENT TRIGGER pgrst_ddl_watch DISABLE;
+DROP EVENT TRIGGER pgrst_drop_watch;
+-- # platform's default privileges opened
+ALTER DEFAULT PRIVILEGES FOR ROLE supabase_auth_admin GRANT ALL ON TABLES TO anon;
+ALTER DEFAULT PRIVILEGES FOR ROLE supabase_storage_admin IN SCHEMA storage GRANT ALL ON TABLES TO PUBLIC;
+
+-- ##
+-- # rows of the platform's migrations removed
+DELETE FROM auth.schema_migrations WHERE version = (SELECT max(version) FROM auth.schema_migrations);
+DELETE FROM storage.migrations WHERE id > 9;
+
+-- ##
+-- # default privileges of anybody opened, and nothing else
+ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA auth GRANT ALL ON FUNCTIONS TO anon;

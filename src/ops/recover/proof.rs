@@ -21,7 +21,7 @@ use crate::restore::identity::unquoted;
 use crate::restore::left_over;
 use crate::restore::scope::Scope;
 use crate::restore::source::SnapshotSource;
-use crate::restore::{Done, Engine};
+use crate::restore::{Done, Engine, PLATFORM_OPEN, is_left};
 use crate::verify::proof::{Expected, ProofInput, RowScope, prove as prove_stack};
 
 /// What must be asked before the first write.
@@ -47,6 +47,9 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     let known: HashSet<(&str, &str)> =
         source.inventory.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
     let own = |o: &CatalogObject| o.kind == "ROLE" && unquoted(&o.identity) == scope.restorer;
+    // What is the platform's and decides who may do what is a difference also where it had to stay.
+    let open: HashSet<String> =
+        prepared.plan.exceptions.iter().filter(|e| e.code == PLATFORM_OPEN).map(|e| e.what.clone()).collect();
     // Who granted a membership is not comparable with servers before 16; the engine has compared who is in what.
     let memberships = scope.rules.as_ref().is_none_or(|rules| rules.membership_options);
     let reached = |o: &CatalogObject| {
@@ -55,7 +58,7 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
         }
         let brought = scope.brings_back(o) || (o.kind == "SEQUENCE SET" && scope.sets(o));
         let there = known.contains(&(o.kind.as_str(), o.identity.as_str()));
-        !own(o) && ((brought && there) || scope.may_drop(o))
+        !own(o) && ((brought && there) || scope.may_drop(o) || open.contains(&format!("{} {}", o.kind, o.identity)))
     };
     let merged = |t: &QualifiedName| {
         recovery.request.conflicts == ConflictPolicy::Keep && matches!(t.schema.as_str(), "auth" | "storage")
@@ -143,7 +146,10 @@ fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
         }
         Expected { exception: exception.clone(), objects, rows_of: Vec::new() }
     };
-    let mut list: Vec<Expected> = done.exceptions.iter().map(explained).collect();
+    // What the plan left of the platform's is not looked for.
+    let foretold = |e: &Exception| is_left(e) && prepared.plan.exceptions.contains(e);
+    let stays = done.exceptions.iter().filter(|e| e.code != PLATFORM_OPEN && !foretold(e));
+    let mut list: Vec<Expected> = stays.map(explained).collect();
     list.extend(left_over::all(inventory).into_iter().map(|index| Expected {
         exception: index.exception,
         objects: index.objects,

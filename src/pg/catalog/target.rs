@@ -62,17 +62,23 @@ pub struct RoleNew {
     pub in_use: bool,
     /// No other database of the server is anybody's.
     pub only_database: bool,
+    /// What it may do, in words.
+    pub powers: Vec<String>,
+    /// Its name is of those that platforms use.
+    pub of_platform: bool,
+    /// Quoted by the server where it has to be.
+    pub identity: String,
 }
 
 impl RoleNew {
     /// Does it go with a rollback of this database? One that nothing refers to goes where it can be nobody else's.
     pub fn is_of_database(&self) -> bool {
-        self.referred || (self.only_database && !self.for_login && !self.in_use)
+        !self.of_platform && (self.referred || (self.only_database && !self.for_login && !self.in_use))
     }
 
     /// The same for one that is known to be of those who changed this database.
     pub fn is_of_the_change(&self) -> bool {
-        self.referred || (self.only_database && !self.in_use)
+        !self.of_platform && (self.referred || (self.only_database && !self.in_use))
     }
 }
 
@@ -87,6 +93,9 @@ pub async fn roles_new_to(session: &Session, known: &[String]) -> Result<Vec<Rol
             for_login: get(row, 3)?,
             in_use: get(row, 4)?,
             only_database: get(row, 5)?,
+            powers: get(row, 6)?,
+            of_platform: get(row, 7)?,
+            identity: get(row, 8)?,
         })
     };
     let all: Vec<RoleNew> = rows.iter().map(read).collect::<Result<_>>()?;
