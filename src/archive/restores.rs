@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::ROOT_RESTORES_DIR;
 use super::root::folder_in;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::left_out::LeftOut;
 use crate::model::name::visible;
 use crate::model::restore::{RestoreReport, RoleMade, TargetFacts};
 
@@ -88,6 +89,9 @@ pub struct RestoreFailure {
     pub code: String,
     pub exit: u8,
     pub message: String,
+    /// Every object that could not be made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// One restore.

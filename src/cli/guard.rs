@@ -28,6 +28,8 @@ use crate::ops::recover::roles::Since;
 use crate::ops::recover::{self, Options, Prepared, Recovery};
 use crate::ops::{take, undo};
 use crate::proc::foreground::{self, Ending};
+use crate::restore::leave_out;
+use crate::restore::source::SnapshotSource;
 use crate::ui::connection::{self, With};
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{Ui, aside};
@@ -116,6 +118,10 @@ impl Guarded<'_> {
         let Some(place) = &taken.place else {
             return Err(Failure::msg(FailureKind::Failed, "the snapshot has no place"));
         };
+        // A name that is wrong is found out while nothing depends on it.
+        if !self.args.how.leave_out.is_empty() {
+            leave_out::resolve(&self.args.how.leave_out, &SnapshotSource::open(place)?.inventory)?;
+        }
         read_manifest(place)
     }
 
@@ -160,7 +166,8 @@ impl Guarded<'_> {
         };
         let outcome = block_on(async {
             let made = roles.made(self.source).await;
-            let request = undo::request(clock::now(), jobs, self.settings.lock_wait, made);
+            let request =
+                undo::request(clock::now(), jobs, self.settings.lock_wait, made, self.args.how.leave_out.clone());
             let cancel = watched(self.around.ui)?;
             let after = After { guarded: self, request: &request, options: &options, cancel: &cancel };
             after.run(manifest, ending, &mut report).await
@@ -198,8 +205,10 @@ impl Guarded<'_> {
             Some(file) => format!(" --seal-identity {}", shell(&file.to_string_lossy())),
             None => String::new(),
         };
+        let left_out = self.args.how.leave_out.iter().map(|name| format!(" --leave-out {}", shell(name)));
+        let left_out: String = left_out.collect();
         format!(
-            "stacksnap{root} restore {} --to {} --sessions keep --activate-jobs{partial}{identity}",
+            "stacksnap{root} restore {} --to {} --sessions keep --activate-jobs{partial}{identity}{left_out}",
             manifest.id,
             shell(&recover::target_words(self.source))
         )

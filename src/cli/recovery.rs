@@ -26,7 +26,7 @@ use crate::ui::connection::{self, With};
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{self, Ui, Verbosity, document_text};
 use crate::ui::screen::screen;
-use crate::ui::{error, prompt, restore};
+use crate::ui::{error, plan, prompt, restore};
 
 /// One restore as it was asked for.
 pub struct Order<'a> {
@@ -40,6 +40,8 @@ pub struct Order<'a> {
     pub options: Options,
     pub confirm: Option<&'a str>,
     pub dry_run: bool,
+    /// Show the whole plan.
+    pub long: bool,
     pub plan_file: Option<&'a Path>,
     pub save_plan: Option<&'a Path>,
     pub timeout: Option<Duration>,
@@ -185,7 +187,7 @@ fn dry_run(around: &Surroundings, root: &Root, order: &Order<'_>) -> Result<Ende
     })?;
     save(order, &plan)?;
     if around.ui.is_text() {
-        out::data(&restore::plan(&plan));
+        out::data(&plan::plan(&plan, order.long));
     } else {
         around.ui.document("restore_plan", &plan);
     }
@@ -237,8 +239,8 @@ impl Work<'_> {
             recovery(self.root, order, &monitor, &cancel).prepare(&order.place).await?
         };
         let plan = prepared.plan();
-        let text = restore::plan(plan);
-        self.log.write(&text);
+        let text = plan::plan(plan, order.long);
+        self.log.write(&plan::plan(plan, true));
         let asking = matches!(yes, Yes::Ask);
         if asking || (ui.is_text() && ui.verbosity > Verbosity::Quiet) {
             out::aside(&text);

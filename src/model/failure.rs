@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::left_out::LeftOut;
 use super::sqlstate::SqlState;
 
 /// Why a command did not end well. Each kind has one exit code and one word, the same in JSON and in manifests.
@@ -79,17 +80,19 @@ pub struct Failure {
     pub hints: Vec<String>,
     /// What the server calls it, where a server refused.
     pub sqlstate: Option<SqlState>,
+    /// Of a restore: every object that could not be made, causes and what fell with them.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Failure {
     /// A failure of `kind` from a message or an error.
     pub fn new(kind: FailureKind, error: impl Into<anyhow::Error>) -> Self {
-        Self { kind, error: error.into(), hints: Vec::new(), sqlstate: None }
+        Self { kind, error: error.into(), hints: Vec::new(), sqlstate: None, left_out: Vec::new() }
     }
 
     /// A failure of `kind` from a plain message.
     pub fn msg(kind: FailureKind, message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
-        Self { kind, error: anyhow::Error::msg(message), hints: Vec::new(), sqlstate: None }
+        Self { kind, error: anyhow::Error::msg(message), hints: Vec::new(), sqlstate: None, left_out: Vec::new() }
     }
 
     /// Did a server refuse with this code?

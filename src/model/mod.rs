@@ -18,6 +18,7 @@ pub mod identity;
 pub mod ids;
 pub mod index_state;
 pub mod inventory;
+pub mod left_out;
 pub mod manifest;
 pub mod membership;
 pub mod name;

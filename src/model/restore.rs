@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::failure::{Failure, FailureKind, Result};
 use super::hex::hex;
 use super::inventory::CatalogObject;
+use super::left_out::LeftOut;
 use super::manifest::FormatVersion;
 use super::name::QualifiedName;
 
@@ -103,6 +104,8 @@ pub struct RestoreRequest {
     pub untrusted: bool,
     /// Read every table, whatever the server says about which were written to.
     pub read_all: bool,
+    /// `--leave-out`: `KIND name` of what may be missing afterwards, with what depends on it.
+    pub leave_out: Vec<String>,
     /// Roles that the snapshot does not have and that go: those that the restore which is undone made.
     pub drop_roles: Vec<RoleMade>,
     pub jobs: u32,
@@ -145,6 +148,12 @@ pub struct TargetFacts {
 pub struct ObjectName {
     pub kind: String,
     pub identity: String,
+}
+
+impl std::fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind, self.identity)
+    }
 }
 
 impl ObjectName {
@@ -198,6 +207,9 @@ pub struct RestorePlan {
     /// Those of them that the server vouched for and that were not read.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tables_vouched: u64,
+    /// What may be missing afterwards, with what depends on it, because somebody said so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave_out: Vec<ObjectName>,
     pub exceptions: Vec<Exception>,
     /// What to do by hand afterwards.
     pub manual: Vec<String>,
@@ -338,6 +350,9 @@ pub struct RestoreReport {
     /// What is not there afterwards, as the engine knows it; the proof has its own list.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
+    /// What could not be made, object by object; the causes are among the exceptions too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// What is left to do by hand.
     #[serde(default)]
     pub manual: Vec<String>,

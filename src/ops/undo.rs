@@ -69,7 +69,13 @@ fn roles_made_since(root: &Root, record: &RestoreRecord) -> Vec<RoleMade> {
 }
 
 /// What the engine is asked: everything back as it was, also what is missing parts; and `roles_made` taken away.
-pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration, roles_made: Vec<RoleMade>) -> RestoreRequest {
+pub fn request(
+    now: Timestamp,
+    jobs: u32,
+    lock_wait: Duration,
+    roles_made: Vec<RoleMade>,
+    leave_out: Vec<String>,
+) -> RestoreRequest {
     RestoreRequest {
         now,
         only: Vec::new(),
@@ -82,6 +88,7 @@ pub fn request(now: Timestamp, jobs: u32, lock_wait: Duration, roles_made: Vec<R
         replace_other: false,
         untrusted: false,
         read_all: false,
+        leave_out,
         drop_roles: roles_made,
         jobs,
         lock_wait_ms: millis(lock_wait),

@@ -67,6 +67,7 @@ pub async fn plan(engine: &Engine<'_>, schema: &str) -> Result<RestorePlan> {
         load,
         tables_equal: 0,
         tables_vouched: 0,
+        leave_out: Vec::new(),
         exceptions: Vec::new(),
         manual: vec![format!("when you have what you need: {}", removal(schema, &create))],
         create,
@@ -126,7 +127,7 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan, schema: &st
     let (rows_loaded, bytes_loaded) = worked.map_err(|f| f.hint("everything of this transaction was rolled back"))?;
     closed?;
     let statements = runner.statements();
-    Ok(Done { statements, rows_loaded, bytes_loaded, exceptions: Vec::new(), scope: Some(examined.scope) })
+    Ok(Done { statements, rows_loaded, bytes_loaded, scope: Some(examined.scope), ..Done::default() })
 }
 
 async fn fill(

@@ -80,6 +80,13 @@ pub fn add_before_attach(object: &CatalogObject) -> Option<String> {
     added(object, constraint.text)
 }
 
+/// A constraint as one that does not look at the rows which are there. `None`: there is no such form of it, or a parent
+/// brings it.
+pub fn not_valid(object: &CatalogObject) -> Option<String> {
+    let constraint = Constraint::of(object).filter(|c| c.from == Origin::Itself && object.kind != "CONSTRAINT")?;
+    added(object, &format!("{} NOT VALID", constraint.core()))
+}
+
 fn added(object: &CatalogObject, text: &str) -> Option<String> {
     let (name, rest) = on(&object.identity)?;
     Some(format!("ALTER {} ADD CONSTRAINT {name} {text}", altered(rest)))
@@ -230,5 +237,25 @@ mod tests {
         let inherited = object("CHECK CONSTRAINT", "c on public.t", "CHECK ((a > 0)) INHERITED");
         let sql = "ALTER TABLE public.t ADD CONSTRAINT c CHECK ((a > 0))";
         assert_eq!(add_before_attach(&inherited).unwrap(), sql);
+    }
+
+    #[test]
+    fn constraints_are_made_without_a_look_at_old_rows() {
+        let sql = |kind, identity, definition| not_valid(&object(kind, identity, definition));
+        assert_eq!(
+            sql("FK CONSTRAINT", "k on public.b", "FOREIGN KEY (a) REFERENCES public.a(id) RI TRIGGERS O").unwrap(),
+            "ALTER TABLE public.b ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES public.a(id) NOT VALID"
+        );
+        assert_eq!(
+            sql("CHECK CONSTRAINT", "c on domain public.d", "CHECK ((VALUE > 0))").unwrap(),
+            "ALTER DOMAIN public.d ADD CONSTRAINT c CHECK ((VALUE > 0)) NOT VALID"
+        );
+        assert_eq!(
+            sql("CHECK CONSTRAINT", "c on public.t", "CHECK ((a > 0)) NO INHERIT NO INHERIT").unwrap(),
+            "ALTER TABLE public.t ADD CONSTRAINT c CHECK ((a > 0)) NO INHERIT NOT VALID"
+        );
+        assert_eq!(sql("CHECK CONSTRAINT", "c on public.t", "CHECK ((a > 0)) INHERITED"), None);
+        assert_eq!(sql("CONSTRAINT", "p on public.t", "PRIMARY KEY (a)"), None);
+        assert_eq!(sql("INDEX", "public.i", "CREATE INDEX"), None);
     }
 }

@@ -10,6 +10,7 @@ use super::creation::{Creation, Step};
 use super::defaults::close_own_defaults;
 use super::delta::Delta;
 use super::drop::rename_statement;
+use super::refusals::{Refusal, Refusals};
 use super::replace::{create_policy, create_trigger};
 use super::runner::Runner;
 use super::scope::Scope;
@@ -40,6 +41,7 @@ pub struct Converge<'a> {
     pub database: String,
     /// Names of the archive's columns: rows of a table that was made again are loaded by this.
     pub tables: &'a tables::Tables<'a>,
+    pub refusals: &'a Refusals,
 }
 
 /// What is left after the last pass.
@@ -48,42 +50,54 @@ pub struct Left {
     pub objects: BTreeSet<ObjectName>,
     /// Memberships that give the same rights, and that the snapshot's grantor did not grant here.
     pub regranted: BTreeSet<ObjectName>,
+    /// Those of them that are not there at all.
+    pub missing: BTreeSet<ObjectName>,
+    /// Those that belong to somebody else.
+    pub owners: BTreeSet<ObjectName>,
     /// The server's last words about an object or an entry.
     pub words: BTreeMap<String, String>,
     /// What is equal but for something that cannot be made equal.
     pub named: Vec<Exception>,
+    /// What the server refused, by the object that it cost.
+    pub refusals: BTreeMap<ObjectName, Refusal>,
 }
 
 impl Converge<'_> {
     /// Runs passes until nothing differs or nothing moves.
     pub async fn run(&self) -> Result<Left> {
-        let wanted = &self.source.inventory.objects;
         let mut before: Option<BTreeSet<ObjectName>> = None;
         let mut words = BTreeMap::new();
         for pass in 0..PASSES_MAX {
             let live = self.source.read_target(self.runner.session, Within::Transaction).await?;
-            let delta = Delta::new(wanted, &live.objects, self.scope);
+            let delta = self.delta(&live);
             let names = delta.names();
             if names.is_empty() || before.as_ref() == Some(&names) {
-                return Ok(self.left(&delta, &live, words));
+                return Ok(self.left(&live, words));
             }
             words.clear();
+            self.refusals.forget();
             self.pass(pass, &delta, &live, &mut words).await?;
             before = Some(names);
         }
         let live = self.source.read_target(self.runner.session, Within::Transaction).await?;
-        let delta = Delta::new(wanted, &live.objects, self.scope);
-        Ok(self.left(&delta, &live, words))
+        Ok(self.left(&live, words))
     }
 
-    fn left(&self, delta: &Delta<'_, '_>, live: &Inventory, mut words: BTreeMap<String, String>) -> Left {
-        add_differences(&mut words, delta);
-        let (objects, mut regranted) = delta.left(&self.source.inventory.objects, &live.objects);
+    /// What differs now, with what was given up.
+    pub(super) fn left(&self, live: &Inventory, mut words: BTreeMap<String, String>) -> Left {
+        let delta = Delta::new(&self.source.inventory.objects, &live.objects, self.scope);
+        add_differences(&mut words, &delta);
+        let (mut objects, mut regranted) = delta.left(&self.source.inventory.objects, &live.objects);
         // Before 16 nothing hangs on who granted it.
         if self.source.manifest.source.server_version_num < 160_000 {
             regranted.clear();
         }
-        Left { objects, regranted, words, named: delta.of_order().collect() }
+        objects.extend(self.tables.given_up().into_keys());
+        let missing = delta.missing.iter().map(|o| ObjectName::of(o)).collect();
+        let of_another = delta.differs.iter().filter(|(w, f)| w.owner != f.owner && w.kind != "ROLE");
+        let owners = of_another.map(|(wanted, _)| ObjectName::of(wanted)).collect();
+        let named = delta.of_order().collect();
+        Left { objects, regranted, missing, owners, words, named, refusals: self.refusals.all() }
     }
 
     /// Into an empty target: roles, extensions, and everything that comes before rows. Nobody is let in yet: what the
@@ -131,7 +145,12 @@ impl Converge<'_> {
     }
 
     pub(super) fn delta<'t>(&self, live: &'t Inventory) -> Delta<'_, 't> {
-        Delta::new(&self.source.inventory.objects, &live.objects, self.scope)
+        let mut delta = Delta::new(&self.source.inventory.objects, &live.objects, self.scope);
+        let given_up = self.tables.given_up();
+        if !given_up.is_empty() {
+            delta.differs.retain(|(wanted, _)| !given_up.contains_key(&ObjectName::of(wanted)));
+        }
+        delta
     }
 
     /// An object on which nobody ever granted anything stays one: what this role's own default privileges would write
@@ -237,7 +256,7 @@ impl Converge<'_> {
         let checks = missing.iter().filter(|_| !self.scope.untrusted);
         for check in checks.filter(|o| self.creation.own(o).is_none() && !is_inside(o, &made)) {
             if let Some(sql) = constraint::add(check) {
-                self.tried(&format!("{} {}", check.kind, check.identity), &sql, words).await?;
+                self.tried_for(check, &sql, words).await?;
             }
         }
         self.entries(&post, words).await?;
@@ -259,7 +278,7 @@ impl Converge<'_> {
             };
             is_secret |= sql.is_none();
             if let Some(sql) = sql {
-                self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
+                self.tried_for(object, &sql, words).await?;
             }
         }
         if is_secret { self.file(layout::MANAGED_OBJECTS_SQL, words).await } else { Ok(()) }
@@ -270,7 +289,7 @@ impl Converge<'_> {
             let what = step.what();
             if let Some(failure) = self.runner.attempt(&what, &step.sql).await? {
                 if !self.made_by_owner(step).await? && !self.added_around_rows(step, &failure).await? {
-                    words.insert(what, failure.to_string());
+                    self.refused(step, &failure, words);
                 }
                 continue;
             }
@@ -314,18 +333,16 @@ impl Converge<'_> {
             .collect();
         for step in self.creation.refreshes() {
             let name = (step.entry.schema.clone().unwrap_or_default(), step.entry.tag.clone());
-            if made.contains(&name)
-                && let Some(failure) = self.runner.attempt(&step.what(), &step.sql).await?
-            {
-                words.insert(step.what(), failure.to_string());
+            if !made.contains(&name) {
+                continue;
             }
-        }
-        Ok(())
-    }
-
-    pub(super) async fn tried(&self, what: &str, sql: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
-        if let Some(failure) = self.runner.attempt(what, sql).await? {
-            words.insert(what.to_string(), failure.to_string());
+            if let Some(failure) = self.runner.attempt(&step.what(), &step.sql).await? {
+                words.insert(step.what(), failure.to_string());
+                let views = self.source.inventory.of_kind("MATERIALIZED VIEW");
+                for view in views.filter(|o| identity::qualified(&o.identity).as_ref() == Some(&name)) {
+                    self.refusals.note(ObjectName::of(view), &step.what(), &failure);
+                }
+            }
         }
         Ok(())
     }
@@ -346,6 +363,7 @@ impl Converge<'_> {
         }
         let failed: Option<Failure> = files::attempt(self.runner, &self.source.place, file).await?;
         if let Some(failure) = failed {
+            self.refusals.note_file(file, &failure);
             words.insert(file.to_string(), failure.to_string());
         }
         Ok(())

@@ -10,6 +10,7 @@ use super::entries::{Entries, Making, Pass};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::visible;
+use crate::model::restore::ObjectName;
 use crate::pgtools::toc::{Entry, Section, Toc};
 
 /// Made equal from the inventory or from a file of the snapshot, after everything else.
@@ -106,6 +107,37 @@ impl<'s> Creation<'s> {
     pub fn own(&self, object: &CatalogObject) -> Option<&Step<'s>> {
         let made = self.makings.get(&(object.kind.as_str(), object.identity.as_str()))?;
         made.iter().map(|n| &self.entries[*n]).find(|s| s.entry.desc == object.kind)
+    }
+
+    /// The numbers of the archive's entries that make an object with its parts.
+    pub fn entry_ids(&self, object: &CatalogObject) -> Vec<i64> {
+        let key = (object.kind.as_str(), object.identity.as_str());
+        let made = self.makings.get(&key).or_else(|| self.grants.get(&key));
+        if let Some(made) = made {
+            return made.iter().map(|n| self.entries[*n].entry.dump_id).collect();
+        }
+        // Kinds that a file makes have an entry all the same, at the same place in the catalogs.
+        let Some(address) = object.address else { return Vec::new() };
+        let same = |s: &&Step| {
+            let entry = s.entry;
+            entry.desc == object.kind && (entry.catalog_oid, entry.oid) == (address.class, address.oid)
+        };
+        self.entries.iter().filter(same).map(|s| s.entry.dump_id).collect()
+    }
+
+    /// The objects that an entry makes, or makes a part of.
+    pub fn objects_of(&self, step: &Step<'_>) -> Vec<ObjectName> {
+        if let Some(object) = step.object {
+            return vec![ObjectName::of(object)];
+        }
+        let all = self.makings.iter().chain(&self.grants);
+        let is_part =
+            |numbers: &Vec<usize>| numbers.iter().any(|n| self.entries[*n].entry.dump_id == step.entry.dump_id);
+        // What is said about an object is none of its parts here.
+        let said = matches!(step.entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
+        let of_kind = |kind: &str| !said || kind == step.entry.desc;
+        let found = all.filter(|((kind, _), numbers)| of_kind(kind) && is_part(numbers));
+        found.map(|((kind, identity), _)| ObjectName { kind: (*kind).into(), identity: (*identity).into() }).collect()
     }
 
     /// Was what makes an object taken away?

@@ -4,22 +4,24 @@
 //! a failure, a lost connection or kill -9 leaves the target as it was. Values of sequences are part of it. Into an
 //! empty target rows are committed table by table: running the same restore again goes on from there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::converge::{Converge, Left};
 use super::creation::Creation;
-use super::delta::SEEN;
 use super::identity::qualified;
+use super::judge::Judge;
+use super::leave_out::MayLack;
 use super::parallel;
+use super::refusals::Refusals;
 use super::runner::Runner;
 use super::state::{Examined, examine, refuse_changed, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::waiting::Waiting;
-use super::{Done, Engine, made_roles, roles, settle, unwritten, vault};
-use crate::model::failure::{Failure, FailureKind, Result};
-use crate::model::name::visible;
-use crate::model::restore::{ConfirmedPlan, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
+use super::{Done, Engine, made_roles, settle, unwritten, vault};
+use crate::model::failure::Result;
+use crate::model::left_out::LeftOut;
+use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, TableLoad, TargetKind};
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
 use crate::pg::meaning::Within;
@@ -36,9 +38,6 @@ pub(super) const BEGIN_PLAIN: &str =
 /// How long a rollback may take before the connection is dropped, which rolls back too.
 const ROLLBACK_MAX: Duration = Duration::from_secs(10);
 
-/// At most so many objects are named in one message.
-const NAMED_MAX: usize = 12;
-
 /// Executes.
 pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<Done> {
     let plan = confirmed.plan();
@@ -47,19 +46,37 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     refuse_changed(&examined, plan)?;
     let creation = examined.creation(engine)?;
     let runner = Runner::new(&session, engine.cancel);
+    let may_lack = MayLack::new(plan, &examined.scope);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
+    let tables = tables.that_may_lack(may_lack.clone());
     // In its own database the plan has compared them: rewriting equal ones takes their owner's rights for nothing.
     let blobs = plan.drop.iter().chain(&plan.replace).chain(&plan.create).any(|o| o.kind == "BLOB");
     if examined.facts.kind == TargetKind::SameDatabase && !blobs {
         tables.leave_large_objects();
     }
-    let work = Work { engine, plan, examined: &examined, creation: &creation, runner: &runner, tables: &tables };
+    let refusals = Refusals::default();
+    let work = Work {
+        engine,
+        plan,
+        examined: &examined,
+        creation: &creation,
+        runner: &runner,
+        tables: &tables,
+        may_lack: &may_lack,
+        refusals: &refusals,
+    };
     if !plan.one_transaction {
         work.prepare_and_fill().await?;
     }
     let done = work.in_one_transaction().await?;
     settle::after_commit(&runner).await;
     Ok(done)
+}
+
+/// What came of it.
+pub(super) struct Worked {
+    pub exceptions: Vec<Exception>,
+    pub left_out: Vec<LeftOut>,
 }
 
 /// One execution.
@@ -70,6 +87,8 @@ struct Work<'a> {
     creation: &'a Creation<'a>,
     runner: &'a Runner<'a>,
     tables: &'a Tables<'a>,
+    may_lack: &'a MayLack,
+    refusals: &'a Refusals,
 }
 
 impl Work<'_> {
@@ -81,6 +100,7 @@ impl Work<'_> {
             scope: &self.examined.scope,
             database: self.examined.facts.database.clone(),
             tables: self.tables,
+            refusals: self.refusals,
         }
     }
 
@@ -134,7 +154,7 @@ impl Work<'_> {
             worked = self.work() => worked.map_err(|failure| waiting.explain(failure)),
             never = waiting.watch(self.engine, self.runner.session.backend_pid) => match never {},
         };
-        let exceptions = self.finish(worked).await?;
+        let Worked { exceptions, left_out } = self.finish(worked).await?;
         self.ended(Phase::Finish, format!("{} statements", self.runner.statements()), clock);
         let totals = self.tables.totals();
         Ok(Done {
@@ -142,6 +162,7 @@ impl Work<'_> {
             rows_loaded: totals.rows,
             bytes_loaded: totals.bytes,
             exceptions,
+            left_out,
             scope: Some(self.examined.scope.clone()),
         })
     }
@@ -176,7 +197,7 @@ impl Work<'_> {
         let _ = tokio::time::timeout(ROLLBACK_MAX, stop).await;
     }
 
-    async fn work(&self) -> Result<Vec<Exception>> {
+    async fn work(&self) -> Result<Worked> {
         let converge = self.converge();
         // Rows of the platform's own tables come first: keys of the user's tables refer to them.
         let scope = &self.examined.scope;
@@ -192,6 +213,10 @@ impl Work<'_> {
         let (theirs, ours): (Vec<_>, Vec<_>) = self.plan.load.iter().partition(is_theirs);
         self.tables.reload(self.runner, &theirs).await?;
         self.tables.drop_orphans(self.runner).await?;
+        if !self.plan.one_transaction {
+            // What several connections could not load comes before anything is built on it.
+            self.tables.reload(self.runner, &ours).await?;
+        }
         converge.run().await?;
         if !scope.untrusted {
             // What could be made in an empty database was filled as it was made.
@@ -208,7 +233,15 @@ impl Work<'_> {
         // says now counts: an earlier pass may have stumbled over what a later one mended.
         let left = converge.run().await?;
         words.extend(left.words.clone());
-        let mut exceptions = self.judge(&Left { words, ..left })?;
+        let judge = Judge {
+            plan: self.plan,
+            examined: self.examined,
+            converge: &converge,
+            may_lack: self.may_lack,
+            monitor: self.engine.monitor,
+        };
+        let judged = judge.judge(Left { words, ..left }).await?;
+        let Worked { mut exceptions, left_out } = judged;
         exceptions.extend(roles_left);
         exceptions.extend(vault::bring_back(self.engine, self.examined, self.runner).await?);
         let mut words = BTreeMap::new();
@@ -219,70 +252,6 @@ impl Work<'_> {
         }
         exceptions.sort();
         exceptions.dedup();
-        Ok(exceptions)
+        Ok(Worked { exceptions, left_out })
     }
-
-    /// The platform's own object, which stays as it is where it could not be put back.
-    fn of_platform(&self, name: &ObjectName, left: &Left) -> Option<Exception> {
-        let object = self.engine.source.inventory.objects.iter().find(|o| ObjectName::of(o) == *name)?;
-        let words = left.words.get(&format!("{} {}", name.kind, name.identity)).map(String::as_str);
-        self.examined.scope.services.excuse(object, words, self.plan)
-    }
-
-    /// What the server refused and no exception names: nothing of it is passed over.
-    fn tell(&self, left: &Left, exceptions: &[Exception]) {
-        for (what, words) in &left.words {
-            if !exceptions.iter().any(|e| what.ends_with(&e.what)) {
-                self.engine.monitor.warn("not_done", said(what, words), None);
-            }
-        }
-    }
-
-    /// What is left is an exception that was foretold or that this role cannot help; anything else ends it.
-    fn judge(&self, left: &Left) -> Result<Vec<Exception>> {
-        let mut exceptions = self.plan.exceptions.clone();
-        exceptions.extend(self.tables.kept_out());
-        exceptions.extend(left.regranted.iter().map(|name| roles::granted_by_another(name, self.examined)));
-        exceptions.extend(left.named.iter().cloned());
-        let mut fatal: Vec<&ObjectName> = Vec::new();
-        for object in &left.objects {
-            match settle::excuse(object, left, self.examined, self.engine.source)
-                .or_else(|| self.of_platform(object, left))
-            {
-                Some(exception) => exceptions.push(exception),
-                None => fatal.push(object),
-            }
-        }
-        let part_failed = !self.examined.scope.is_whole() && !left.words.is_empty();
-        if fatal.is_empty() && !part_failed {
-            self.tell(left, &exceptions);
-            return Ok(exceptions);
-        }
-        let named: BTreeSet<String> =
-            fatal.iter().take(NAMED_MAX).map(|o| visible(&format!("{} {}", o.kind, o.identity))).collect();
-        let more = fatal.len().saturating_sub(NAMED_MAX);
-        let mut text = format!(
-            "{} objects could not be made equal: {}",
-            fatal.len(),
-            named.into_iter().collect::<Vec<_>>().join(", ")
-        );
-        if more > 0 {
-            text.push_str(&format!(" and {more} more"));
-        }
-        let mut failure = Failure::msg(FailureKind::Failed, text);
-        // A file that failed as a whole explains many objects: it is told first, and what the server said before what
-        // is only seen to differ.
-        let mut told: Vec<_> = left.words.iter().collect();
-        told.sort_by_key(|(what, words)| (!what.ends_with(".sql"), words.starts_with(SEEN)));
-        for (what, words) in told.into_iter().take(NAMED_MAX) {
-            failure = failure.hint(said(what, words));
-        }
-        Err(failure)
-    }
-}
-
-/// What the server said about something, which its words may begin with.
-fn said(what: &str, words: &str) -> String {
-    let words = words.strip_prefix(what).map_or(words, |rest| rest.trim_start_matches(": "));
-    format!("{}: {}", visible(what), visible(words))
 }

@@ -38,6 +38,8 @@ pub struct LoadTask {
     pub bytes_raw: u64,
     /// `FREEZE`: the table was made or emptied in the transaction that loads it, and nobody else sees it.
     pub freeze: bool,
+    /// Rows that the server refuses end nothing but this load: somebody tries them another way afterwards.
+    pub may_fail: bool,
 }
 
 impl LoadTask {

@@ -4,8 +4,10 @@
 //! the caller has verified; statements go over the protocol, never through psql; no error is passed over in silence.
 //! It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
 
+mod around;
 pub mod belongs;
 pub mod beside;
+mod causes;
 mod constraint;
 mod contents;
 pub mod converge;
@@ -25,13 +27,16 @@ mod fence;
 pub mod files;
 pub use crate::model::identity;
 mod jobs;
+mod judge;
 pub mod large_objects;
+pub mod leave_out;
 pub mod left_over;
 mod libraries;
 mod made_roles;
 pub use libraries::LIBRARY_MISSING;
 pub mod load;
 mod marks;
+mod mend;
 mod merge;
 mod other_platform;
 mod own_settings;
@@ -41,6 +46,7 @@ mod plan;
 pub mod pool;
 mod put_right;
 mod queues;
+mod refusals;
 pub mod replace;
 mod roles;
 pub mod rows;
@@ -63,6 +69,7 @@ mod waiting;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::Result;
+use crate::model::left_out::LeftOut;
 use crate::model::name::QualifiedName;
 use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, RestoreRequest};
 use crate::monitor::Monitor;
@@ -86,6 +93,8 @@ pub struct Done {
     pub rows_loaded: u64,
     pub bytes_loaded: u64,
     pub exceptions: Vec<Exception>,
+    /// What could not be made, object by object; the causes are among the exceptions.
+    pub left_out: Vec<LeftOut>,
     /// What it could touch, as the target was before. None: nothing was done.
     pub scope: Option<scope::Scope>,
 }

@@ -35,7 +35,12 @@ pub async fn fill(
     let ours: Vec<_> = tables.records().filter(|r| wanted.contains(&r.name) && live.table(&r.name).is_some()).collect();
     let sizes: BTreeMap<QualifiedName, u64> = ours.iter().map(|r| (r.name.clone(), r.bytes_raw)).collect();
     // They were made by this restore, and nobody has been let in yet.
-    let loads = ours.iter().map(|r| LoadTask { freeze: true, ..load_task(engine.source, r) }).collect();
+    let loads = ours.iter().map(|r| LoadTask {
+        freeze: true,
+        may_fail: tables.may_lack_rows_of(&r.name),
+        ..load_task(engine.source, r)
+    });
+    let loads = loads.collect();
     let builds = builds(creation, live, &sizes);
     let setup: Vec<String> = SETUP.iter().map(ToString::to_string).collect();
     let jobs = engine.request.jobs.max(1) as usize;
@@ -44,7 +49,14 @@ pub async fn fill(
         let text = format!("{}: {}", failed.what, failed.failure);
         engine.monitor.note(format!("not built beside the rows, tried again later: {text}"));
     }
-    tables.mark_done(sizes.into_keys(), Loaded { rows: done.rows, bytes: done.bytes });
+    for failed in &done.failed_loads {
+        engine.monitor.note(format!("{}; tried again later", failed.failure));
+    }
+    let failed: BTreeSet<&QualifiedName> = done.failed_loads.iter().map(|f| &f.table).collect();
+    tables.mark_done(
+        sizes.keys().filter(|t| !failed.contains(t)).cloned(),
+        Loaded { rows: done.rows, bytes: done.bytes },
+    );
     Ok(format!("{} rows, {} bytes, {} statements", done.rows, done.bytes, done.statements))
 }
 

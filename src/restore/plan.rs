@@ -13,7 +13,9 @@ use super::rows::{Rows, SESSIONS_DROPPED, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::take_away::not_nulls_are_objects;
-use super::{Engine, contents, identity, jobs, left_over, made_roles, marks, own_settings, queues, settle, vault};
+use super::{
+    Engine, contents, identity, jobs, leave_out, left_over, made_roles, marks, own_settings, queues, settle, vault,
+};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
@@ -88,6 +90,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         load,
         tables_equal,
         tables_vouched,
+        leave_out: leave_out::resolve(&engine.request.leave_out, &engine.source.inventory)?,
         exceptions: exceptions(engine, &examined, &logins.equal, told),
         manual: manual(engine, &examined),
         estimated_ms: 1000 * (bytes / BYTES_PER_SECOND + count / OBJECTS_PER_SECOND) + 500,

@@ -4,24 +4,26 @@
 //! locks. A failed load or a lost connection ends the phase, a failed build only what needs it. Nothing is left running
 //! on the server when the phase ends early. Whether a failure matters the caller decides.
 
+mod progress;
 pub mod schedule;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
+use super::around::is_refusal;
 use super::load::{LoadTask, Loaded, cancelled, load_one, load_split};
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::QualifiedName;
-use crate::monitor::millis;
-use crate::monitor::{Event, Monitor, Phase};
+use crate::monitor::Monitor;
 use crate::pg::session::Session;
+use progress::Progress;
 use schedule::{SPLIT_BYTES, Schedule, Work};
 
 /// What the connections are called in `pg_stat_activity`.
@@ -64,6 +66,13 @@ pub struct BuildFailure {
     pub failure: Failure,
 }
 
+/// Rows that the server refused, of a task that may fail. Nothing of the table is in.
+#[derive(Debug)]
+pub struct LoadFailure {
+    pub table: QualifiedName,
+    pub failure: Failure,
+}
+
 /// What was done.
 #[derive(Debug, Default)]
 pub struct PoolDone {
@@ -72,6 +81,7 @@ pub struct PoolDone {
     /// Statements of builds that succeeded.
     pub statements: u64,
     pub failed: Vec<BuildFailure>,
+    pub failed_loads: Vec<LoadFailure>,
 }
 
 /// Runs the whole phase over `jobs` connections, or as many as the server gives. `setup` is what each of them runs
@@ -181,7 +191,21 @@ impl Running<'_> {
                     self.context.progress.loads_done(&self.done);
                 }
             }
-            (Work::Load { .. }, Err(failure)) => return Err(failure),
+            (Work::Load { index, .. }, Err(failure)) => {
+                let task = &self.context.loads[index];
+                if lost || !task.may_fail || !is_refusal(&failure) {
+                    return Err(failure);
+                }
+                // What would be built on rows that are not there waits too: a key would count as proven.
+                for (dependent, _) in self.schedule.load_failed(index) {
+                    let why = format!("the rows of {} are not in", task.table.sql());
+                    self.done.failed.push(not_tried(&self.context.builds[dependent], &why));
+                }
+                self.done.failed_loads.push(LoadFailure { table: task.table.clone(), failure });
+                if self.schedule.loads_done() {
+                    self.context.progress.loads_done(&self.done);
+                }
+            }
             (Work::Build { index }, Ok(_)) => {
                 self.done.statements += self.context.builds[index].statements.len() as u64;
                 self.schedule.build_done(index);
@@ -234,7 +258,17 @@ async fn open(spec: &ConnSpec, setup: &[String], jobs: usize, monitor: &dyn Moni
 
 async fn perform(context: &Context<'_>, work: Work, sessions: Vec<Session>) -> Finished {
     let result = match work {
-        Work::Load { index, .. } => load(context, &context.loads[index], &sessions).await,
+        Work::Load { index, .. } => {
+            let task = &context.loads[index];
+            let loaded = load(context, task, &sessions).await;
+            if loaded.is_err() && task.may_fail {
+                // What is open is taken back, so that the connections can go on.
+                for session in &sessions {
+                    let _ = session.execute("ROLLBACK").await;
+                }
+            }
+            loaded
+        }
         Work::Build { index } => build(&context.builds[index], &sessions).await.map(|()| Loaded::default()),
     };
     Finished { work, sessions, result }
@@ -303,69 +337,5 @@ async fn end_on_server(spec: &ConnSpec, busy: &BTreeMap<i32, ()>) {
     if !pids.is_empty() {
         // Without it they end when they notice that their client is gone.
         let _ = tokio::time::timeout(END_LIMIT, end).await;
-    }
-}
-
-/// Tells how far the phase is.
-struct Progress<'a> {
-    monitor: &'a dyn Monitor,
-    started: Instant,
-    bytes_total: u64,
-    bytes: AtomicU64,
-    tables: usize,
-}
-
-struct TableProgress<'a> {
-    all: &'a Progress<'a>,
-    name: String,
-}
-
-impl<'a> Progress<'a> {
-    fn new(loads: &[LoadTask], monitor: &'a dyn Monitor) -> Self {
-        let bytes_total = loads.iter().map(|l| l.bytes_raw).sum();
-        Self { monitor, started: Instant::now(), bytes_total, bytes: AtomicU64::new(0), tables: loads.len() }
-    }
-
-    fn elapsed(&self) -> u64 {
-        millis(self.started.elapsed())
-    }
-
-    fn phase_started(&self) {
-        if self.tables == 0 {
-            self.monitor.event(Event::PhaseStarted { phase: Phase::Build, bytes_total: None });
-        } else {
-            self.monitor.event(Event::PhaseStarted { phase: Phase::Load, bytes_total: Some(self.bytes_total) });
-        }
-    }
-
-    /// The last rows are in; what is left is building.
-    fn loads_done(&self, done: &PoolDone) {
-        let summary = format!("{} rows of {} tables", done.rows, self.tables);
-        self.monitor.event(Event::PhaseEnded { phase: Phase::Load, summary, duration_ms: self.elapsed() });
-        self.monitor.event(Event::PhaseStarted { phase: Phase::Build, bytes_total: None });
-    }
-
-    fn phase_ended(&self, done: &PoolDone) {
-        let summary = format!("{} statements", done.statements);
-        self.monitor.event(Event::PhaseEnded { phase: Phase::Build, summary, duration_ms: self.elapsed() });
-    }
-
-    fn table(&'a self, task: &LoadTask) -> TableProgress<'a> {
-        let name = task.table.plain();
-        self.monitor.event(Event::TableStarted { table: name.clone(), bytes_estimated: task.bytes_raw });
-        TableProgress { all: self, name }
-    }
-}
-
-impl TableProgress<'_> {
-    fn sent(&self, bytes_done: u64, more: u64) {
-        let bytes_all = self.all.bytes.fetch_add(more, Ordering::Relaxed) + more;
-        self.all.monitor.event(Event::TableProgress { table: self.name.clone(), bytes_done });
-        self.all.monitor.event(Event::PhaseProgress { phase: Phase::Load, bytes_done: bytes_all });
-    }
-
-    fn ended(&self, loaded: Loaded) {
-        let Loaded { rows, bytes } = loaded;
-        self.all.monitor.event(Event::TableEnded { table: self.name.clone(), rows, bytes });
     }
 }

@@ -14,6 +14,7 @@ use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::membership::{Alike, Membership, ROLE_MEMBERSHIP};
 use crate::model::name::{dollar_quoted, ident, literal};
+use crate::model::restore::ObjectName;
 
 /// Takes from everybody but the owner what default privileges gave on a relation.
 pub(super) fn close(relation: &str) -> String {
@@ -50,7 +51,7 @@ impl Converge<'_> {
                 _ => None,
             };
             if let Some(sql) = sql {
-                self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
+                self.tried_for(object, &sql, words).await?;
             }
         }
         // Who may not grant a membership in the name of another grants it in the own: that is taken for the other's.
@@ -135,7 +136,9 @@ impl Converge<'_> {
         }
         let granted: Vec<_> = delta.missing.iter().chain(missing).copied().chain(differing).collect();
         for step in self.creation.grants(&granted) {
-            self.tried(&step.what(), &step.sql, words).await?;
+            if let Some(failure) = self.runner.attempt(&step.what(), &step.sql).await? {
+                self.refused(step, &failure, words);
+            }
         }
         if made_any || delta.touches(&["ACL", "DEFAULT ACL"]) {
             self.file(layout::ACCESS_GRANTS_SQL, words).await?;
@@ -156,7 +159,9 @@ impl Converge<'_> {
             self.source.inventory.of_kind("ACL").filter(|o| self.scope.brings_back(o)).collect();
         let made: Vec<&CatalogObject> = if missing.is_empty() { Vec::new() } else { acls };
         for step in self.creation.grants(&made) {
-            self.tried(&step.what(), &step.sql, words).await?;
+            if let Some(failure) = self.runner.attempt(&step.what(), &step.sql).await? {
+                self.refused(step, &failure, words);
+            }
         }
         Ok(())
     }
@@ -191,6 +196,7 @@ impl Converge<'_> {
         if wants_superuser && self.runner.attempt(&what, &raised).await?.is_none() {
             return Ok(());
         }
+        self.refusals.note(ObjectName::of(object), &what, &failure);
         words.insert(what, failure.to_string());
         Ok(())
     }

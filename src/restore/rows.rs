@@ -137,6 +137,7 @@ mod tests {
             replace_other: false,
             untrusted: false,
             read_all: false,
+            leave_out: Vec::new(),
             drop_roles: Vec::new(),
             jobs: 1,
             lock_wait_ms: 0,

@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::around::{self, Filled};
+use super::leave_out::{self, MayLack};
 use super::load::{LoadTask, Loaded};
+use super::refusals::Refusal;
 use super::rows::{Rows, decide, ends_logins};
 use super::runner::Runner;
 use super::scope::Scope;
@@ -15,19 +18,34 @@ use super::source::SnapshotSource;
 use super::{large_objects, merge};
 use crate::archive::layout;
 use crate::archive::reader::DataFile;
-use crate::model::failure::Result;
+use crate::model::failure::{Failure, Result};
+use crate::model::left_out::{Instead, TABLE_DATA};
 use crate::model::manifest::TableRecord;
 use crate::model::name::{QualifiedName, ident, visible};
-use crate::model::restore::{ConflictPolicy, Exception, RestoreRequest, TableLoad, TargetKind};
+use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestoreRequest, TableLoad, TargetKind};
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::rows::fingerprint_table;
 use crate::pg::session::Session;
+
+/// What to do with rows that the server refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Later,
+    GoAround,
+}
 
 /// Why a table is loaded that the target did not have.
 pub const NEW: &str = "new";
 /// Why one is loaded whose columns are not the snapshot's, or that goes and comes back.
 pub const COLUMNS_DIFFER: &str = "columns differ";
 pub const MADE_AGAIN: &str = "made again";
+
+/// What could not be had of a table.
+#[derive(Debug, Clone)]
+pub struct GivenUp {
+    pub instead: Instead,
+    pub refusal: Refusal,
+}
 
 /// The tables whose rows come back.
 pub struct Tables<'a> {
@@ -43,6 +61,8 @@ pub struct Tables<'a> {
     bytes: AtomicU64,
     blobs_done: AtomicBool,
     kept: Mutex<Vec<Exception>>,
+    may_lack: MayLack,
+    given_up: Mutex<BTreeMap<ObjectName, GivenUp>>,
     /// What the target has and the snapshot has not goes.
     in_place: bool,
 }
@@ -69,7 +89,32 @@ impl<'a> Tables<'a> {
             bytes: AtomicU64::new(0),
             blobs_done: AtomicBool::new(false),
             kept: Mutex::new(Vec::new()),
+            may_lack: MayLack::default(),
+            given_up: Mutex::new(BTreeMap::new()),
             in_place: !matches!(scope.kind, TargetKind::FreshProject | TargetKind::Bare),
+        }
+    }
+
+    /// The same, with leave to go without what `may_lack` says.
+    #[must_use]
+    pub fn that_may_lack(self, may_lack: MayLack) -> Self {
+        Self { may_lack, ..self }
+    }
+
+    /// May rows of this table be loaded around what refuses them?
+    pub fn may_lack_rows_of(&self, table: &QualifiedName) -> bool {
+        self.may_lack.rows_of(table, &self.source.inventory)
+    }
+
+    /// What was given up so that rows could be loaded, or instead of them.
+    pub fn given_up(&self) -> BTreeMap<ObjectName, GivenUp> {
+        self.given_up.lock().map(|all| all.clone()).unwrap_or_default()
+    }
+
+    fn give_up(&self, object: ObjectName, instead: Instead, failure: &Failure) {
+        let refusal = Refusal::new(&object.to_string(), failure);
+        if let Ok(mut all) = self.given_up.lock() {
+            all.insert(object, GivenUp { instead, refusal });
         }
     }
 
@@ -107,12 +152,28 @@ impl<'a> Tables<'a> {
 
     /// Fills tables that were made in this transaction.
     pub async fn load_made(&self, runner: &Runner<'_>, made: &BTreeSet<QualifiedName>) -> Result<()> {
+        let mut open: Vec<&TableRecord> = Vec::new();
         for record in made.iter().filter_map(|name| self.records.get(name)) {
             // What could not be made is named with the server's reason when everything is compared.
-            if !is_there(runner.session, &record.name).await? {
-                continue;
+            if is_there(runner.session, &record.name).await? {
+                open.push(record);
             }
-            self.load(runner, record, false).await?;
+        }
+        // A check may look at another table, whose rows come later: what is refused is tried again while anything moves.
+        while !open.is_empty() {
+            let mut refused = Vec::new();
+            for record in &open {
+                if !self.load(runner, record, false, Refused::Later).await? {
+                    refused.push(*record);
+                }
+            }
+            if refused.len() == open.len() {
+                break;
+            }
+            open = refused;
+        }
+        for record in open {
+            self.load(runner, record, false, Refused::GoAround).await?;
         }
         Ok(())
     }
@@ -135,7 +196,7 @@ impl<'a> Tables<'a> {
                     continue;
                 }
             }
-            self.load(runner, record, true).await?;
+            self.load(runner, record, true, Refused::GoAround).await?;
         }
         Ok(())
     }
@@ -195,11 +256,11 @@ impl<'a> Tables<'a> {
         let Some(record) = self.records.get(table) else { return Ok(false) };
         merge::empty(runner, table).await?;
         runner.run(&format!("key of {}", visible(&table.plain())), sql).await?;
-        self.load(runner, record, false).await?;
-        Ok(true)
+        self.load(runner, record, false, Refused::GoAround).await
     }
 
-    async fn load(&self, runner: &Runner<'_>, record: &TableRecord, there: bool) -> Result<()> {
+    /// Loads one table. False: the server refused its rows, and they are to be tried again later.
+    async fn load(&self, runner: &Runner<'_>, record: &TableRecord, there: bool, refused: Refused) -> Result<bool> {
         runner.check()?;
         let table = visible(&record.name.plain());
         self.monitor.event(Event::TableStarted { table: table.clone(), bytes_estimated: record.bytes_raw });
@@ -222,7 +283,10 @@ impl<'a> Tables<'a> {
             if there {
                 merge::empty(runner, &record.name).await?;
             }
-            merge::fill(runner, &task, &progress).await?
+            match self.fill(runner, record, &task, &progress, refused).await? {
+                Some(loaded) => loaded,
+                None => return Ok(false),
+            }
         };
         merge::wake(runner, &quiet).await?;
         self.add(loaded);
@@ -230,7 +294,41 @@ impl<'a> Tables<'a> {
             done.insert(record.name.clone());
         }
         self.monitor.event(Event::TableEnded { table, rows: loaded.rows, bytes: loaded.bytes });
-        Ok(())
+        Ok(true)
+    }
+
+    /// Fills an empty table, around what refuses its rows where that may be missing. None: try again later.
+    async fn fill(
+        &self,
+        runner: &Runner<'_>,
+        record: &TableRecord,
+        task: &LoadTask,
+        progress: &(dyn Fn(u64) + Sync),
+        refused: Refused,
+    ) -> Result<Option<Loaded>> {
+        if record.rows == 0 || !self.may_lack_rows_of(&record.name) {
+            return merge::fill(runner, task, progress).await.map(Some);
+        }
+        let what = format!("rows of {}", visible(&record.name.plain()));
+        let failure = match runner.attempt_all(&what, merge::fill(runner, task, progress)).await? {
+            Ok(loaded) => return Ok(Some(loaded)),
+            Err(failure) if !around::is_refusal(&failure) => return Err(failure),
+            Err(_) if refused == Refused::Later => return Ok(None),
+            Err(failure) => failure,
+        };
+        match around::fill(runner, task, progress).await? {
+            Filled::Rows(loaded, plain) => {
+                for table in plain {
+                    self.give_up(table, Instead::NotGenerated, &failure);
+                }
+                Ok(Some(loaded))
+            }
+            Filled::Nothing => {
+                let identity = leave_out::identity(&record.name, &self.source.inventory);
+                self.give_up(ObjectName { kind: TABLE_DATA.into(), identity }, Instead::NoRows, &failure);
+                Ok(Some(Loaded::default()))
+            }
+        }
     }
 
     /// Rows that the target's own rows kept out: told, never passed over (R36).
@@ -284,5 +382,6 @@ pub fn load_task(source: &SnapshotSource, record: &TableRecord) -> LoadTask {
         fingerprint: record.fingerprint.clone(),
         bytes_raw: record.bytes_raw,
         freeze: false,
+        may_fail: false,
     }
 }

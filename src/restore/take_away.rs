@@ -76,7 +76,8 @@ impl Converge<'_> {
                 Way::Drop => dropped |= self.drop(found, words).await?,
                 Way::Alter(statements) => {
                     let sql = statements.join(";\n");
-                    if self.runner.attempt(&wanted.identity, &sql).await?.is_some() {
+                    if let Some(failure) = self.runner.attempt(&wanted.identity, &sql).await? {
+                        self.refusals.note(ObjectName::of(wanted), &wanted.identity, &failure);
                         dropped |= self.drop(found, words).await?;
                     } else if wanted.kind == "TABLE" {
                         // Columns were dropped with what hung on them.
@@ -132,7 +133,9 @@ impl Converge<'_> {
         match self.runner.attempt(&format!("drop {} {}", object.kind, object.identity), &sql).await? {
             None => Ok(true),
             Some(failure) => {
-                words.insert(format!("{} {}", object.kind, object.identity), failure.to_string());
+                let what = format!("{} {}", object.kind, object.identity);
+                self.refusals.note(ObjectName::of(object), &what, &failure);
+                words.insert(what, failure.to_string());
                 Ok(false)
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: "restorable" stands there only when the report says so; texts from outside cannot steer a terminal.
 
+use super::exceptions::{exceptions, open};
 use super::text::{bytes, counted, duration_ms, line};
 use crate::model::restore::RestoreVerdict;
 use crate::ops::drill::{DrillReport, Stage};
@@ -40,17 +41,14 @@ pub fn render(report: &DrillReport) -> String {
             duration_ms(report.proof_ms)
         ));
     }
+    open(&mut out, &report.left_out);
     findings(&mut out, report);
     assertions(&mut out, report);
-    let exceptions = report.all_exceptions();
-    if !exceptions.is_empty() {
-        out.push_str("\nnot there, not proven, or not as it was:\n");
-        for e in &exceptions {
-            out.push_str(&format!("  - {}: {} ({})\n", line(&e.what), line(&e.why), line(&e.code)));
-            if !e.todo.is_empty() {
-                out.push_str(&format!("    what to do: {}\n", line(&e.todo)));
-            }
-        }
+    let all = report.all_exceptions();
+    if !all.is_empty() {
+        out.push('\n');
+        exceptions(&mut out, "not there, not proven, or not as it was:", &all, false);
+        out.truncate(out.trim_end().len() + 1);
     }
     for note in &report.notes {
         out.push_str(&format!("   note: {}\n", line(note)));

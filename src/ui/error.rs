@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::out::{Ui, aside, data};
 use super::text::{line, paragraph, safe_json};
 use crate::model::failure::Failure;
+use crate::model::left_out::LeftOut;
 
 /// The error document.
 #[derive(Debug, Serialize)]
@@ -17,6 +18,9 @@ struct ErrorDocument<'a> {
     exit: u8,
     message: String,
     hint: Option<String>,
+    /// Of a restore: every object that could not be made.
+    #[serde(skip_serializing_if = "<[LeftOut]>::is_empty")]
+    left_out: &'a [LeftOut],
 }
 
 /// Prints a failure.
@@ -37,6 +41,7 @@ pub fn json(failure: &Failure) -> String {
         exit: failure.kind.exit_code(),
         message: line(&chain(failure).join(": ")),
         hint: (!hints.is_empty()).then(|| hints.join("\n")),
+        left_out: &failure.left_out,
     };
     serde_json::to_string(&document).map_or_else(|_| r#"{"kind":"error"}"#.to_string(), |json| safe_json(&json))
 }

@@ -1,139 +1,15 @@
-//! A restore for a person: the plan, the diff of a guarded command, the report, the list of `undo`.
+//! A restore for a person: the diff of a guarded command, the report, the list of `undo`.
 //!
-//! Invariant: whatever will be dropped or replaced stands there by name; names cannot steer a terminal; "equal" is said
-//! only when a proof said it.
+//! Invariant: names cannot steer a terminal; "equal" is said only when a proof said it.
 
-use std::collections::BTreeMap;
-
+use super::exceptions::{by_hand, exceptions, open};
 use super::table::{Align, Table};
 use super::text::{bytes, counted, duration_ms, line};
-use crate::model::restore::{
-    Exception, ObjectName, Proof, RestorePart, RestorePlan, RestoreReport, RestoreVerdict, TableLoad,
-};
-use crate::ops::recover::target_word;
+use crate::model::restore::{Proof, RestorePlan, RestoreReport, RestoreVerdict};
 use crate::ops::undo::Row;
 
 /// Findings of a proof that are shown; all are in the record.
 const FINDINGS_MAX: usize = 20;
-
-/// The whole plan.
-pub fn plan(plan: &RestorePlan) -> String {
-    let mut out = head(plan);
-    named(&mut out, "WILL BE DROPPED (in the target, not in the snapshot):", &plan.drop);
-    named(&mut out, "WILL BE REPLACED (in both, and different):", &plan.replace);
-    if !plan.create.is_empty() {
-        out.push_str(&format!("\nwill be created: {}\n", by_kind(&plan.create)));
-    }
-    if !plan.load.is_empty() {
-        out.push_str("\nrows to load:\n");
-        out.push_str(&indented(&loads(&plan.load)));
-    }
-    exceptions(&mut out, "will not be there afterwards, or not as it was:", &plan.exceptions);
-    by_hand(&mut out, &plan.manual);
-    if plan.is_empty() {
-        let but = if plan.exceptions.is_empty() { "" } else { ", but for what is named" };
-        out.push_str(&format!("\nnothing to do: the target holds what the snapshot holds{but}\n"));
-    }
-    out
-}
-
-fn head(plan: &RestorePlan) -> String {
-    let target = &plan.target;
-    let version = target.server_version_num;
-    let what = if plan.copies() {
-        "copies of tables, beside what is there".to_string()
-    } else if plan.only.is_empty() {
-        "everything".to_string()
-    } else {
-        let words: Vec<&str> = plan.only.iter().copied().map(RestorePart::word).collect();
-        format!("only {}", words.join(", "))
-    };
-    let mode = if plan.one_transaction {
-        "one transaction: everything or nothing"
-    } else {
-        "several transactions: undo is the way back"
-    };
-    let (rows, size) = plan.load.iter().fold((0, 0), |(rows, size), l| (rows + l.rows, size + l.bytes_raw));
-    let unread =
-        if plan.tables_vouched > 0 { format!(" ({} of them unread)", plan.tables_vouched) } else { String::new() };
-    format!(
-        "snapshot  {}\ntarget    database {} as {}, PostgreSQL {}.{}: {}\nwhat      {what}\nhow       {mode}\n\
-         plan      {} dropped, {} replaced, {} created, {} loaded ({}, {}), {} equal{unread}\n\
-         time      about {}\ndigest    {}\n",
-        line(&plan.snapshot),
-        line(&target.database),
-        line(&target.user),
-        version / 10_000,
-        version % 10_000,
-        target_word(target.kind),
-        plan.drop.len(),
-        plan.replace.len(),
-        plan.create.len(),
-        counted(plan.load.len() as u64, "table", "tables"),
-        counted(rows, "row", "rows"),
-        bytes(size),
-        counted(plan.tables_equal, "table", "tables"),
-        duration_ms(plan.estimated_ms),
-        plan.digest,
-    )
-}
-
-fn named(out: &mut String, title: &str, objects: &[ObjectName]) {
-    if objects.is_empty() {
-        return;
-    }
-    out.push_str(&format!("\n{title}\n"));
-    for object in objects {
-        out.push_str(&format!("  {} {}\n", line(&object.kind), line(&object.identity)));
-    }
-}
-
-/// `3 POLICY, 1 TABLE`
-fn by_kind(objects: &[ObjectName]) -> String {
-    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-    for object in objects {
-        *kinds.entry(&object.kind).or_default() += 1;
-    }
-    let words: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {}", line(kind))).collect();
-    words.join(", ")
-}
-
-fn loads(loads: &[TableLoad]) -> String {
-    let mut table =
-        Table::new(&[("TABLE", Align::Left), ("ROWS", Align::Right), ("SIZE", Align::Right), ("WHY", Align::Left)]);
-    for load in loads {
-        let rows = super::text::grouped(load.rows);
-        table.row(vec![load.table.plain(), rows, bytes(load.bytes_raw), load.why.clone()]);
-    }
-    table.render()
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|l| format!("  {l}\n")).collect()
-}
-
-fn exceptions(out: &mut String, title: &str, exceptions: &[Exception]) {
-    if exceptions.is_empty() {
-        return;
-    }
-    out.push_str(&format!("\n{title}\n"));
-    for exception in exceptions {
-        out.push_str(&format!("  - {}: {} ({})\n", line(&exception.what), line(&exception.why), line(&exception.code)));
-        if !exception.todo.is_empty() {
-            out.push_str(&format!("    what to do: {}\n", line(&exception.todo)));
-        }
-    }
-}
-
-fn by_hand(out: &mut String, manual: &[String]) {
-    if manual.is_empty() {
-        return;
-    }
-    out.push_str("\nto do by hand afterwards:\n");
-    for step in manual {
-        out.push_str(&format!("  - {}\n", line(step)));
-    }
-}
 
 /// What a command did, from the plan that would take it back: what the plan drops was added.
 pub fn changes(plan: &RestorePlan) -> String {
@@ -156,7 +32,7 @@ pub fn changes(plan: &RestorePlan) -> String {
         plan.create.len(),
         plan.replace.len(),
         counted(plan.load.len() as u64, "table", "tables"),
-        indented(&out)
+        out.lines().map(|l| format!("  {l}\n")).collect::<String>()
     )
 }
 
@@ -175,6 +51,7 @@ pub fn report(report: &RestoreReport, proof_wanted: bool, undo: Option<&str>) ->
             line(&report.target.database)
         ),
     };
+    open(&mut out, &report.left_out);
     if report.id.is_empty() {
         out.push_str("   nothing had to be done\n");
     } else {
@@ -190,13 +67,14 @@ pub fn report(report: &RestoreReport, proof_wanted: bool, undo: Option<&str>) ->
     if let (Some(safety), Some(undo)) = (&report.safety_snapshot, undo) {
         out.push_str(&format!("   as it was before: {}\n   take it back: {}\n", line(safety), line(undo)));
     }
+    out.push('\n');
     let mut all = report.exceptions.clone();
     all.extend(report.proof.iter().flat_map(|proof| proof.exceptions.iter().cloned()));
     all.sort();
     all.dedup();
-    exceptions(&mut out, "not there, or not as it was:", &all);
-    by_hand(&mut out, &report.manual);
-    out
+    exceptions(&mut out, "not there, or not as it was:", &all, false);
+    by_hand(&mut out, "to do by hand afterwards:", &report.manual);
+    format!("{}\n", out.trim_end())
 }
 
 fn proved(report: &RestoreReport, proof: &Proof) -> String {
@@ -262,4 +140,4 @@ pub fn list(rows: &[Row]) -> String {
 
 #[cfg(test)]
 #[path = "restore_tests.rs"]
-mod tests;
+pub mod tests;

@@ -69,6 +69,7 @@ impl Archive {
                 fingerprint: String::new(),
                 bytes_raw: 0,
                 freeze: false,
+                may_fail: false,
             };
             let mut fingerprint = TableFingerprint::new();
             let text = self.decoded(&task);

@@ -106,6 +106,26 @@ pub fn restore(
     Restored::of(command.args(["--confirm", database, "--no-safety-snapshot"]))
 }
 
+/// The same with more arguments, and the safety snapshot where they do not say otherwise.
+pub fn restore_with(target: &Cluster, database: &str, snapshot: &Snapshot, place: &Path, args: &[&str]) -> Restored {
+    let mut command = command(target, &target.user, &target.password, database, snapshot, place);
+    Restored::of(command.args(["--confirm", database]).args(args))
+}
+
+/// `undo` of a restore into that database.
+pub fn undo(target: &Cluster, database: &str, id: &str, place: &Path) -> Restored {
+    let to = format!("host=127.0.0.1 port={} user={} dbname={database}", target.port, target.user);
+    let mut command = target.stacksnap(database, &place.join("restores"));
+    Restored::of(command.args(["undo", id, "--to", &to, "--confirm", database, "-o", "json"]))
+}
+
+/// A drill in a throw-away server of the same programs.
+pub fn drill(target: &Cluster, snapshot: &Snapshot) -> Restored {
+    let mut command = target.stacksnap("postgres", snapshot.folder.parent().unwrap());
+    command.arg("drill").arg(&snapshot.folder).arg("--pg-bin").arg(&target.bin);
+    Restored::of(command.args(["-o", "json"]))
+}
+
 /// What a restore would do.
 pub fn plan(
     target: &Cluster,

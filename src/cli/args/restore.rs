@@ -58,6 +58,9 @@ pub struct RestoreArgs {
     /// Write the plan to this file (0600)
     #[arg(long, value_name = "FILE")]
     pub save_plan: Option<PathBuf>,
+    /// Show the whole plan: without it long lists are folded (--save-plan has all)
+    #[arg(long)]
+    pub long: bool,
     /// Do not take a snapshot of the target first: there is no undo then
     #[arg(long)]
     pub no_safety_snapshot: bool,
@@ -113,6 +116,10 @@ pub struct HowArgs {
     /// How long to wait for an object that somebody has locked, e.g. 30s
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub lock_wait: Option<Duration>,
+    /// In place everything or nothing is done; go on without this object and what depends on it where it cannot be made:
+    /// 'KIND name' as the error names it, e.g. 'INDEX public.orders_idx'; may be repeated
+    #[arg(long, value_name = "OBJECT")]
+    pub leave_out: Vec<String>,
     /// Do not compare the target with the snapshot afterwards
     #[arg(long)]
     pub no_proof: bool,
@@ -151,6 +158,9 @@ pub struct UndoArgs {
     /// Show the plan, write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Show the whole plan: without it long lists are folded
+    #[arg(long)]
+    pub long: bool,
     /// Take a snapshot of the target first, so that the undo can be undone
     #[arg(long)]
     pub safety_snapshot: bool,

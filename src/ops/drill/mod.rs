@@ -169,6 +169,7 @@ impl Drill<'_> {
         report.rows_loaded = done.rows_loaded;
         report.bytes_loaded = done.bytes_loaded;
         report.exceptions.extend(done.exceptions.iter().cloned());
+        report.left_out = done.left_out;
         report.exceptions.sort();
         report.exceptions.dedup();
         Ok(())
@@ -188,6 +189,7 @@ impl Drill<'_> {
             replace_other: false,
             untrusted: false,
             read_all: false,
+            leave_out: Vec::new(),
             drop_roles: Vec::new(),
             jobs: self.request.jobs,
             lock_wait_ms: LOCK_WAIT_MS,

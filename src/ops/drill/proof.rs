@@ -3,7 +3,7 @@
 //! Invariant: it reads the restored database only. What the restore said beforehand that it would leave out is expected,
 //! by the objects and the rows that it named; anything else that differs is a finding.
 
-use super::super::foretold::{exception, extension_differs};
+use super::super::foretold::{self, exception, extension_differs};
 use super::place::Ground;
 use super::{Drill, DrillReport, Stage};
 use crate::model::failure::Result;
@@ -32,7 +32,11 @@ pub async fn prove(
     };
     available.retain(|name| !refused(name));
     let stubbed = stubs::plan(&source.toc, &source.inventory, &available);
-    let mut expected = expected(&report.exceptions, &stubbed, &source.inventory, &source.manifest.tables);
+    let of_causes = foretold::left_out(&report.left_out, &source.manifest.tables);
+    let named = |e: &&Exception| !report.left_out.iter().any(|one| one.what() == e.what);
+    let exceptions: Vec<Exception> = report.exceptions.iter().filter(named).cloned().collect();
+    let mut expected = expected(&exceptions, &stubbed, &source.inventory, &source.manifest.tables);
+    expected.extend(of_causes);
     if ground.stage() == Stage::Target {
         expected.push(switched_off());
     }

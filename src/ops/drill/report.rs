@@ -13,6 +13,7 @@ use crate::archive::layout::ROOT_DRILLS_DIR;
 use crate::archive::restores::write_private;
 use crate::archive::root::folder_in;
 use crate::model::failure::{FailureKind, Result};
+use crate::model::left_out::{self, LeftOut};
 use crate::model::restore::{Exception, Proof, ProofFinding, RestoreVerdict};
 use crate::restore::LIBRARY_MISSING;
 use crate::restore::source::SnapshotSource;
@@ -57,6 +58,9 @@ pub struct DrillReport {
     /// What stopped the restore; what the proof found is in `proof`.
     pub findings: Vec<ProofFinding>,
     pub exceptions: Vec<Exception>,
+    /// What could not be made, object by object; the causes are among the exceptions too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     pub assertions: Vec<AssertionOutcome>,
     pub proof: Option<Proof>,
     pub notes: Vec<String>,
@@ -85,6 +89,7 @@ impl DrillReport {
             bytes_loaded: 0,
             findings: Vec::new(),
             exceptions: Vec::new(),
+            left_out: Vec::new(),
             assertions: Vec::new(),
             proof: None,
             notes: Vec::new(),
@@ -127,6 +132,8 @@ impl DrillReport {
 pub fn exit_kind(report: &DrillReport) -> Option<FailureKind> {
     match report.verdict {
         Some(RestoreVerdict::Restorable) => None,
+        // Never more open than the source.
+        Some(RestoreVerdict::Except) if left_out::is_open(&report.left_out) => Some(FailureKind::Integrity),
         Some(RestoreVerdict::Except) => Some(FailureKind::Partial),
         Some(RestoreVerdict::Not) => Some(FailureKind::Integrity),
         None => Some(FailureKind::NotProven),
@@ -166,6 +173,7 @@ pub mod tests {
             bytes_loaded: 300,
             findings: vec![],
             exceptions: vec![],
+            left_out: vec![],
             assertions: vec![],
             proof: Some(Proof {
                 verdict: RestoreVerdict::Restorable,

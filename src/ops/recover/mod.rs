@@ -26,6 +26,7 @@ use crate::config::Settings;
 use crate::model::cancel::Cancel;
 use crate::model::connection::{ConnSpec, Host};
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::left_out;
 use crate::model::name::{shell, visible};
 use crate::model::restore::{
     ConfirmedPlan, RestorePlan, RestoreReport, RestoreRequest, RestoreVerdict, TargetFacts, TargetKind,
@@ -135,6 +136,7 @@ impl Recovery<'_> {
                     code: failure.kind.word().to_string(),
                     exit: failure.kind.exit_code(),
                     message: failure.to_string(),
+                    left_out: failure.left_out.clone(),
                 });
                 self.close(&mut record);
                 Err(failure)
@@ -157,6 +159,7 @@ impl Recovery<'_> {
             rows_loaded: 0,
             bytes_loaded: 0,
             exceptions: prepared.plan.exceptions.clone(),
+            left_out: Vec::new(),
             manual: Vec::new(),
             proof: None,
         };
@@ -190,6 +193,7 @@ impl Recovery<'_> {
         report.rows_loaded = done.rows_loaded;
         report.bytes_loaded = done.bytes_loaded;
         report.exceptions.extend(done.exceptions.iter().cloned());
+        report.left_out.clone_from(&done.left_out);
         report.exceptions.sort();
         report.exceptions.dedup();
         if self.options.proof {
@@ -250,6 +254,7 @@ impl Recovery<'_> {
             rows_loaded: 0,
             bytes_loaded: 0,
             exceptions: plan.exceptions.clone(),
+            left_out: Vec::new(),
             manual: plan.manual.clone(),
             proof: None,
         }
@@ -354,6 +359,8 @@ pub fn target_words(target: &ConnSpec) -> String {
 /// How the command ends: `None` is 0. Without a proof that was wanted it is `NotProven`.
 pub fn exit_kind(report: &RestoreReport, proof_wanted: bool) -> Option<FailureKind> {
     match (&report.proof, proof_wanted) {
+        // Never more open than the source, whatever else is as it was.
+        _ if left_out::is_open(&report.left_out) => Some(FailureKind::Integrity),
         (Some(proof), _) => match proof.verdict {
             RestoreVerdict::Not => Some(FailureKind::Integrity),
             RestoreVerdict::Except => Some(FailureKind::Partial),

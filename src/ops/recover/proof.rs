@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::super::foretold::extension_differs;
+use super::super::foretold::{self, extension_differs};
 use super::{Prepared, Recovery};
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
@@ -126,6 +126,11 @@ async fn proven_scope(engine: &Engine<'_>, done: &Done) -> Result<Scope> {
 /// Kinds of which the target may keep some that the snapshot does not have.
 const STAYING: [&str; 4] = ["SCHEMA", "DATABASE SETTING", "ROLE SETTING", ROLE_MEMBERSHIP];
 
+/// Is this about something that is not as it was, and nobody knows why?
+fn is_unexplained(exception: &Exception, done: &Done) -> bool {
+    done.left_out.iter().any(|one| one.is_unexplained() && one.what() == exception.what)
+}
+
 /// What was said to be different, with the objects that it explains.
 fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
     let inventory = &prepared.source.inventory;
@@ -146,10 +151,14 @@ fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
         }
         Expected { exception: exception.clone(), objects, rows_of: Vec::new() }
     };
+    let mut list = foretold::left_out(&done.left_out, &prepared.source.manifest.tables);
+    let of_causes = list.len();
     // What the plan left of the platform's is not looked for.
     let foretold = |e: &Exception| is_left(e) && prepared.plan.exceptions.contains(e);
-    let stays = done.exceptions.iter().filter(|e| e.code != PLATFORM_OPEN && !foretold(e));
-    let mut list: Vec<Expected> = stays.map(explained).collect();
+    let rest = done.exceptions.iter().filter(|e| !list[..of_causes].iter().any(|cause| cause.exception == **e));
+    let rest = rest.filter(|e| e.code != PLATFORM_OPEN && !foretold(e) && !is_unexplained(e, done));
+    let rest: Vec<Expected> = rest.map(explained).collect();
+    list.extend(rest);
     list.extend(left_over::all(inventory).into_iter().map(|index| Expected {
         exception: index.exception,
         objects: index.objects,

@@ -34,6 +34,7 @@ fn plan(kind: TargetKind) -> RestorePlan {
         load: vec![],
         tables_equal: 0,
         tables_vouched: 0,
+        leave_out: vec![],
         exceptions: vec![],
         manual: vec![],
         estimated_ms: 0,
@@ -99,6 +100,7 @@ fn the_exit_code_follows_the_proof() {
         rows_loaded: 1,
         bytes_loaded: 1,
         exceptions: vec![],
+        left_out: Vec::new(),
         manual: vec![],
         proof: None,
     };

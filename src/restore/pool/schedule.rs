@@ -192,7 +192,18 @@ impl Schedule {
     /// A build has failed. Returns the builds that will not be tried, because they need it, each with the one that it
     /// needs; those nearest first.
     pub fn build_failed(&mut self, index: usize) -> Vec<(usize, usize)> {
-        let at = self.loads + index;
+        let failed = self.failed(self.loads + index);
+        failed.into_iter().map(|(dependent, cause)| (dependent, cause - self.loads)).collect()
+    }
+
+    /// The rows of a table are not in. Returns the builds that will not be tried, as `build_failed` does, each with the
+    /// number of what it needs among loads and builds.
+    pub fn load_failed(&mut self, index: usize) -> Vec<(usize, usize)> {
+        self.loads_open -= 1;
+        self.failed(index)
+    }
+
+    fn failed(&mut self, at: usize) -> Vec<(usize, usize)> {
         self.release(at);
         self.nodes[at].state = State::Failed;
         let mut failed = Vec::new();
@@ -202,8 +213,9 @@ impl Schedule {
                 let node = &mut self.nodes[dependent];
                 if node.state == State::Waiting {
                     node.state = State::Failed;
+                    self.ready.remove(&(Reverse(node.tail), dependent));
                     self.cost_open -= node.cost;
-                    failed.push((dependent - self.loads, cause - self.loads));
+                    failed.push((dependent - self.loads, cause));
                     waiting.push_back(dependent);
                 }
             }

@@ -17,6 +17,7 @@ fn load(name: &str, bytes_raw: u64) -> LoadTask {
         fingerprint: String::new(),
         bytes_raw,
         freeze: false,
+        may_fail: false,
     }
 }
 

@@ -1,0 +1,192 @@
+//! What a restore had to leave out: which object, what stands in its place, because of what, in the server's words.
+//!
+//! Invariant: every object that is left out is named once; it is a cause itself, with what the server said, or it names
+//! the cause that it fell with. Who sees less protection than in the source is told apart: [`LeftOut::security`].
+
+use serde::{Deserialize, Serialize};
+
+use super::restore::{Exception, ObjectName};
+
+/// Kind of the rows of a table, in pg_dump's own words.
+pub const TABLE_DATA: &str = "TABLE DATA";
+
+/// Kind of a file of the snapshot that sets many things at once.
+pub const FILE: &str = "FILE";
+
+/// What is there in place of the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instead {
+    /// Nothing.
+    Missing,
+    /// A foreign key or a check that new rows have to keep, and old ones do not.
+    NotValid,
+    /// A materialized view without rows.
+    NotPopulated,
+    /// A table whose generated columns are ordinary ones, without values.
+    NotGenerated,
+    /// A table without its rows.
+    NoRows,
+    /// An object that is not as the snapshot has it.
+    Differs,
+}
+
+/// One object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LeftOut {
+    #[serde(flatten)]
+    pub object: ObjectName,
+    pub instead: Instead,
+    /// The object with which it fell. None: this is a cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because_of: Option<ObjectName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+    /// What the server said, or what is seen to differ.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub said: String,
+    /// What it would protect is there without it: a policy, a grant, row security, an owner.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub security: bool,
+}
+
+impl Instead {
+    /// The word for exceptions.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "left_out",
+            Self::NotValid => "left_not_valid",
+            Self::NotPopulated => "left_not_populated",
+            Self::NotGenerated => "left_not_generated",
+            Self::NoRows => "left_without_rows",
+            Self::Differs => "left_different",
+        }
+    }
+
+    /// Is this the word of one of them?
+    pub fn is_code(word: &str) -> bool {
+        use Instead::{Differs, Missing, NoRows, NotGenerated, NotPopulated, NotValid};
+        [Missing, NotValid, NotPopulated, NotGenerated, NoRows, Differs].iter().any(|one| one.code() == word)
+    }
+
+    fn why(self) -> &'static str {
+        match self {
+            Self::Missing => "left out",
+            Self::NotValid => "made NOT VALID: rows that were there do not keep it, new ones have to",
+            Self::NotPopulated => "it holds no rows: REFRESH failed",
+            Self::NotGenerated => "its generated columns are ordinary ones without values: their expressions failed",
+            Self::NoRows => "its rows are left out",
+            Self::Differs => "it is not as in the snapshot",
+        }
+    }
+}
+
+impl LeftOut {
+    /// Did nobody say why it is not as in the snapshot? Then no proof may excuse it.
+    pub fn is_unexplained(&self) -> bool {
+        self.because_of.is_none() && self.sqlstate.is_none()
+    }
+
+    /// `KIND name`, as `--leave-out` takes it.
+    pub fn what(&self) -> String {
+        self.object.to_string()
+    }
+}
+
+/// How many fell with a cause.
+pub fn fallen(cause: &LeftOut, all: &[LeftOut]) -> usize {
+    all.iter().filter(|other| other.because_of.as_ref() == Some(&cause.object)).count()
+}
+
+/// Is less protected than in the source, or is anything not as it was that nobody can explain?
+pub fn is_open(all: &[LeftOut]) -> bool {
+    all.iter().any(|one| one.security || one.is_unexplained())
+}
+
+/// One exception for each cause. What fell with it is counted there, and named in the list itself.
+pub fn exceptions(all: &[LeftOut]) -> Vec<Exception> {
+    all.iter().filter(|one| one.because_of.is_none()).map(|cause| exception(cause, all)).collect()
+}
+
+/// The exception of one cause.
+pub fn exception(cause: &LeftOut, all: &[LeftOut]) -> Exception {
+    let fell = match fallen(cause, all) {
+        0 => String::new(),
+        1 => "; 1 object fell with it".to_string(),
+        n => format!("; {n} objects fell with it"),
+    };
+    Exception {
+        code: cause.instead.code().to_string(),
+        what: cause.what(),
+        why: format!("{}: {}{fell}", cause.instead.why(), cause.said),
+        todo: todo(cause),
+    }
+}
+
+fn todo(cause: &LeftOut) -> String {
+    let ObjectName { kind, identity } = &cause.object;
+    match cause.instead {
+        Instead::NotPopulated => {
+            format!("mend what its query needs, then: REFRESH MATERIALIZED VIEW {identity}")
+        }
+        Instead::NotValid => match identity.split_once(" on ") {
+            Some((name, table)) if !identity.contains('"') => {
+                let (word, table) = table.strip_prefix("domain ").map_or(("TABLE", table), |d| ("DOMAIN", d));
+                format!("mend the rows, then: ALTER {word} {table} VALIDATE CONSTRAINT {name}")
+            }
+            _ => "mend the rows, then validate the constraint".to_string(),
+        },
+        Instead::NoRows => format!("mend the cause, then: stacksnap restore SNAPSHOT --to … -t {identity}"),
+        Instead::Missing | Instead::NotGenerated | Instead::Differs if kind == FILE => {
+            format!("mend the cause, then run {identity} of the snapshot")
+        }
+        Instead::Missing | Instead::NotGenerated | Instead::Differs => {
+            "mend the cause in the target, then make it by hand: complete_database_with_data.sql has it".to_string()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(kind: &str, identity: &str, because_of: Option<&LeftOut>) -> LeftOut {
+        LeftOut {
+            object: ObjectName { kind: kind.into(), identity: identity.into() },
+            instead: Instead::Missing,
+            because_of: because_of.map(|cause| cause.object.clone()),
+            sqlstate: because_of.is_none().then(|| "42883".to_string()),
+            said: String::new(),
+            security: false,
+        }
+    }
+
+    #[test]
+    fn a_cause_is_one_exception_and_counts_what_fell_with_it() {
+        let cause = LeftOut { said: "no such function".into(), ..one("VIEW", "public.v", None) };
+        let all = [cause.clone(), one("ACL", "TABLE public.v", Some(&cause)), one("VIEW", "public.w", Some(&cause))];
+        let exceptions = exceptions(&all);
+        assert_eq!(exceptions.len(), 1);
+        assert_eq!(exceptions[0].what, "VIEW public.v");
+        assert_eq!(exceptions[0].why, "left out: no such function; 2 objects fell with it");
+        assert!(!is_open(&all));
+    }
+
+    #[test]
+    fn what_nobody_explains_and_what_protects_is_open() {
+        let policy = LeftOut { security: true, ..one("POLICY", "p on public.t", None) };
+        assert!(is_open(&[policy]));
+        assert!(is_open(&[LeftOut { sqlstate: None, ..one("VIEW", "public.v", None) }]));
+    }
+
+    #[test]
+    fn a_key_says_how_it_is_validated() {
+        let key = LeftOut { instead: Instead::NotValid, ..one("FK CONSTRAINT", "k on public.t", None) };
+        let said = exception(&key, &[]);
+        assert_eq!(said.todo, "mend the rows, then: ALTER TABLE public.t VALIDATE CONSTRAINT k");
+        assert_eq!(said.code, "left_not_valid");
+        let text = serde_json::to_value(&key).unwrap();
+        assert_eq!(text["kind"], "FK CONSTRAINT");
+        assert!(text.get("because_of").is_none() && text.get("security").is_none());
+    }
+}
