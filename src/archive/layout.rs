@@ -27,6 +27,7 @@ pub const MANAGED_OBJECTS_SQL: &str = "managed_schema_objects.sql";
 pub const EXTENSION_STATE_DIR: &str = "extension_state";
 pub const STORAGE_DIR: &str = "storage";
 pub const PROJECT_DIR: &str = "project";
+pub const GENERATED_COLUMNS_DIR: &str = "generated_columns";
 pub const INVENTORY_JSON: &str = "inventory.json";
 
 /// While it is being written the folder has this ending.
@@ -49,6 +50,11 @@ pub fn readable_sql(compressed: bool) -> String {
 pub fn csv_path(table: &QualifiedName, compressed: bool) -> String {
     let ending = if compressed { "csv.zst" } else { "csv" };
     format!("{DATA_RECORDS_DIR}/{}.{ending}", table.file_stem())
+}
+
+/// `generated_columns/<schema>.<table>.copy.gz`, or `.copy.zst`: the ending is the codec's.
+pub fn generated_columns_path(table: &QualifiedName, ending: &str) -> String {
+    format!("{GENERATED_COLUMNS_DIR}/{}.copy.{ending}", table.file_stem())
 }
 
 /// Below `extension_state/`.

@@ -28,7 +28,16 @@ pub struct DataFile {
 impl DataFile {
     /// Where a table's rows are, as the manifest tells it. `None`: it has none in the archive.
     pub fn of(record: &TableRecord) -> Option<Self> {
-        let name = record.data_file.as_deref()?.strip_prefix(layout::DUMP_DIR)?.strip_prefix('/')?;
+        Self::below(layout::DUMP_DIR, record)
+    }
+
+    /// The same for a table's generated columns.
+    pub fn of_generated(record: &TableRecord) -> Option<Self> {
+        Self::below(layout::GENERATED_COLUMNS_DIR, record)
+    }
+
+    fn below(folder: &str, record: &TableRecord) -> Option<Self> {
+        let name = record.data_file.as_deref()?.strip_prefix(folder)?.strip_prefix('/')?;
         let bare = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
         Some(Self { table: record.name.clone(), columns: record.columns.clone(), file_name: bare.to_string() })
     }
@@ -42,6 +51,14 @@ pub struct ArchiveData {
 }
 
 impl ArchiveData {
+    /// The values of generated columns in the snapshot at `place`.
+    pub fn generated(place: &Path, records: &[TableRecord]) -> Self {
+        Self {
+            folder: place.join(layout::GENERATED_COLUMNS_DIR),
+            files: records.iter().filter_map(DataFile::of_generated).collect(),
+        }
+    }
+
     /// The file of a table; `None` when the archive holds no rows for it.
     pub fn file(&self, table: &QualifiedName) -> Option<&DataFile> {
         self.files.iter().find(|f| &f.table == table)

@@ -52,6 +52,7 @@ fn draft(name: &str) -> Manifest {
         coverage: vec![],
         tables: vec![],
         member_marks: vec![],
+        computed: None,
         outcomes: vec![],
         gaps: vec![],
         secrets: vec![],

@@ -6,11 +6,13 @@
 
 pub mod columns;
 mod lineage;
+mod passwords;
 mod severity;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use passwords::same_view_of_passwords;
 use serde::{Deserialize, Serialize};
 
 use super::index_state::is_repaired;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::computed::ComputedRecord;
 use super::gap::Gap;
 use super::ids::SnapshotName;
 use super::name::QualifiedName;
@@ -160,6 +161,9 @@ pub struct Manifest {
     /// Since 1.3: marks of tables of extensions that are not among `tables`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub member_marks: Vec<MemberMark>,
+    /// Since 1.4: what the server computed and no archive holds. None: nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computed: Option<Vec<ComputedRecord>>,
     pub outcomes: Vec<CollectorOutcome>,
     pub gaps: Vec<Gap>,
     /// Kinds of secrets that the files hold, with the file: what to keep an eye on.

@@ -7,6 +7,7 @@ pub mod abilities;
 pub mod bootstrap;
 pub mod cancel;
 pub mod category;
+pub mod computed;
 pub mod connection;
 pub mod deparsed;
 pub mod difference;

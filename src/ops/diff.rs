@@ -3,9 +3,7 @@
 //! Invariant: it reads only. No snapshot is believed before its checksums are right, and a live database is seen at one
 //! instant. What was not compared is named, never counted as equal.
 
-mod keys;
-mod primary_key;
-mod row_source;
+mod computed;
 mod side;
 mod tables;
 
@@ -18,14 +16,14 @@ use serde::Serialize;
 use crate::model::bootstrap;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
-use crate::model::difference::{ObjectDifference, Rules, Severity, compare};
+use crate::model::difference::{ObjectDifference, Rules, Severity, compare, same_view_of_passwords};
 use crate::model::failure::{Failure, Result};
 use crate::model::index_state;
 use crate::model::inventory::Inventory;
 use crate::monitor::Monitor;
 use crate::monitor::millis;
 
-pub use keys::{KEYS_SHOWN, KeyDifferences, KeyValues};
+pub use crate::verify::rows::keys::{KEYS_SHOWN, KeyDifferences, KeyValues};
 use side::{Live, Side, Snapshot};
 pub use tables::{NotCompared, RowChange, TableDifference};
 
@@ -122,7 +120,7 @@ pub async fn diff(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel)
 
 async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> Result<Diff> {
     let clock = Instant::now();
-    let left = tokio::task::block_in_place(|| Snapshot::open(&request.left, request.jobs, monitor))?;
+    let mut left = tokio::task::block_in_place(|| Snapshot::open(&request.left, request.jobs, monitor))?;
     let mut right = match &request.right {
         Other::Snapshot(place) => {
             Side::Snapshot(Box::new(tokio::task::block_in_place(|| Snapshot::open(place, request.jobs, monitor))?))
@@ -134,16 +132,21 @@ async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> 
     if let Side::Live(live) = &mut right {
         live.read_alike(&left.inventory).await?;
     }
+    let passwords = same_view_of_passwords(&mut left.inventory.objects, &mut right.inventory_mut().objects);
     let rules = rules(request, &left, &right);
     let mut objects = compare(&left.inventory.objects, &right.inventory().objects, &rules);
     if request.depth == Depth::Security {
         objects.retain(|difference| difference.severity == Severity::Security);
     }
-    let rows = if request.depth >= Depth::Rows {
+    let mut rows = if request.depth >= Depth::Rows {
         tables::compare_rows(request, &left, &right, monitor, cancel).await?
     } else {
         tables::Compared::default()
     };
+    if passwords {
+        let why = "one side was read by a role that may not see them".to_string();
+        rows.not_compared.push(NotCompared { what: "passwords of roles".to_string(), why });
+    }
     let count = |inventory: &Inventory| inventory.objects.len() as u64;
     Ok(Diff {
         left: left.facts(),

@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod census;
 pub mod certificate;
+pub mod computed;
 pub mod connect;
 pub mod copy;
 pub mod hints;

@@ -43,6 +43,12 @@ pub fn copy_out_sql(table: &QualifiedName, columns: &[String]) -> String {
     format!("COPY {} ({}) TO STDOUT", table.sql(), columns.join(", "))
 }
 
+/// The COPY statement for columns that COPY of a table refuses: generated ones, and those of a materialized view.
+pub fn copy_computed_sql(relation: &QualifiedName, columns: &[String]) -> String {
+    let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+    format!("COPY (SELECT {} FROM ONLY {}) TO STDOUT", columns.join(", "), relation.sql())
+}
+
 /// Streams COPY text in the pieces in which it arrives; `each` may stop it with an error. Returns how many bytes it was.
 ///
 /// One piece is one row in PostgreSQL's own protocol, but nothing here relies on it.
@@ -50,13 +56,17 @@ pub async fn copy_out(
     session: &Session,
     table: &QualifiedName,
     columns: &[String],
-    mut each: impl FnMut(&[u8]) -> Result<()>,
+    each: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
-    let sql = copy_out_sql(table, columns);
-    let mut stream = pin!(session.client().copy_out(&sql).await.map_err(|e| session.failure(e, &sql))?);
+    copy_statement(session, &copy_out_sql(table, columns), each).await
+}
+
+/// The same for any `COPY … TO STDOUT`.
+pub async fn copy_statement(session: &Session, sql: &str, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+    let mut stream = pin!(session.client().copy_out(sql).await.map_err(|e| session.failure(e, sql))?);
     let mut bytes = 0;
     while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|e| session.failure(e, &sql))?;
+        let piece = piece.map_err(|e| session.failure(e, sql))?;
         bytes += piece.len() as u64;
         each(&piece)?;
     }
@@ -65,17 +75,17 @@ pub async fn copy_out(
 
 /// Counts and fingerprints one table through `session`, as this session sees it.
 pub async fn fingerprint_table(session: &Session, table: &QualifiedName, columns: &[String]) -> Result<LiveTable> {
-    read_table(session, table, columns, |_| {}).await
+    read_statement(session, table, &copy_out_sql(table, columns), |_| {}).await
 }
 
-async fn read_table(
+async fn read_statement(
     session: &Session,
     table: &QualifiedName,
-    columns: &[String],
+    sql: &str,
     progress: impl Fn(u64),
 ) -> Result<LiveTable> {
     let mut lines = Lines::default();
-    let bytes_raw = copy_out(session, table, columns, |piece| {
+    let bytes_raw = copy_statement(session, sql, |piece| {
         lines.push(piece);
         progress(piece.len() as u64);
         Ok(())
@@ -111,13 +121,27 @@ pub async fn fingerprint_tables_at(
     cancel: &Cancel,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<LiveTable>> {
-    let queue = Arc::new(Queue { tables: tables.to_vec(), next: AtomicUsize::new(0), bytes: AtomicU64::new(0) });
+    let statements = tables.iter().map(|(table, columns)| (table.clone(), copy_out_sql(table, columns))).collect();
+    fingerprint_statements_at(spec, exported, statements, jobs, lock_wait, cancel, progress).await
+}
+
+/// The same for any `COPY … TO STDOUT` of a relation.
+pub async fn fingerprint_statements_at(
+    spec: &ConnSpec,
+    exported: &ExportedSnapshot,
+    statements: Vec<(QualifiedName, String)>,
+    jobs: usize,
+    lock_wait: Duration,
+    cancel: &Cancel,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<LiveTable>> {
+    let mut done: Vec<Option<LiveTable>> = vec![None; statements.len()];
+    let queue = Arc::new(Queue { statements, next: AtomicUsize::new(0), bytes: AtomicU64::new(0) });
     // Dropping the set ends the sessions, and with them the COPYs.
     let mut workers = JoinSet::new();
-    for _ in 0..jobs.clamp(1, tables.len().max(1)) {
+    for _ in 0..jobs.clamp(1, done.len().max(1)) {
         workers.spawn(work(spec.clone(), exported.clone(), Arc::clone(&queue), lock_wait));
     }
-    let mut done: Vec<Option<LiveTable>> = vec![None; tables.len()];
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -136,7 +160,7 @@ pub async fn fingerprint_tables_at(
 }
 
 struct Queue {
-    tables: Vec<(QualifiedName, Vec<String>)>,
+    statements: Vec<(QualifiedName, String)>,
     next: AtomicUsize,
     bytes: AtomicU64,
 }
@@ -152,11 +176,11 @@ async fn work(
     let mut done = Vec::new();
     loop {
         let at = queue.next.fetch_add(1, Ordering::Relaxed);
-        let Some((table, columns)) = queue.tables.get(at) else { return Ok(done) };
+        let Some((table, sql)) = queue.statements.get(at) else { return Ok(done) };
         let count = |bytes| {
             queue.bytes.fetch_add(bytes, Ordering::Relaxed);
         };
-        let read = read_table(&session, table, columns, count).await;
+        let read = read_statement(&session, table, sql, count).await;
         done.push((at, read.map_err(|e| e.context(format!("cannot read the rows of {}", table.sql())))?));
     }
 }

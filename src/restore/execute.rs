@@ -18,7 +18,7 @@ use super::runner::Runner;
 use super::state::{Examined, examine, refuse_changed, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::waiting::Waiting;
-use super::{Done, Engine, made_roles, settle, unwritten, vault};
+use super::{Done, Engine, computed, made_roles, settle, unwritten, vault};
 use crate::model::failure::Result;
 use crate::model::left_out::LeftOut;
 use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, TableLoad, TargetKind};
@@ -53,6 +53,9 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     let blobs = plan.drop.iter().chain(&plan.replace).chain(&plan.create).any(|o| o.kind == "BLOB");
     if examined.facts.kind == TargetKind::SameDatabase && !blobs {
         tables.leave_large_objects();
+    }
+    if computed::are_refreshed(plan) {
+        tables.plan_refresh();
     }
     let refusals = Refusals::default();
     let work = Work {

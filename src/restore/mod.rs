@@ -8,6 +8,7 @@ mod around;
 pub mod belongs;
 pub mod beside;
 mod causes;
+mod computed;
 mod constraint;
 mod contents;
 pub mod converge;

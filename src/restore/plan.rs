@@ -14,7 +14,8 @@ use super::state::{Examined, examine, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::take_away::not_nulls_are_objects;
 use super::{
-    Engine, contents, identity, jobs, leave_out, left_over, made_roles, marks, own_settings, queues, settle, vault,
+    Engine, computed, contents, identity, jobs, leave_out, left_over, made_roles, marks, own_settings, queues, settle,
+    vault,
 };
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -70,6 +71,9 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     }
     told.extend(examined.scope.other.exceptions(&live, &engine.source.manifest.tables));
     told.extend(examined.scope.services.exceptions(&engine.source.inventory, &live, &examined.scope));
+    if examined.scope.is_whole() && !examined.scope.untrusted {
+        objects.replace.extend(computed::views(engine, &live).await?);
+    }
     let bytes: u64 = load.iter().map(|l| l.bytes_raw).sum();
     let count = (objects.create.len() + objects.replace.len() + objects.drop.len()) as u64;
     let empty = matches!(examined.facts.kind, TargetKind::FreshProject | TargetKind::Bare);
@@ -227,17 +231,21 @@ async fn rows(
         engine.monitor.event(Event::PhaseProgress { phase: Phase::Plan, bytes_done });
     };
     let found = fingerprint_tables(engine.target, &wanted, jobs, engine.cancel, &progress).await?;
-    let mut equal = tables_vouched;
+    let mut equal: Vec<&TableRecord> = Vec::new();
     for (record, live) in compare.into_iter().zip(found) {
         if live.rows == record.rows && live.sum == record.fingerprint {
-            equal += 1;
+            equal.push(record);
             continue;
         }
         refuse_conflict(engine, record, live.rows)?;
         load.push(table_load(record, &format!("rows differ: the target has {}", live.rows)));
     }
+    // Values that a function made which is another one now are made anew with the snapshot's.
+    let generated = computed::tables(engine, &equal).await?;
+    let (anew, equal): (Vec<_>, Vec<_>) = equal.into_iter().partition(|record| generated.contains(&record.name));
+    load.extend(anew.into_iter().map(|record| table_load(record, "generated columns differ")));
     load.sort_by(|a, b| a.table.cmp(&b.table));
-    Ok(Compared { load, tables_equal: equal, tables_vouched })
+    Ok(Compared { load, tables_equal: tables_vouched + equal.len() as u64, tables_vouched })
 }
 
 /// What becomes of logins in place.

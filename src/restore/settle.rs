@@ -33,7 +33,7 @@ pub async fn after_rows(
     tables: &Tables<'_>,
     words: &mut BTreeMap<String, String>,
 ) -> Result<()> {
-    if tables.totals().rows > 0 {
+    if tables.wants_refresh() {
         refresh_all(runner, creation, words).await?;
     }
     if engine.request.only.is_empty() && engine.request.tables.is_empty() && !engine.request.untrusted {

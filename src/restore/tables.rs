@@ -60,6 +60,8 @@ pub struct Tables<'a> {
     rows: AtomicU64,
     bytes: AtomicU64,
     blobs_done: AtomicBool,
+    /// The plan says that materialized views show the rows of their tables again.
+    refresh: AtomicBool,
     kept: Mutex<Vec<Exception>>,
     may_lack: MayLack,
     given_up: Mutex<BTreeMap<ObjectName, GivenUp>>,
@@ -88,6 +90,7 @@ impl<'a> Tables<'a> {
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             blobs_done: AtomicBool::new(false),
+            refresh: AtomicBool::new(false),
             kept: Mutex::new(Vec::new()),
             may_lack: MayLack::default(),
             given_up: Mutex::new(BTreeMap::new()),
@@ -217,6 +220,16 @@ impl<'a> Tables<'a> {
             });
         }
         Ok(())
+    }
+
+    /// Materialized views are refreshed once the rows are there.
+    pub fn plan_refresh(&self) {
+        self.refresh.store(true, Ordering::Relaxed);
+    }
+
+    /// Are they? Rows may have come back that no plan foresaw, too.
+    pub fn wants_refresh(&self) -> bool {
+        self.refresh.load(Ordering::Relaxed) || self.totals().rows > 0
     }
 
     /// They are as they should be.

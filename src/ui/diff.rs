@@ -15,6 +15,8 @@ use crate::ops::diff::{
 const LINES_SHOWN: usize = 40;
 const LINE_CHARS: usize = 400;
 const CONTEXT: usize = 2;
+/// In the last line.
+const NAMED: usize = 4;
 
 pub fn render(ui: Ui, diff: &Diff) -> String {
     let mut out = format!("left:  {}\nright: {}\n", side(&diff.left), side(&diff.right));
@@ -91,7 +93,17 @@ fn verdict(ui: Ui, diff: &Diff) -> String {
     }
     let looked = format!("({looked}, {})", duration_ms(diff.duration_ms));
     if diff.equal {
-        let what = if diff.depth == Depth::Security { "equal in what concerns security" } else { "equal" };
+        if !diff.not_compared.is_empty() {
+            let what: Vec<String> = diff.not_compared.iter().take(NAMED).map(|gap| line(&gap.what)).collect();
+            let more = if diff.not_compared.len() > NAMED { ", …" } else { "" };
+            let words = format!("no difference in what was compared; not compared: {}{more}", what.join(", "));
+            return format!("{} {looked}\n", ui.paint("33", &words));
+        }
+        let what = match diff.depth {
+            Depth::Security => "equal in what concerns security",
+            Depth::Schema => "equal in its objects",
+            Depth::Rows | Depth::Keys => "equal",
+        };
         return format!("{} {looked}\n", ui.paint("32", what));
     }
     let mut parts: Vec<String> =
@@ -172,7 +184,12 @@ fn table(difference: &TableDifference) -> String {
         RowChange::Missing => format!("  - {name}: only on the left{}\n", count(difference.rows_left)),
         RowChange::Extra => format!("  + {name}: only on the right{}\n", count(difference.rows_right)),
         RowChange::Columns => format!("  ~ {name}: other columns, its rows were not compared\n"),
-        RowChange::Rows => {
+        RowChange::GeneratedColumns => format!("  ~ {name}: equal rows, other values in its generated columns\n"),
+        RowChange::Rows | RowChange::MaterializedView => {
+            let name = match difference.change {
+                RowChange::MaterializedView => format!("materialized view {name}"),
+                _ => name,
+            };
             let (was, is) = (difference.rows_left.unwrap_or(0), difference.rows_right.unwrap_or(0));
             if was == is {
                 format!("  ~ {name}: {}, with other values\n", counted(was, "row", "rows"))

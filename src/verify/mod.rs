@@ -10,6 +10,7 @@ mod files;
 mod folder;
 pub mod proof;
 mod records;
+pub mod rows;
 mod seal;
 
 use std::path::Path;

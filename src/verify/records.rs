@@ -9,8 +9,9 @@ use super::{Finding, Level};
 use crate::archive::beneath::Folder;
 use crate::archive::layout;
 use crate::archive::manifest_file::{MANIFEST_BYTES_MAX, ManifestProblem, sums_bytes};
+use crate::model::computed::ComputedRecord;
 use crate::model::hex::hex;
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{Manifest, TableRecord};
 
 /// One file to read.
 #[derive(Debug)]
@@ -68,10 +69,12 @@ fn is_restored(path: &str) -> bool {
 }
 
 /// The files of tables, by path.
-fn table_contents<'a>(manifest: &'a Manifest, findings: &mut Vec<Finding>) -> BTreeMap<&'a str, Content> {
+fn table_contents(manifest: &Manifest, findings: &mut Vec<Finding>) -> BTreeMap<String, Content> {
     let known: BTreeSet<&str> = manifest.artifacts.iter().map(|a| a.path.as_str()).collect();
     let mut contents = BTreeMap::new();
-    for table in &manifest.tables {
+    let generated = manifest.computed.iter().flatten().filter_map(ComputedRecord::as_table);
+    let generated: Vec<TableRecord> = generated.collect();
+    for table in manifest.tables.iter().chain(&generated) {
         let data = table.data_file.as_deref().map(|path| {
             let content = Content::Table {
                 packing: Packing::of(path),
@@ -84,7 +87,7 @@ fn table_contents<'a>(manifest: &'a Manifest, findings: &mut Vec<Finding>) -> BT
         let csv =
             table.csv_file.as_deref().map(|path| (path, Content::Csv { packing: Packing::of(path), rows: table.rows }));
         for (path, content) in data.into_iter().chain(csv) {
-            if !known.contains(path) || contents.insert(path, content).is_some() {
+            if !known.contains(path) || contents.insert(path.to_string(), content).is_some() {
                 let what = format!("it is named for the table {}, and is no file of its own", table.name.plain());
                 findings.push(Finding::damage(path, "unrecorded_table", what));
             }

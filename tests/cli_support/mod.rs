@@ -165,6 +165,7 @@ pub fn manifest(name: &SnapshotName, moment: &str) -> Manifest {
         coverage: vec![],
         tables: vec![table("users", 6), table("invoices", 1200)],
         member_marks: vec![],
+        computed: None,
         outcomes: vec![],
         gaps: vec![],
         secrets: vec![],

@@ -14,7 +14,7 @@ use crate::archive::reader::{ArchiveData, DataFile};
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
-use crate::model::manifest::{Manifest, SourceFacts};
+use crate::model::manifest::{Manifest, SourceFacts, TableRecord};
 use crate::model::name::visible;
 use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
@@ -23,6 +23,7 @@ use crate::pg::catalog::source::{host_sha256, source};
 use crate::pg::meaning::{self, Known, Within};
 use crate::pg::session::Session;
 use crate::pg::snapshot::SnapshotHolder;
+use crate::verify::rows::row_source::RowSource;
 use crate::verify::{Level, verify};
 
 const APPLICATION: &str = "stacksnap diff";
@@ -60,6 +61,11 @@ impl Snapshot {
             files: manifest.tables.iter().filter_map(DataFile::of).collect(),
         };
         Ok(Self { manifest, inventory, archive, place: place.to_path_buf() })
+    }
+
+    /// The values of these generated columns.
+    pub fn generated(&self, records: &[TableRecord]) -> ArchiveData {
+        ArchiveData::generated(&self.place, records)
     }
 
     pub fn facts(&self) -> SideFacts {
@@ -134,6 +140,14 @@ impl Side {
         match self {
             Self::Snapshot(snapshot) => &mut snapshot.inventory,
             Self::Live(live) => &mut live.inventory,
+        }
+    }
+
+    /// Where rows of its tables come from.
+    pub fn rows(&self) -> RowSource<'_> {
+        match self {
+            Self::Snapshot(snapshot) => RowSource::Archive(&snapshot.archive),
+            Self::Live(live) => RowSource::Live(&live.session),
         }
     }
 

@@ -9,8 +9,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::keys::{self, KeyDifferences};
-use super::row_source::RowSource;
+use super::computed;
 use super::side::{Live, Side, Snapshot};
 use super::{Depth, DiffRequest};
 use crate::model::cancel::Cancel;
@@ -21,6 +20,8 @@ use crate::model::name::QualifiedName;
 use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::rows::fingerprint_tables_at;
+use crate::verify::rows::keys::{self, KeyDifferences};
+use crate::verify::rows::row_source::RowSource;
 
 /// How the rows of a table differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -34,6 +35,10 @@ pub enum RowChange {
     Columns,
     /// Its rows are others.
     Rows,
+    /// Its rows are equal, its stored generated columns hold other values.
+    GeneratedColumns,
+    /// A materialized view that holds other rows.
+    MaterializedView,
 }
 
 /// One table whose rows are not the same.
@@ -89,7 +94,7 @@ pub async fn compare_rows(
         Side::Snapshot(snapshot) => recorded(&snapshot.manifest),
         Side::Live(live) => read_live(live, &pairs, request, monitor, cancel).await?,
     };
-    let sources = (RowSource::Archive(&left.archive), RowSource::of(right));
+    let sources = (RowSource::Archive(&left.archive), right.rows());
     for record in pairs {
         let Some(is) = known.get(&record.name) else { continue };
         compared.tables += 1;
@@ -113,13 +118,14 @@ pub async fn compare_rows(
         }
         compared.differences.push(difference);
     }
+    computed::compare_computed(request, left, right, cancel, &mut compared).await?;
     compared.differences.sort_by(|a, b| a.table.cmp(&b.table));
     compared.not_compared.extend(large_objects(&left.inventory, right.inventory()));
     compared.not_compared.sort();
     Ok(compared)
 }
 
-fn of(table: &QualifiedName, change: RowChange) -> TableDifference {
+pub fn of(table: &QualifiedName, change: RowChange) -> TableDifference {
     let table = table.clone();
     TableDifference { table, change, rows_left: None, rows_right: None, keys: None, keys_why_not: None }
 }

@@ -42,6 +42,7 @@ pub async fn prove(
     }
     let input = ProofInput {
         expected: &expected,
+        place: Some(&source.place),
         jobs: usize::try_from(drill.request.jobs.max(1)).unwrap_or(1),
         ..ProofInput::new(&source.manifest, &source.inventory, &ground.spec, drill.monitor, drill.cancel)
     };

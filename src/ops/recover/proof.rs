@@ -76,6 +76,7 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     let manifest = &source.manifest;
     let inventory = &compared_inventory(source, &scope);
     let mut input = ProofInput::new(manifest, inventory, recovery.target, recovery.monitor, recovery.cancel);
+    input.place = Some(&source.place);
     input.expected = &expected;
     input.rows = RowScope::Only(&rows);
     input.objects = Some(&reached);

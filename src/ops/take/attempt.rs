@@ -12,6 +12,7 @@ use tokio::task::{AbortHandle, block_in_place};
 
 use super::catalogs::{self, CatalogFacts};
 use super::collectors::Harvest;
+use super::computed;
 use super::dump::{self, ArchiveOrder, ArchiveResult, ArchiveState};
 use super::dump_failure::DumpFailure;
 use super::gate::{self, Gate};
@@ -171,8 +172,9 @@ impl Attempt<'_> {
             (Err(failure), _) => return Err(catalogs::judged(failure, job, plain, holder).await),
             (Ok(archive), Ok(catalogs)) => (archive, catalogs),
         };
-        if archive.is_some() {
+        if let Some(archive) = &archive {
             catalogs::check_drift_of_rows(session, plain).await?;
+            computed::check_same_rows(&catalogs.computed, archive)?;
         }
         self.collect_from_archive(session, &catalogs, archive.as_ref(), sink, harvest).await?;
         Ok((catalogs, archive))
@@ -280,6 +282,7 @@ impl Attempt<'_> {
         }
         let fresh = Session::open(self.job.source, &self.job.application_name).await?;
         catalogs::check_drift(session, &fresh).await?;
+        facts.computed = computed::read(session, &facts.inventory, self.selection, self.preflight.codec, sink).await?;
         gate.open(session).await?;
         let context = self.context(session, &facts, &settings, sink, None);
         drop(fresh);

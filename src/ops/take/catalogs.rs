@@ -12,6 +12,7 @@ use super::dump::ArchiveState;
 use super::dump_failure::{DumpFailure, stayed_locked};
 use super::selection::Selection;
 use crate::model::category::Category;
+use crate::model::computed::ComputedRecord;
 use crate::model::failure::{FailureKind, Result};
 use crate::model::inventory::{Inventory, TableFacts};
 use crate::model::name::visible;
@@ -34,6 +35,8 @@ pub struct CatalogFacts {
     pub catalogs_sha256: String,
     /// Foreign keys that are switched off.
     pub foreign_keys_off: Vec<u32>,
+    /// Stored generated columns and materialized views, read last.
+    pub computed: Vec<ComputedRecord>,
 }
 
 const FOREIGN_KEYS_OFF: &str = "SELECT DISTINCT t.tgconstraint FROM pg_trigger t JOIN pg_constraint k \
@@ -52,7 +55,7 @@ pub async fn read(session: &Session, client_major: u32, selection: &Selection) -
     let catalogs_sha256 = crate::pg::catalog::marker::catalogs(session, &inventory.objects).await?;
     let rows = session.rows(FOREIGN_KEYS_OFF, &[]).await?;
     let foreign_keys_off = rows.iter().map(|row| row.get(0)).collect();
-    Ok(CatalogFacts { inventory, expected, rows_excluded, catalogs_sha256, foreign_keys_off })
+    Ok(CatalogFacts { inventory, expected, rows_excluded, catalogs_sha256, foreign_keys_off, computed: Vec::new() })
 }
 
 /// A live server is not to be kept busy by what is only looked at.

@@ -6,6 +6,7 @@
 mod attempt;
 mod catalogs;
 mod collectors;
+mod computed;
 pub mod dump;
 pub mod dump_failure;
 mod gate;

@@ -79,6 +79,7 @@ pub fn draft(
         coverage,
         tables: tables(done),
         member_marks: member_marks(done),
+        computed: Some(done.catalogs.computed.clone()),
         outcomes: done.harvest.outcomes.clone(),
         gaps,
         secrets: done.harvest.secrets.clone(),

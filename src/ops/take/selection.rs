@@ -105,6 +105,12 @@ impl Selection {
         Ok(named_by(patterns, tables))
     }
 
+    /// Are the rows of this table asked for?
+    pub fn wants_rows(&self, table: &TableFacts) -> bool {
+        let asked = self.tables.is_empty() || self.tables.iter().any(|p| names(p, table));
+        asked && !self.exclude_data.iter().any(|p| names(p, table))
+    }
+
     /// The tables whose rows are left out. A pattern that names none is no error (the same settings serve several
     /// databases) and takes nothing from the others.
     pub fn rows_excluded<'t>(&self, tables: &'t [TableFacts]) -> Vec<&'t TableFacts> {

@@ -3,6 +3,7 @@
 //! Invariant: everything is read set-based (no round trip per object), READ ONLY, with the queries in `pg/sql`, one a
 //! file. No secret leaves the server in a definition: its sha256 stands in. It judges nothing: callers do.
 
+pub mod computed;
 pub mod coverage;
 pub mod coverage_compare;
 pub mod dependents;

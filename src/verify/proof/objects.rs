@@ -15,29 +15,6 @@ use crate::model::restore::{ObjectName, ProofFinding};
 /// Definitions up to this length are told whole; of longer ones the first line that differs.
 const WHOLE_CHARS: usize = 300;
 
-/// The word that stands in for a verifier that a role may not read.
-const NOT_READABLE: &str = "PASSWORD not readable";
-
-/// Where one side could not see the verifiers of roles, they are compared on neither.
-pub fn same_view_of_passwords(left: &mut [CatalogObject], right: &mut [CatalogObject], found: &mut Found) {
-    let unseen = |o: &CatalogObject| o.kind == "ROLE" && o.definition.ends_with(NOT_READABLE);
-    if !left.iter().chain(right.iter()).any(unseen) {
-        return;
-    }
-    found.notes.push("passwords of roles were not compared: one side could not be read".to_string());
-    for role in left.iter_mut().chain(right.iter_mut()).filter(|o| o.kind == "ROLE") {
-        let cut = role.definition.rfind("PASSWORD ");
-        if let Some(at) = cut.filter(|at| is_password(&role.definition[*at..])) {
-            role.definition.truncate(at);
-            role.definition.truncate(role.definition.trim_end().len());
-        }
-    }
-}
-
-fn is_password(tail: &str) -> bool {
-    tail == NOT_READABLE || tail.starts_with("PASSWORD sha256:")
-}
-
 /// Sorts `differences` into findings, expected losses and notes.
 pub fn judge(
     left: &[CatalogObject],

@@ -6,12 +6,11 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use super::side::Side;
 use crate::archive::reader::{ArchiveData, LinePart};
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::TableRecord;
-use crate::pg::rows::copy_out;
+use crate::pg::rows::{copy_computed_sql, copy_out_sql, copy_statement};
 use crate::pg::session::Session;
 
 /// How many parts of a file are read between two looks at the cancellation.
@@ -20,16 +19,11 @@ const PARTS_PER_LOOK: u64 = 4096;
 pub enum RowSource<'a> {
     Archive(&'a ArchiveData),
     Live(&'a Session),
+    /// Columns that COPY of a table refuses.
+    LiveComputed(&'a Session),
 }
 
-impl<'a> RowSource<'a> {
-    pub fn of(side: &'a Side) -> Self {
-        match side {
-            Side::Snapshot(snapshot) => Self::Archive(&snapshot.archive),
-            Side::Live(live) => Self::Live(&live.session),
-        }
-    }
-
+impl RowSource<'_> {
     /// Gives every line of `record`'s columns, in parts, until `each` breaks.
     pub async fn each(
         &self,
@@ -47,7 +41,12 @@ impl<'a> RowSource<'a> {
                     None => Ok(()),
                 }
             }
-            Self::Live(session) => from_database(session, record, each).await,
+            Self::Live(session) => {
+                from_database(session, &copy_out_sql(&record.name, &record.columns), record, each).await
+            }
+            Self::LiveComputed(session) => {
+                from_database(session, &copy_computed_sql(&record.name, &record.columns), record, each).await
+            }
         }
     }
 }
@@ -74,11 +73,12 @@ fn from_archive(
 
 async fn from_database(
     session: &Session,
+    sql: &str,
     record: &TableRecord,
     each: &mut dyn FnMut(LinePart<'_>) -> ControlFlow<()>,
 ) -> Result<()> {
     let mut enough = false;
-    let read = copy_out(session, &record.name, &record.columns, |piece| {
+    let read = copy_statement(session, sql, |piece| {
         enough = parts(piece, each).is_break();
         if enough { Err(Failure::msg(FailureKind::Failed, "enough")) } else { Ok(()) }
     });
