@@ -15,6 +15,7 @@ pub mod layout;
 pub mod lock;
 pub mod logs;
 pub mod manifest_file;
+pub mod member_tables;
 pub mod readable;
 pub mod reader;
 pub mod restores;

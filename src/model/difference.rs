@@ -5,6 +5,7 @@
 //! [`Severity::Cosmetic`] with a note.
 
 pub mod columns;
+mod database;
 mod lineage;
 mod passwords;
 mod severity;
@@ -12,6 +13,7 @@ mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use database::{PropertyDifference, database_properties};
 pub use passwords::same_view_of_passwords;
 use serde::{Deserialize, Serialize};
 

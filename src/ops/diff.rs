@@ -4,6 +4,7 @@
 //! instant. What was not compared is named, never counted as equal.
 
 mod computed;
+mod large_objects;
 mod side;
 mod tables;
 
@@ -143,6 +144,13 @@ async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> 
     } else {
         tables::Compared::default()
     };
+    if request.depth >= Depth::Rows {
+        match large_objects::compare_large_objects(&left, &right).await? {
+            Ok(differing) => objects.extend(differing),
+            Err(gap) => rows.not_compared.push(gap),
+        }
+        rows.not_compared.sort();
+    }
     if passwords {
         let why = "one side was read by a role that may not see them".to_string();
         rows.not_compared.push(NotCompared { what: "passwords of roles".to_string(), why });

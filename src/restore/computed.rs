@@ -4,6 +4,7 @@
 //! again, so that the server computes the values with the snapshot's functions; such a view is refreshed. Whether that
 //! made them equal the proof tells.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Engine;
@@ -12,7 +13,7 @@ use crate::model::failure::Result;
 use crate::model::inventory::Inventory;
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
-use crate::model::restore::{ObjectName, RestorePlan};
+use crate::model::restore::{ObjectName, RestorePlan, TargetKind};
 use crate::pg::computed::{Compared, Reader};
 
 /// In a plan: the contents of a materialized view, as pg_dump calls them.
@@ -38,6 +39,27 @@ pub async fn views(engine: &Engine<'_>, live: &Inventory) -> Result<Vec<ObjectNa
 /// Does the plan say that views are to show the rows of their tables again?
 pub fn are_refreshed(plan: &RestorePlan) -> bool {
     !plan.load.is_empty() || plan.replace.iter().any(|object| object.kind == VIEW_DATA)
+}
+
+/// Views that hold what the snapshot recorded and are not made again: one that was older than its tables stays so.
+pub fn left_alone(engine: &Engine<'_>, plan: &RestorePlan) -> BTreeSet<QualifiedName> {
+    let request = engine.request;
+    let was_compared = request.only.is_empty() && request.tables.is_empty() && !request.untrusted;
+    if !was_compared || matches!(plan.target.kind, TargetKind::FreshProject | TargetKind::Bare) {
+        return BTreeSet::new();
+    }
+    let is_view = |object: &&ObjectName| matches!(object.kind.as_str(), VIEW_DATA | "MATERIALIZED VIEW");
+    let written: BTreeSet<QualifiedName> = plan
+        .replace
+        .iter()
+        .chain(&plan.create)
+        .filter(is_view)
+        .filter_map(|object| super::identity::qualified(&object.identity))
+        .map(|(schema, name)| QualifiedName::new(schema, name))
+        .collect();
+    let recorded = engine.source.manifest.computed.iter().flatten();
+    let equal = recorded.filter(|record| record.kind == ComputedKind::MaterializedView && record.as_table().is_some());
+    equal.map(|record| record.name.clone()).filter(|name| !written.contains(name)).collect()
 }
 
 async fn differing(

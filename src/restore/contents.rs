@@ -3,7 +3,8 @@
 //! Invariant: it reads only. Beyond a bound nothing is compared and all of them are written again.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -22,29 +23,42 @@ const BYTES_MAX: u64 = 32 << 20;
 pub async fn large_objects(engine: &Engine<'_>, session: &Session) -> Result<Vec<ObjectName>> {
     let folder = engine.source.place.join(layout::DUMP_DIR);
     let wanted = objects::list(&engine.source.toc, &folder)?;
-    let size = "SELECT pg_catalog.count(*), coalesce((SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject), 0) * 2048 \
-                FROM pg_catalog.pg_largeobject_metadata";
-    let Ok(row) = session.one(size, &[]).await else { return Ok(all(&wanted)) };
-    let (count, bytes): (i64, i64) = (row.try_get(0).unwrap_or(0), row.try_get(1).unwrap_or(0));
-    if wanted.len() > OBJECTS_MAX || count.unsigned_abs() > OBJECTS_MAX as u64 || bytes.unsigned_abs() > BYTES_MAX {
+    if wanted.len() > OBJECTS_MAX {
         return Ok(all(&wanted));
     }
-    let sql = "SELECT oid, pg_catalog.encode(pg_catalog.sha256(pg_catalog.lo_get(oid)), 'hex') || ' ' \
-               || pg_catalog.pg_get_userbyid(lomowner) FROM pg_catalog.pg_largeobject_metadata";
-    let Ok(rows) = session.rows(sql, &[]).await else { return Ok(all(&wanted)) };
-    let mut live: BTreeMap<u32, String> =
-        rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect();
+    let Some(mut live) = live_hashes(session).await? else { return Ok(all(&wanted)) };
     let mut differing = Vec::new();
     for object in &wanted {
-        let mut hasher = Sha256::new();
-        io::copy(&mut open_data(&folder, &object.file_name)?.take(BYTES_MAX + 1), &mut Hashing(&mut hasher))?;
-        let hash = hex(&hasher.finalize());
+        let hash = archive_hash(&folder, object)?;
         if live.remove(&object.oid) != Some(format!("{hash} {}", object.owner)) {
             differing.push(object.oid);
         }
     }
     // What is left came later.
     Ok(differing.into_iter().chain(live.into_keys()).map(|oid| named(&oid.to_string())).collect())
+}
+
+/// The sha256 and, after a space, the owner of each large object of a database. `None`: it may not be read, or there is
+/// more of them than is compared.
+pub async fn live_hashes(session: &Session) -> Result<Option<BTreeMap<u32, String>>> {
+    let size = "SELECT pg_catalog.count(*), coalesce((SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject), 0) * 2048 \
+                FROM pg_catalog.pg_largeobject_metadata";
+    let Ok(row) = session.one(size, &[]).await else { return Ok(None) };
+    let (count, bytes): (i64, i64) = (row.try_get(0).unwrap_or(0), row.try_get(1).unwrap_or(0));
+    if count.unsigned_abs() > OBJECTS_MAX as u64 || bytes.unsigned_abs() > BYTES_MAX {
+        return Ok(None);
+    }
+    let sql = "SELECT oid, pg_catalog.encode(pg_catalog.sha256(pg_catalog.lo_get(oid)), 'hex') || ' ' \
+               || pg_catalog.pg_get_userbyid(lomowner) FROM pg_catalog.pg_largeobject_metadata";
+    let Ok(rows) = session.rows(sql, &[]).await else { return Ok(None) };
+    Ok(Some(rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect()))
+}
+
+/// The sha256 of one large object of the archive in `folder`.
+pub fn archive_hash(folder: &Path, object: &objects::LargeObject) -> Result<String> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut open_data(folder, &object.file_name)?, &mut Hashing(&mut hasher))?;
+    Ok(hex(&hasher.finalize()))
 }
 
 /// Takes bytes and keeps none.

@@ -54,6 +54,7 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     if examined.facts.kind == TargetKind::SameDatabase && !blobs {
         tables.leave_large_objects();
     }
+    tables.leave_views(computed::left_alone(engine, plan));
     if computed::are_refreshed(plan) {
         tables.plan_refresh();
     }

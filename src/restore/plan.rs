@@ -14,8 +14,8 @@ use super::state::{Examined, examine, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::take_away::not_nulls_are_objects;
 use super::{
-    Engine, computed, contents, identity, jobs, leave_out, left_over, made_roles, marks, own_settings, queues, settle,
-    vault,
+    Engine, computed, contents, database, identity, jobs, leave_out, left_over, made_roles, marks, own_settings,
+    queues, settle, vault,
 };
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -48,6 +48,8 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     objects.drop.extend(secrets.drop);
     objects.replace.extend(secrets.replace);
     objects.create.extend(secrets.create);
+    let (properties, database) = database::foretell(engine, &examined, &live);
+    objects.replace.extend(properties);
     let roles = made_roles::foretell(engine, &examined.scope, &session).await?;
     objects.drop.extend(roles.drop);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
@@ -63,7 +65,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let Compared { mut load, tables_equal, tables_vouched } = compared;
     load.extend(logins.end);
     load.sort_by(|a, b| a.table.cmp(&b.table));
-    let mut told: Vec<Exception> = secrets.exceptions.into_iter().chain(roles.exceptions).collect();
+    let mut told: Vec<Exception> = secrets.exceptions.into_iter().chain(roles.exceptions).chain(database).collect();
     told.extend(objects.exceptions);
     told.extend(own_settings::kept(&engine.source.inventory, &live, &examined));
     if examined.scope.is_whole() {

@@ -9,16 +9,14 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use serde::Deserialize;
-
 use super::runner::Runner;
 use super::source::SnapshotSource;
 use super::{Engine, files, marks, tables};
 use crate::archive::copy_text::CopyRow;
 use crate::archive::layout;
+use crate::archive::member_tables::{self, Member};
 use crate::archive::rows_mark::rows_mark;
-use crate::model::failure::{Failure, FailureKind, Result};
-use crate::model::fingerprint::TableFingerprint;
+use crate::model::failure::{Failure, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::TableRecord;
 use crate::model::name::{QualifiedName, literal};
@@ -36,53 +34,16 @@ const KIND: &str = "QUEUE";
 /// More tables than this are counted, not named.
 const NAMED_MAX: usize = 4;
 
-/// One table of `member_tables.json`, as far as it is needed here.
-#[derive(Debug, Deserialize)]
-struct Member {
-    schema: String,
-    table: String,
-    extension: String,
-    columns: Vec<String>,
-    /// None: they are not in the snapshot.
-    rows: Option<u64>,
-    /// None: an older snapshot, or no rows were written.
-    fingerprint: Option<String>,
-    file: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Members {
-    tables: Vec<Member>,
-}
-
+/// The tables of queues.
 fn members(place: &Path) -> Result<Vec<Member>> {
-    let name = layout::MEMBER_TABLES_JSON;
-    let text = match std::fs::read(place.join(name)) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Failure::from(e).context(format!("cannot read {name}"))),
-    };
-    let all: Members = serde_json::from_slice(&text)
-        .map_err(|e| Failure::new(FailureKind::Integrity, e).context(format!("cannot understand {name}")))?;
-    Ok(all.tables.into_iter().filter(|t| t.extension == "pgmq").collect())
+    Ok(member_tables::members(place)?.into_iter().filter(|t| t.extension == "pgmq").collect())
 }
 
 /// The tables whose rows the snapshot holds, as if they were in its archive.
 fn records(source: &SnapshotSource) -> Result<Vec<TableRecord>> {
     let mut found = Vec::new();
     for member in members(&source.place)? {
-        let Some(rows) = member.rows else { continue };
-        let file = member.file.map(|file| source.place.join(file));
-        let bytes_raw = file.as_deref().and_then(|file| file.metadata().ok()).map_or(0, |facts| facts.len());
-        let fingerprint = match (member.fingerprint, &file) {
-            (Some(known), _) => known,
-            (None, Some(file)) => fingerprint(file)?.hex(),
-            (None, None) => TableFingerprint::new().hex(),
-        };
-        let name = QualifiedName::new(member.schema, member.table);
-        let mark = source.manifest.member_marks.iter().find(|m| m.name == name).map(|m| m.mark.clone());
-        let columns = member.columns;
-        found.push(TableRecord { name, rows, fingerprint, bytes_raw, data_file: None, csv_file: None, columns, mark });
+        found.extend(member.record(&source.place, &source.manifest)?);
     }
     Ok(found)
 }
@@ -126,17 +87,6 @@ pub async fn differing(engine: &Engine<'_>, session: &Session, live: &Inventory)
         }
     }
     Ok(found)
-}
-
-fn fingerprint(file: &Path) -> Result<TableFingerprint> {
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(file)?);
-    let mut sum = TableFingerprint::new();
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        sum.add(line.strip_suffix(b"\n").unwrap_or(&line));
-        line.clear();
-    }
-    Ok(sum)
 }
 
 /// Makes queues that the target lacks. Their messages come with [`put_back`], where the snapshot's file tells them apart.

@@ -15,12 +15,12 @@ use super::scope::{EXTENSION_SCHEMAS, QUEUES};
 use super::source::SnapshotSource;
 use super::state::Examined;
 use super::tables::Tables;
-use super::{fence, files, jobs, queues, rows};
+use super::{database, fence, files, jobs, queues, rows};
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::membership::Membership;
-use crate::model::name::ident;
+use crate::model::name::{QualifiedName, ident};
 use crate::model::platform::is_platform_role;
 use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
 use crate::pg::meaning::Within;
@@ -34,7 +34,7 @@ pub async fn after_rows(
     words: &mut BTreeMap<String, String>,
 ) -> Result<()> {
     if tables.wants_refresh() {
-        refresh_all(runner, creation, words).await?;
+        refresh_all(runner, creation, tables, words).await?;
     }
     if engine.request.only.is_empty() && engine.request.tables.is_empty() && !engine.request.untrusted {
         queues::make(engine, runner).await?;
@@ -85,12 +85,22 @@ pub async fn last(
         }
     }
     sequences(engine, examined, &live, runner, words).await?;
+    exceptions.extend(database::put_back(engine, examined, &live, runner, words).await?);
     Ok(exceptions)
 }
 
 /// Views that hold rows show those of the tables again, in the archive's order.
-async fn refresh_all(runner: &Runner<'_>, creation: &Creation<'_>, words: &mut BTreeMap<String, String>) -> Result<()> {
+async fn refresh_all(
+    runner: &Runner<'_>,
+    creation: &Creation<'_>,
+    tables: &Tables<'_>,
+    words: &mut BTreeMap<String, String>,
+) -> Result<()> {
     for step in creation.refreshes() {
+        let schema = step.entry.schema.clone().unwrap_or_default();
+        if tables.leaves_view(&QualifiedName::new(schema, step.entry.tag.clone())) {
+            continue;
+        }
         if let Some(failure) = runner.attempt(&step.what(), &step.sql).await? {
             words.insert(step.what(), failure.to_string());
         }

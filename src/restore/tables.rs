@@ -62,6 +62,8 @@ pub struct Tables<'a> {
     blobs_done: AtomicBool,
     /// The plan says that materialized views show the rows of their tables again.
     refresh: AtomicBool,
+    /// But for these, which hold what they should.
+    views_equal: Mutex<BTreeSet<QualifiedName>>,
     kept: Mutex<Vec<Exception>>,
     may_lack: MayLack,
     given_up: Mutex<BTreeMap<ObjectName, GivenUp>>,
@@ -91,6 +93,7 @@ impl<'a> Tables<'a> {
             bytes: AtomicU64::new(0),
             blobs_done: AtomicBool::new(false),
             refresh: AtomicBool::new(false),
+            views_equal: Mutex::new(BTreeSet::new()),
             kept: Mutex::new(Vec::new()),
             may_lack: MayLack::default(),
             given_up: Mutex::new(BTreeMap::new()),
@@ -225,6 +228,17 @@ impl<'a> Tables<'a> {
     /// Materialized views are refreshed once the rows are there.
     pub fn plan_refresh(&self) {
         self.refresh.store(true, Ordering::Relaxed);
+    }
+
+    /// These are left as they are.
+    pub fn leave_views(&self, names: BTreeSet<QualifiedName>) {
+        if let Ok(mut equal) = self.views_equal.lock() {
+            *equal = names;
+        }
+    }
+
+    pub fn leaves_view(&self, name: &QualifiedName) -> bool {
+        self.views_equal.lock().is_ok_and(|equal| equal.contains(name))
     }
 
     /// Are they? Rows may have come back that no plan foresaw, too.

@@ -166,7 +166,7 @@ fn same_row(left: &str, right: &str) -> Option<bool> {
     Some(was.iter().all(|(column, value)| is.get(column).is_none_or(|other| other == value)))
 }
 
-fn row(json: &str) -> Option<Map<String, Value>> {
+pub(super) fn row(json: &str) -> Option<Map<String, Value>> {
     let mut row: Map<String, Value> = serde_json::from_str(json).ok()?;
     for (older, newer) in RENAMED_COLUMNS {
         if let Some(value) = row.remove(older) {

@@ -10,6 +10,7 @@ use super::{SideFacts, SideKind};
 use crate::archive::beneath::Folder;
 use crate::archive::layout;
 use crate::archive::manifest_file::{open_failure, read_manifest};
+use crate::archive::member_tables;
 use crate::archive::reader::{ArchiveData, DataFile};
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -26,7 +27,7 @@ use crate::pg::snapshot::SnapshotHolder;
 use crate::verify::rows::row_source::RowSource;
 use crate::verify::{Level, verify};
 
-const APPLICATION: &str = "stacksnap diff";
+pub const APPLICATION: &str = "stacksnap diff";
 /// More than this is no inventory.
 const INVENTORY_BYTES_MAX: u64 = 1 << 30;
 
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub manifest: Manifest,
     pub inventory: Inventory,
     pub archive: ArchiveData,
+    /// Tables of extensions whose rows are beside the archive.
+    pub members: Vec<TableRecord>,
     place: PathBuf,
 }
 
@@ -60,12 +63,28 @@ impl Snapshot {
             folder: place.join(layout::DUMP_DIR),
             files: manifest.tables.iter().filter_map(DataFile::of).collect(),
         };
-        Ok(Self { manifest, inventory, archive, place: place.to_path_buf() })
+        let members: Vec<Option<TableRecord>> = member_tables::members(place)?
+            .into_iter()
+            .map(|member| member.record(place, &manifest))
+            .collect::<Result<_>>()?;
+        let recorded = |record: &TableRecord| manifest.tables.iter().any(|table| table.name == record.name);
+        let members = members.into_iter().flatten().filter(|record| !recorded(record)).collect();
+        Ok(Self { manifest, inventory, archive, members, place: place.to_path_buf() })
+    }
+
+    /// Its folder.
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     /// The values of these generated columns.
     pub fn generated(&self, records: &[TableRecord]) -> ArchiveData {
         ArchiveData::generated(&self.place, records)
+    }
+
+    /// Every table whose rows it knows.
+    pub fn records(&self) -> impl Iterator<Item = &TableRecord> {
+        self.manifest.tables.iter().chain(&self.members)
     }
 
     pub fn facts(&self) -> SideFacts {

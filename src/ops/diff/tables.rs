@@ -15,7 +15,7 @@ use super::{Depth, DiffRequest};
 use crate::model::cancel::Cancel;
 use crate::model::failure::Result;
 use crate::model::inventory::{Inventory, TableFacts};
-use crate::model::manifest::{Manifest, TableRecord};
+use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
 use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
@@ -91,7 +91,7 @@ pub async fn compare_rows(
     let mut compared = Compared::default();
     let pairs = pairs(left, right, &mut compared);
     let known = match right {
-        Side::Snapshot(snapshot) => recorded(&snapshot.manifest),
+        Side::Snapshot(snapshot) => recorded(snapshot),
         Side::Live(live) => read_live(live, &pairs, request, monitor, cancel).await?,
     };
     let sources = (RowSource::Archive(&left.archive), right.rows());
@@ -107,7 +107,10 @@ pub async fn compare_rows(
             rows_right: Some(is.rows),
             ..of(&record.name, RowChange::Rows)
         };
-        if request.depth == Depth::Keys {
+        if request.depth == Depth::Keys && record.data_file.is_none() {
+            difference.keys_why_not =
+                Some("it is a table of an extension: its rows are beside the archive".to_string());
+        } else if request.depth == Depth::Keys {
             let message = format!("finding the rows that differ in {}", record.name.plain());
             monitor.event(Event::Note { message });
             let objects = (&left.inventory.objects[..], &right.inventory().objects[..]);
@@ -120,7 +123,6 @@ pub async fn compare_rows(
     }
     computed::compare_computed(request, left, right, cancel, &mut compared).await?;
     compared.differences.sort_by(|a, b| a.table.cmp(&b.table));
-    compared.not_compared.extend(large_objects(&left.inventory, right.inventory()));
     compared.not_compared.sort();
     Ok(compared)
 }
@@ -133,9 +135,9 @@ pub fn of(table: &QualifiedName, change: RowChange) -> TableDifference {
 /// Records of the left whose rows can be compared, the biggest first; everything else is told at once.
 fn pairs<'a>(left: &'a Snapshot, right: &Side, compared: &mut Compared) -> Vec<&'a TableRecord> {
     let (was, is) = (by_name(&left.inventory), by_name(right.inventory()));
-    let records: BTreeMap<&QualifiedName, &TableRecord> = left.manifest.tables.iter().map(|t| (&t.name, t)).collect();
+    let records: BTreeMap<&QualifiedName, &TableRecord> = left.records().map(|t| (&t.name, t)).collect();
     let others: BTreeMap<&QualifiedName, &TableRecord> = match right {
-        Side::Snapshot(snapshot) => snapshot.manifest.tables.iter().map(|t| (&t.name, t)).collect(),
+        Side::Snapshot(snapshot) => snapshot.records().map(|t| (&t.name, t)).collect(),
         Side::Live(_) => BTreeMap::new(),
     };
     let names: BTreeSet<&QualifiedName> = was.keys().chain(is.keys()).copied().collect();
@@ -189,23 +191,15 @@ fn sorted(columns: &[String]) -> Vec<&String> {
 
 fn unknown(table: &TableFacts, side: &str) -> NotCompared {
     let why = match &table.extension {
-        Some(extension) => format!("it is a table of the extension {extension}, whose rows no archive holds"),
+        Some(extension) => format!("it is a table of the extension {extension}, whose rows the snapshot does not hold"),
         None => format!("the snapshot on the {side} was told to leave its rows out"),
     };
     NotCompared { what: table.name.plain(), why }
 }
 
-fn large_objects(left: &Inventory, right: &Inventory) -> Option<NotCompared> {
-    let some = left.of_kind("BLOB").next().or_else(|| right.of_kind("BLOB").next());
-    some.map(|_| NotCompared {
-        what: "large objects".to_string(),
-        why: "that they exist was compared, their content was not".to_string(),
-    })
-}
-
-fn recorded(manifest: &Manifest) -> BTreeMap<QualifiedName, Known> {
+fn recorded(snapshot: &Snapshot) -> BTreeMap<QualifiedName, Known> {
     let known = |t: &TableRecord| (t.name.clone(), Known { rows: t.rows, fingerprint: t.fingerprint.clone() });
-    manifest.tables.iter().map(known).collect()
+    snapshot.records().map(known).collect()
 }
 
 async fn read_live(

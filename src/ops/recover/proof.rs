@@ -57,6 +57,9 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
             return false;
         }
         let brought = scope.brings_back(o) || (o.kind == "SEQUENCE SET" && scope.sets(o));
+        if o.kind == "DATABASE" {
+            return scope.is_whole() && !scope.untrusted;
+        }
         let there = known.contains(&(o.kind.as_str(), o.identity.as_str()));
         !own(o) && ((brought && there) || scope.may_drop(o) || open.contains(&format!("{} {}", o.kind, o.identity)))
     };
@@ -154,9 +157,12 @@ fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
     };
     let mut list = foretold::left_out(&done.left_out, &prepared.source.manifest.tables);
     let of_causes = list.len();
+    // Where nothing had to be done only the plan has said something.
+    let of_plan = prepared.plan.exceptions.iter().filter(|e| !done.exceptions.contains(e));
     // What the plan left of the platform's is not looked for.
     let foretold = |e: &Exception| is_left(e) && prepared.plan.exceptions.contains(e);
-    let rest = done.exceptions.iter().filter(|e| !list[..of_causes].iter().any(|cause| cause.exception == **e));
+    let rest = done.exceptions.iter().chain(of_plan);
+    let rest = rest.filter(|e| !list[..of_causes].iter().any(|cause| cause.exception == **e));
     let rest = rest.filter(|e| e.code != PLATFORM_OPEN && !foretold(e) && !is_unexplained(e, done));
     let rest: Vec<Expected> = rest.map(explained).collect();
     list.extend(rest);

@@ -36,6 +36,6 @@ UNION ALL
 SELECT 'DATABASE', NULL, 'database',
        concat_ws(' ', 'ENCODING', pg_encoding_to_char(d.encoding), 'TABLESPACE', t.spcname,
            (to_jsonb(d) - ARRAY['oid', 'datname', 'datdba', 'encoding', 'datlastsysoid', 'datfrozenxid', 'datminmxid',
-                                'dattablespace', 'datacl', 'datcollversion'])::text), o.rolname, NULL, 'pg_database'::regclass::oid, d.oid, 0
+                                'dattablespace', 'datacl', 'datcollversion', 'dathasloginevt'])::text), o.rolname, NULL, 'pg_database'::regclass::oid, d.oid, 0
 FROM pg_database d LEFT JOIN pg_roles o ON o.oid = d.datdba LEFT JOIN pg_tablespace t ON t.oid = d.dattablespace
 WHERE d.datname = current_database()
