@@ -151,7 +151,7 @@ fn columns_in_an_order_that_no_dump_makes_are_named() {
     let rows = "SELECT k, a, bb, later, last FROM b UNION ALL SELECT k, a, z::text, later, last FROM d ORDER BY 1, 2";
     assert_eq!(cluster.sql(&to, rows), cluster.sql(&from, rows));
     // In its own database the order is the snapshot's until a table has to be made again.
-    cluster.sql(&from, "DELETE FROM d; ALTER TABLE d ALTER z SET DEFAULT 5");
+    cluster.sql(&from, "DROP TABLE d");
     // The second one has nothing to do, and says the same.
     for times in 0..2 {
         let done = restore(&cluster, "supabase_admin", "postgres", &from, &snapshot, place.path());

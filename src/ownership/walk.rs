@@ -185,8 +185,7 @@ impl Way<'_> {
             None
         } else if mode.contains(Mode::WOTH) {
             Some(Why::Everybody)
-        } else if mode.contains(Mode::WGRP) && !(self.owners.is_private(facts.st_gid) && !self.has_list(folder, place))
-        {
+        } else if mode.contains(Mode::WGRP) && (!self.owners.is_private(facts.st_gid) || self.has_list(folder, place)) {
             Some(Why::Group(facts.st_gid))
         } else {
             None

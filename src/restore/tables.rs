@@ -3,6 +3,8 @@
 //! Invariant: a table is filled from the archive's data file or not touched; what is replaced is deleted in the same
 //! transaction, without triggers and without a cascade (R37, R38). What went in is checked while it is sent.
 
+mod blobs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,18 +12,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::around::{self, Filled};
 use super::leave_out::{self, MayLack};
 use super::load::{LoadTask, Loaded};
+use super::merge;
 use super::refusals::Refusal;
 use super::rows::{Rows, decide, ends_logins};
 use super::runner::Runner;
 use super::scope::Scope;
 use super::source::SnapshotSource;
-use super::{large_objects, merge};
 use crate::archive::layout;
 use crate::archive::reader::DataFile;
 use crate::model::failure::{Failure, Result};
 use crate::model::left_out::{Instead, TABLE_DATA};
 use crate::model::manifest::TableRecord;
-use crate::model::name::{QualifiedName, ident, visible};
+use crate::model::name::{QualifiedName, visible};
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestoreRequest, TableLoad, TargetKind};
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::rows::fingerprint_table;
@@ -244,37 +246,6 @@ impl<'a> Tables<'a> {
     /// Are they? Rows may have come back that no plan foresaw, too.
     pub fn wants_refresh(&self) -> bool {
         self.refresh.load(Ordering::Relaxed) || self.totals().rows > 0
-    }
-
-    /// They are as they should be.
-    pub fn leave_large_objects(&self) {
-        self.blobs_done.store(true, Ordering::Relaxed);
-    }
-
-    /// Writes the large objects, once, in place of those that are there.
-    pub async fn large_objects(&self, runner: &Runner<'_>) -> Result<()> {
-        if !self.request.only.is_empty() || !self.request.tables.is_empty() || self.request.untrusted {
-            return Ok(());
-        }
-        if self.blobs_done.swap(true, Ordering::Relaxed) {
-            return Ok(());
-        }
-        let folder = self.source.place.join(layout::DUMP_DIR);
-        let objects = large_objects::list(&self.source.toc, &folder)?;
-        if self.in_place {
-            let known: Vec<u32> = objects.iter().map(|o| o.oid).collect();
-            let sql = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid <> ALL ($1)";
-            runner.session.rows(sql, &[&known]).await?;
-        }
-        let loaded = large_objects::write_all(runner.session, &folder, &objects, runner.cancel, &|_| {}).await?;
-        self.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
-        for object in objects.iter().filter(|o| !o.owner.is_empty()) {
-            let sql = format!("ALTER LARGE OBJECT {} OWNER TO {}", object.oid, ident(&object.owner));
-            if let Some(failure) = runner.attempt(&format!("owner of large object {}", object.oid), &sql).await? {
-                self.monitor.warn("owner_not_set", failure.to_string(), None);
-            }
-        }
-        Ok(())
     }
 
     /// Rows that break a key which is there all the same, its checks switched off: the key is added while the table is

@@ -3,6 +3,7 @@
 //! Invariant: only tables with parents are told so: when one is made again, its parents' columns come first, whatever
 //! `ALTER TABLE` had made of it, and no dump can do otherwise. Elsewhere the order counts. Pure.
 
+use crate::model::deparsed::columns::columns;
 use crate::model::inventory::CatalogObject;
 
 /// For whoever reads about it.
@@ -25,9 +26,9 @@ pub fn same_but_for_order(left: &CatalogObject, right: &CatalogObject) -> bool {
 
 /// What comes before the columns, the columns, what comes after.
 fn parts(definition: &str) -> Option<(&str, Vec<&str>, &str)> {
-    let start = definition.find("(\n  ")?;
-    let end = definition.rfind("\n)")?;
-    Some((&definition[..start], definition.get(start + 4..end)?.split(",\n  ").collect(), &definition[end..]))
+    let lines = columns(definition)?;
+    let (first, last) = (lines.first()?.start, lines.last()?.end);
+    Some((&definition[..first], lines.into_iter().map(|line| &definition[line]).collect(), &definition[last..]))
 }
 
 #[cfg(test)]
