@@ -44,7 +44,7 @@ fn every_verdict_about_a_generated_database_is_true() {
             scope.spawn(|| {
                 while let Some(seed) = seeds.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap()) {
                     if let Err(why) = Journey::of(*seed).run() {
-                        eprintln!("seed {seed}: {why}");
+                        tell(&format!("seed {seed}: {why}"));
                         failed.lock().unwrap().push(format!("STACKSNAP_GENERATED={seed}: {why}"));
                     }
                 }
@@ -52,8 +52,13 @@ fn every_verdict_about_a_generated_database_is_true() {
         }
     });
     let failed = failed.into_inner().unwrap();
-    println!("{} databases, {} failed", seeds.len(), failed.len());
+    tell(&format!("{} databases, {} failed", seeds.len(), failed.len()));
     assert!(failed.is_empty(), "{} of {} seeds failed:\n{}", failed.len(), seeds.len(), failed.join("\n"));
+}
+
+/// A long run says at once what it finds.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// One seed's way.
@@ -80,7 +85,7 @@ impl Journey {
         let world = World::new(self.seed);
         self.cluster.empty(&self.source);
         self.tolerant(&self.source, &world.statements);
-        if self.seed % 3 == 0 {
+        if self.seed.is_multiple_of(3) {
             // An older generation: made again from its own dump.
             let dump = self.dump(&self.source, &[]);
             self.cluster.empty(&self.source);
@@ -94,7 +99,7 @@ impl Journey {
         self.same("restored elsewhere", &schema, &self.normal(&self.target)?)?;
         self.same("rows elsewhere", &rows, &self.rows(&self.target))?;
         self.diff(&self.source, 0)?;
-        if self.seed % DRILL_EVERY == 0 {
+        if self.seed.is_multiple_of(DRILL_EVERY) {
             self.stacksnap(&["drill", "latest"], &self.source, 0)?;
         }
         self.damage(&world);

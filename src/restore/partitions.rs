@@ -58,8 +58,7 @@ impl Converge<'_> {
         for table in delta.missing.iter().copied().filter(|o| o.kind == ATTACH) {
             let lacks_itself = |o: &&CatalogObject| o.identity == table.identity && o.kind.ends_with("TABLE");
             let differs = delta.differs.iter().find(|(wanted, _)| lacks_itself(wanted));
-            if delta.missing.iter().any(|o| lacks_itself(&o)) || differs.is_some_and(|(w, l)| !only_moved(delta, w, l))
-            {
+            if delta.missing.iter().any(lacks_itself) || differs.is_some_and(|(w, l)| !only_moved(delta, w, l)) {
                 continue;
             }
             let steps = self.creation.of(&[table]);
