@@ -105,6 +105,8 @@ impl Server {
         for name in self.psql("postgres", "SELECT datname FROM pg_database WHERE datname ~ '^take_'").lines() {
             let pid = name.split('_').find_map(|part| part.parse::<u32>().ok());
             if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+                // A test that was killed may have marked it.
+                self.psql("postgres", &format!("ALTER DATABASE {name} IS_TEMPLATE false"));
                 self.psql("postgres", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
             }
         }
