@@ -204,7 +204,8 @@ fn r15_a_queue_of_any_size_is_held_by_nobody_and_read_once() {
     is_small(&done);
     assert_eq!((done.code, done.exceptions(), cluster.sql(&from, LARGE_SEEN)), (0, Vec::new(), seen.clone()));
     let after = used();
-    assert!(after[0] <= between[0] + 2, "plan and restore read it {} times", after[0] - between[0]);
+    // Once its values, once the transaction ids of its rows (no counter is trusted), and once by this test.
+    assert!(after[0] <= between[0] + 3, "plan and restore read it {} times", after[0] - between[0]);
     assert_eq!(after[1], before[1], "its rows were written");
 
     // It is written again from the beginning, and then read once.
