@@ -2,7 +2,7 @@
 # All tests, against real PostgreSQL servers that this script starts and ends.
 #
 #   scripts/test.sh                           everything, with PostgreSQL 15
-#   scripts/test.sh --pg 15,16,18             the same with each of these servers
+#   scripts/test.sh --pg 15,16,17,18          the same with each of these servers
 #   scripts/test.sh -- --test damage          arguments after -- go to cargo test
 #
 # Works as root and as a user with sudo; what is missing on Debian is installed (compiler, pip, PostgreSQL 15).

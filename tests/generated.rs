@@ -186,7 +186,7 @@ impl Journey {
             "DROP TABLE gen.parts CASCADE",
             "ALTER TABLE gen.parts DETACH PARTITION gen.part1",
             "DROP TABLE gen.child CASCADE",
-            "ALTER TABLE gen.parent ADD x int",
+            "ALTER TABLE gen.parent ALTER a SET DEFAULT 'w'",
             "DROP MATERIALIZED VIEW gen.mv0",
             "CREATE OR REPLACE VIEW gen.all_kinds AS SELECT kind, n FROM gen.kinds WHERE kind NOT IN ('a', 'z')",
             "SELECT setval('gen.numbers', -9)",
