@@ -301,6 +301,20 @@ fn text_of(folder: &Path) -> String {
     success(server().program("pg_restore", "none").args(["-f", "-"]).arg(archive))
 }
 
+/// Waits until no transaction of the server is older than what was written here: rows that were written while another one
+/// was under way cannot be told from its own, and count as written since.
+fn settled(database: &Database) {
+    let written = database.sql("SELECT pg_current_xact_id()");
+    let oldest = "SELECT pg_snapshot_xmin(pg_current_snapshot())";
+    let clock = Instant::now();
+    let number = |text: String| text.trim().parse::<u64>().unwrap();
+    let written = number(written);
+    while number(database.sql(oldest)) <= written {
+        assert!(clock.elapsed() < Duration::from_secs(60), "a transaction of another test does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn if_changed_sees_every_kind_of_change() {
     // Loading the stack gives roles their passwords anew: not in between.
@@ -314,6 +328,7 @@ fn if_changed_sees_every_kind_of_change() {
     let role = format!("{}_reader", database.name);
     database.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'one'; SELECT lo_from_bytea(4711, 'one')"));
     let run = || place.run(database.access(), &["--if-changed", "--project-dir", "project"]);
+    settled(&database);
     assert_eq!(run().code, 0);
     let grant = format!("GRANT SELECT ON public.people TO {role}");
     let password = format!("ALTER ROLE {role} PASSWORD 'two'");
@@ -340,6 +355,7 @@ fn if_changed_sees_every_kind_of_change() {
         } else {
             database.sql(change);
         }
+        settled(&database);
         let ran: Ran = run();
         assert_eq!(ran.code, 0, "after {change}: {ran:?}");
     }
