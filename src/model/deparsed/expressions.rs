@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::columns::{ColumnValue, column_name, column_value, columns, commas, end_of_value};
-use super::{Token, tokens};
+use super::{Token, group_end, tokens};
 use crate::model::identity::{identifier_end, on};
 use crate::model::inventory::CatalogObject;
 
@@ -250,13 +250,16 @@ fn statistics(definition: &str, all: &[Token<'_>]) -> Option<Vec<Expression>> {
 
 /// A routine whose arguments have defaults, or whose body is kept as a parse tree: `(arguments) RETURNS … LANGUAGE …`.
 fn routine(object: &CatalogObject) -> Option<Vec<Expression>> {
-    let (head, body) = object.definition.split_once('\n')?;
+    let definition = object.definition.as_str();
+    // A default may hold a line break, a body anything.
+    let end = definition.starts_with('(').then(|| group_end(definition, 0))??;
+    let arguments = &definition[..end];
+    let (head, body) = definition[end..].split_once('\n')?;
     let all = tokens(head)?;
-    let arguments = all.first().filter(|t| t.is_group())?;
     let at = all.iter().position(|t| t.is("LANGUAGE"))?;
     let language = all.get(at + 1)?;
     let is_parsed = language.text == "sql" && (body.starts_with("BEGIN ATOMIC") || body.starts_with("RETURN "));
-    if !is_parsed && !arguments.text.contains(" DEFAULT ") {
+    if !is_parsed && !arguments.contains(" DEFAULT ") {
         return None;
     }
     let schema = identifier_end(&object.identity)?;
@@ -264,14 +267,14 @@ fn routine(object: &CatalogObject) -> Option<Vec<Expression>> {
     let routine = Routine {
         is_procedure: object.kind == "PROCEDURE",
         name: name[..identifier_end(name)?].to_string(),
-        arguments: arguments.text.to_string(),
-        result: head[arguments.end()..all[at].start].trim().to_string(),
+        arguments: arguments.to_string(),
+        result: head[..all[at].start].trim().to_string(),
         language: language.text.to_string(),
     };
     let form = Form::Arguments(routine.clone());
-    let mut found = vec![Expression { key: "arguments".into(), range: arguments.range(), form }];
+    let mut found = vec![Expression { key: "arguments".into(), range: 0..end, form }];
     if is_parsed {
-        let range = head.len() + 1..object.definition.len();
+        let range = definition.len() - body.len()..definition.len();
         found.push(Expression { key: "body".into(), range, form: Form::Body(routine) });
     }
     Some(found)
@@ -346,9 +349,8 @@ mod tests {
         assert_eq!(texts("MATERIALIZED VIEW", "public.v", view), ["type a: text", "query: SELECT 'x;'::text AS a"]);
         let view = "COLUMNS (\"a b\" numeric(8,2), c character varying(3) DEFAULT 'x'::text) AS  SELECT 1;";
         assert_eq!(texts("VIEW", "s.v", view)[..2], ["type \"a b\": numeric(8,2)", "type c: character varying(3)"]);
-        let definition =
-            "(a integer DEFAULT 1) RETURNS TABLE(b integer) LANGUAGE sql STABLE AS \nBEGIN ATOMIC\n SELECT a;\nEND";
-        let found = ["arguments: (a integer DEFAULT 1)", "body: BEGIN ATOMIC\n SELECT a;\nEND"];
+        let definition = "(a text DEFAULT 'x\n('::text) RETURNS TABLE(b integer) LANGUAGE sql STABLE AS \nBEGIN ATOMIC\n SELECT a;\nEND";
+        let found = ["arguments: (a text DEFAULT 'x\n('::text)", "body: BEGIN ATOMIC\n SELECT a;\nEND"];
         assert_eq!(texts("FUNCTION", "public.f(integer)", definition), found);
         assert!(texts("FUNCTION", "public.f()", "() RETURNS void LANGUAGE plpgsql AS \nbegin end").is_empty());
         assert_eq!(texts("DOMAIN", "public.d", "AS text NOT NULL DEFAULT 'x'::text"), ["DEFAULT: 'x'::text"]);
