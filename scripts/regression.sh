@@ -68,7 +68,7 @@ fetch() {
 [ -n "$source_dir" ] || fetch
 regress=$(find "$source_dir" -type d -path '*/src/test/regress' | head -1)
 headers=$(find "$source_dir" /usr/include/postgresql -type d -path '*/15/server' 2>/dev/null | head -1)
-[ -d "$regress" ] && [ -d "$headers" ] || die "no src/test/regress or no server headers below $source_dir"
+if [ ! -d "$regress" ] || [ ! -d "$headers" ]; then die "no src/test/regress or no server headers below $source_dir"; fi
 
 # The server reads files of the tests, and may be another user.
 cp -R "$regress" "$work/regress"
