@@ -160,8 +160,14 @@ fn each_table_is_read_once() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     let after = count();
     assert!(before.len() >= 20);
+    // Stored generated columns are in no dump: their tables are read once more for them.
+    let computed = server.sql(
+        &database,
+        "SELECT DISTINCT attrelid::regclass FROM pg_attribute WHERE attgenerated = 's' AND attrelid >= 16384",
+    );
     for (table, scans) in &before {
-        assert_eq!(after[table], scans + 1, "{table}");
+        let reads = if computed.lines().any(|name| name == table) { 2 } else { 1 };
+        assert_eq!(after[table], scans + reads, "{table}");
     }
     server.drop_database(&database);
 }
