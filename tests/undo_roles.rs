@@ -139,7 +139,7 @@ fn roles_that_a_restore_made_go_with_its_undo_and_come_back_with_a_redo() {
     assert_eq!(drop.len(), names.len(), "{drop:?} {names:?}");
     assert!(drop.contains(&source.owner.as_str()) && drop.contains(&source.quoted().as_str()), "{drop:?}");
     assert!(!drop.contains(&"theirs"), "{drop:?}");
-    let text = target.run(&place, database.access(), &["undo", &id], &["--dry-run"]).stdout;
+    let text = target.run(&place, database.access(), &["undo", &id], &["--dry-run", "--long"]).stdout;
     assert!(text.contains("WILL BE DROPPED") && text.contains(&format!("ROLE {}", source.owner)), "{text}");
     assert_eq!(target.roles(), restored, "a dry run changes nothing");
 
