@@ -3,7 +3,7 @@
 //! Invariant: it reads only. A difference is a result (exit 4), not an error.
 
 use super::args::DiffArgs;
-use super::{Ended, Surroundings, block_on, out_of_time, wiring};
+use super::{Ended, Surroundings, block_on, signals, wiring};
 use crate::archive::root::Root;
 use crate::config;
 use crate::model::cancel::Cancel;
@@ -44,15 +44,9 @@ pub fn run(around: &Surroundings, args: &DiffArgs) -> Result<Ended> {
     let live = if let Other::Live(source) = &right { Some(source.clone()) } else { None };
     let request = DiffRequest { left, right, depth, jobs, lock_wait: settings.lock_wait };
     let screen = screen(ui);
-    // Nothing has to be cleaned up: Ctrl-C ends the program as it is, and so does the time limit.
     let found = block_on(async {
         let cancel = Cancel::new();
-        let limit = args.timeout.filter(|timeout| !timeout.is_zero());
-        let work = diff(&request, screen.as_ref(), &cancel);
-        match limit {
-            None => work.await,
-            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(out_of_time())),
-        }
+        signals::interruptible(args.timeout, diff(&request, screen.as_ref(), &cancel)).await
     })?;
     drop(screen);
     if !ui.is_text() {

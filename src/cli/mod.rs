@@ -33,7 +33,6 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Globals, OutputFormat, Verb};
 use crate::config::Environment;
-use crate::model::cancel::CancelReason;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::ownership;
 use crate::ui::error;
@@ -116,12 +115,6 @@ fn verbosity(globals: &Globals) -> Verbosity {
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     }
-}
-
-/// What `--timeout` ends with where nothing has to be cleaned up.
-fn out_of_time() -> Failure {
-    let reason = CancelReason::Timeout;
-    Failure::msg(reason.failure_kind(), reason.sentence())
 }
 
 /// Runs asynchronous work to its end. What still blocks a thread afterwards does not hold up the exit for long.

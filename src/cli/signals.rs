@@ -9,9 +9,11 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::model::cancel::{Cancel, CancelReason};
+use crate::model::failure::{Failure, Result};
 use crate::ops::flight::HURRIED_GRACE;
 use crate::proc::own;
 use crate::ui::out::Ui;
+use crate::ui::terminal;
 
 /// How long a signal to the whole process group may take to reach us.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -62,6 +64,28 @@ pub async fn while_it_has_the_terminal<T: Send + 'static>(
             () = received(hangup.as_mut()) => {}
         }
     }
+}
+
+/// Runs work that only reads, so that nothing has to be cleaned up: a signal or the time limit ends it where it is.
+/// Blocking work of it may still run then; its bars are taken off the screen.
+pub async fn interruptible<T>(timeout: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let watched = |e: io::Error| Failure::from(e).context("cannot watch for signals");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(watched)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(watched)?;
+    let limit = async {
+        match timeout.filter(|timeout| !timeout.is_zero()) {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    let reason = tokio::select! {
+        result = work => return result,
+        _ = interrupt.recv() => CancelReason::Interrupted,
+        _ = terminate.recv() => CancelReason::Terminated,
+        () = limit => CancelReason::Timeout,
+    };
+    terminal::stop_drawing();
+    Err(Failure::msg(reason.failure_kind(), reason.sentence()).hint("this command only reads: nothing was changed; run it again"))
 }
 
 async fn received(signal: Option<&mut Signal>) {

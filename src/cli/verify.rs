@@ -1,12 +1,11 @@
 //! `stacksnap verify SNAP [--level checksum|read|restore]`
 
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::args::{DrillArgs, VerifyArgs, VerifyLevel};
-use super::{Ended, Surroundings, drill, out_of_time, wiring};
+use super::{Ended, Surroundings, block_on, drill, signals, wiring};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::ui::screen::screen;
 use crate::ui::{out, verification};
@@ -43,19 +42,15 @@ pub fn run(around: &Surroundings, args: &VerifyArgs) -> Result<Ended> {
     Ok((verification.verdict == Verdict::Bad).then_some(FailureKind::Integrity))
 }
 
-/// Nothing has to be cleaned up: after the time limit the thread ends with the program.
+/// After a signal or the time limit the thread ends with the program.
 fn bounded<T: Send + 'static>(
     timeout: Option<Duration>,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) else { return work() };
-    let (tell, done) = mpsc::channel();
-    std::thread::spawn(move || tell.send(work()));
-    match done.recv_timeout(timeout) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => Err(out_of_time()),
-        Err(RecvTimeoutError::Disconnected) => Err(Failure::msg(FailureKind::Failed, "the thread that reads failed")),
-    }
+    block_on(signals::interruptible(timeout, async {
+        let gone = |_| Failure::msg(FailureKind::Failed, "the thread that reads failed");
+        tokio::task::spawn_blocking(work).await.map_err(gone)?
+    }))
 }
 
 fn as_drill(args: &VerifyArgs) -> DrillArgs {

@@ -7,15 +7,17 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::lines::describe;
 use super::out::Ui;
+use super::terminal;
 use super::text::line;
 use crate::monitor::{Event, Monitor, Phase};
 
 pub const TABLES_MAX: usize = 6;
 const NAME_WIDTH: usize = 44;
+const NAME_WIDTH_NARROW: usize = 28;
 
 pub struct Bars {
     ui: Ui,
@@ -33,16 +35,18 @@ struct State {
 
 impl Bars {
     pub fn new(ui: Ui) -> Self {
-        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        Self { ui, multi, state: Mutex::default() }
+        Self { ui, multi: terminal::draw(), state: Mutex::default() }
     }
 
     /// `place`: phases stand above the tables, in the order in which they began.
     fn phase_bar(&self, phase: Phase, total: Option<u64>, place: usize) -> ProgressBar {
         let bar = self.multi.insert(place, ProgressBar::new(total.unwrap_or(0)));
         let template = match total {
-            Some(_) => "{spinner} {msg:32} {wide_bar} {decimal_bytes:>10} / {decimal_total_bytes:10} {eta:>4}",
-            None => "{spinner} {msg:32} {bytes_or_nothing}{elapsed:>4}",
+            Some(_) if terminal::is_wide() => {
+                "{spinner} {msg:32} {wide_bar} {decimal_bytes:>10} / {decimal_total_bytes:10} {eta:>4}"
+            }
+            Some(_) => "{spinner} {wide_msg} {decimal_bytes:>9} / {decimal_total_bytes:9} {percent:>3} %",
+            None => "{spinner} {wide_msg} {bytes_or_nothing}{elapsed:>4}",
         };
         bar.set_style(style(template));
         bar.set_message(phase.title());
@@ -52,8 +56,12 @@ impl Bars {
 
     fn table_bar(&self, table: &str, estimate: u64) -> ProgressBar {
         let bar = self.multi.add(ProgressBar::new(estimate.max(1)));
-        bar.set_style(style("    {msg:44} {wide_bar} {decimal_bytes:>10} / {decimal_total_bytes:10}"));
-        bar.set_message(shortened(&line(table)));
+        let (template, name_width) = match terminal::is_wide() {
+            true => ("    {msg:44} {wide_bar} {decimal_bytes:>10} / {decimal_total_bytes:10}", NAME_WIDTH),
+            false => ("    {wide_msg} {decimal_bytes:>9} / {decimal_total_bytes:9}", NAME_WIDTH_NARROW),
+        };
+        bar.set_style(style(template));
+        bar.set_message(shortened(&line(table), name_width));
         bar
     }
 
@@ -95,6 +103,7 @@ impl Bars {
 impl Drop for Bars {
     fn drop(&mut self) {
         self.clear();
+        terminal::stop_drawing();
     }
 }
 
@@ -137,7 +146,7 @@ impl Monitor for Bars {
         }
         drop(state);
         if let Some(text) = text {
-            let _ = self.multi.println(text);
+            self.ui.say(&text);
         }
     }
 }
@@ -155,12 +164,12 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// A name cut in the middle, so that both its schema and its end are seen.
-fn shortened(name: &str) -> String {
+fn shortened(name: &str, width: usize) -> String {
     let letters: Vec<char> = name.chars().collect();
-    if letters.len() <= NAME_WIDTH {
+    if letters.len() <= width {
         return name.to_string();
     }
-    let half = (NAME_WIDTH - 1) / 2;
+    let half = (width - 1) / 2;
     letters[..half].iter().chain(&['…']).chain(&letters[letters.len() - half..]).collect()
 }
 
@@ -171,7 +180,7 @@ mod tests {
     #[test]
     fn more_tables_than_places_are_no_trouble() {
         let bars = Bars::new(Ui::default());
-        bars.multi.set_draw_target(ProgressDrawTarget::hidden());
+        bars.multi.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         bars.event(Event::PhaseStarted { phase: Phase::Dump, bytes_total: Some(100) });
         for i in 0..20 {
             bars.event(Event::TableStarted { table: format!("t{i}"), bytes_estimated: 10 });
@@ -192,7 +201,7 @@ mod tests {
     #[test]
     fn long_names_keep_both_ends() {
         let name = format!("schema.{}_end", "x".repeat(80));
-        let short = shortened(&name);
+        let short = shortened(&name, NAME_WIDTH);
         assert!(short.chars().count() <= NAME_WIDTH && short.starts_with("schema.") && short.ends_with("_end"));
     }
 }

@@ -21,6 +21,7 @@ pub mod restore;
 pub mod screen;
 pub mod snapshots;
 pub mod table;
+pub mod terminal;
 pub mod text;
 pub mod text_diff;
 pub mod verification;

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
 
+use super::terminal::undisturbed;
 use super::text::safe_json;
 
 /// `-o`.
@@ -48,12 +49,12 @@ pub fn stderr_is_terminal() -> bool {
 
 /// Writes to standard output; `false` when nobody reads any more.
 pub fn data(text: &str) -> bool {
-    write_to(&mut io::stdout().lock(), text)
+    undisturbed(|| write_to(&mut io::stdout().lock(), text))
 }
 
 /// Writes to standard error.
 pub fn aside(text: &str) {
-    write_to(&mut io::stderr().lock(), text);
+    undisturbed(|| write_to(&mut io::stderr().lock(), text));
 }
 
 fn write_to(stream: &mut dyn Write, text: &str) -> bool {
