@@ -85,7 +85,8 @@ pub async fn interruptible<T>(timeout: Option<Duration>, work: impl Future<Outpu
         () = limit => CancelReason::Timeout,
     };
     terminal::stop_drawing();
-    Err(Failure::msg(reason.failure_kind(), reason.sentence()).hint("this command only reads: nothing was changed; run it again"))
+    Err(Failure::msg(reason.failure_kind(), reason.sentence())
+        .hint("this command only reads: nothing was changed; run it again"))
 }
 
 async fn received(signal: Option<&mut Signal>) {
