@@ -165,7 +165,12 @@ fn variables_secrets_passwords_services_and_programs_of_somebody_else_are_not_us
     shared.write("mywork/program.toml", &project(&format!("cmd = [\"{program}\"]")));
     let root = shared.root_with_a_snapshot();
     let by_passfile = format!("{passfile}{passwords}");
-    let cases: [(&str, Vec<&str>); 6] = [
+    let (authority, cert) = (theirs("root.crt", ""), theirs("client.crt", ""));
+    let by_authority = format!("{url}?sslmode=verify-full&sslrootcert={authority}");
+    let by_cert = format!("{url}?sslmode=require&sslcert={cert}&sslkey={cert}");
+    let cases: [(&str, Vec<&str>); 8] = [
+        (&authority, vec!["--db-url", &by_authority, "create"]),
+        (&cert, vec!["--db-url", &by_cert, "create"]),
         (&env, vec!["--env-file", &env, "create"]),
         (&secret, vec!["--config", "secret.toml", "create"]),
         (&program, vec!["--config", "program.toml", "create"]),

@@ -14,6 +14,7 @@ use super::{pooler, service};
 use crate::model::connection::{ChannelBinding, ConnSpec, Host, Keepalive, Origin, SslMode};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
+use crate::ownership;
 
 /// Where packages put the Unix socket; the first is Debian's, the last the project's own.
 const SOCKET_DIRS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
@@ -65,6 +66,7 @@ pub fn resolve<'a>(
     };
     (spec.hosts, spec.host_addresses) = hosts(&params)?;
     (spec.ssl_cert, spec.ssl_key) = client_certificate(&params, environment);
+    demand_own_certificates(&spec)?;
     if spec.password.is_none() {
         find_password(&mut spec, &params, environment, &mut origin.notes)?;
     }
@@ -161,6 +163,18 @@ fn client_certificate(params: &Params, environment: &Environment) -> (Option<Pat
         Some(cert) => (Some(cert), given("sslkey", "postgresql.key")),
         None => (None, None),
     }
+}
+
+/// pg_dump opens these files by their names too: nobody else may be able to put other ones there.
+fn demand_own_certificates(spec: &ConnSpec) -> Result<()> {
+    let root = spec.ssl_root_cert.as_ref().filter(|file| file.as_path() != Path::new("system"));
+    let files = [
+        (root, "the root certificate file"),
+        (spec.ssl_cert.as_ref(), "the client certificate"),
+        (spec.ssl_key.as_ref(), "the client key"),
+    ];
+    let used = files.into_iter().filter(|_| spec.ssl_mode != SslMode::Disable);
+    used.filter_map(|(file, what)| Some((file?, what))).try_for_each(|(file, what)| ownership::demand(file, what))
 }
 
 fn channel_binding(params: &Params) -> Result<ChannelBinding> {

@@ -22,6 +22,7 @@ use rustls::{
 use super::certificate::Facts;
 use crate::model::connection::{ConnSpec, SslMode};
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::ownership;
 
 /// What the server's certificate must pass.
 #[derive(Debug)]
@@ -185,8 +186,9 @@ fn roots(spec: &ConnSpec) -> Result<Option<Roots>> {
         Failure::msg(FailureKind::Configuration, format!("the root certificate file {}: {what}", file.display()))
             .hint("sslrootcert must name a PEM file with the certificate of the authority")
     };
-    let certificates = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let pem = ownership::read(file, "the root certificate file")?.unwrap_or_default();
+    let certificates = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| wrong(error.to_string()))?;
     if certificates.is_empty() {
         return Err(wrong("it holds no certificate".to_string()));
@@ -213,12 +215,15 @@ fn client_certificate(
     let wrong = |path: &Path, what: String| {
         Failure::msg(FailureKind::Configuration, format!("{} cannot be used: {what}", path.display()))
     };
-    let chain = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let missing = |path: &Path| wrong(path, "there is no such file".to_string());
+    let pem = ownership::read(cert, "the client certificate")?.ok_or_else(|| missing(cert))?;
+    let chain = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| wrong(cert, error.to_string()))?;
     let key = key.ok_or_else(|| wrong(cert, "its key is missing".to_string()).hint("name the key's file in sslkey"))?;
     check_key_mode(key)?;
-    let secret = PrivateKeyDer::from_pem_file(key)
+    let pem = ownership::read(key, "the client key")?.ok_or_else(|| missing(key))?;
+    let secret = PrivateKeyDer::from_pem_slice(&pem)
         .map_err(|error| wrong(key, error.to_string()).hint("the key must be a PEM file without a passphrase"))?;
     Ok((chain, secret))
 }

@@ -76,6 +76,7 @@ pub struct Server {
     child: Child,
     pub port: u16,
     pub dir: tempfile::TempDir,
+    client: tempfile::TempDir,
 }
 
 const HBA: &str = "local all all trust\n\
@@ -144,7 +145,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .unwrap();
-        let server = Self { child, port, dir };
+        let server = Self { child, port, dir, client: tempfile::tempdir().unwrap() };
         server.wait();
         server.admin(
             "SET password_encryption='scram-sha-256'; CREATE ROLE trusted LOGIN; CREATE ROLE certuser LOGIN; \
@@ -200,8 +201,14 @@ impl Server {
         }
     }
 
+    /// A copy for the client: what lies in the server's folder is its user's.
     pub fn file(&self, name: &str) -> String {
-        self.dir.path().join(name).display().to_string()
+        let copy = self.client.path().join(name);
+        let original = self.dir.path().join(name);
+        if !copy.exists() && original.exists() {
+            std::fs::copy(original, &copy).unwrap();
+        }
+        copy.display().to_string()
     }
 }
 
