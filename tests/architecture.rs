@@ -5,6 +5,8 @@
 
 #[path = "architecture/source.rs"]
 mod source;
+#[path = "architecture/rules.rs"]
+mod rules;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -125,7 +125,7 @@ fn links_out_of_the_root_are_not_followed() {
     for text in ["latest", "EVIL", foreign.as_str()] {
         assert_eq!(root.resolve(text).unwrap_err().kind, FailureKind::NotFound, "{text}");
     }
-    // threat 2: a manifest that is a link is not read.
+    // threat 1: a manifest that is a link is not read.
     let own = place.root().join("comprehensive_backup_20260301_000000");
     std::fs::create_dir(&own).unwrap();
     symlink(target.join("manifest.json"), own.join("manifest.json")).unwrap();

@@ -1,4 +1,4 @@
-//! One instant: what `create` writes agrees with itself while the database is changed under it (facts 5, 9 and 18), and
+//! One instant: what `create` writes agrees with itself while the database is changed under it (traps 5, 9 and 18), and
 //! `--if-changed` sees every kind of change.
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::print_stdout)]
 

@@ -1,7 +1,7 @@
 //! Compression of the archive's data files, a chunk at a time.
 //!
 //! Invariant: chunks are independent (gzip members, zstd frames), so that several threads can make one file; readers
-//! take them as one stream. zstd frames carry their checksum (facts 4: without it 34 of 40 flipped bits pass).
+//! take them as one stream. zstd frames carry their checksum (trap 4: without it 34 of 40 flipped bits pass).
 
 use std::io;
 

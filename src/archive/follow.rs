@@ -2,7 +2,7 @@
 //! than a chunk comes in parts.
 //!
 //! Invariant: the end of the data is the line `\.`, never the end of the file: a file that stops before it is either
-//! still growing or, once the writer has ended, cut (facts 3). At most two chunks are in memory, however long a row is,
+//! still growing or, once the writer has ended, cut (trap 3). At most two chunks are in memory, however long a row is,
 //! and every byte is looked at a bounded number of times.
 
 use std::fs::File;

@@ -1,8 +1,8 @@
 //! The readable SQL: what `pg_restore -f` would print, put together from its parts and the archive's data files.
 //!
 //! Invariant: the tables are not read again and the archive is not decompressed; the order is pre-data, data,
-//! large objects and sequence values, post-data; one `\restrict` key spans the whole file (facts 12), and the last
-//! lines are pg_dump's own trailer, so that a cut file can be told (facts 1).
+//! large objects and sequence values, post-data; one `\restrict` key spans the whole file (trap 12), and the last
+//! lines are pg_dump's own trailer, so that a cut file can be told (trap 1).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ const PINS: &str = "\nSET array_nulls = on;\nSET lc_monetary = 'C';\nSET transfo
 const HEAD_END: &str = "\n-- Dumped by pg_dump version ";
 const WRITER_POLL: Duration = Duration::from_millis(5);
 
-/// The file, as it is or as one zstd frame with its checksum (facts 4).
+/// The file, as it is or as one zstd frame with its checksum (trap 4).
 pub enum SqlWriter<'a> {
     Plain(ArtifactWriter<'a>),
     Zstd(Box<zstd::stream::write::Encoder<'static, ArtifactWriter<'a>>>),

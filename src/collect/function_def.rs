@@ -1,6 +1,6 @@
 //! The definition of one function or procedure as SQL, from its row in the snapshot.
 //!
-//! Invariant (facts 5): `pg_get_functiondef()` shows the newest body, not the snapshot's; so the text is built here, word
+//! Invariant (trap 5): `pg_get_functiondef()` shows the newest body, not the snapshot's; so the text is built here, word
 //! for word as the server would, and a test on a quiet server holds the two equal. Source: ruleutils.c.
 
 use super::setting::{Setting, conforming};

@@ -1,6 +1,6 @@
 //! `rpc_functions_complete.sql`: every function, procedure, aggregate and window function of the database's own schemas.
 //!
-//! Invariant (facts 5): bodies are the snapshot's, also while others replace them. Members of extensions are not here:
+//! Invariant (trap 5): bodies are the snapshot's, also while others replace them. Members of extensions are not here:
 //! CREATE EXTENSION makes them. Each comes with its owner, its comment and its whole ACL.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

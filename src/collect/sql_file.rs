@@ -1,6 +1,6 @@
 //! An SQL file of a snapshot: a header that says what it is, statements, and a trailer that proves it is whole.
 //!
-//! Invariant (facts 1, 13): no object name reaches a comment unescaped; the last line is [`TRAILER`]; the file stops
+//! Invariant (traps 1, 13): no object name reaches a comment unescaped; the last line is [`TRAILER`]; the file stops
 //! at the first error and runs in one transaction, so that it can be run twice and never half.
 
 use std::fmt::Write;

@@ -1,6 +1,6 @@
 //! The fingerprint of a table: how many rows, and the sum of a 128-bit hash of each line of COPY text.
 //!
-//! Invariant (facts 19): it depends on the rows alone, not on their order; parts add up to the whole; equal rows do
+//! Invariant (trap 19): it depends on the rows alone, not on their order; parts add up to the whole; equal rows do
 //! not cancel (a sum, never XOR). `doc/format.md` defines it. Nothing is allocated on the way.
 
 /// Rows and the wrapping sum of their hashes.

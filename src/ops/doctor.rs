@@ -143,7 +143,7 @@ fn server(facts: &SourceFacts) -> Check {
     Check::ok("server", what)
 }
 
-/// The client that a run would take (facts 11): the server's major, else the lowest newer one; and whether it is safe.
+/// The client that a run would take (trap 11): the server's major, else the lowest newer one; and whether it is safe.
 fn client(server_major: u32, clients: &[FoundClient]) -> Check {
     let usable = clients.iter().filter(|c| c.major >= server_major);
     let Some(client) = usable.min_by_key(|c| (c.major, u32::MAX - c.minor)) else {

@@ -1,6 +1,6 @@
 //! Rows of a live database as COPY text: streamed, counted and fingerprinted as a snapshot's own data files are.
 //!
-//! Invariant: the text is what pg_dump writes under the session's pins (facts 20), of the table itself and never of its
+//! Invariant: the text is what pg_dump writes under the session's pins (trap 20), of the table itself and never of its
 //! children; no line is held, however long, and lines may be cut anywhere between the pieces. It writes nothing.
 
 use std::pin::pin;

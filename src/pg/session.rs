@@ -1,6 +1,6 @@
 //! One connection with everything pinned that changes what the server writes.
 //!
-//! Invariant (facts 20): every setting of `model::pins` is set before the first query, whatever the database or the role
+//! Invariant (trap 20): every setting of `model::pins` is set before the first query, whatever the database or the role
 //! carries. A session on a source is READ ONLY.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The one instant that everything shows: a REPEATABLE READ transaction that exports its snapshot and is kept alive.
 //!
-//! Invariant (facts 9): the holder runs nothing but keep-alives, has every timeout off, outlives every collector,
+//! Invariant (trap 9): the holder runs nothing but keep-alives, has every timeout off, outlives every collector,
 //! and its death is noticed: an exported snapshot dies with its session.
 
 use std::sync::Arc;

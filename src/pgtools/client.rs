@@ -1,6 +1,6 @@
 //! Finds pg_dump and pg_restore: by major version, the server's own first.
 //!
-//! Invariant (facts 11): a client older than the server is never taken; among the newer ones the lowest major wins,
+//! Invariant (trap 11): a client older than the server is never taken; among the newer ones the lowest major wins,
 //! because a dump made by a newer client may not restore on the server's own version.
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! pg_dump in directory format on an exported snapshot, and pg_restore as a printer of SQL.
 //!
-//! Invariant: rows are not filtered by policies (`--enable-row-security` is never passed: facts 6), names given by a
+//! Invariant: rows are not filtered by policies (`--enable-row-security` is never passed: trap 6), names given by a
 //! user become exact quoted patterns, and the folder is new: pg_dump leaves half a dump behind when it fails.
 
 use std::path::{Path, PathBuf};

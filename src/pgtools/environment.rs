@@ -1,6 +1,6 @@
 //! The environment that takes a connection to libpq's programs.
 //!
-//! Invariant (facts 14): host, port, user and database go in PG* variables, the password in a passfile that is gone with
+//! Invariant (trap 14): host, port, user and database go in PG* variables, the password in a passfile that is gone with
 //! this value; nothing of it is in argv. A database named like a connection string is only a name.
 
 use std::ffi::OsString;

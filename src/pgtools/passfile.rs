@@ -1,6 +1,6 @@
 //! The password file of libpq's programs: memory without a name where the system has it.
 //!
-//! Invariant (facts 34): libpq takes a password file that is plain and has no rights for others; a sealed memfd with mode
+//! Invariant (trap 34): libpq takes a password file that is plain and has no rights for others; a sealed memfd with mode
 //! 0600 is one. The child gets it as its standard input, so that no other program inherits it, and nothing with a name
 //! is left when we are killed. Where there is no such memory, the file lies in a folder of ours (0700) that says whose it
 //! is; the guardian of the program removes it, and so does the next run. It never lies where others can read it.

@@ -1,6 +1,6 @@
 //! The archive's table of contents (`toc.dat` of the directory format) as a type.
 //!
-//! Invariant (facts 7): what is in an archive is decided by entries, never by lines of SQL. The reader bounds every
+//! Invariant (trap 7): what is in an archive is decided by entries, never by lines of SQL. The reader bounds every
 //! length by what is left of the file, so a damaged file is an error, not an allocation.
 //! Source: PostgreSQL's `pg_backup_archiver.c`, ReadHead, ReadToc, ReadInt, ReadStr; versions 1.12 to 1.16.
 

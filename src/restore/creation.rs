@@ -1,6 +1,6 @@
 //! What makes the objects that a target lacks, in which order.
 //!
-//! Invariant: an entry is tied to an object by its catalog address, never by a line of SQL (facts 7): see `entries`.
+//! Invariant: an entry is tied to an object by its catalog address, never by a line of SQL (trap 7): see `entries`.
 //! pg_dump's own order is kept: it is sorted by dependency. An object that the archive does not carry is an error in
 //! words, never passed over.
 

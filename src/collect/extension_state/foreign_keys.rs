@@ -1,4 +1,4 @@
-//! Foreign keys whose checks are switched off: pg_restore makes them anew, checked and switched on (facts 10).
+//! Foreign keys whose checks are switched off: pg_restore makes them anew, checked and switched on (trap 10).
 //!
 //! Invariant: the key is added as valid where the rows allow it and as NOT VALID, with a warning, where they do not;
 //! then each of its triggers gets the state that it had. The restore script leaves the archive's own entry out.

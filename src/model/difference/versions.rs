@@ -1,4 +1,4 @@
-//! What two major versions of PostgreSQL write differently about the same thing (facts 23).
+//! What two major versions of PostgreSQL write differently about the same thing (trap 23).
 //!
 //! Invariant: only what is named here is excused, and each excuse compares the rest of the definition strictly.
 

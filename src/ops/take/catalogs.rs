@@ -1,6 +1,6 @@
 //! What the catalogs say under the snapshot, and the proof that it was still true when it was read.
 //!
-//! Invariant (facts 5): text that the server deparses from its caches (definitions, column names) may show a newer
+//! Invariant (trap 5): text that the server deparses from its caches (definitions, column names) may show a newer
 //! state than the snapshot. So once pg_dump holds its locks, the snapshot is compared with the present: an object that
 //! moved in between means that the run starts over, never that it goes on.
 

@@ -1,7 +1,7 @@
 //! Before anything is written: who are we there, which client fits, is a right missing, is there room.
 //!
 //! Invariant: nothing is written and nothing locked; a whole snapshot that cannot succeed fails here, with the name of
-//! every right that is missing (R1, facts 6).
+//! every right that is missing (R1, trap 6).
 
 use std::time::Instant;
 

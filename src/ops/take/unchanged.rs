@@ -46,7 +46,7 @@ pub async fn since_last(
             job.monitor.note(format!("taking a snapshot: {why}"));
             Ok(None)
         }
-        // What this role may not read could have been written, and an object that goes away while it is read fails the query (facts 5), and is a change.
+        // What this role may not read could have been written, and an object that goes away while it is read fails the query (trap 5), and is a change.
         Err(failure) if matches!(failure.kind, FailureKind::Failed | FailureKind::Denied) => {
             job.monitor.note(format!("taking a snapshot: {failure}"));
             Ok(None)

@@ -1,6 +1,6 @@
 //! What changed since the snapshot, in what a snapshot does not hold still.
 //!
-//! Invariant (facts 5): deparse functions (pg_get_*def, format_type, COPY's header) look names up in the newest
+//! Invariant (trap 5): deparse functions (pg_get_*def, format_type, COPY's header) look names up in the newest
 //! catalogs, whatever the snapshot, values of sequences are of the present, and a truncated or rewritten table is empty to
 //! an older snapshot. So an object of the snapshot whose row was written since makes the run start over, also when it
 //! reads as before: what was renamed there and back, or dropped and made anew, was otherwise for a moment. New objects

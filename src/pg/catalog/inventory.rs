@@ -1,8 +1,8 @@
 //! Every object by kind, identity and definition: what the database is, apart from its rows.
 //!
-//! Invariant (facts 22): the same database restored elsewhere gives the same rows, whatever its OIDs and attribute
+//! Invariant (trap 22): the same database restored elsewhere gives the same rows, whatever its OIDs and attribute
 //! numbers; definitions hold no password, token or key; function bodies come from the snapshot's own `pg_proc`, never
-//! from `pg_get_functiondef` (facts 5). A role that may not read verifiers gets the rest.
+//! from `pg_get_functiondef` (trap 5). A role that may not read verifiers gets the rest.
 
 use futures_util::future::try_join_all;
 use tokio_postgres::Row;

@@ -1,4 +1,4 @@
-//! What this role lacks for a whole snapshot, before anything is started (R1, facts 6).
+//! What this role lacks for a whole snapshot, before anything is started (R1, trap 6).
 //!
 //! Invariant: nothing is tried out, only asked: no lock is taken. A role that passes can be dumped without
 //! `permission denied`, and without rows that row security would hide.

@@ -1,6 +1,6 @@
 //! Do two texts of a definition mean the same? The server's own parser is asked.
 //!
-//! The server's deparse is no fixpoint (facts 27): made again from its text, `x IN ('a','b')` on a varchar is shown
+//! The server's deparse is no fixpoint (trap 27): made again from its text, `x IN ('a','b')` on a varchar is shown
 //! otherwise, and every major version prints queries in its own way. Two expressions are the same when the parser,
 //! given both texts in the same place, shows one text. Each is made once more as a temporary view (a rule, a function)
 //! that is rolled back; nothing of it is ever executed.

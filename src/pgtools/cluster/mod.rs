@@ -1,6 +1,6 @@
 //! A throw-away PostgreSQL cluster: made, started, used through its socket, ended and removed.
 //!
-//! Invariant (facts 24, 25): it is reached through a Unix socket in a folder that nobody else can enter, never over the
+//! Invariant (traps 24, 25): it is reached through a Unix socket in a folder that nobody else can enter, never over the
 //! network; whatever ends this process, no server and no folder of it stays (dropped, cancelled, failed: at once; killed:
 //! by a guardian, else by the next start). It works for any user, root included, and never touches another cluster.
 

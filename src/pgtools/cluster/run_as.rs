@@ -1,6 +1,6 @@
 //! Who the throw-away server runs as: us, or somebody else when we are root.
 //!
-//! Invariant (facts 25): PostgreSQL refuses to run as root, so root gives the server to a user without rights, or runs it
+//! Invariant (trap 25): PostgreSQL refuses to run as root, so root gives the server to a user without rights, or runs it
 //! in a user namespace where it is nobody in particular. The program, its arguments and its environment stay the same.
 
 use std::path::{Path, PathBuf};

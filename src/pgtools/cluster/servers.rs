@@ -1,6 +1,6 @@
 //! Finds the programs of a PostgreSQL server: initdb, postgres, pg_ctl.
 //!
-//! Invariant (facts 25): the source's own major, else the lowest newer one; an older server is never taken, because it
+//! Invariant (trap 25): the source's own major, else the lowest newer one; an older server is never taken, because it
 //! cannot hold everything that the source has. The folder that the user named comes first.
 
 use std::path::{Path, PathBuf};

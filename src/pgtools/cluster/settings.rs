@@ -1,6 +1,6 @@
 //! How a throw-away cluster is made and how it runs: arguments of initdb, lines of the configuration.
 //!
-//! Invariant (facts 24): nothing listens on the network, nothing is kept safe from a power cut, nothing works in the
+//! Invariant (trap 24): nothing listens on the network, nothing is kept safe from a power cut, nothing works in the
 //! background: no autovacuum, no library of the source's, no subscription that would call the source's publisher.
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! A data file as pieces to send: decoded on a thread of its own, counted and summed on the way.
 //!
 //! Invariant: one piece is at most `PIECE_BYTES`, however long a row is, and only few of them exist at a time. The
-//! lines are summed up as they are sent. A file that ends before its `\.` line, or goes on after it, is an error (facts 3).
+//! lines are summed up as they are sent. A file that ends before its `\.` line, or goes on after it, is an error (trap 3).
 
 use std::io::{self, BufRead, Read};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! What stands in for extensions that a target lacks, and what cannot be proven without them.
 //!
-//! Invariant (facts 26): pure: table of contents, inventory and the target's list of extensions in, a plan out. What is
+//! Invariant (trap 26): pure: table of contents, inventory and the target's list of extensions in, a plan out. What is
 //! stubbed lets tables, rows and definitions exist; nothing that an extension *does* is ever called proven or broken.
 //! Each object that hangs on a missing extension is named, whether it is made or left out.
 
