@@ -3,10 +3,10 @@
 //! Each test prints every place that breaks its rule, so one run shows all there is to mend. A rule that is in the way
 //! is changed in `doc/design.md` first, with its reason.
 
-#[path = "architecture/source.rs"]
-mod source;
 #[path = "architecture/rules.rs"]
 mod rules;
+#[path = "architecture/source.rs"]
+mod source;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

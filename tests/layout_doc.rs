@@ -5,8 +5,9 @@ mod sealed;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use stacksnap::model::count::Count;
 use stacksnap::model::ids::{LATEST, PREFIX};
 
 fn read(path: &str) -> String {
@@ -27,7 +28,7 @@ fn first_column(chapter: &str) -> BTreeSet<String> {
 }
 
 fn layout() -> BTreeSet<String> {
-    let source = read("src/archive/layout.rs");
+    let source = read("src/archive/layout.rs") + &read("src/model/artifact.rs");
     let constants = source.lines().filter(|l| l.starts_with("pub const") && l.contains(": &str"));
     constants.filter_map(|line| line.split('"').nth(1)).map(str::to_string).collect()
 }
@@ -42,6 +43,31 @@ fn every_name_of_the_layout_is_described_and_the_other_way_round() {
         .chain([LATEST.to_string(), format!("{PREFIX}YYYYMMDD_HHMMSS"), format!("{PREFIX}<LABEL>")])
         .collect();
     assert_eq!(described, expected);
+}
+
+/// A page that asks for a number which nobody writes says nothing, and nobody notices.
+#[test]
+fn every_count_of_the_pages_is_written() {
+    let writers = ["src/collect", "src/ops/take"];
+    let written: String =
+        writers.into_iter().flat_map(rust_files).map(|path| fs::read_to_string(path).unwrap()).collect();
+    // The collector of users counts tables of the service by their names.
+    let by_table = [Count::Users, Count::Identities, Count::Sessions, Count::MfaFactors];
+    for count in Count::ALL.into_iter().filter(|count| !by_table.contains(count)) {
+        assert!(written.contains(&format!("Count::{count:?}")), "{count:?} is written by nobody");
+    }
+    assert!(written.contains("collected.add(&table.root.name, rows)"));
+}
+
+fn rust_files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() { folders.push(entry) } else { found.push(entry) }
+        }
+    }
+    found
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::do_block::do_block;
 use super::sql_file::SqlFile;
 use crate::archive::layout::ACCESS_GRANTS_SQL;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 
 pub const COLLECTOR: Collector =
@@ -43,7 +44,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     ctx.sink.write(ACCESS_GRANTS_SQL, Category::Grants, file.finish().as_bytes())?;
 
     let mut collected = Collected::default();
-    collected.count("grants", state.grants + default_grants);
+    collected.count(Count::Grants, state.grants + default_grants);
     Ok(collected)
 }
 

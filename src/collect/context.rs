@@ -10,6 +10,7 @@ pub use crate::archive::sealed::Seal;
 use crate::archive::sink::ArtifactSink;
 pub use crate::model::abilities::SourceAbilities;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
 use crate::model::inventory::Inventory;
@@ -73,8 +74,13 @@ impl Collected {
         Self { skipped: Some(reason.into()), ..Self::default() }
     }
 
-    pub fn count(&mut self, word: &str, n: u64) {
-        self.counts.insert(word.to_string(), n);
+    pub fn count(&mut self, count: Count, n: u64) {
+        self.counts.insert(count.word().to_string(), n);
+    }
+
+    /// Adds to a number that has a table's or a list's name.
+    pub fn add(&mut self, word: &str, n: u64) {
+        *self.counts.entry(word.to_string()).or_default() += n;
     }
 
     pub fn gap(&mut self, gap: Gap) {

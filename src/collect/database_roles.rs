@@ -11,6 +11,7 @@ use super::setting::Setting;
 use super::sql_file::SqlFile;
 use crate::archive::layout::DATABASE_ROLES_SQL;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
 use crate::model::name::visible;
@@ -60,7 +61,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     ctx.sink.write(DATABASE_ROLES_SQL, Category::DatabaseRoles, file.finish().as_bytes())?;
 
     let mut collected = Collected::default();
-    collected.count("database_roles", roles.len() as u64);
+    collected.count(Count::DatabaseRoles, roles.len() as u64);
     if roles.iter().any(|role| role["password"].is_string()) {
         collected.secret(DATABASE_ROLES_SQL, "password verifiers of database roles");
     }

@@ -14,6 +14,7 @@ use super::tree::copy_tree;
 use super::values::blocking;
 use crate::archive::layout::EDGE_FUNCTIONS_DIR;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 
 pub const COLLECTOR: Collector = Collector {
@@ -36,8 +37,8 @@ fn run(ctx: &Context<'_>) -> Result<Collected> {
     let mut collected = Collected::default();
     let mut report = copy_tree(&folder, EDGE_FUNCTIONS_DIR, Category::EdgeFunctions, ctx.sink)?;
     let functions = functions(&report.files, &configured(ctx)?);
-    collected.count("edge_functions", functions.len() as u64);
-    collected.count("edge_function_files", report.files.len() as u64);
+    collected.count(Count::EdgeFunctions, functions.len() as u64);
+    collected.count(Count::EdgeFunctionFiles, report.files.len() as u64);
     report.record(EDGE_FUNCTIONS_DIR, Category::EdgeFunctions, ctx.sink, &mut collected)?;
     Ok(collected)
 }

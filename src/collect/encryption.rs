@@ -13,6 +13,7 @@ use super::sql_file::SqlFile;
 use super::{triggers, views};
 use crate::archive::layout::ENCRYPTION_SQL;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::pattern::matches;
 
@@ -50,12 +51,12 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     }
     file.statement(&acl.statement(ctx.session.version_num)?);
     file.blank();
-    collected.count("encryption_functions", written);
+    collected.count(Count::EncryptionFunctions, written);
 
     let oids: Vec<u32> = found.into_iter().collect();
     let views = views::read(ctx, &[], &oids).await?;
     views::write(ctx, &views.iter().collect::<Vec<_>>(), &mut file, false).await?;
-    collected.count("encryption_views", views.len() as u64);
+    collected.count(Count::EncryptionViews, views.len() as u64);
 
     let mut triggers = 0;
     for trigger in triggers::read(ctx, &[], &oids).await? {
@@ -71,7 +72,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
             Err(gap) => collected.gap(gap),
         }
     }
-    collected.count("encryption_triggers", triggers);
+    collected.count(Count::EncryptionTriggers, triggers);
     ctx.sink.write(ENCRYPTION_SQL, Category::Encryption, file.finish().as_bytes())?;
     Ok(collected)
 }

@@ -13,6 +13,7 @@ use super::setting::quoted;
 use super::sql_file::SqlFile;
 use crate::archive::layout::FUNCTIONS_SQL;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
 use crate::model::name::{dollar_quoted, ident};
@@ -103,8 +104,8 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     }
     ctx.sink.write(FUNCTIONS_SQL, Category::Functions, file.finish().as_bytes())?;
     let written = functions.rows.iter().filter(|row| !functions.changed.contains(&row.oid));
-    collected.count("functions", written.clone().count() as u64);
-    collected.count("functions_own", written.filter(|row| !is_managed_schema(&row.schema)).count() as u64);
+    collected.count(Count::Functions, written.clone().count() as u64);
+    collected.count(Count::FunctionsOwn, written.filter(|row| !is_managed_schema(&row.schema)).count() as u64);
     Ok(collected)
 }
 

@@ -12,6 +12,7 @@ use super::triggers::{self, Trigger};
 use super::{functions, policies, views};
 use crate::archive::layout::MANAGED_OBJECTS_SQL;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted};
 use crate::model::platform::{PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
@@ -42,7 +43,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     let views: Vec<_> =
         views.iter().filter(|v| !is_platform_owner(&v.owner) && schemas.contains(&v.name.schema)).collect();
     views::write(ctx, &views, &mut file, true).await?;
-    collected.count("managed_views", views.len() as u64);
+    collected.count(Count::ManagedViews, views.len() as u64);
     indexes(ctx, &schemas, &mut file).await?;
     user_triggers(ctx, &schemas, &mut collected, &mut file).await?;
 
@@ -53,7 +54,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
             count += 1;
         }
     }
-    collected.count("managed_policies", count);
+    collected.count(Count::ManagedPolicies, count);
     ctx.sink.write(MANAGED_OBJECTS_SQL, Category::ManagedObjects, file.finish().as_bytes())?;
     Ok(collected)
 }
@@ -79,7 +80,7 @@ async fn user_functions(ctx: &Context<'_>, collected: &mut Collected, file: &mut
         file.statement(&acl.statement(ctx.session.version_num)?);
         file.blank();
     }
-    collected.count("managed_functions", count);
+    collected.count(Count::ManagedFunctions, count);
     Ok(())
 }
 
@@ -123,7 +124,7 @@ async fn user_triggers(
     if secret {
         collected.secret(MANAGED_OBJECTS_SQL, "arguments of triggers that look like keys (webhooks)");
     }
-    collected.count("managed_triggers", count);
+    collected.count(Count::ManagedTriggers, count);
     Ok(())
 }
 

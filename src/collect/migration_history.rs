@@ -15,6 +15,7 @@ use super::values::blocking;
 use crate::archive::layout::{MIGRATION_HISTORY_SQL, PROJECT_DIR};
 use crate::archive::reader::ArchiveData;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::{QualifiedName, dollar_quoted, ident, literal};
@@ -93,7 +94,7 @@ fn write(ctx: &Context<'_>, archive: &ArchiveData, found: &[TableMeta]) -> Resul
         found.iter().partition(|t| history(&t.root) == Some(History::Project));
     let applied = if own.is_empty() { None } else { Some(write_sql(ctx, archive, &own, &mut collected)?) };
     let by_tools = write_list(ctx, archive, &others)?;
-    collected.count("migrations_applied", applied.unwrap_or(by_tools));
+    collected.count(Count::MigrationsApplied, applied.unwrap_or(by_tools));
     Ok(collected)
 }
 

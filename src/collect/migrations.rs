@@ -8,6 +8,7 @@ use super::tree::copy_tree;
 use super::values::blocking;
 use crate::archive::layout::MIGRATIONS_DIR;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 
 pub const COLLECTOR: Collector = Collector {
@@ -25,7 +26,7 @@ fn run(ctx: &Context<'_>) -> Result<Collected> {
     let mut collected = Collected::default();
     let mut report = copy_tree(&folder, MIGRATIONS_DIR, Category::Migrations, ctx.sink)?;
     let scripts = report.files.iter().filter(|path| path.to_ascii_lowercase().ends_with(".sql")).count();
-    collected.count("migrations", scripts as u64);
+    collected.count(Count::Migrations, scripts as u64);
     report.record(MIGRATIONS_DIR, Category::Migrations, ctx.sink, &mut collected)?;
     Ok(collected)
 }

@@ -14,6 +14,7 @@ use super::setting::quoted;
 use super::sql_file::SqlFile;
 use crate::archive::layout::POLICIES_SQL;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted, ident};
 use crate::model::platform::is_managed_schema;
@@ -166,7 +167,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     }
     ctx.sink.write(POLICIES_SQL, Category::Policies, file.finish().as_bytes())?;
     let mut collected = Collected::default();
-    collected.count("policies", policies.len() as u64);
-    collected.count("tables_with_rls", enabled);
+    collected.count(Count::Policies, policies.len() as u64);
+    collected.count(Count::TablesWithRls, enabled);
     Ok(collected)
 }

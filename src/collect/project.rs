@@ -19,6 +19,7 @@ use super::tree::{NotCopied, begin, copy_open_file};
 use super::values::blocking;
 use crate::archive::layout::PROJECT_DIR;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
 
@@ -62,7 +63,7 @@ fn write(ctx: &Context<'_>, outside: &[Value]) -> Result<Collected> {
     let mut collected = Collected::default();
     if !outside.is_empty() {
         write_json(ctx, "not_in_snapshot.json", &json!(outside))?;
-        collected.count("not_in_snapshot", outside.len() as u64);
+        collected.count(Count::NotInSnapshot, outside.len() as u64);
     }
     let Some(project) = open_project(ctx)? else {
         if outside.is_empty() {
@@ -80,7 +81,7 @@ fn write(ctx: &Context<'_>, outside: &[Value]) -> Result<Collected> {
         write_json(ctx, "git.json", &json!({ "commit": git.commit, "branch": git.branch, "dirty": null }))?;
     }
     if collected.counts.is_empty() && collected.gaps.is_empty() {
-        collected.count("project_files", 0);
+        collected.count(Count::ProjectFiles, 0);
     }
     Ok(collected)
 }
@@ -117,9 +118,9 @@ fn write_config(ctx: &Context<'_>, project: &OwnedFd, collected: &mut Collected)
     match mask(&text) {
         Ok(masked) => {
             ctx.sink.write(&format!("{PROJECT_DIR}/config.toml"), Category::Project, masked.text.as_bytes())?;
-            *collected.counts.entry("project_files".into()).or_default() += 1;
+            collected.add(Count::ProjectFiles.word(), 1);
             if !masked.replaced.is_empty() {
-                collected.count("config_values_masked", masked.replaced.len() as u64);
+                collected.count(Count::ConfigValuesMasked, masked.replaced.len() as u64);
                 write_json(ctx, "config_masked.json", &json!(masked.replaced))?;
             }
         }
@@ -145,7 +146,7 @@ fn copy_one(ctx: &Context<'_>, project: &OwnedFd, steps: &[&str], collected: &mu
         Err(why) => Err(why),
     };
     match copied {
-        Ok(_) => *collected.counts.entry("project_files".into()).or_default() += 1,
+        Ok(_) => collected.add(Count::ProjectFiles.word(), 1),
         Err(NotCopied(why)) => collected.gap(unreadable(steps, &why)),
     }
     Ok(())
@@ -168,7 +169,7 @@ fn write_secret_names(ctx: &Context<'_>, project: &OwnedFd, collected: &mut Coll
     }
     if !files.is_empty() {
         write_json(ctx, "secret_names.json", &json!(files))?;
-        collected.count("secret_names", total);
+        collected.count(Count::SecretNames, total);
     }
     Ok(())
 }

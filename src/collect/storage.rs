@@ -16,6 +16,7 @@ use crate::archive::layout::STORAGE_DIR;
 use crate::archive::reader::ArchiveData;
 use crate::archive::sink::ArtifactWriter;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::QualifiedName;
@@ -60,7 +61,7 @@ async fn run(ctx: &Context<'_>) -> Result<Collected> {
 fn write(ctx: &Context<'_>, archive: &ArchiveData) -> Result<Collected> {
     let mut collected = Collected::default();
     let buckets = write_buckets(ctx, archive)?;
-    collected.count("storage_buckets", buckets.len() as u64);
+    collected.count(Count::StorageBuckets, buckets.len() as u64);
     let mut no_files = None;
     let mut files = match &ctx.settings.storage_dir {
         None => None,
@@ -73,8 +74,8 @@ fn write(ctx: &Context<'_>, archive: &ArchiveData) -> Result<Collected> {
         },
     };
     let total = write_objects(ctx, archive, files.as_mut())?;
-    collected.count("storage_objects", total.objects);
-    collected.count("storage_bytes", total.bytes);
+    collected.count(Count::StorageObjects, total.objects);
+    collected.count(Count::StorageBytes, total.bytes);
     match files {
         Some(files) => tell_files(&mut collected, &files.finish()?, total.objects),
         None if total.objects > 0 => collected.gap(Gap::new(
@@ -91,7 +92,7 @@ fn write(ctx: &Context<'_>, archive: &ArchiveData) -> Result<Collected> {
 }
 
 fn tell_files(collected: &mut Collected, report: &FilesReport, objects: u64) {
-    collected.count("storage_files", report.copied);
+    collected.count(Count::StorageFiles, report.copied);
     if report.missing > 0 {
         let first = report.first_missing.as_deref().unwrap_or_default();
         collected.gap(Gap::new(
@@ -102,7 +103,7 @@ fn tell_files(collected: &mut Collected, report: &FilesReport, objects: u64) {
         ));
     }
     if report.orphans > 0 {
-        collected.count("storage_orphans", report.orphans);
+        collected.count(Count::StorageOrphans, report.orphans);
     }
     collected.gaps.extend(report.gaps.iter().cloned());
 }

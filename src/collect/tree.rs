@@ -270,7 +270,7 @@ impl TreeReport {
         for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
             let text = serde_json::to_vec_pretty(list).map_err(io::Error::other)?;
             sink.write(&format!("{PROJECT_DIR}/{to}/{name}.json"), category, &text)?;
-            collected.count(&format!("{to}_{name}"), list.len() as u64);
+            collected.add(&format!("{to}_{name}"), list.len() as u64);
         }
         collected.gaps.append(&mut self.gaps);
         Ok(())

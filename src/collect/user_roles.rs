@@ -11,6 +11,7 @@ use super::values::blocking;
 use crate::archive::layout::USER_ROLES_SQL;
 use crate::archive::reader::ArchiveData;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 
@@ -91,7 +92,7 @@ fn write(
         sql.sequence(sequence)?;
     }
     sql.finish()?;
-    collected.count("user_roles", assigned);
-    collected.count("role_tables", tables.len() as u64);
+    collected.count(Count::UserRoles, assigned);
+    collected.count(Count::RoleTables, tables.len() as u64);
     Ok(collected)
 }

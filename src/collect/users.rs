@@ -16,6 +16,7 @@ use crate::archive::layout::{USERS_CSV, USERS_SQL};
 use crate::archive::reader::{ArchiveData, DataFile};
 use crate::archive::sink::ArtifactWriter;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::QualifiedName;
@@ -105,7 +106,7 @@ fn write(
         if dropped.contains(&table.oid) {
             let rows = archive.for_each_row(&table.name, |_, _| Ok(()))?.unwrap_or(0);
             sql.comment(&format!("left out (sessions and tokens are not kept): {}, {rows} rows", table.name.plain()))?;
-            *collected.counts.entry("session_rows_left_out".into()).or_default() += rows;
+            collected.add(Count::SessionRowsLeftOut.word(), rows);
             continue;
         }
         let is_users = table.name.name == "users";
@@ -142,7 +143,7 @@ fn note_rows(collected: &mut Collected, table: &TableMeta, rows: Option<u64>, ar
         collected.gap(not_in_archive(&table.name));
         return;
     };
-    *collected.counts.entry(table.root.name.clone()).or_default() += rows;
+    collected.add(&table.root.name, rows);
     if rows == 0 {
         return;
     }
@@ -195,25 +196,23 @@ impl UsersCsv<'_> {
 /// How many hashes there are of each kind.
 #[derive(Default)]
 struct Census {
-    kinds: BTreeMap<&'static str, u64>,
+    kinds: BTreeMap<Count, u64>,
 }
 
-const ENCRYPTED_JSON: &str = "hashes_encrypted_json";
-
 /// The kind of one hash, by its first letters. Source: the auth service's `internal/crypto/password.go`.
-fn hash_kind(hash: Option<&[u8]>) -> &'static str {
-    let Some(hash) = hash.filter(|h| !h.is_empty()) else { return "hashes_empty" };
+fn hash_kind(hash: Option<&[u8]>) -> Count {
+    let Some(hash) = hash.filter(|h| !h.is_empty()) else { return Count::HashesEmpty };
     let starts = |prefix: &[u8]| hash.starts_with(prefix);
     if starts(b"$2a$") || starts(b"$2b$") || starts(b"$2y$") {
-        "hashes_bcrypt"
+        Count::HashesBcrypt
     } else if starts(b"$argon2") {
-        "hashes_argon2"
+        Count::HashesArgon2
     } else if starts(b"$fbscrypt$") {
-        "hashes_fbscrypt"
+        Count::HashesFbscrypt
     } else if starts(b"{") {
-        ENCRYPTED_JSON
+        Count::HashesEncryptedJson
     } else {
-        "hashes_other"
+        Count::HashesOther
     }
 }
 
@@ -226,9 +225,9 @@ impl Census {
 
     fn tell(&self, collected: &mut Collected) {
         for (kind, n) in &self.kinds {
-            collected.count(kind, *n);
+            collected.count(*kind, *n);
         }
-        if let Some(n) = self.kinds.get(ENCRYPTED_JSON) {
+        if let Some(n) = self.kinds.get(&Count::HashesEncryptedJson) {
             collected.gap(Gap::new(
                 "hashes_need_external_key",
                 format!("{n} password hashes in auth.users"),
@@ -254,9 +253,9 @@ mod tests {
             ("", "hashes_empty"),
             ("5f4dcc3b", "hashes_other"),
         ] {
-            assert_eq!(hash_kind(Some(hash.as_bytes())), kind);
+            assert_eq!(hash_kind(Some(hash.as_bytes())).word(), kind);
         }
-        assert_eq!(hash_kind(None), "hashes_empty");
+        assert_eq!(hash_kind(None), Count::HashesEmpty);
     }
 
     #[test]

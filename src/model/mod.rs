@@ -4,11 +4,13 @@
 //! at the environment, so each rule can be tested by itself.
 
 pub mod abilities;
+pub mod artifact;
 pub mod bootstrap;
 pub mod cancel;
 pub mod category;
 pub mod computed;
 pub mod connection;
+pub mod count;
 pub mod deparsed;
 pub mod difference;
 pub mod failure;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::category::Category;
+use super::count::Count;
 
 /// One file of a snapshot as the manifest records it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,16 @@ pub enum Outcome {
     Skipped { reason: String },
     /// It could not be done; there is a gap with the same reason.
     Failed { error: String },
+}
+
+impl Outcome {
+    /// One of its counts, when it wrote that one.
+    pub fn count(&self, count: Count) -> Option<u64> {
+        match self {
+            Self::Collected { counts } => counts.get(count.word()).copied(),
+            Self::Skipped { .. } | Self::Failed { .. } => None,
+        }
+    }
 }
 
 /// The outcome of one collector under its name.

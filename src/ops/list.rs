@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::archive::lock;
 use crate::archive::root::{Entry, EntryState, Root};
 use crate::archive::status::{self, FailedRun, GoodSnapshot, RunningRun};
+use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::ids::{LATEST, SnapshotName};
 use crate::model::manifest::{Manifest, SnapshotKind};
@@ -107,9 +108,9 @@ pub fn facts(manifest: &Manifest, now: Timestamp) -> Facts {
         created_at: manifest.created_at,
         age_ms: i64::try_from(now.duration_since(manifest.created_at).as_millis()).unwrap_or(i64::MAX),
         bytes: manifest.bytes_total(),
-        tables: manifest.counts.get("tables").copied().unwrap_or(manifest.tables.len() as u64),
+        tables: manifest.counts.get(Count::Tables.word()).copied().unwrap_or(manifest.tables.len() as u64),
         rows: manifest.rows_total(),
-        users: manifest.counts.get("users").copied(),
+        users: manifest.counts.get(Count::Users.word()).copied(),
         gaps: manifest.gaps.len() as u64,
         database: manifest.source.database.clone(),
         note: manifest.note.clone(),

@@ -3,10 +3,13 @@
 //! Invariant: it says what the manifest says and nothing more: a part without a file is a part that is not there, and
 //! a snapshot that is not complete says so in its first lines. Every value is escaped by the template's registry.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::render;
 use super::restore_script::kind_word;
+use crate::model::artifact::{ARTIFACTS, ArtifactKind, Section};
 use crate::model::failure::Result;
 use crate::model::manifest::Manifest;
 use crate::model::name::markdown;
@@ -24,14 +27,14 @@ struct Values<'a> {
     tables_total: usize,
     files_total: usize,
     gaps_total: usize,
-    sections: Vec<Section>,
+    sections: Vec<SectionText>,
     tables: Vec<Table>,
     counts: Vec<(String, u64)>,
     problems: Vec<Problem>,
 }
 
 #[derive(Serialize)]
-struct Section {
+struct SectionText {
     title: &'static str,
     files: Vec<FileLine>,
     counts: Vec<(String, u64)>,
@@ -40,7 +43,7 @@ struct Section {
 #[derive(Serialize)]
 struct FileLine {
     path: String,
-    about: &'static str,
+    about: String,
     size: String,
 }
 
@@ -59,80 +62,10 @@ struct Problem {
     what: String,
 }
 
-/// Sections in the order that readers of such manifests know: title, paths (a trailing `/` is a folder) with a word
-/// about each, and the words of the manifest's counts that belong there.
-type SectionPlan = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
-const SECTIONS: [SectionPlan; 12] = [
-    (
-        "Database",
-        &[
-            ("complete_database_with_data.dump/", "archive of pg_dump, for pg_restore"),
-            ("complete_database_with_data.sql", "the same as SQL, readable"),
-            ("complete_database_with_data.sql.zst", "the same as SQL, compressed: zstd -d"),
-            ("inventory.json", "every object with its definition"),
-        ],
-        &["tables", "rows", "views", "indexes", "triggers", "sequences", "large_objects"],
-    ),
-    (
-        "Users & Authentication",
-        &[
-            ("users_with_encrypted_passwords.sql", "users with their password hashes, and what belongs to a login"),
-            ("users_complete.csv", "the same users as CSV"),
-        ],
-        &["users", "identities", "sessions", "mfa_factors"],
-    ),
-    (
-        "User Roles",
-        &[("user_roles_complete.sql", "role tables of the application")],
-        &["user_roles", "role_tables", "role_assignments"],
-    ),
-    (
-        "RLS Policies",
-        &[("rls_policies_complete.sql", "row level security and every policy")],
-        &["policies", "rls_tables"],
-    ),
-    (
-        "RPC Functions",
-        &[("rpc_functions_complete.sql", "functions, procedures, aggregates")],
-        &["functions", "procedures", "aggregates"],
-    ),
-    (
-        "Migrations",
-        &[("migration_history.sql", "what was applied, and when"), ("migrations/", "the files")],
-        &["migrations", "migration_files", "migrations_applied"],
-    ),
-    ("Edge Functions", &[("edge_functions/", "sources, import maps, configuration")], &["edge_functions"]),
-    (
-        "Encryption",
-        &[("encryption_system.sql", "encryption functions with their triggers and views")],
-        &["encryption_functions"],
-    ),
-    (
-        "Roles & Grants",
-        &[
-            ("database_roles.sql", "roles, memberships, settings, password verifiers"),
-            ("access_grants.sql", "who may do what: every GRANT and REVOKE"),
-            ("managed_schema_objects.sql", "what was built on the platform's schemas"),
-        ],
-        &["roles", "memberships", "grants", "default_privileges", "managed_objects"],
-    ),
-    (
-        "Extension State",
-        &[("extension_state/", "cron jobs, secrets, queues, publications, settings")],
-        &["extensions", "cron_jobs", "vault_secrets", "queues", "publications", "event_triggers"],
-    ),
-    (
-        "Storage & Project",
-        &[("storage/", "buckets and objects"), ("project/", "configuration and names of secrets")],
-        &["buckets", "storage_objects", "storage_files"],
-    ),
-    ("Data Records", &[("data_records/", "one CSV a table")], &["csv_files"]),
-];
-
 /// Renders the page. The manifest may be a draft, as long as its artifacts are all but this page.
 pub fn manifest_markdown(manifest: &Manifest) -> Result<String> {
-    let sections: Vec<Section> = SECTIONS.iter().map(|plan| section(manifest, *plan)).collect();
-    let placed = |word: &String| SECTIONS.iter().any(|(_, _, words)| words.contains(&word.as_str()));
+    let sections: Vec<SectionText> = Section::ALL.into_iter().map(|section| section_text(manifest, section)).collect();
+    let placed: BTreeSet<&str> = Section::ALL.iter().flat_map(|s| s.counts()).map(|count| count.word()).collect();
     let values = Values {
         manifest,
         kind: kind_word(manifest.kind),
@@ -144,38 +77,37 @@ pub fn manifest_markdown(manifest: &Manifest) -> Result<String> {
         gaps_total: manifest.gaps.len(),
         sections,
         tables: manifest.tables.iter().map(table).collect(),
-        counts: manifest.counts.iter().filter(|(w, _)| !placed(w)).map(|(w, n)| (words(w), *n)).collect(),
+        counts: manifest
+            .counts
+            .iter()
+            .filter(|(w, _)| !placed.contains(w.as_str()))
+            .map(|(w, n)| (words(w), *n))
+            .collect(),
         problems: problems(manifest),
     };
     render(TEMPLATE, markdown, &values)
 }
 
-fn section(manifest: &Manifest, (title, paths, counted): SectionPlan) -> Section {
-    let files = paths.iter().filter_map(|(path, about)| file_line(manifest, path, about)).collect();
-    let counts = counted.iter().filter_map(|w| manifest.counts.get(*w).map(|n| (words(w), *n))).collect();
-    Section { title, files, counts }
+fn section_text(manifest: &Manifest, section: Section) -> SectionText {
+    let kinds = ARTIFACTS.iter().filter(|kind| kind.section == Some(section));
+    let files = kinds.filter_map(|kind| file_line(manifest, kind)).collect();
+    let counts = section.counts().iter().map(|count| count.word());
+    let counts = counts.filter_map(|word| manifest.counts.get(word).map(|n| (words(word), *n))).collect();
+    SectionText { title: section.title(), files, counts }
 }
 
-/// One line for a file or a folder of the layout (never a name from elsewhere); none when the snapshot does not hold it. A compressed file has its own ending.
-fn file_line(manifest: &Manifest, path: &str, about: &'static str) -> Option<FileLine> {
-    let mut bytes = 0;
-    let mut found = 0u64;
-    let mut shown = path.to_string();
-    for artifact in &manifest.artifacts {
-        let here = match path.strip_suffix('/') {
-            Some(_) => artifact.path.starts_with(path),
-            None => artifact.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest == ".zst"),
-        };
-        if here {
-            found += 1;
-            bytes += artifact.bytes;
-            if !path.ends_with('/') {
-                shown.clone_from(&artifact.path);
-            }
-        }
-    }
-    let files = if path.ends_with('/') { format!("{found} files, ") } else { String::new() };
-    (found > 0).then(|| FileLine { path: shown, about, size: format!("{files}{}", size(bytes)) })
+/// One line for a file or a folder of the layout (never a name from elsewhere); none when the snapshot does not hold it.
+/// A compressed file has its own ending.
+fn file_line(manifest: &Manifest, kind: &ArtifactKind) -> Option<FileLine> {
+    let found: Vec<_> = manifest.artifacts.iter().filter(|artifact| kind.has(&artifact.path)).collect();
+    let first = found.first()?;
+    let bytes = size(found.iter().map(|artifact| artifact.bytes).sum());
+    let is_compressed = !kind.is_folder && first.path != kind.path;
+    let about = if is_compressed { format!("{}, compressed: zstd -d", kind.about) } else { kind.about.to_string() };
+    Some(match kind.is_folder {
+        true => FileLine { path: format!("{}/", kind.path), about, size: format!("{} files, {bytes}", found.len()) },
+        false => FileLine { path: first.path.clone(), about, size: bytes },
+    })
 }
 
 fn table(record: &crate::model::manifest::TableRecord) -> Table {

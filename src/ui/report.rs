@@ -5,28 +5,33 @@
 
 use super::gaps;
 use super::text::{bytes, counted, duration_ms, line};
+use crate::model::count::Count;
 use crate::model::manifest::SnapshotKind;
 use crate::model::report::TakeReport;
 
-/// Key of the manifest's counts, title, the thing counted (one, many), what is added.
-const PARTS: [(&str, &str, &str, &str, &str); 9] = [
-    ("tables", "Database tables", "table", "tables", ""),
-    ("rows", "Data records", "total record", "total records", ""),
-    ("users", "Users", "user", "users", " (with encrypted passwords)"),
-    ("user_roles", "User roles", "role assignment", "role assignments", ""),
-    ("policies", "RLS policies", "policy", "policies", ""),
-    ("functions", "RPC functions", "function", "functions", ""),
-    ("migrations", "Migrations", "file", "files", ""),
-    ("edge_functions", "Edge Functions", "function", "functions", ""),
-    ("encryption_functions", "Encryption functions", "function", "functions", ""),
+/// What is counted, with and without the platform's; title, the thing counted (one, many), what is added.
+const PARTS: [(Count, Option<Count>, &str, &str, &str, &str); 9] = [
+    (Count::Tables, Some(Count::TablesAll), "Database tables", "table", "tables", ""),
+    (Count::Rows, None, "Data records", "total record", "total records", ""),
+    (Count::Users, None, "Users", "user", "users", " (with encrypted passwords)"),
+    (Count::UserRoles, None, "User roles", "role assignment", "role assignments", ""),
+    (Count::Policies, Some(Count::PoliciesAll), "RLS policies", "policy", "policies", ""),
+    (Count::Functions, Some(Count::FunctionsAll), "RPC functions", "function", "functions", ""),
+    (Count::Migrations, None, "Migrations", "file", "files", ""),
+    (Count::EdgeFunctions, None, "Edge Functions", "function", "functions", ""),
+    (Count::EncryptionFunctions, None, "Encryption functions", "function", "functions", ""),
 ];
 
 /// What is said instead of a zero: it may be that the application keeps them elsewhere.
 const NO_ROLES: &str = "➖ User roles: no role assignments found. Looked in all schemas for tables that by name and columns say who has which role \
     or permission (user_roles, members, profiles with a role, …); name others in stacksnap.toml: [projects.NAME.user_roles] tables\n";
 
+fn count(report: &TakeReport, count: Count) -> Option<u64> {
+    report.counts.get(count.word()).copied()
+}
+
 fn none_found(report: &TakeReport) -> bool {
-    report.kind == SnapshotKind::Full && report.counts.get("user_roles").is_none_or(|n| *n == 0)
+    report.kind == SnapshotKind::Full && count(report, Count::UserRoles).is_none_or(|n| n == 0)
 }
 
 /// The whole text.
@@ -35,13 +40,13 @@ pub fn render(report: &TakeReport) -> String {
         return format!("skipped: {}\n", line(&skipped.message));
     }
     let mut out = String::new();
-    for (key, title, one, many, more) in PARTS {
-        if key == "user_roles" && report.counts.contains_key("tables") && none_found(report) {
+    for (own, all, title, one, many, more) in PARTS {
+        if own == Count::UserRoles && count(report, Count::Tables).is_some() && none_found(report) {
             out.push_str(NO_ROLES);
-        } else if let Some(n) = report.counts.get(key) {
-            let all = report.counts.get(&format!("{key}_all")).filter(|all| *all != n);
+        } else if let Some(n) = count(report, own) {
+            let all = all.and_then(|all| count(report, all)).filter(|all| *all != n);
             let all = all.map(|all| format!(" ({all} with the platform's schemas and extensions)")).unwrap_or_default();
-            out.push_str(&format!("✅ {title}: {}{more}{all}\n", counted(*n, one, many)));
+            out.push_str(&format!("✅ {title}: {}{more}{all}\n", counted(n, one, many)));
         }
     }
     out.push('\n');

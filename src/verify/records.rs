@@ -9,6 +9,7 @@ use super::{Finding, Level};
 use crate::archive::beneath::Folder;
 use crate::archive::layout;
 use crate::archive::manifest_file::{MANIFEST_BYTES_MAX, ManifestProblem, sums_bytes};
+use crate::model::artifact::{ArtifactKind, ContentKind};
 use crate::model::computed::ComputedRecord;
 use crate::model::hex::hex;
 use crate::model::manifest::{Manifest, TableRecord};
@@ -59,13 +60,9 @@ pub fn plan(manifest: &Manifest, level: Level, findings: &mut Vec<Finding>) -> V
     manifest.artifacts.iter().map(job).collect()
 }
 
-/// Does a restore read this file? What it does not: the same rows for people, and what lies beside the database.
+/// Does a restore read this file? One that this version does not know may be needed.
 fn is_restored(path: &str) -> bool {
-    const BESIDE: [&str; 4] =
-        [layout::DATA_RECORDS_DIR, layout::EDGE_FUNCTIONS_DIR, layout::MIGRATIONS_DIR, layout::STORAGE_DIR];
-    let in_folder = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-    let plain = path.strip_suffix(".zst").unwrap_or(path);
-    plain != layout::READABLE_SQL && !BESIDE.iter().any(|folder| in_folder(folder))
+    ArtifactKind::of(path).is_none_or(|kind| kind.is_restored)
 }
 
 /// The files of tables, by path.
@@ -96,31 +93,18 @@ fn table_contents(manifest: &Manifest, findings: &mut Vec<Finding>) -> BTreeMap<
     contents
 }
 
-const OWN_SQL: [&str; 9] = [
-    layout::USERS_SQL,
-    layout::USER_ROLES_SQL,
-    layout::POLICIES_SQL,
-    layout::FUNCTIONS_SQL,
-    layout::ENCRYPTION_SQL,
-    layout::MIGRATION_HISTORY_SQL,
-    layout::DATABASE_ROLES_SQL,
-    layout::ACCESS_GRANTS_SQL,
-    layout::MANAGED_OBJECTS_SQL,
-];
-
 fn by_name(path: &str) -> Content {
     let packing = Packing::of(path);
-    let plain = path.strip_suffix(".zst").unwrap_or(path);
-    if let Some(name) = path.strip_prefix(layout::DUMP_DIR).and_then(|rest| rest.strip_prefix('/')) {
-        return match name {
-            "toc.dat" => Content::Toc,
-            _ if name.starts_with("blob") && !name.ends_with(".toc") => Content::Packed { packing },
+    let Some(kind) = ArtifactKind::of(path) else { return Content::Bytes };
+    match kind.content {
+        ContentKind::Dump => match path.strip_prefix(kind.path).unwrap_or(path) {
+            "/toc.dat" => Content::Toc,
+            name if name.starts_with("/blob") && !name.ends_with(".toc") => Content::Packed { packing },
             _ => Content::Bytes,
-        };
+        },
+        ContentKind::DumpSql => Content::DumpSql { packing },
+        ContentKind::OwnSql => Content::OwnSql,
+        ContentKind::OwnSqlInside if path.ends_with(".sql") => Content::OwnSql,
+        ContentKind::OwnSqlInside | ContentKind::Other => Content::Bytes,
     }
-    if plain == layout::READABLE_SQL {
-        return Content::DumpSql { packing };
-    }
-    let state = path.strip_prefix(layout::EXTENSION_STATE_DIR).is_some_and(|rest| rest.starts_with('/'));
-    if OWN_SQL.contains(&path) || (state && path.ends_with(".sql")) { Content::OwnSql } else { Content::Bytes }
 }

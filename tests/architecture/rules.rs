@@ -32,7 +32,8 @@ fn cited(text: &str) -> BTreeSet<String> {
     for (at, _) in text.match_indices('R') {
         let begins = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
         let number = leading_number(&text[at + 1..]);
-        if let Some(number) = number.filter(|n| begins && !text[at + 1 + n.len()..].starts_with(char::is_alphanumeric)) {
+        if let Some(number) = number.filter(|n| begins && !text[at + 1 + n.len()..].starts_with(char::is_alphanumeric))
+        {
             found.insert(format!("R{number}"));
         }
     }

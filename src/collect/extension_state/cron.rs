@@ -9,6 +9,7 @@ use super::super::do_block::do_block;
 use super::super::sql_file::SqlFile;
 use crate::archive::layout::CRON_JOBS_SQL;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::visible;
@@ -53,7 +54,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     if !jobs.is_empty() {
         collected.secret(CRON_JOBS_SQL, "commands of cron jobs, which may hold keys");
     }
-    collected.count("cron_jobs", jobs.len() as u64);
+    collected.count(Count::CronJobs, jobs.len() as u64);
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use super::super::sql_file::SqlFile;
 use super::write_json;
 use crate::archive::layout::{EVENT_TRIGGERS_JSON, EVENT_TRIGGERS_SQL};
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::hex::hex;
 use crate::model::name::QualifiedName;
@@ -44,6 +45,6 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     ]);
     file.statement(&do_block(include_str!("../sql/event_triggers_apply.sql"), &json!({"triggers": own})));
     ctx.sink.write(EVENT_TRIGGERS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
-    collected.count("event_triggers", own.len() as u64);
+    collected.count(Count::EventTriggers, own.len() as u64);
     Ok(())
 }

@@ -12,6 +12,7 @@ use super::super::sql_file::SqlFile;
 use super::write_json;
 use crate::archive::layout::{DATABASE_SETTINGS_SQL, EXTENSIONS_JSON, EXTENSIONS_SQL};
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 
 pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()> {
@@ -32,7 +33,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     ]);
     file.statement(&do_block(include_str!("../sql/extensions_apply.sql"), &json!({"extensions": list})));
     ctx.sink.write(EXTENSIONS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
-    collected.count("extensions", list.len() as u64);
+    collected.count(Count::Extensions, list.len() as u64);
     database_settings(ctx, collected).await
 }
 
@@ -66,7 +67,7 @@ async fn database_settings(ctx: &Context<'_>, collected: &mut Collected) -> Resu
     ]);
     file.statement(&do_block(include_str!("../sql/database_settings_apply.sql"), &json!({"settings": state})));
     ctx.sink.write(DATABASE_SETTINGS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
-    collected.count("database_settings", settings.len() as u64);
+    collected.count(Count::DatabaseSettings, settings.len() as u64);
     Ok(())
 }
 

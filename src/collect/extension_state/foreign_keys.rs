@@ -10,6 +10,7 @@ use crate::collect::context::{Collected, Context};
 use crate::collect::do_block::do_block;
 use crate::collect::sql_file::SqlFile;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 
 const LIST: &str = include_str!("../sql/foreign_keys.sql");
@@ -28,7 +29,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
             json!({"schema": text(0), "table": text(1), "name": text(2), "definition": text(3), "states": states})
         })
         .collect();
-    collected.count("foreign_keys_switched_off", keys.len() as u64);
+    collected.count(Count::ForeignKeysSwitchedOff, keys.len() as u64);
     let mut file = SqlFile::new(&["Foreign keys whose checks are switched off, in the state that they have."]);
     file.statement(&do_block(APPLY, &json!({ "keys": keys })));
     ctx.sink.write(FOREIGN_KEYS_SQL, Category::ExtensionState, file.finish().as_bytes())?;

@@ -12,6 +12,7 @@ use super::super::savepoint::attempt;
 use super::write_json;
 use crate::archive::layout::{MEMBER_TABLES_JSON, member_table_path};
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::fingerprint::TableFingerprint;
 use crate::model::gap::Gap;
@@ -68,8 +69,8 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<Mem
         .map(|s| json!({"schema": s.name.schema, "name": s.name.name, "last_value": s.last_value, "is_called": s.is_called}))
         .collect();
     write_json(ctx, MEMBER_TABLES_JSON, &json!({"tables": list, "sequences": sequences}))?;
-    collected.count("member_tables", members.tables.len() as u64);
-    collected.count("member_rows", members.tables.iter().map(|t| t.rows).sum());
+    collected.count(Count::MemberTables, members.tables.len() as u64);
+    collected.count(Count::MemberRows, members.tables.iter().map(|t| t.rows).sum());
     for table in members.tables.iter().filter(|t| t.rows > 0 && t.extension != "pgmq") {
         let message = format!(
             "{} belongs to extension {} and no dump carries its rows: they are in {MEMBER_TABLES_JSON} and beside it",

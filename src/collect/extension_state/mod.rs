@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 
 pub const COLLECTOR: Collector =
@@ -28,8 +29,8 @@ fn run<'a>(ctx: &'a Context<'a>) -> CollectFuture<'a> {
 
 async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     let mut collected = Collected::default();
-    for word in ["cron_jobs", "vault_secrets", "queues"] {
-        collected.count(word, 0);
+    for count in [Count::CronJobs, Count::VaultSecrets, Count::Queues] {
+        collected.count(count, 0);
     }
     extensions::collect(ctx, &mut collected).await?;
     publications::collect(ctx, &mut collected).await?;

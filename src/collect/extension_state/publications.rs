@@ -11,6 +11,7 @@ use super::super::setting::quoted;
 use super::super::sql_file::SqlFile;
 use crate::archive::layout::PUBLICATIONS_SQL;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted, ident};
 use crate::pg::session::Row;
@@ -40,7 +41,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
         file.statement(&do_block(include_str!("../sql/replica_identity_apply.sql"), &json!({"tables": tables})));
     }
     ctx.sink.write(PUBLICATIONS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
-    collected.count("publications", count);
+    collected.count(Count::Publications, count);
     Ok(())
 }
 

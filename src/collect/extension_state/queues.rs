@@ -18,6 +18,7 @@ use crate::archive::copy_text::CopyRow;
 use crate::archive::layout::QUEUES_SQL;
 use crate::archive::rows_mark::rows_mark;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::{QualifiedName, dollar_quoted, ident, sql_comment, visible};
@@ -43,7 +44,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected, members: &Mem
         .iter()
         .map(|r| Queue { name: r.get(0), partitioned: r.get(1), unlogged: r.get(2), created_at: r.get(3) })
         .collect();
-    collected.count("queues", queues.len() as u64);
+    collected.count(Count::Queues, queues.len() as u64);
     if queues.is_empty() {
         return Ok(());
     }

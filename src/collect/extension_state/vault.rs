@@ -11,6 +11,7 @@ use super::write_json;
 use crate::archive::layout::{VAULT_SECRETS_JSON, VAULT_SECRETS_SEALED};
 use crate::archive::sealed;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::visible;
@@ -44,7 +45,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
         secrets.push(serde_json::from_str(row.get(0)).map_err(|e| Failure::new(FailureKind::Failed, e))?);
     }
     write_json(ctx, VAULT_SECRETS_JSON, &json!({"secrets": secrets}))?;
-    collected.count("vault_secrets", secrets.len() as u64);
+    collected.count(Count::VaultSecrets, secrets.len() as u64);
     match &ctx.settings.seal {
         Some(seal) if !secrets.is_empty() => with_values(ctx, collected, seal, secrets).await,
         _ => {

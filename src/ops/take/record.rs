@@ -16,6 +16,7 @@ use crate::archive::codec::Codec;
 use crate::archive::layout;
 use crate::archive::seal::Sealed;
 use crate::model::category::Category;
+use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::ids::SnapshotName;
@@ -222,34 +223,50 @@ fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
     }
     let inventory = &done.catalogs.inventory;
     let kinds = inventory.counts();
-    for (word, kind) in [
-        ("views", "VIEW"),
-        ("materialized_views", "MATERIALIZED VIEW"),
-        ("indexes", "INDEX"),
-        ("triggers", "TRIGGER"),
-        ("sequences", "SEQUENCE"),
+    let mut set = |count: Count, n: u64| counts.insert(count.word().to_string(), n);
+    for (count, kind) in [
+        (Count::Views, "VIEW"),
+        (Count::MaterializedViews, "MATERIALIZED VIEW"),
+        (Count::Indexes, "INDEX"),
+        (Count::Triggers, "TRIGGER"),
+        (Count::Sequences, "SEQUENCE"),
     ] {
-        counts.insert(word.to_string(), kinds.get(kind).copied().unwrap_or(0));
-    }
-    // What people count: all of their own schemas, and not what the platform and extensions bring. `<word>_all` is all of it.
-    let is_supabase = manifest.source.is_supabase;
-    if let (Some(all), Some(own)) = (counts.get("functions").copied(), counts.remove("functions_own")) {
-        counts.insert("functions".into(), if is_supabase { own } else { all });
-        counts.insert("functions_all".into(), all);
-    }
-    if let Some(all) = counts.get("policies").copied() {
-        counts.insert("policies".into(), kinds.get("POLICY").copied().unwrap_or(all).min(all));
-        counts.insert("policies_all".into(), all);
+        set(count, kinds.get(kind).copied().unwrap_or(0));
     }
     if done.archive.is_some() {
-        let own = |t: &&TableRecord| !is_supabase || !is_managed_schema(&t.name.schema);
-        counts.insert("tables_all".into(), manifest.tables.len() as u64);
-        counts.insert("tables".into(), manifest.tables.iter().filter(own).count() as u64);
-        counts.insert("rows".into(), manifest.rows_total());
         let csv_files = manifest.tables.iter().filter(|t| t.csv_file.is_some()).count();
-        counts.insert("csv_files".into(), csv_files as u64);
+        set(Count::CsvFiles, csv_files as u64);
+        set(Count::Rows, manifest.rows_total());
     }
+    own_and_all(manifest, &kinds, done.archive.is_some(), &mut counts);
     counts
+}
+
+/// What people count: all of their own schemas, and not what the platform and extensions bring. `<word>_all` is all of it.
+fn own_and_all(
+    manifest: &Manifest,
+    kinds: &BTreeMap<String, u64>,
+    has_tables: bool,
+    counts: &mut BTreeMap<String, u64>,
+) {
+    let is_supabase = manifest.source.is_supabase;
+    let mut set = |own: Count, all: Count, (own_n, all_n): (u64, u64)| {
+        counts.insert(own.word().to_string(), own_n);
+        counts.insert(all.word().to_string(), all_n);
+    };
+    let written = |count: Count| manifest.outcomes.iter().find_map(|o| o.outcome.count(count));
+    if let (Some(all), Some(own)) = (written(Count::Functions), written(Count::FunctionsOwn)) {
+        set(Count::Functions, Count::FunctionsAll, (if is_supabase { own } else { all }, all));
+    }
+    if let Some(all) = written(Count::Policies) {
+        set(Count::Policies, Count::PoliciesAll, (kinds.get("POLICY").copied().unwrap_or(all).min(all), all));
+    }
+    if has_tables {
+        let is_own = |t: &&TableRecord| !is_supabase || !is_managed_schema(&t.name.schema);
+        let own = manifest.tables.iter().filter(is_own).count() as u64;
+        set(Count::Tables, Count::TablesAll, (own, manifest.tables.len() as u64));
+    }
+    counts.remove(Count::FunctionsOwn.word());
 }
 
 /// What `create` says at the end.
