@@ -43,6 +43,26 @@ fn what_the_targets_platform_granted_to_its_user_stays_and_is_foretold() {
     assert_eq!(target.sql("fresh", members), "4");
 }
 
+/// The services of another project keep their own record of what they ran, with the times at which they ran it.
+#[test]
+fn what_the_targets_services_say_of_their_version_stays_and_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let (_source, snapshot) = app(place.path());
+    let target = Cluster::start(15);
+    target.load("fresh", "member", &["stack"]);
+    let rows = "SELECT md5(string_agg(m::text, ',' ORDER BY id)) FROM storage.migrations m";
+    let before = target.sql("fresh", rows);
+    // auth.schema_migrations has no times: it is equal, and nothing is to be said of it.
+    let told = ["14 rows of storage.migrations", "2 rows of supabase_functions.migrations"].map(String::from);
+    let planned = plan(&target, "postgres", "postgres", "fresh", &snapshot, place.path());
+    let foretold = planned.list("/exceptions", &["code", "what"]);
+    assert_eq!(with_code(&foretold, "service_version"), told, "{}", planned.said);
+    let done = restore(&target, "postgres", "postgres", "fresh", &snapshot, place.path());
+    done.is_well();
+    assert_eq!((done.code, with_code(&done.exceptions(), "service_version")), (3, told.to_vec()));
+    assert_eq!(target.sql("fresh", rows), before);
+}
+
 /// A storage service from before vector buckets, with a column less.
 const OLDER: &str =
     "DROP TABLE storage.vector_indexes, storage.buckets_vectors; DROP FUNCTION storage.get_size_by_bucket();
@@ -105,4 +125,20 @@ fn logins_in_place_end_where_the_plan_says_so_and_nowhere_else() {
     assert_eq!((code, logins().as_str()), (Some(3), "0|0"), "{said}");
     let (code, said) = in_place(&source, &snapshot, &["--activate-jobs", "--sessions", "keep"]);
     assert_eq!((code, logins().as_str()), (Some(0), "3|3"), "{said}");
+}
+
+/// What a role may not do is told by its cause, also beside what is left out: six policies here, on tables of the services.
+#[test]
+fn what_is_left_out_hides_nothing_of_what_stays_the_platforms() {
+    let place = tempfile::tempdir().unwrap();
+    let (_source, snapshot) = app(place.path());
+    let target = Cluster::start(15);
+    target.load("fresh", "revoked", &["stack"]);
+    let done = restore(&target, "postgres", "postgres", "fresh", &snapshot, place.path());
+    let exceptions = done.exceptions();
+    assert_eq!(with_code(&exceptions, "left_out").len(), 6, "{}", done.said);
+    assert!(with_code(&exceptions, "platform_role").contains(&"ROLE supabase_admin".to_string()), "{}", done.said);
+    assert!(with_code(&exceptions, "not_permitted").contains(&"EVENT TRIGGER log_ddl".to_string()), "{}", done.said);
+    // Policies are missing: that alone makes it 13. Nothing is found that was not named.
+    assert_eq!((done.code, done.list("/proof/findings", &["code", "what"])), (13, Vec::new()), "{}", done.said);
 }

@@ -48,9 +48,14 @@ impl Judge<'_> {
         } else {
             let rest = Left { objects: sorted.rest.clone(), ..left };
             mended = self.converge.mend(&rest, self.may_lack).await?;
-            let after = self.after(rest, &mended).await?;
-            let sorted = self.sort(&after);
-            (after, sorted)
+            // What was excused stays so: `rest` does not hold it any more.
+            if mended.is_empty() {
+                (rest, sorted)
+            } else {
+                let after = self.after(rest).await?;
+                let sorted = self.sort(&after);
+                (after, sorted)
+            }
         };
         let reckoning = Reckoning {
             left: &left,
@@ -78,10 +83,7 @@ impl Judge<'_> {
     }
 
     /// What differs after something was mended. What the server said before stands.
-    async fn after(&self, before: Left, mended: &Mended) -> Result<Left> {
-        if mended.is_empty() {
-            return Ok(before);
-        }
+    async fn after(&self, before: Left) -> Result<Left> {
         let live = self.converge.source.read_target(self.converge.runner.session, Within::Transaction).await?;
         let after = self.converge.left(&live, before.words);
         Ok(Left { refusals: before.refusals, ..after })

@@ -15,7 +15,7 @@ use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::take_away::not_nulls_are_objects;
 use super::{
     Engine, computed, contents, database, identity, jobs, leave_out, left_over, made_roles, marks, own_settings,
-    queues, settle, vault,
+    queues, settle, vault, versions,
 };
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -56,6 +56,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let logins = logins(&session, &tables, &examined, &live).await?;
     let vouched = vouched(engine, &session, &examined, &tables, &live).await?;
     let is_proved = vouched.is_empty() || marks::nothing_ended(engine, &session).await?;
+    let versions = versions::foretell(engine, &examined, &session).await?;
     drop(session);
     let mut compared = rows(engine, &vouched, &tables, &live, &objects.remade).await?;
     // "Nothing is to be done" is said only of what was read: no proof follows it.
@@ -66,6 +67,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     load.extend(logins.end);
     load.sort_by(|a, b| a.table.cmp(&b.table));
     let mut told: Vec<Exception> = secrets.exceptions.into_iter().chain(roles.exceptions).chain(database).collect();
+    told.extend(versions);
     told.extend(objects.exceptions);
     told.extend(own_settings::kept(&engine.source.inventory, &live, &examined));
     if examined.scope.is_whole() {

@@ -27,6 +27,9 @@ const SESSIONS: [&str; 9] = [
 /// The word for sessions that do not come back.
 pub const SESSIONS_DROPPED: &str = "sessions_dropped";
 
+/// The word for rows in which a service of the platform keeps its own version.
+pub const SERVICE_VERSION: &str = "service_version";
+
 /// What becomes of a table's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rows {
@@ -63,7 +66,7 @@ pub fn decide(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, r
         return Rows::Load;
     }
     if is_of_versions(&record.name) {
-        return Rows::Leave("service_version", "the platform's own record of its schema's version".into());
+        return Rows::Leave(SERVICE_VERSION, "the platform's own record of its schema's version".into());
     }
     if !matches!(record.name.schema.as_str(), "auth" | "storage") {
         return Rows::Leave("service_state", "state of a platform service, which it makes anew".into());

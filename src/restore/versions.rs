@@ -4,12 +4,15 @@
 
 use std::collections::BTreeSet;
 
+use super::rows::{self, Rows, SERVICE_VERSION};
+use super::state::Examined;
 use super::{Engine, tables};
 use crate::archive::layout;
 use crate::archive::reader::{ArchiveData, DataFile};
 use crate::model::failure::{Failure, Result};
 use crate::model::manifest::TableRecord;
 use crate::model::name::{QualifiedName, ident, literal};
+use crate::model::restore::{Exception, TargetKind};
 use crate::pg::rows::fingerprint_table;
 use crate::pg::session::Session;
 
@@ -66,6 +69,27 @@ pub async fn version(engine: &Engine<'_>, session: &Session, name: &QualifiedNam
     }
     let why = format!("the rows of {} are not the snapshot's: {} there, {} in it", name.plain(), is.len(), was.len());
     Ok(Version::Other(why))
+}
+
+/// Another project as target: its services' own records of their versions stay. Those that are not the snapshot's are named.
+pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Session) -> Result<Vec<Exception>> {
+    let mut found = Vec::new();
+    if examined.facts.kind == TargetKind::SameDatabase {
+        return Ok(found);
+    }
+    for record in engine.source.manifest.tables.iter().filter(|r| is_of_versions(&r.name) && r.rows > 0) {
+        let facts = engine.source.inventory.table(&record.name);
+        let Rows::Leave(SERVICE_VERSION, why) = rows::decide(record, facts, &examined.scope, engine.request) else { continue };
+        if version(engine, session, &record.name).await? != Version::Same {
+            found.push(Exception {
+                code: SERVICE_VERSION.into(),
+                what: format!("{} rows of {}", record.rows, record.name.plain()),
+                why: format!("{why}: the target keeps its own"),
+                todo: String::new(),
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// May this role replace the rows?
