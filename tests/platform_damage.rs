@@ -221,3 +221,28 @@ fn what_a_service_makes_while_it_runs_is_no_difference() {
     );
     world.undamaged_is_a_no_op();
 }
+
+/// Functions of an extension are in no archive: whoever replaces one, replaces it for good. The restore says so.
+#[test]
+fn members_of_extensions_that_somebody_altered_are_named() {
+    let (cluster, place) = (Cluster::start(15), tempfile::tempdir().unwrap());
+    cluster.empty(DATABASE);
+    cluster.sql(DATABASE, "CREATE EXTENSION pgcrypto; CREATE EXTENSION unaccent; CREATE TABLE t (a int)");
+    let snapshot = cluster.create(DATABASE, &place.path().join("snapshots"), 0, &[]);
+    let world = World { cluster, place, snapshot };
+    let named = |told: &[&str], code: i32| {
+        let done = world.restore("supabase_admin");
+        let told: Vec<String> = told.iter().map(|what| format!("extension_member_differs {what}")).collect();
+        assert_eq!((done.code, done.exceptions()), (code, told), "{}", done.said);
+        assert!(world.differs());
+    };
+    world.damage(
+        "CREATE OR REPLACE FUNCTION crypt(text, text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+         ALTER FUNCTION gen_salt(text) SECURITY DEFINER; DROP TABLE t",
+    );
+    let altered = ["FUNCTION public.crypt(text,text)", "FUNCTION public.gen_salt(text)"];
+    named(&altered, 3);
+    world.damage("ALTER EXTENSION unaccent DROP FUNCTION unaccent(text); DROP FUNCTION unaccent(text)");
+    // Its grants are the user's, and nobody can give them back.
+    named(&[altered[0], altered[1], "FUNCTION public.unaccent(text)"], 13);
+}

@@ -38,6 +38,7 @@ mod made_roles;
 pub use libraries::LIBRARY_MISSING;
 pub mod load;
 mod marks;
+mod members;
 mod mend;
 mod merge;
 mod other_platform;

@@ -14,8 +14,8 @@ use super::state::{Examined, examine, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::take_away::not_nulls_are_objects;
 use super::{
-    Engine, computed, contents, database, identity, jobs, leave_out, left_over, made_roles, marks, own_settings,
-    queues, settle, vault, versions,
+    Engine, computed, contents, database, identity, jobs, leave_out, left_over, made_roles, marks, members,
+    own_settings, queues, settle, vault, versions,
 };
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -74,6 +74,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         told.extend(left_over::not_there(&engine.source.inventory, &live));
     }
     told.extend(examined.scope.other.exceptions(&live, &engine.source.manifest.tables));
+    told.extend(members::altered(&engine.source.inventory, &live, &examined.scope));
     told.extend(examined.scope.services.exceptions(&engine.source.inventory, &live, &examined.scope));
     if examined.scope.is_whole() && !examined.scope.untrusted {
         objects.replace.extend(computed::views(engine, &live).await?);

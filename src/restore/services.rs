@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::belongs::index_table;
 use super::identity::on;
+use super::members::MEMBER_DIFFERS;
 use super::scope::{Scope, is_users_own};
 use super::versions::{self, Version};
 use super::{Engine, delta};
@@ -40,7 +41,7 @@ const NAMED_MAX: usize = 12;
 
 /// Exceptions that the proof does not look for: what they name is out of its scope, or a finding all the same.
 pub fn is_left(exception: &Exception) -> bool {
-    [PLATFORM_OPEN, PLATFORM_DIFFERS, PLATFORM_UPGRADED].contains(&exception.code.as_str())
+    [PLATFORM_OPEN, PLATFORM_DIFFERS, PLATFORM_UPGRADED, MEMBER_DIFFERS].contains(&exception.code.as_str())
 }
 
 /// What is known of the platform's services in a database that the snapshot was taken of.

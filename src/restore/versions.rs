@@ -79,7 +79,9 @@ pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Sessio
     }
     for record in engine.source.manifest.tables.iter().filter(|r| is_of_versions(&r.name) && r.rows > 0) {
         let facts = engine.source.inventory.table(&record.name);
-        let Rows::Leave(SERVICE_VERSION, why) = rows::decide(record, facts, &examined.scope, engine.request) else { continue };
+        let Rows::Leave(SERVICE_VERSION, why) = rows::decide(record, facts, &examined.scope, engine.request) else {
+            continue;
+        };
         if version(engine, session, &record.name).await? != Version::Same {
             found.push(Exception {
                 code: SERVICE_VERSION.into(),

@@ -61,11 +61,17 @@ async fn database_settings(ctx: &Context<'_>, collected: &mut Collected) -> Resu
     }
     let state: Vec<Value> =
         settings.iter().map(|s| json!({"name": s.name, "value": s.value, "items": s.items})).collect();
+    let query = "SELECT pg_catalog.pg_get_userbyid(d.datdba)::pg_catalog.text FROM pg_catalog.pg_database d \
+        WHERE d.datname = pg_catalog.current_database()";
+    let owner: Option<String> = ctx.session.one(query, &[]).await?.get(0);
     let mut file = SqlFile::new(&[
-        "Settings of the database (ALTER DATABASE … SET). They may hold secrets, such as a JWT secret.",
+        "Owner and settings of the database (ALTER DATABASE … SET). They may hold secrets, such as a JWT secret.",
         "A platform may not allow them to be set: then this is a manual step.",
     ]);
-    file.statement(&do_block(include_str!("../sql/database_settings_apply.sql"), &json!({"settings": state})));
+    file.statement(&do_block(
+        include_str!("../sql/database_settings_apply.sql"),
+        &json!({"owner": owner, "settings": state}),
+    ));
     ctx.sink.write(DATABASE_SETTINGS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
     collected.count(Count::DatabaseSettings, settings.len() as u64);
     Ok(())

@@ -1,9 +1,17 @@
 
--- Settings of the database become exactly these, on the database that this runs in.
+-- Owner and settings of the database become exactly these, on the database that this runs in.
 DECLARE
     state jsonb := /*DATA*/;
-    item record; config text[];
+    item record; config text[]; have text; want text := state ->> 'owner';
 BEGIN
+    SELECT pg_catalog.pg_get_userbyid(d.datdba) INTO have FROM pg_catalog.pg_database d WHERE d.datname = current_database();
+    IF have <> want THEN
+        BEGIN
+            EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(), want);
+        EXCEPTION WHEN insufficient_privilege OR undefined_object THEN
+            RAISE WARNING 'the database belongs to %, in the snapshot it belonged to %: %', have, want, SQLERRM;
+        END;
+    END IF;
     SELECT s.setconfig INTO config FROM pg_catalog.pg_db_role_setting s
     WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database());
     FOR item IN

@@ -1,13 +1,16 @@
 
 DECLARE
     state jsonb := /*DATA*/;
-    e record; have text;
+    e record; have text; whose text;
 BEGIN
-    FOR e IN SELECT * FROM jsonb_to_recordset(state -> 'extensions') AS x (name text, version text, schema text, makes_schema boolean) LOOP
-        SELECT x.extversion INTO have FROM pg_catalog.pg_extension x WHERE x.extname = e.name;
+    FOR e IN SELECT * FROM jsonb_to_recordset(state -> 'extensions') AS x (name text, version text, schema text, makes_schema boolean, owner text) LOOP
+        SELECT x.extversion, pg_catalog.pg_get_userbyid(x.extowner) INTO have, whose FROM pg_catalog.pg_extension x WHERE x.extname = e.name;
         IF FOUND THEN
             IF have <> e.version THEN
                 RAISE WARNING 'extension % is here in version %, it was %', e.name, have, e.version;
+            END IF;
+            IF whose <> e.owner THEN
+                RAISE WARNING 'extension % belongs to %, it belonged to %: only making it anew as that role changes it', e.name, whose, e.owner;
             END IF;
             CONTINUE;
         END IF;
