@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
 
+use super::catalog::own_rows;
 use super::session::Session;
 use super::snapshot::{ExportedSnapshot, SnapshotHolder};
 use crate::model::cancel::{Cancel, CancelReason};
@@ -41,6 +42,13 @@ pub fn copy_out_sql(table: &QualifiedName, columns: &[String]) -> String {
     }
     let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
     format!("COPY {} ({}) TO STDOUT", table.sql(), columns.join(", "))
+}
+
+/// The same for the rows that a condition of an extension leaves to users: see [`own_rows`].
+pub fn copy_own_sql(table: &QualifiedName, columns: &[String], condition: Option<&str>) -> String {
+    let Some(condition) = condition else { return copy_out_sql(table, columns) };
+    let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+    format!("COPY (SELECT {} FROM ONLY {} {condition}) TO STDOUT", columns.join(", "), table.sql())
 }
 
 /// The COPY statement for columns that COPY of a table refuses: generated ones, and those of a materialized view.
@@ -75,7 +83,8 @@ pub async fn copy_statement(session: &Session, sql: &str, mut each: impl FnMut(&
 
 /// Counts and fingerprints one table through `session`, as this session sees it.
 pub async fn fingerprint_table(session: &Session, table: &QualifiedName, columns: &[String]) -> Result<LiveTable> {
-    read_statement(session, table, &copy_out_sql(table, columns), |_| {}).await
+    let condition = own_rows::condition(session, table).await?;
+    read_statement(session, table, &copy_own_sql(table, columns, condition.as_deref()), |_| {}).await
 }
 
 async fn read_statement(
@@ -121,7 +130,9 @@ pub async fn fingerprint_tables_at(
     cancel: &Cancel,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<LiveTable>> {
-    let statements = tables.iter().map(|(table, columns)| (table.clone(), copy_out_sql(table, columns))).collect();
+    let own = own_rows::conditions(&Session::join(spec, APPLICATION, exported).await?).await?;
+    let sql = |table, columns: &[String]| copy_own_sql(table, columns, own.get(table).map(String::as_str));
+    let statements = tables.iter().map(|(table, columns)| (table.clone(), sql(table, columns))).collect();
     fingerprint_statements_at(spec, exported, statements, jobs, lock_wait, cancel, progress).await
 }
 
@@ -233,6 +244,8 @@ mod tests {
         let table = QualifiedName::new("s\"x", "T");
         assert_eq!(copy_out_sql(&table, &["a\"b".into(), "C".into()]), r#"COPY "s""x"."T" ("a""b", "C") TO STDOUT"#);
         assert_eq!(copy_out_sql(&table, &[]), r#"COPY "s""x"."T" TO STDOUT"#);
+        let own = copy_own_sql(&table, &["C".into()], Some("WHERE id > 9"));
+        assert_eq!(own, r#"COPY (SELECT "C" FROM ONLY "s""x"."T" WHERE id > 9) TO STDOUT"#);
     }
 
     #[test]

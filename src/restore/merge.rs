@@ -9,12 +9,17 @@ use super::load::{LoadTask, Loaded, load_one};
 use super::runner::Runner;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{QualifiedName, ident, literal, visible};
+use crate::pg::catalog::own_rows;
 
 const STAGE: &str = "stacksnap_stage";
 
-/// Empties one table. `DELETE` where something refers to it: in replica role it takes nothing along.
+/// Empties one table. `DELETE` where something refers to it: in replica role it takes nothing along. Rows that an extension
+/// brings stay: no snapshot has them.
 pub async fn empty(runner: &Runner<'_>, table: &QualifiedName) -> Result<()> {
     let what = format!("empty {}", visible(&table.plain()));
+    if let Some(condition) = own_rows::condition(runner.session, table).await? {
+        return runner.run(&what, &format!("DELETE FROM ONLY {} {condition}", table.sql())).await;
+    }
     let referred = format!(
         "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = {}::pg_catalog.regclass \
          AND conrelid <> confrelid) OR NOT pg_catalog.has_table_privilege({}::pg_catalog.regclass, 'TRUNCATE')",

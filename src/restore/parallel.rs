@@ -12,6 +12,7 @@ use super::tables::{NEW, Tables, load_task};
 use super::{Engine, identity};
 use crate::model::failure::Result;
 use crate::model::inventory::Inventory;
+use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
 use crate::model::restore::RestorePlan;
 
@@ -32,7 +33,9 @@ pub async fn fill(
     tables: &Tables<'_>,
 ) -> Result<String> {
     let wanted: BTreeSet<&QualifiedName> = plan.load.iter().filter(|l| l.why == NEW).map(|l| &l.table).collect();
-    let ours: Vec<_> = tables.records().filter(|r| wanted.contains(&r.name) && live.table(&r.name).is_some()).collect();
+    // A table of an extension may have rows of the extension already: it is filled with what was there before.
+    let is_empty = |r: &TableRecord| live.table(&r.name).is_some_and(|facts| facts.extension.is_none());
+    let ours: Vec<_> = tables.records().filter(|r| wanted.contains(&r.name) && is_empty(r)).collect();
     let sizes: BTreeMap<QualifiedName, u64> = ours.iter().map(|r| (r.name.clone(), r.bytes_raw)).collect();
     // They were made by this restore, and nobody has been let in yet.
     let loads = ours.iter().map(|r| LoadTask {

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::delta::Delta;
 use super::partitions::only_moved;
 use super::replace::{Way, only_not_nulls, way};
-use super::rows::{Rows, SESSIONS_DROPPED, decide, files};
+use super::rows::{EXTENSION_ROWS, Rows, SESSIONS_DROPPED, decide, files};
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::take_away::not_nulls_are_objects;
@@ -320,7 +320,8 @@ fn exceptions(
         let facts = engine.source.inventory.table(&record.name);
         if let Rows::Leave(code, why) = decide(record, facts, &examined.scope, engine.request)
             && record.rows > 0
-            && (matches!(code, "rows_not_captured" | SESSIONS_DROPPED) || (code == "service_state" && !same))
+            && (matches!(code, "rows_not_captured" | SESSIONS_DROPPED)
+                || (matches!(code, "service_state" | EXTENSION_ROWS) && !same))
             && !logins_equal.contains(&record.name)
         {
             found.push(Exception {

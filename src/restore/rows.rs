@@ -30,6 +30,12 @@ pub const SESSIONS_DROPPED: &str = "sessions_dropped";
 /// The word for rows in which a service of the platform keeps its own version.
 pub const SERVICE_VERSION: &str = "service_version";
 
+/// The word for rows of an extension that a project keeps its own of.
+pub const EXTENSION_ROWS: &str = "extension_rows";
+
+/// Jobs, secrets and queues come back by calls of their extension.
+const HAVE_A_WAY: [&str; 4] = ["cron.job", "vault.secrets", "pgsodium.key", "pgmq.meta"];
+
 /// What becomes of a table's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rows {
@@ -49,6 +55,9 @@ pub fn decide(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, r
     }
     if let Some(extension) = facts.and_then(|f| f.extension.as_ref()) {
         let carried = facts.is_some_and(|f| f.extension_config);
+        if scope.platform && carried && !HAVE_A_WAY.contains(&plain.as_str()) {
+            return Rows::Leave(EXTENSION_ROWS, format!("a project keeps its own rows of the extension {extension}"));
+        }
         if scope.platform || !carried || scope.extensions_missing.contains(extension) {
             return Rows::Leave("extension_member", format!("rows of the extension {extension} have their own way in"));
         }

@@ -13,6 +13,7 @@ pub mod fence;
 pub mod inventory;
 pub mod marker;
 pub mod marks;
+pub mod own_rows;
 pub mod privileges;
 pub mod role_uses;
 pub mod row_ages;

@@ -10,7 +10,8 @@ use crate::archive::reader::{ArchiveData, LinePart};
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::TableRecord;
-use crate::pg::rows::{copy_computed_sql, copy_out_sql, copy_statement};
+use crate::pg::catalog::own_rows;
+use crate::pg::rows::{copy_computed_sql, copy_own_sql, copy_statement};
 use crate::pg::session::Session;
 
 /// How many parts of a file are read between two looks at the cancellation.
@@ -42,7 +43,9 @@ impl RowSource<'_> {
                 }
             }
             Self::Live(session) => {
-                from_database(session, &copy_out_sql(&record.name, &record.columns), record, each).await
+                let condition = own_rows::condition(session, &record.name).await?;
+                let sql = copy_own_sql(&record.name, &record.columns, condition.as_deref());
+                from_database(session, &sql, record, each).await
             }
             Self::LiveComputed(session) => {
                 from_database(session, &copy_computed_sql(&record.name, &record.columns), record, each).await
