@@ -145,6 +145,9 @@ pub fn compare(left: &[CatalogObject], right: &[CatalogObject], rules: &Rules) -
     if rules.across_majors {
         versions::mark_parts_of_foreign_keys(&mut differences);
     }
+    if !rules.membership_options {
+        versions::mark_grantors(&mut differences, left, right);
+    }
     with_their_extension(&mut differences);
     differences.sort_by(|a, b| {
         let key = |d: &ObjectDifference| (d.severity, d.kind.clone(), d.identity.clone(), d.change);

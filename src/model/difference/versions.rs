@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Change, ObjectDifference, Pair, Severity};
 use crate::model::inventory::CatalogObject;
+use crate::model::membership::{Alike, ROLE_MEMBERSHIP};
 
 /// Columns of catalogs under their older and their newer name.
 const RENAMED_COLUMNS: [(&str, &str); 2] = [("daticulocale", "datlocale"), ("colliculocale", "colllocale")];
@@ -117,6 +118,21 @@ fn after_name(line: &str) -> usize {
 pub fn without_membership_options(definition: &str) -> Vec<String> {
     let kept = definition.split(' ').filter(|word| !matches!(*word, "INHERIT" | "SET" | ""));
     kept.map(str::to_string).collect()
+}
+
+/// Before 16 it meant nothing who had granted a role, and since then not everybody may: where the same role is in the
+/// same one with the same admin option, another grantor is no difference.
+pub fn mark_grantors(differences: &mut [ObjectDifference], left: &[CatalogObject], right: &[CatalogObject]) {
+    let without_options = |all: &[CatalogObject]| -> Vec<CatalogObject> {
+        let memberships = all.iter().filter(|o| o.kind == ROLE_MEMBERSHIP);
+        let plain = |o: &CatalogObject| without_membership_options(&o.definition).join(" ");
+        memberships.map(|o| CatalogObject { definition: plain(o), ..o.clone() }).collect()
+    };
+    let alike = Alike::new(&without_options(left), &without_options(right));
+    for difference in differences.iter_mut().filter(|d| alike.holds(&d.kind, &d.identity)) {
+        difference.severity = Severity::Cosmetic;
+        difference.note = Some("granted by another role, which means nothing before PostgreSQL 16".to_string());
+    }
 }
 
 /// A table's columns, where an inherited one does not say that it is an identity.
