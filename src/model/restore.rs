@@ -127,6 +127,13 @@ pub enum TargetKind {
     Bare,
 }
 
+impl TargetKind {
+    /// Does it hold what somebody built, and what the snapshot does not have goes?
+    pub fn has_a_past(self) -> bool {
+        matches!(self, Self::SameDatabase | Self::OtherDatabase)
+    }
+}
+
 /// The target as it was examined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetFacts {

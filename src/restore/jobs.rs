@@ -1,6 +1,7 @@
 //! Scheduled jobs of the snapshot, in their own database: which of the target's are new, and whether any differ.
 //!
-//! Invariant: a job is known by its number, which the archive's rows have; jobs of other databases are left alone.
+//! Invariant: in place a job is known by its number, which the archive's rows have; in another project by whose it is, its
+//! name, and what it does and when. Jobs of other databases are left alone. A command is never told: it may hold keys.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use crate::archive::reader::{ArchiveData, DataFile};
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::TableRecord;
-use crate::model::name::QualifiedName;
-use crate::model::restore::Exception;
+use crate::model::name::{QualifiedName, visible};
+use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::rows::fingerprint_table;
 use crate::pg::session::Session;
 
@@ -53,26 +54,95 @@ pub fn not_the_same() -> Exception {
     }
 }
 
-/// Takes jobs away that the snapshot does not have.
-pub async fn unschedule_new(
-    engine: &Engine<'_>,
-    runner: &Runner<'_>,
-    words: &mut BTreeMap<String, String>,
-) -> Result<()> {
-    let Some(record) = record(engine) else { return Ok(()) };
-    if !is_there(runner.session).await? {
-        return Ok(());
+/// A job that runs in the target's database and is none of the snapshot's.
+#[derive(Debug, Clone)]
+pub struct Strange {
+    number: i64,
+    /// Its name, or when it runs.
+    word: String,
+}
+
+impl Strange {
+    /// As it stands in a plan.
+    pub fn object(&self) -> ObjectName {
+        ObjectName { kind: "CRON JOB".into(), identity: format!("{} {}", self.number, visible(&self.word)) }
     }
-    let known: Vec<String> = numbers(engine, record)?.iter().map(ToString::to_string).collect();
-    let sql = format!(
-        "SELECT cron.unschedule(j.jobid) FROM cron.job j WHERE j.database = pg_catalog.current_database() \
-         AND j.jobid <> ALL ('{{{}}}'::pg_catalog.int8[])",
-        known.join(",")
-    );
-    if let Some(failure) = runner.attempt("jobs that came later", &sql).await? {
-        words.insert("jobs that came later".to_string(), failure.to_string());
+}
+
+/// A job of the snapshot, or of the target.
+struct Job {
+    number: Option<i64>,
+    /// User, name, schedule, command.
+    texts: [Option<String>; 4],
+}
+
+impl Job {
+    /// May `live` be made this one? In place it has its number too, and one with a name may be altered.
+    fn is(&self, live: &Self, kind: TargetKind) -> bool {
+        if kind != TargetKind::SameDatabase {
+            return self.texts == live.texts;
+        }
+        let known_by = if self.texts[1].is_some() { 2 } else { 4 };
+        self.number == live.number && self.texts[..known_by] == live.texts[..known_by]
     }
-    Ok(())
+}
+
+/// Jobs of the target's database that are none of the snapshot's: they would run on its tables.
+pub async fn strange(engine: &Engine<'_>, session: &Session, kind: TargetKind) -> Result<Vec<Strange>> {
+    // In place a snapshot without the list of jobs cannot say which came later.
+    let has_list = record(engine).is_some() || kind == TargetKind::OtherDatabase;
+    if !has_list || !is_there(session).await? {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT j.jobid, j.username::text, j.jobname::text, j.schedule, j.command FROM cron.job j \
+               WHERE j.database = pg_catalog.current_database() ORDER BY j.jobid";
+    let own = own_jobs(engine)?;
+    let mut found = Vec::new();
+    for row in session.rows(sql, &[]).await? {
+        let texts = [1, 2, 3, 4].map(|at| row.try_get::<_, Option<String>>(at).ok().flatten());
+        let live = Job { number: row.try_get(0).ok(), texts };
+        if let Some(number) = live.number.filter(|_| !own.iter().any(|job| job.is(&live, kind))) {
+            let [_, name, schedule, _] = live.texts;
+            found.push(Strange { number, word: name.or(schedule).unwrap_or_default() });
+        }
+    }
+    Ok(found)
+}
+
+/// Takes them away, inside of the transaction. One that stays is named.
+pub async fn unschedule(engine: &Engine<'_>, runner: &Runner<'_>, kind: TargetKind) -> Result<Vec<Exception>> {
+    let mut exceptions = Vec::new();
+    for job in strange(engine, runner.session, kind).await? {
+        let sql = format!("SELECT cron.unschedule({}::pg_catalog.int8)", job.number);
+        if let Some(failure) = runner.attempt("job that the snapshot does not have", &sql).await? {
+            exceptions.push(Exception {
+                code: "job_stays".into(),
+                what: job.object().to_string(),
+                why: format!("the snapshot does not have it, and it still runs here: {failure}"),
+                todo: format!("as a superuser: SELECT cron.unschedule({})", job.number),
+            });
+        }
+    }
+    Ok(exceptions)
+}
+
+/// The snapshot's jobs.
+fn own_jobs(engine: &Engine<'_>) -> Result<Vec<Job>> {
+    let Some(record) = record(engine) else { return Ok(Vec::new()) };
+    let at = |name: &str| record.columns.iter().position(|c| c == name);
+    let number = at("jobid");
+    let places = ["username", "jobname", "schedule", "command"].map(at);
+    let files = DataFile::of(record).into_iter().collect();
+    let archive = ArchiveData { folder: engine.source.place.join(layout::DUMP_DIR), files };
+    let mut found = Vec::new();
+    let read = archive.for_each_row(&record.name, |_, row| {
+        let row = row.texts();
+        let text = |at: Option<usize>| at.and_then(|at| row.get(at).cloned().flatten());
+        found.push(Job { number: text(number).and_then(|n| n.parse().ok()), texts: places.map(text) });
+        Ok(())
+    });
+    read.map_err(|e| Failure::from(e).context("cannot read the jobs of the snapshot"))?;
+    Ok(found)
 }
 
 /// The jobs are the snapshot's, numbers included: the next one gets the number that it would have got then.
@@ -92,19 +162,4 @@ pub async fn last_number(
         words.insert("the next job's number".to_string(), failure.to_string());
     }
     Ok(())
-}
-
-/// The numbers of the snapshot's jobs.
-fn numbers(engine: &Engine<'_>, record: &TableRecord) -> Result<Vec<i64>> {
-    let Some(at) = record.columns.iter().position(|c| c == "jobid") else { return Ok(Vec::new()) };
-    let files = DataFile::of(record).into_iter().collect();
-    let archive = ArchiveData { folder: engine.source.place.join(layout::DUMP_DIR), files };
-    let mut found = Vec::new();
-    let read = archive.for_each_row(&record.name, |_, row| {
-        let number = row.texts().into_iter().nth(at).flatten();
-        found.extend(number.and_then(|number| number.parse::<i64>().ok()));
-        Ok(())
-    });
-    read.map_err(|e| Failure::from(e).context("cannot read the jobs of the snapshot"))?;
-    Ok(found)
 }

@@ -53,7 +53,7 @@ pub async fn foretell(engine: &Engine<'_>, scope: &Scope, session: &Session) -> 
 /// In place: roles of the server that the snapshot does not have and that may be somebody else's. Which of them are the
 /// snapshot's under another name is told: renaming one back would reach other databases, and clear an MD5 password.
 async fn came_and_stay(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<Exception>> {
-    if scope.kind != TargetKind::SameDatabase || !scope.is_whole() || scope.roles_kept.is_empty() {
+    if !scope.kind.has_a_past() || !scope.is_whole() || scope.untrusted || scope.roles_kept.is_empty() {
         return Ok(Vec::new());
     }
     let roles: Vec<&CatalogObject> = engine.source.inventory.of_kind(ROLE).collect();
@@ -63,8 +63,24 @@ async fn came_and_stay(engine: &Engine<'_>, scope: &Scope, session: &Session) ->
     let known: Vec<String> = roles.iter().map(|o| unquoted(&o.identity)).collect();
     let mut came = roles_new_to(session, &known).await?;
     came.retain(|role| scope.roles_kept.contains(&role.name));
+    if scope.kind == TargetKind::OtherDatabase {
+        // On a server of many databases most roles have nothing to do with this one.
+        came.retain(|role| role.referred || role.only_database);
+        return Ok(came.iter().map(of_another_project).collect());
+    }
     let was = |role: &RoleNew| roles.iter().find(|o| o.address.is_some_and(|a| a.oid == role.oid)).map(|o| &o.identity);
     Ok(came.iter().map(|role| came_later(role, was(role).map(String::as_str))).collect())
+}
+
+/// A role of the project whose database gets this snapshot.
+fn of_another_project(role: &RoleNew) -> Exception {
+    let powers = if role.powers.is_empty() { String::new() } else { format!(": {}", visible(&role.powers.join(", "))) };
+    Exception {
+        code: ROLE_STAYS.into(),
+        what: format!("{ROLE} {}", role.identity),
+        why: format!("it is of the other project and stays, as it may be for another database of the server{powers}"),
+        todo: format!("when nothing needs it: DROP ROLE {}", role.identity),
+    }
 }
 
 /// `was`: its name in the snapshot.

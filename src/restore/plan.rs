@@ -160,7 +160,11 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     if examined.scope.is_whole() && examined.facts.kind == TargetKind::SameDatabase {
         replace.extend(contents::large_objects(engine, session).await?);
         replace.extend(jobs::differ(engine, session).await?.then(|| part(layout::CRON_JOBS_SQL)));
-        replace.extend(queues::differing(engine, session, live).await?);
+    }
+    if examined.scope.is_whole() && examined.facts.kind.has_a_past() {
+        replace.extend(queues::differing(engine, session, live, examined.facts.kind).await?);
+        drop.extend(queues::came_later(engine.source, session).await?.iter().map(|queue| queues::object(queue)));
+        drop.extend(jobs::strange(engine, session, examined.facts.kind).await?.iter().map(jobs::Strange::object));
     }
     drop.extend(delta.extra.iter().map(|o| ObjectName::of(o)));
     replace.sort();

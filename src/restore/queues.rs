@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use super::runner::Runner;
+use super::scope::QUEUES;
 use super::source::SnapshotSource;
 use super::{Engine, files, marks, tables};
 use crate::archive::copy_text::CopyRow;
@@ -19,8 +20,8 @@ use crate::archive::rows_mark::rows_mark;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::TableRecord;
-use crate::model::name::{QualifiedName, literal};
-use crate::model::restore::{Exception, ObjectName, RestorePlan};
+use crate::model::name::{QualifiedName, literal, visible};
+use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
 use crate::pg::rows::fingerprint_table;
 use crate::pg::session::Session;
 
@@ -50,9 +51,10 @@ fn records(source: &SnapshotSource) -> Result<Vec<TableRecord>> {
 
 /// Does the snapshot have queues, and does this database?
 async fn has_queues(source: &SnapshotSource, session: &Session) -> Result<bool> {
-    if !source.place.join(layout::QUEUES_SQL).exists() {
-        return Ok(false);
-    }
+    Ok(source.place.join(layout::QUEUES_SQL).exists() && has_meta(session).await?)
+}
+
+async fn has_meta(session: &Session) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.relname = 'meta' \
                AND c.relnamespace = pg_catalog.to_regnamespace('pgmq') \
                AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))";
@@ -70,13 +72,22 @@ async fn is_equal(session: &Session, record: &TableRecord) -> Result<bool> {
 
 /// For the plan: the tables of queues whose rows are not the snapshot's, and `pgmq.meta` when there are other queues. In its
 /// own database a table is not read when the server vouches that nobody wrote to it.
-pub async fn differing(engine: &Engine<'_>, session: &Session, live: &Inventory) -> Result<Vec<ObjectName>> {
+pub async fn differing(
+    engine: &Engine<'_>,
+    session: &Session,
+    live: &Inventory,
+    kind: TargetKind,
+) -> Result<Vec<ObjectName>> {
     let mut found = Vec::new();
     if !has_queues(engine.source, session).await? {
         return Ok(found);
     }
     let records = records(engine.source)?;
-    let mut vouched = marks::vouched(engine, session, live, &records.iter().collect::<Vec<_>>(), false).await?;
+    let records_of_all = records.iter().collect::<Vec<_>>();
+    let mut vouched = match kind {
+        TargetKind::SameDatabase => marks::vouched(engine, session, live, &records_of_all, false).await?,
+        _ => BTreeSet::new(),
+    };
     let in_doubt: Vec<_> = records.iter().filter(|record| vouched.contains(&record.name)).collect();
     for written in marks::written(engine, session, &in_doubt).await? {
         vouched.remove(&written);
@@ -87,6 +98,60 @@ pub async fn differing(engine: &Engine<'_>, session: &Session, live: &Inventory)
         }
     }
     Ok(found)
+}
+
+/// Queues of the target that the snapshot does not have: they hold messages that somebody reads and acts upon. None where
+/// the snapshot cannot tell.
+pub async fn came_later(source: &SnapshotSource, session: &Session) -> Result<Vec<String>> {
+    let Some(known) = names(source)? else { return Ok(Vec::new()) };
+    if !has_meta(session).await? {
+        return Ok(Vec::new());
+    }
+    // Made without the extension they are tables like any other.
+    let sql = "SELECT m.queue_name::text FROM pgmq.meta m WHERE m.queue_name <> ALL ($1::text[]) \
+               AND EXISTS (SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'pgmq') ORDER BY 1";
+    let rows = session.rows(sql, &[&known]).await?;
+    Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
+}
+
+/// As one stands in a plan.
+pub fn object(queue: &str) -> ObjectName {
+    ObjectName { kind: KIND.into(), identity: visible(queue) }
+}
+
+/// The snapshot's queues. `None`: it has pgmq, and its list of queues was not readable.
+fn names(source: &SnapshotSource) -> Result<Option<Vec<String>>> {
+    if !source.inventory.of_kind("EXTENSION").any(|o| o.identity == QUEUES) {
+        return Ok(Some(Vec::new()));
+    }
+    let Some(meta) = members(&source.place)?.into_iter().find(|m| m.table == "meta" && m.rows.is_some()) else {
+        return Ok(None);
+    };
+    let at = meta.columns.iter().position(|c| c == "queue_name");
+    let (Some(at), Some(file)) = (at, &meta.file) else { return Ok(Some(Vec::new())) };
+    let mut found = Vec::new();
+    for line in BufReader::new(File::open(source.place.join(file))?).split(b'\n') {
+        let line = line?;
+        found.extend(CopyRow::new(&line, meta.columns.len()).texts().into_iter().nth(at).flatten());
+    }
+    Ok(Some(found))
+}
+
+/// Takes queues away that the snapshot does not have, where it has no file that would do so.
+async fn drop_later(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Exception>> {
+    let mut exceptions = Vec::new();
+    for queue in came_later(engine.source, runner.session).await? {
+        let sql = format!("SELECT pgmq.drop_queue({})", literal(&queue));
+        if let Some(failure) = runner.attempt("queue that came later", &sql).await? {
+            exceptions.push(Exception {
+                code: "queue_stays".into(),
+                what: object(&queue).to_string(),
+                why: format!("the snapshot does not have it, and it could not be dropped: {failure}"),
+                todo: format!("as the owner of the queues: {sql}"),
+            });
+        }
+    }
+    Ok(exceptions)
 }
 
 /// Makes queues that the target lacks. Their messages come with [`put_back`], where the snapshot's file tells them apart.
@@ -157,7 +222,7 @@ fn drop_others_kinds(meta: &Path, columns: &[String]) -> Result<Vec<String>> {
 /// Puts the messages back as they were, inside of the transaction, and looks. What is not equal is named.
 pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>, plan: &RestorePlan) -> Result<Vec<Exception>> {
     if !has_queues(engine.source, runner.session).await? {
-        return Ok(Vec::new());
+        return drop_later(engine, runner).await;
     }
     // What the plan found different is written again and read afterwards. The rest may have changed since.
     let planned: BTreeSet<&str> = plan.replace.iter().filter(|o| o.kind == KIND).map(|o| &*o.identity).collect();

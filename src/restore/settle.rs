@@ -66,8 +66,8 @@ pub async fn last(
         return Ok(Vec::new());
     }
     let mut exceptions = queues::put_back(engine, runner, plan).await?;
-    if examined.facts.kind == TargetKind::SameDatabase {
-        jobs::unschedule_new(engine, runner, words).await?;
+    if examined.facts.kind.has_a_past() {
+        exceptions.extend(jobs::unschedule(engine, runner, examined.facts.kind).await?);
     }
     if examined.scope.extensions_missing.contains("pg_cron") {
         // Named with everything else that the extension would have brought.

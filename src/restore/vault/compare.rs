@@ -9,7 +9,7 @@ use super::super::state::Examined;
 use super::live::{Found, Live, Rights, look};
 use super::{EXTENSION, Held, Seal, Vault};
 use crate::model::failure::Result;
-use crate::model::name::visible;
+use crate::model::name::{literal, visible};
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::session::Session;
 
@@ -82,7 +82,10 @@ pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Sessio
 /// The secrets of the snapshot, where this restore has to do with them.
 pub fn concerned<'a>(engine: &Engine<'a>, examined: &Examined) -> Option<&'a [Held]> {
     let missing = examined.scope.extensions_missing.contains(EXTENSION);
-    let held = engine.vault.secrets.as_deref()?;
+    // What another project keeps in its vault goes too where the snapshot has no vault at all.
+    let other = examined.facts.kind == TargetKind::OtherDatabase;
+    let has_vault = || engine.source.inventory.of_kind("EXTENSION").any(|o| o.identity == EXTENSION);
+    let held = engine.vault.secrets.as_deref().or_else(|| (other && !has_vault()).then_some(&[][..]))?;
     (examined.scope.is_whole() && !examined.scope.untrusted && !missing).then_some(held)
 }
 
@@ -114,8 +117,12 @@ pub fn compare<'a>(held: &'a [Held], vault: &Vault, live: Live, kind: TargetKind
         let keeps_id = !same && found.as_ref().is_some_and(|f| f.id != held.id);
         work.items.push(Item { held, found, step, by_row, keeps_id });
     }
-    if same {
-        work.extra = found;
+    match kind {
+        TargetKind::SameDatabase => work.extra = found,
+        // Undo puts a row back, or a value that it can open. One that it could not bring back is left to a person.
+        TargetKind::OtherDatabase if rights.writes || vault.is_open() => work.extra = found,
+        TargetKind::OtherDatabase => work.exceptions.extend(found.iter().map(of_another_project)),
+        TargetKind::FreshProject | TargetKind::Bare => {}
     }
     work
 }
@@ -203,6 +210,17 @@ pub fn not_permitted(held: &Held, why: &str) -> Exception {
 pub fn not_deleted(found: &Found, why: &str) -> Exception {
     let held = Held { id: found.id.clone(), name: found.name.clone(), ..Held::default() };
     exception("vault_secret_not_deleted", &held, why, "delete it from vault.secrets as a role that may")
+}
+
+/// A secret of the project whose database gets this snapshot.
+fn of_another_project(found: &Found) -> Exception {
+    let held = Held { id: found.id.clone(), name: found.name.clone(), ..Held::default() };
+    exception(
+        "vault_secret_stays",
+        &held,
+        "it is of the other project, and is left because this role could not bring it back if the restore is undone",
+        &format!("when nothing needs it: DELETE FROM vault.secrets WHERE id = {}", literal(&found.id)),
+    )
 }
 
 fn still_sealed(held: &Held) -> Exception {
