@@ -62,6 +62,7 @@ pub enum Count {
     Publications,
     EventTriggers,
     DatabaseSettings,
+    ReplicationSlots,
     ForeignKeysSwitchedOff,
     /// Tables of extensions whose rows are in no dump.
     MemberTables,
@@ -81,7 +82,7 @@ pub enum Count {
 
 impl Count {
     /// Every count, in the order of the parts of a snapshot.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 61] = [
         Self::Tables,
         Self::TablesAll,
         Self::Rows,
@@ -130,6 +131,7 @@ impl Count {
         Self::Publications,
         Self::EventTriggers,
         Self::DatabaseSettings,
+        Self::ReplicationSlots,
         Self::ForeignKeysSwitchedOff,
         Self::MemberTables,
         Self::MemberRows,
@@ -195,6 +197,7 @@ impl Count {
             Self::Publications => "publications",
             Self::EventTriggers => "event_triggers",
             Self::DatabaseSettings => "database_settings",
+            Self::ReplicationSlots => "replication_slots",
             Self::ForeignKeysSwitchedOff => "foreign_keys_switched_off",
             Self::MemberTables => "member_tables",
             Self::MemberRows => "member_rows",

@@ -14,7 +14,7 @@ mod versions;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use database::{PropertyDifference, database_properties};
-pub use passwords::same_view_of_passwords;
+pub use passwords::{is_seen, same_view_of_passwords, verifier_of};
 use serde::{Deserialize, Serialize};
 
 use super::index_state::is_repaired;

@@ -91,6 +91,9 @@ pub struct Inventory {
     /// Definitions of constraints tell the state of their indexes: since format 1.4.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tells_index_state: bool,
+    /// It tells of replication slots and of subscriptions' options: since format 1.5.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tells_replication: bool,
 }
 
 impl Inventory {

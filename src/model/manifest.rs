@@ -21,7 +21,7 @@ pub struct FormatVersion {
     pub minor: u32,
 }
 
-pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 4 };
+pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 5 };
 
 impl FormatVersion {
     /// Can this program read a snapshot of that format?

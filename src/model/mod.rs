@@ -29,6 +29,7 @@ pub mod outcome;
 pub mod pattern;
 pub mod pins;
 pub mod platform;
+pub mod replication;
 pub mod report;
 pub mod request;
 pub mod restore;

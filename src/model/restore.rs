@@ -354,7 +354,7 @@ pub struct RestoreReport {
     pub statements: u64,
     pub rows_loaded: u64,
     pub bytes_loaded: u64,
-    /// What is not there afterwards, as the engine knows it; the proof has its own list.
+    /// Everything that is not there afterwards, or not as it was: what the plan and the engine said, and what the proof found.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
     /// What could not be made, object by object; the causes are among the exceptions too.
@@ -364,4 +364,14 @@ pub struct RestoreReport {
     #[serde(default)]
     pub manual: Vec<String>,
     pub proof: Option<Proof>,
+}
+
+impl RestoreReport {
+    /// Whoever reads `exceptions` reads all of them.
+    pub fn take_proof(&mut self, proof: Option<Proof>) {
+        self.exceptions.extend(proof.iter().flat_map(|proof| proof.exceptions.iter().cloned()));
+        self.exceptions.sort();
+        self.exceptions.dedup();
+        self.proof = proof;
+    }
 }

@@ -21,6 +21,7 @@ use crate::model::difference::{ObjectDifference, Rules, Severity, compare, same_
 use crate::model::failure::{Failure, Result};
 use crate::model::index_state;
 use crate::model::inventory::Inventory;
+use crate::model::replication;
 use crate::monitor::Monitor;
 use crate::monitor::millis;
 
@@ -130,6 +131,8 @@ async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> 
     };
     bootstrap::read_alike(right.inventory_mut(), &left.inventory);
     index_state::read_alike(right.inventory_mut(), &left.inventory);
+    replication::read_alike(right.inventory_mut(), &left.inventory);
+    replication::read_alike(&mut left.inventory, right.inventory());
     if let Side::Live(live) = &mut right {
         live.read_alike(&left.inventory).await?;
     }

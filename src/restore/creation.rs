@@ -14,7 +14,7 @@ use crate::model::restore::ObjectName;
 use crate::pgtools::toc::{Entry, Section, Toc};
 
 /// Made equal from the inventory or from a file of the snapshot, after everything else.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 11] = [
     "ACL",
     "DEFAULT ACL",
     "BLOB",
@@ -23,6 +23,7 @@ const ELSEWHERE: [&str; 10] = [
     "PUBLICATION TABLE",
     "PUBLICATION TABLES IN SCHEMA",
     "SUBSCRIPTION",
+    "REPLICATION SLOT",
     "SECURITY LABEL",
     "SEQUENCE SET",
 ];

@@ -157,7 +157,9 @@ pub fn comment(identity: &str, text: Option<&str>, database: &str) -> Option<Str
         ("access method", "ACCESS METHOD"),
         ("operator class", "OPERATOR CLASS"),
     ];
-    const MORE: [&str; 6] = [
+    const MORE: [&str; 8] = [
+        "subscription",
+        "transform",
         "operator family",
         "operator",
         "text search configuration",

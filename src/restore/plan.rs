@@ -14,8 +14,8 @@ use super::state::{Examined, examine, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::take_away::not_nulls_are_objects;
 use super::{
-    Engine, computed, contents, database, identity, jobs, leave_out, left_over, made_roles, marks, members,
-    own_settings, queues, settle, vault, versions,
+    Engine, computed, contents, database, identity, jobs, leave_out, left_over, made_roles, marks, member_rows, members,
+    own_settings, queues, replication, roles, settle, vault, versions,
 };
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -52,6 +52,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     objects.replace.extend(properties);
     let roles = made_roles::foretell(engine, &examined.scope, &session).await?;
     objects.drop.extend(roles.drop);
+    let member_rows = member_rows::left(engine, &examined, &session).await?;
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     let logins = logins(&session, &tables, &examined, &live).await?;
     let vouched = vouched(engine, &session, &examined, &tables, &live).await?;
@@ -69,6 +70,9 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let mut told: Vec<Exception> = secrets.exceptions.into_iter().chain(roles.exceptions).chain(database).collect();
     told.extend(versions);
     told.extend(objects.exceptions);
+    told.extend(replication::exceptions(&engine.source.inventory, &live, &examined.scope));
+    told.extend(member_rows);
+    told.extend(roles::own_password(&engine.source.inventory, &live, &examined));
     told.extend(own_settings::kept(&engine.source.inventory, &live, &examined));
     if examined.scope.is_whole() {
         told.extend(left_over::not_there(&engine.source.inventory, &live));

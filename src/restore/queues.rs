@@ -29,6 +29,8 @@ use crate::pg::session::Session;
 const EXACT: &str = "SET LOCAL stacksnap.exact = 'on'";
 const NOT_EXACT: &str = "SET LOCAL stacksnap.exact = 'off'";
 
+pub use super::scope::QUEUES as EXTENSION;
+
 /// The kind of a queue's table in a plan.
 const KIND: &str = "QUEUE";
 
@@ -62,7 +64,7 @@ async fn has_meta(session: &Session) -> Result<bool> {
 }
 
 /// Does the target's table hold what the snapshot's does? Reads it.
-async fn is_equal(session: &Session, record: &TableRecord) -> Result<bool> {
+pub(super) async fn is_equal(session: &Session, record: &TableRecord) -> Result<bool> {
     if !tables::is_there(session, &record.name).await? {
         return Ok(false);
     }

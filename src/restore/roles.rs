@@ -3,9 +3,10 @@
 //! Invariant: a role itself is never dropped here: it belongs to the whole server (`made_roles` drops those that have to go).
 //! Pure: it makes statements.
 
-use super::identity::identifier_end;
+use super::identity::{identifier_end, unquoted};
 use super::state::Examined;
-use crate::model::inventory::CatalogObject;
+use crate::model::difference::{is_seen, verifier_of};
+use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::membership::Membership;
 use crate::model::name::ident;
 use crate::model::restore::{Exception, ObjectName};
@@ -21,6 +22,33 @@ pub fn reset_setting(object: &CatalogObject, database: &str) -> Option<String> {
     };
     let setting: Vec<String> = setting.split('.').map(ident).collect();
     Some(format!("ALTER ROLE {role}{place} RESET {}", setting.join(".")))
+}
+
+/// The word for the password that stays.
+pub const OWN_PASSWORD: &str = "own_password";
+
+/// The role that restores keeps its password: a restore that changed it would lock out who runs it.
+pub fn own_password(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Option<Exception> {
+    let own = |all: &'_ Inventory| all.of_kind("ROLE").find(|o| unquoted(&o.identity) == examined.facts.user).cloned();
+    let (was, is) = (own(wanted)?, own(live)?);
+    let asked = examined.scope.is_whole() && !examined.scope.untrusted;
+    if !asked || !is_seen(&was) || !is_seen(&is) || verifier_of(&was) == verifier_of(&is) {
+        return None;
+    }
+    let name = &was.identity;
+    let todo = match verifier_of(&was) {
+        Some(_) => {
+            format!("to set it: ALTER ROLE {name} PASSWORD '…', with the verifier that database_roles.sql has for it")
+        }
+        None => format!("the snapshot's has none: ALTER ROLE {name} PASSWORD NULL"),
+    };
+    Some(Exception {
+        code: OWN_PASSWORD.into(),
+        what: format!("password of ROLE {name}"),
+        why: "it is the role that restores, which keeps the password that it has here; the snapshot's is another one"
+            .into(),
+        todo,
+    })
 }
 
 /// It gives the same rights, and only its grantor could take it back.

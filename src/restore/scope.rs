@@ -24,8 +24,9 @@ use crate::model::restore::{ObjectName, RestorePart, TargetKind};
 const MIGRATIONS_SCHEMA: &str = "supabase_migrations";
 
 /// Kinds that no pass over the objects changes: the database is more than this restore's, subscriptions connect
-/// elsewhere, values of sequences and large objects are loaded like rows.
-const NEVER_MADE: [&str; 5] = ["DATABASE", "SUBSCRIPTION", "SECURITY LABEL", "SEQUENCE SET", "BLOB"];
+/// elsewhere, a slot is a place in a log, values of sequences and large objects are loaded like rows.
+const NEVER_MADE: [&str; 6] =
+    ["DATABASE", "SUBSCRIPTION", "REPLICATION SLOT", "SECURITY LABEL", "SEQUENCE SET", "BLOB"];
 
 /// Schemas of the platform that come with an extension, and stay behind when it goes.
 pub const EXTENSION_SCHEMAS: [&str; 5] = ["cron", "net", "pgmq", "pgmq_public", "pgtle"];

@@ -9,7 +9,7 @@ use crate::archive::manifest_file;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::Manifest;
-use crate::model::{bootstrap, index_state};
+use crate::model::{bootstrap, index_state, replication};
 use crate::pg::catalog::inventory::inventory;
 use crate::pg::meaning::{self, Known, Within};
 use crate::pg::session::Session;
@@ -45,6 +45,7 @@ impl SnapshotSource {
         let mut live = inventory(session).await?;
         bootstrap::read_alike(&mut live, &self.inventory);
         index_state::read_alike(&mut live, &self.inventory);
+        replication::read_alike(&mut live, &self.inventory);
         meaning::read_alike(session, &self.inventory, &mut live, within, &self.known).await?;
         Ok(live)
     }

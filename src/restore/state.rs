@@ -11,7 +11,7 @@ use super::other_platform::OtherPlatform;
 use super::scope::Scope;
 use super::services::Services;
 use super::stubs::{self, StubPlan};
-use super::{Engine, fence};
+use super::{Engine, fence, replication};
 use crate::model::difference::Rules;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{ident, visible};
@@ -113,6 +113,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         other: OtherPlatform::default(),
         services: Services::default(),
     };
+    scope.left_out.extend(replication::comments_without(engine, &session).await?);
     if kind == TargetKind::SameDatabase {
         scope.services = Services::read(engine, &session, &scope, state.is_superuser).await?;
     } else if scope.platform {

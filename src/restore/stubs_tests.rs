@@ -81,6 +81,7 @@ fn inventory(type_name: &str) -> Inventory {
         tables: vec![table],
         written_acls: None,
         tells_index_state: true,
+        tells_replication: true,
         rls_view: None,
     }
 }

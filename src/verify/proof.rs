@@ -22,6 +22,7 @@ use crate::model::index_state;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::{Manifest, TableRecord};
 use crate::model::name::QualifiedName;
+use crate::model::replication;
 use crate::model::restore::{Exception, ObjectName, ProbeOutcome, Proof, ProofFinding, RestoreVerdict, SecurityCensus};
 use crate::model::secret::Secret;
 use crate::monitor::millis;
@@ -158,6 +159,7 @@ pub async fn prove(input: ProofInput<'_>) -> Result<Proof> {
     let mut live = inventory(&session).await?;
     bootstrap::read_alike(&mut live, input.inventory);
     index_state::read_alike(&mut live, input.inventory);
+    replication::read_alike(&mut live, input.inventory);
     let mut found = Found { explained: vec![false; input.expected.len()], ..Found::default() };
     let readable = rows::readable(&session, &tables, &live, &mut found, &input).await?;
     session.execute("ROLLBACK").await?;

@@ -21,7 +21,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     let members = members(ctx).await?;
     let mut file = SqlFile::new(&[
         "Publications and replica identities. Run it after the schema and the roles.",
-        "Replication slots and subscriptions are not made: they belong to whoever replicates.",
+        "Replication slots and subscriptions are not in this file: they belong to whoever replicates.",
     ]);
     let mut count = 0;
     for row in publications.iter().filter(|row| !row.get::<_, bool>("of_extension")) {

@@ -23,6 +23,17 @@ pub fn same_view_of_passwords(left: &mut [CatalogObject], right: &mut [CatalogOb
     true
 }
 
+/// What a role's definition says of its verifier. `None`: nothing, because it has none or nobody could see it.
+pub fn verifier_of(role: &CatalogObject) -> Option<&str> {
+    let at = role.definition.rfind("PASSWORD ")?;
+    Some(&role.definition[at..]).filter(|tail| tail.starts_with("PASSWORD sha256:"))
+}
+
+/// May the verifier be compared?
+pub fn is_seen(role: &CatalogObject) -> bool {
+    !role.definition.ends_with(NOT_READABLE)
+}
+
 fn is_password(tail: &str) -> bool {
     tail == NOT_READABLE || tail.starts_with("PASSWORD sha256:")
 }

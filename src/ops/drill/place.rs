@@ -104,11 +104,11 @@ const SET_PASSWORD: &str = "DO $$ BEGIN EXECUTE format('ALTER ROLE %I PASSWORD %
 
 /// A restore leaves the password alone of the role that it runs as. Here that role is one of the snapshot, and nobody else
 /// uses it: another superuser sets it, and goes. What else the roles' file says about that role is not tried again.
-pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<()> {
+pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<bool> {
     if ground.cluster.is_none() {
-        return Ok(());
+        return Ok(false);
     }
-    let Some(mut roles) = files::open(&source.place, DATABASE_ROLES_SQL)? else { return Ok(()) };
+    let Some(mut roles) = files::open(&source.place, DATABASE_ROLES_SQL)? else { return Ok(false) };
     let helper = ident(HELPER);
     let session = Session::open(&ground.spec, "stacksnap drill").await?;
     session.execute(&format!("CREATE ROLE {helper} SUPERUSER LOGIN")).await?;
@@ -117,7 +117,8 @@ pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<()
     let set = set_password(&other, &mut roles, &ground.spec.user).await;
     drop(other);
     session.execute(&format!("DROP ROLE {helper}")).await?;
-    set.map_err(|failure| failure.context("cannot set the password of the superuser in the throw-away cluster"))
+    set.map(|()| true)
+        .map_err(|failure| failure.context("cannot set the password of the superuser in the throw-away cluster"))
 }
 
 /// Gives `user` the password that the roles' file gives it, and nothing else.

@@ -165,7 +165,7 @@ impl Recovery<'_> {
         };
         if self.options.proof {
             let before = self.guarded(proof::before(self)).await?;
-            report.proof = self.guarded(proof::prove(self, prepared, &Done::default(), before)).await?;
+            report.take_proof(self.guarded(proof::prove(self, prepared, &Done::default(), before)).await?);
         }
         report.duration_ms = millis(clock.elapsed());
         Ok(report)
@@ -199,7 +199,7 @@ impl Recovery<'_> {
         if self.options.proof {
             // The restore is done whatever comes of the proof: what stops it is said, and the exit code is 15.
             match self.guarded(proof::prove(self, prepared, &done, before)).await {
-                Ok(proof) => report.proof = proof,
+                Ok(proof) => report.take_proof(proof),
                 Err(failure) => {
                     self.monitor.warn("not_proven", format!("the proof could not be made: {failure}"), None);
                 }

@@ -13,6 +13,7 @@ use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::TableRecord;
 use crate::model::membership::ROLE_MEMBERSHIP;
 use crate::model::name::QualifiedName;
+use crate::model::replication::{SLOT, SUBSCRIPTION};
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, Proof, SecurityCensus, TargetKind};
 use crate::pg::census::census;
 use crate::pg::session::Session;
@@ -61,6 +62,10 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
             return scope.is_whole() && !scope.untrusted;
         }
         let there = known.contains(&(o.kind.as_str(), o.identity.as_str()));
+        // None is ever made; an empty target keeps what it has.
+        if [SLOT, SUBSCRIPTION].contains(&o.kind.as_str()) {
+            return scope.is_whole() && !scope.untrusted && (there || prepared.plan.target.kind.has_a_past());
+        }
         !own(o) && ((brought && there) || scope.may_drop(o) || open.contains(&format!("{} {}", o.kind, o.identity)))
     };
     let merged = |t: &QualifiedName| {
@@ -128,7 +133,7 @@ async fn proven_scope(engine: &Engine<'_>, done: &Done) -> Result<Scope> {
 }
 
 /// Kinds of which the target may keep some that the snapshot does not have.
-const STAYING: [&str; 4] = ["SCHEMA", "DATABASE SETTING", "ROLE SETTING", ROLE_MEMBERSHIP];
+const STAYING: [&str; 6] = ["SCHEMA", "DATABASE SETTING", "ROLE SETTING", ROLE_MEMBERSHIP, SLOT, SUBSCRIPTION];
 
 /// Is this about something that is not as it was, and nobody knows why?
 fn is_unexplained(exception: &Exception, done: &Done) -> bool {

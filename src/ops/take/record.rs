@@ -25,6 +25,7 @@ use crate::model::manifest::{
 };
 use crate::model::outcome::Outcome;
 use crate::model::platform::is_managed_schema;
+use crate::model::replication::SLOT;
 use crate::model::report::TakeReport;
 use crate::pg::catalog::coverage::{coverage, disagreements};
 use crate::pgtools::toc::Entry;
@@ -232,6 +233,9 @@ fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
         (Count::Sequences, "SEQUENCE"),
     ] {
         set(count, kinds.get(kind).copied().unwrap_or(0));
+    }
+    if let Some(slots) = kinds.get(SLOT) {
+        set(Count::ReplicationSlots, *slots);
     }
     if done.archive.is_some() {
         let csv_files = manifest.tables.iter().filter(|t| t.csv_file.is_some()).count();

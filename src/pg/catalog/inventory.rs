@@ -48,7 +48,14 @@ const SEQUENCES_PER_QUERY: usize = 50;
 pub async fn inventory(session: &Session) -> Result<Inventory> {
     let tables = tables::tables(session).await?;
     let objects = objects(session).await?;
-    Ok(Inventory { objects, tables, written_acls: None, rls_view: None, tells_index_state: true })
+    Ok(Inventory {
+        objects,
+        tables,
+        written_acls: None,
+        rls_view: None,
+        tells_index_state: true,
+        tells_replication: true,
+    })
 }
 
 /// The objects alone.

@@ -1,4 +1,5 @@
--- Publications, what they publish, subscriptions (their connection string is a secret), event triggers.
+-- Publications, what they publish, subscriptions (their connection string is a secret), logical slots of this database,
+-- event triggers. Of a subscription the options that are not the default stand on a line of their own.
 SELECT 'PUBLICATION'::text, NULL::text, quote_ident(p.pubname),
        (to_jsonb(p) - ARRAY['oid', 'pubname', 'pubowner'])::text, r.rolname::text, e.extname::text,
        'pg_publication'::regclass::oid, p.oid, 0
@@ -28,11 +29,26 @@ JOIN pg_namespace n ON n.oid = m.pnnspid
 UNION ALL
 SELECT 'SUBSCRIPTION', NULL, quote_ident(s.subname),
        concat_ws(' ', CASE WHEN s.subenabled THEN 'ENABLED' ELSE 'DISABLED' END, 'PUBLICATIONS',
-           array_to_string(s.subpublications, ','), 'SLOT ' || s.subslotname, 'SYNCHRONOUS_COMMIT ' || s.subsynccommit),
+           array_to_string(s.subpublications, ','), 'SLOT ' || s.subslotname, 'SYNCHRONOUS_COMMIT ' || s.subsynccommit)
+           || coalesce(E'\nOPTIONS ' || nullif(concat_ws(' ',
+               /*pg14+*/ CASE WHEN s.subbinary THEN 'BINARY' END /*else*/ NULL /*end*/,
+               /*pg14+*/ CASE WHEN s.substream::text IN ('t', 'true') THEN 'STREAMING' WHEN s.substream::text = 'p' THEN 'STREAMING PARALLEL' END /*else*/ NULL /*end*/,
+               /*pg15+*/ CASE WHEN s.subtwophasestate <> 'd' THEN 'TWO_PHASE' END /*else*/ NULL /*end*/,
+               /*pg15+*/ CASE WHEN s.subdisableonerr THEN 'DISABLE_ON_ERROR' END /*else*/ NULL /*end*/,
+               /*pg16+*/ 'ORIGIN ' || nullif(s.suborigin, 'any') /*else*/ NULL /*end*/,
+               /*pg16+*/ CASE WHEN NOT s.subpasswordrequired THEN 'NO PASSWORD REQUIRED' END /*else*/ NULL /*end*/,
+               /*pg16+*/ CASE WHEN s.subrunasowner THEN 'RUN AS OWNER' END /*else*/ NULL /*end*/,
+               /*pg17+*/ CASE WHEN s.subfailover THEN 'FAILOVER' END /*else*/ NULL /*end*/), ''), ''),
        r.rolname, NULL, 'pg_subscription'::regclass::oid, s.oid, 0
 FROM pg_subscription s
 LEFT JOIN pg_roles r ON r.oid = s.subowner
 WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+UNION ALL
+SELECT 'REPLICATION SLOT', NULL, quote_ident(s.slot_name),
+       concat_ws(' ', 'PLUGIN', quote_ident(s.plugin), /*pg14+*/ CASE WHEN s.two_phase THEN 'TWO_PHASE' END /*else*/ NULL /*end*/,
+           /*pg17+*/ CASE WHEN s.failover THEN 'FAILOVER' END /*else*/ NULL /*end*/), NULL, NULL, NULL, NULL, 0
+FROM pg_replication_slots s
+WHERE s.slot_type = 'logical' AND NOT s.temporary AND s.database = current_database()
 UNION ALL
 SELECT 'EVENT TRIGGER', NULL, quote_ident(t.evtname),
        concat_ws(' ', 'ON', t.evtevent, 'TAGS ' || array_to_string(t.evttags, ','),

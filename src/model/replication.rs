@@ -1,0 +1,68 @@
+//! Logical replication slots and subscriptions: what ties a database to others, and no dump or restore can make again.
+//!
+//! Invariant: snapshots before format 1.5 tell of no slot, and of no option of a subscription: then neither is compared. Pure.
+
+use super::identity::unquoted;
+use super::inventory::{CatalogObject, Inventory};
+use super::name::literal;
+
+pub const SLOT: &str = "REPLICATION SLOT";
+pub const SUBSCRIPTION: &str = "SUBSCRIPTION";
+
+/// Begins the line on which a subscription's definition tells its options.
+const OPTIONS: &str = "\nOPTIONS ";
+
+/// `live`, as the snapshot of `wanted` would have written it.
+pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
+    if wanted.tells_replication {
+        return;
+    }
+    live.objects.retain(|o| o.kind != SLOT);
+    for object in live.objects.iter_mut().filter(|o| o.kind == SUBSCRIPTION) {
+        let plain = object.definition.find(OPTIONS).unwrap_or(object.definition.len());
+        object.definition.truncate(plain);
+    }
+}
+
+/// The statement that makes a slot. It begins where the server is then.
+pub fn create_slot(slot: &CatalogObject) -> String {
+    let mut words = slot.definition.strip_prefix("PLUGIN ").unwrap_or_default().split_inclusive(' ');
+    let plugin = words.next().unwrap_or_default().trim_end();
+    let options: String = words
+        .filter_map(|word| match word.trim_end() {
+            "TWO_PHASE" => Some(", twophase => true"),
+            "FAILOVER" => Some(", failover => true"),
+            _ => None,
+        })
+        .collect();
+    let (name, plugin) = (literal(&unquoted(&slot.identity)), literal(&unquoted(plugin)));
+    format!("SELECT pg_create_logical_replication_slot({name}, {plugin}{options})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inventory::object;
+
+    #[test]
+    fn a_slot_is_made_by_its_name_and_plugin() {
+        let made = |definition| create_slot(&object(SLOT, "a_slot", definition));
+        assert_eq!(made("PLUGIN pgoutput"), "SELECT pg_create_logical_replication_slot('a_slot', 'pgoutput')");
+        let all = "SELECT pg_create_logical_replication_slot('a_slot', 'pgoutput', twophase => true, failover => true)";
+        assert_eq!(made("PLUGIN pgoutput TWO_PHASE FAILOVER"), all);
+    }
+
+    #[test]
+    fn an_older_snapshot_is_asked_for_nothing_that_it_cannot_tell() {
+        let inventory = |tells_replication| Inventory {
+            objects: vec![object(SLOT, "s", "PLUGIN pgoutput"), object(SUBSCRIPTION, "x", "ENABLED\nOPTIONS BINARY")],
+            tells_replication,
+            ..Inventory::default()
+        };
+        let mut live = inventory(true);
+        read_alike(&mut live, &inventory(true));
+        assert_eq!(live.objects.len(), 2);
+        read_alike(&mut live, &inventory(false));
+        assert_eq!((live.objects.len(), live.objects[0].definition.as_str()), (1, "ENABLED"));
+    }
+}
