@@ -286,8 +286,7 @@ impl Converge<'_> {
 
     async fn entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
         for step in steps {
-            let what = step.what();
-            if let Some(failure) = self.runner.attempt(&what, &step.sql).await? {
+            if let Some(failure) = self.attempt_step(step).await? {
                 if !self.made_by_owner(step).await? && !self.added_around_rows(step, &failure).await? {
                     self.refused(step, &failure, words);
                 }

@@ -7,6 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::entries::{Entries, Making, Pass};
+use super::identity::on;
+use super::overloads::{Apart, Overloads};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::visible;
@@ -34,6 +36,7 @@ pub struct Creation<'s> {
     makings: HashMap<(&'s str, &'s str), Vec<usize>>,
     /// By the identity of the `ACL`.
     grants: HashMap<(&'s str, &'s str), Vec<usize>>,
+    overloads: Overloads,
 }
 
 /// One entry and what it makes.
@@ -89,7 +92,8 @@ impl<'s> Creation<'s> {
             }
             makings.insert((object.kind.as_str(), object.identity.as_str()), made);
         }
-        Ok(Self { entries: steps, makings, grants })
+        let overloads = Overloads::new(&steps);
+        Ok(Self { entries: steps, makings, grants, overloads })
     }
 
     /// The entries that make `missing`, with their parts, in the archive's order.
@@ -108,6 +112,22 @@ impl<'s> Creation<'s> {
     pub fn own(&self, object: &CatalogObject) -> Option<&Step<'s>> {
         let made = self.makings.get(&(object.kind.as_str(), object.identity.as_str()))?;
         made.iter().map(|n| &self.entries[*n]).find(|s| s.entry.desc == object.kind)
+    }
+
+    /// What keeps other functions from taking the calls of what an entry makes.
+    pub fn apart(&self, step: &Step<'_>) -> Option<&Apart> {
+        self.overloads.of(step.entry.dump_id)
+    }
+
+    /// The same of an object, or of the table or domain that it is inside of.
+    pub fn apart_for(&self, object: &CatalogObject) -> Option<&Apart> {
+        if let Some(own) = self.own(object) {
+            return self.apart(own);
+        }
+        let (_, whole) = on(&object.identity)?;
+        let whole = whole.strip_prefix("domain ").unwrap_or(whole);
+        let made = ["TABLE", "FOREIGN TABLE", "DOMAIN"].iter().find_map(|kind| self.makings.get(&(*kind, whole)))?;
+        made.iter().find_map(|n| self.apart(&self.entries[*n]))
     }
 
     /// The numbers of the archive's entries that make an object with its parts.

@@ -57,7 +57,7 @@ impl Converge<'_> {
             let name = ObjectName::of(object);
             let refused = left.missing.contains(&name) && left.refusals.contains_key(&name) && may_lack.object(&name);
             if let Some(sql) = not_valid(object).filter(|_| refused)
-                && self.runner.attempt(&name.to_string(), &sql).await?.is_none()
+                && self.attempt_for(object, &name.to_string(), &sql).await?.is_none()
             {
                 mended.not_valid.insert(name);
                 continue;

@@ -43,6 +43,7 @@ mod members;
 mod mend;
 mod merge;
 mod other_platform;
+mod overloads;
 mod own_settings;
 mod parallel;
 mod partitions;

@@ -76,6 +76,8 @@ fn builds(creation: &Creation<'_>, live: &Inventory, filled: &BTreeMap<Qualified
     let is_build = |s: &&Step| {
         matches!(s.entry.desc.as_str(), "INDEX" | "CONSTRAINT" | "FK CONSTRAINT" | "CHECK CONSTRAINT" | "INDEX ATTACH")
             && s.is_post_data()
+            // It alters functions, which is for one connection alone.
+            && creation.apart(s).is_none()
             && s.object.is_some_and(|o| !there.contains(&(o.kind.as_str(), o.identity.as_str())))
     };
     let mut builds: Vec<BuildTask> = Vec::new();

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use super::converge::Converge;
 use super::creation::Step;
+use super::overloads::Apart;
 use crate::model::failure::{Failure, Result};
 use crate::model::inventory::CatalogObject;
 use crate::model::left_out::FILE;
@@ -79,6 +80,26 @@ impl Converge<'_> {
         words.insert(what, failure.to_string());
     }
 
+    /// Runs an entry of the archive, see `attempt_for`.
+    pub(super) async fn attempt_step(&self, step: &Step<'_>) -> Result<Option<Failure>> {
+        self.attempt_apart(self.creation.apart(step), &step.what(), &step.sql).await
+    }
+
+    /// Tries a statement that makes or alters an object, while functions that it does not call have another name: their
+    /// owner may do that.
+    pub(super) async fn attempt_for(&self, object: &CatalogObject, what: &str, sql: &str) -> Result<Option<Failure>> {
+        self.attempt_apart(self.creation.apart_for(object), what, sql).await
+    }
+
+    async fn attempt_apart(&self, apart: Option<&Apart>, what: &str, sql: &str) -> Result<Option<Failure>> {
+        if let Some(apart) = apart.filter(|_| !self.scope.untrusted)
+            && self.runner.attempt(what, &apart.around(sql)).await?.is_none()
+        {
+            return Ok(None);
+        }
+        self.runner.attempt(what, sql).await
+    }
+
     /// Tries a statement; what the server said about one that failed is kept.
     pub(super) async fn tried(&self, what: &str, sql: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
         if let Some(failure) = self.runner.attempt(what, sql).await? {
@@ -95,7 +116,7 @@ impl Converge<'_> {
         words: &mut BTreeMap<String, String>,
     ) -> Result<()> {
         let what = format!("{} {}", object.kind, object.identity);
-        if let Some(failure) = self.runner.attempt(&what, sql).await? {
+        if let Some(failure) = self.attempt_for(object, &what, sql).await? {
             self.refusals.note(ObjectName::of(object), &what, &failure);
             words.insert(what, failure.to_string());
         }

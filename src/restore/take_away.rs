@@ -76,7 +76,7 @@ impl Converge<'_> {
                 Way::Drop => dropped |= self.drop(found, words).await?,
                 Way::Alter(statements) => {
                     let sql = statements.join(";\n");
-                    if let Some(failure) = self.runner.attempt(&wanted.identity, &sql).await? {
+                    if let Some(failure) = self.attempt_for(wanted, &wanted.identity, &sql).await? {
                         self.refusals.note(ObjectName::of(wanted), &wanted.identity, &failure);
                         dropped |= self.drop(found, words).await?;
                     } else if wanted.kind == "TABLE" {

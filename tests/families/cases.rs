@@ -3,21 +3,7 @@
 //! Each case has its own schema, which is first in the search path. Damages are done one after the other, each to the
 //! restored state.
 
-pub struct Case {
-    pub name: &'static str,
-    /// The first server that has it.
-    pub since: u32,
-    pub setup: &'static str,
-    pub damages: &'static [&'static str],
-}
-
-const fn case(name: &'static str, setup: &'static str, damages: &'static [&'static str]) -> Case {
-    Case { name, since: 12, setup, damages }
-}
-
-const fn later(since: u32, name: &'static str, setup: &'static str, damages: &'static [&'static str]) -> Case {
-    Case { name, since, setup, damages }
-}
+use super::rounds::{Case, case, later};
 
 pub const CASES: &[Case] = &[
     case(

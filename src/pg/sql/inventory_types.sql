@@ -18,7 +18,7 @@ SELECT CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, n.nspname::text, f
                       FROM pg_range g WHERE g.rngtypid = t.oid)
        WHEN 'd' THEN concat_ws(' ', 'AS', format_type(t.typbasetype, t.typtypmod),
                            CASE WHEN t.typcollation <> b.typcollation THEN 'COLLATE ' || (SELECT format('%I.%I', kn.nspname, k.collname) FROM pg_collation k JOIN pg_namespace kn ON kn.oid = k.collnamespace WHERE k.oid = t.typcollation) END,
-                           CASE WHEN t.typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || t.typdefault)
+                           CASE WHEN t.typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || coalesce(pg_get_expr(t.typdefaultbin, 0), t.typdefault))
        ELSE concat_ws(' ', CASE WHEN t.typisdefined THEN 'BASE' ELSE 'SHELL' END, 'INPUT', t.typinput::text, 'OUTPUT', t.typoutput::text,
                 'RECEIVE ' || nullif(t.typreceive::text, '-'), 'SEND ' || nullif(t.typsend::text, '-'),
                 'TYPMOD_IN ' || nullif(t.typmodin::text, '-'), 'TYPMOD_OUT ' || nullif(t.typmodout::text, '-'),
