@@ -54,6 +54,7 @@ fn draft(name: &str) -> Manifest {
         member_marks: vec![],
         computed: None,
         outcomes: vec![],
+        schema_verification: None,
         gaps: vec![],
         secrets: vec![],
         artifacts: vec![],

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::suggest::closest;
-use crate::config::{Format as DataFormat, ReadableCompression, parse_duration};
+use crate::config::{Format as DataFormat, ReadableCompression, Verify, parse_duration};
 use crate::model::category::Category;
 use crate::model::ids::Label;
 
@@ -179,9 +179,10 @@ pub struct CreateArgs {
     /// Give up after this time, e.g. 30m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
-    /// Restore the new snapshot into a throw-away server at once, and prove it: see stacksnap drill
-    #[arg(long, value_enum, value_name = "LEVEL")]
-    pub verify: Option<VerifyAfter>,
+    /// Restore into a throw-away server at once: schema (everything but rows; what fails is a gap), restore (all of it: see
+    /// stacksnap drill), or none [default: schema, as root where a server of the source's version is installed]
+    #[arg(long, value_name = "LEVEL", value_parser = Verify::parse)]
+    pub verify: Option<Verify>,
     /// A sentence to remember why
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
@@ -268,12 +269,6 @@ pub struct VerifyArgs {
 pub enum VerifyLevel {
     Checksum,
     Read,
-    Restore,
-}
-
-/// `create --verify`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VerifyAfter {
     Restore,
 }
 

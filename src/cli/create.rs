@@ -13,7 +13,7 @@ use super::{Ended, Surroundings, background, block_on, clock, drill, signals, wi
 use crate::archive::lock::RootLock;
 use crate::archive::logs;
 use crate::archive::root::Root;
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Verify};
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -47,6 +47,10 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     connection::say(ui, "reading", &source);
     let root = Root::new(settings.root.clone());
     let request = request(args, started_at);
+    if args.verify == Some(Verify::Schema) && request.is_narrowed() {
+        let text = "--verify schema is for a full snapshot: a part of one is not restored whole";
+        return Err(Failure::msg(FailureKind::Usage, text).hint("leave out --verify, or --only, --skip and -t"));
+    }
     let inherited = args.run_id.as_deref().and_then(RunId::parse);
     let id = inherited.clone().unwrap_or_else(|| RunId::at(started_at, own::pid()));
     let run = Run { id, started_at, background: inherited.is_some() || args.background };
@@ -64,14 +68,13 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
         }
     };
     let (settings, source) = (&settings, &source);
-    let guarded = Guarded { around, args, root: &root, run: &run, lock: &lock, request: &request, settings, source };
+    let guarded = Guarded { around, root: &root, run: &run, lock: &lock, request: &request, settings, source };
     guarded.fly(ui)
 }
 
 /// A run with the lock in hand.
 struct Guarded<'a> {
     around: &'a Surroundings,
-    args: &'a CreateArgs,
     root: &'a Root,
     run: &'a Run,
     lock: &'a RootLock,
@@ -105,7 +108,7 @@ impl Guarded<'_> {
 
     /// `--verify restore`: of a snapshot that was taken.
     fn drill(&self, done: &TakeReport, monitor: &dyn Monitor, log: &LogFile) -> Option<Result<DrillReport>> {
-        let place = done.place.as_ref().filter(|_| self.args.verify.is_some() && done.skipped.is_none())?;
+        let place = done.place.as_ref().filter(|_| self.settings.verify == Some(Verify::Restore) && done.skipped.is_none())?;
         let drilled = drill::after_create(self.around, self.settings, self.root, place, monitor);
         match &drilled {
             Ok(report) => log.write(&ui_drill::render(report)),

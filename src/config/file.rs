@@ -13,7 +13,7 @@ use super::environment::Environment;
 use super::secret::{Inputs, SecretRef};
 use super::settings::{Seal, Tenants};
 use super::toml_reader::{At, Reader, line_of, mistake};
-use super::value::{Format, ReadableCompression, parse_duration, parse_sessions};
+use super::value::{Format, ReadableCompression, Verify, parse_duration, parse_sessions};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
 use crate::ownership;
@@ -33,6 +33,7 @@ pub struct FileSettings {
     pub timeout: Option<At<Duration>>,
     pub pg_bin: Option<At<PathBuf>>,
     pub keep_sessions: Option<At<bool>>,
+    pub verify: Option<At<Verify>>,
     pub seal: Option<At<Seal>>,
     pub projects: BTreeMap<String, ProjectPart>,
     pub warnings: Vec<String>,
@@ -53,7 +54,7 @@ pub struct ProjectPart {
 }
 
 pub const TOP_KEYS: [&str; 3] = ["schema", "snapshot", "projects"];
-pub const SNAPSHOT_KEYS: [&str; 11] = [
+pub const SNAPSHOT_KEYS: [&str; 12] = [
     "root",
     "formats",
     "readable_compression",
@@ -63,6 +64,7 @@ pub const SNAPSHOT_KEYS: [&str; 11] = [
     "timeout",
     "pg_bin",
     "sessions",
+    "verify",
     "seal_recipients",
     "seal_passphrase",
 ];
@@ -168,6 +170,7 @@ impl File<'_> {
         self.settings.lock_wait = reader.parsed("lock_wait", parse_duration)?;
         self.settings.timeout = reader.parsed("timeout", parse_duration)?;
         self.settings.keep_sessions = reader.parsed("sessions", parse_sessions)?;
+        self.settings.verify = reader.parsed("verify", Verify::parse)?;
         if let Some(At { value, line }) = reader.strings("formats")? {
             let formats = value.iter().map(|word| Format::parse(word)).collect::<Result<Vec<_>, _>>();
             let value = formats.map_err(|what| mistake(line, format!("'snapshot.formats': {what}")))?;

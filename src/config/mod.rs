@@ -33,7 +33,7 @@ pub use schema::json_schema;
 pub use secret::{Inputs, SecretCommand, SecretRef};
 pub use settings::{Provenance, Seal, Settings, Tenants, load, validate};
 pub use show::{ShownValue, show};
-pub use value::{Format, ReadableCompression, parse_duration};
+pub use value::{Format, ReadableCompression, Verify, parse_duration};
 
 /// What was given on the command line. Paths are as the user wrote them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,4 +55,5 @@ pub struct Flags {
     /// Added to those of the configuration.
     pub exclude_data: Vec<String>,
     pub keep_sessions: Option<bool>,
+    pub verify: Option<Verify>,
 }

@@ -38,6 +38,7 @@ pub fn json_schema() -> Value {
                     "timeout": duration,
                     "pg_bin": { "type": "string" },
                     "sessions": { "enum": ["keep", "drop"] },
+                    "verify": { "enum": super::value::Verify::WORDS },
                     "seal_recipients": texts,
                     "seal_passphrase": secret
                 }

@@ -11,7 +11,7 @@ use super::file::{self, FileSettings, ProjectPart};
 use super::secret::{Inputs, SecretRef};
 use super::suggest::closest;
 use super::toml_reader::At;
-use super::value::{Format, ReadableCompression, parse_duration, parse_list, parse_sessions};
+use super::value::{Format, ReadableCompression, Verify, parse_duration, parse_list, parse_sessions};
 use super::variables::Variables;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
@@ -79,6 +79,8 @@ pub struct Settings {
     pub user_role_tables: Vec<String>,
     pub encryption_functions: Vec<String>,
     pub keep_sessions: bool,
+    /// None: the schema, where that can be done by a server without rights.
+    pub verify: Option<Verify>,
     pub seal: Option<Seal>,
     /// The passphrase behind `seal`, once [`Settings::reveal_seal`] has fetched it.
     pub seal_passphrase: Option<Secret>,
@@ -104,7 +106,7 @@ pub struct Settings {
 const PROGRAMS: [&str; 5] = ["pg_dump", "pg_restore", "initdb", "postgres", "pg_ctl"];
 
 /// Variables beside the connection's that set something.
-const VARIABLES: [&str; 16] = [
+const VARIABLES: [&str; 17] = [
     "STACKSNAP_CONFIG",
     "STACKSNAP_DB_URL",
     "STACKSNAP_PROJECT",
@@ -120,6 +122,7 @@ const VARIABLES: [&str; 16] = [
     "STACKSNAP_STORAGE_DIR",
     "STACKSNAP_EXCLUDE_DATA",
     "STACKSNAP_SESSIONS",
+    "STACKSNAP_VERIFY",
     ownership::TRUST_OWNER,
 ];
 
@@ -226,6 +229,7 @@ impl Settings {
             user_role_tables: Vec::new(),
             encryption_functions: ["is_encrypted", "encrypt_*", "decrypt_*"].map(str::to_string).to_vec(),
             keep_sessions: false,
+            verify: None,
             seal: None,
             seal_passphrase: None,
             program_dirs: inputs
@@ -284,6 +288,8 @@ fn fill_snapshot(settings: &mut Settings, chooser: &mut Chooser<'_>) -> Result<(
     let names = ("--sessions", "STACKSNAP_SESSIONS");
     let chosen = chooser.choose("sessions", names, flags.keep_sessions, parse_sessions, file.keep_sessions.clone())?;
     put(&mut settings.keep_sessions, chosen);
+    let names = ("--verify", "STACKSNAP_VERIFY");
+    settings.verify = chooser.choose("verify", names, flags.verify, Verify::parse, file.verify.clone())?;
     settings.seal = chooser.only_file("seal", file.seal.clone());
     Ok(())
 }

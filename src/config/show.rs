@@ -44,6 +44,7 @@ pub fn show(settings: &Settings) -> Vec<ShownValue> {
         ("timeout", settings.timeout.map_or_else(|| "none".to_string(), show_duration)),
         ("pg_bin", path(&settings.pg_bin)),
         ("sessions", if settings.keep_sessions { "keep" } else { "drop" }.to_string()),
+        ("verify", settings.verify.map_or_else(|| "auto".to_string(), |verify| verify.word().to_string())),
         ("seal", seal),
         ("db_url", settings.db_url.as_ref().map_or_else(String::new, |s| format!("*** ({})", s.place()))),
         ("project_dir", path(&settings.project_dir)),

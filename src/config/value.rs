@@ -100,6 +100,33 @@ impl ReadableCompression {
     }
 }
 
+/// What is restored at once of a new snapshot, into a throw-away server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    Nothing,
+    /// Everything but rows, before the snapshot is sealed.
+    Schema,
+    /// All of it, afterwards: a drill.
+    Restore,
+}
+
+impl Verify {
+    pub const WORDS: [&str; 3] = ["none", "schema", "restore"];
+
+    pub fn word(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+
+    pub fn parse(word: &str) -> Result<Self, String> {
+        match word {
+            "none" => Ok(Self::Nothing),
+            "schema" => Ok(Self::Schema),
+            "restore" => Ok(Self::Restore),
+            _ => Err(unknown_word("level", word, &Self::WORDS)),
+        }
+    }
+}
+
 /// `sessions`: are sessions and tokens written into the users' SQL?
 pub fn parse_sessions(word: &str) -> Result<bool, String> {
     match word {
@@ -144,6 +171,7 @@ mod tests {
     fn words_are_suggested() {
         assert_eq!(Format::parse("cvs"), Err("unknown format 'cvs': did you mean 'csv'?".to_string()));
         assert_eq!(Format::parse("json").map(Format::word), Ok("json"));
+        assert!(Verify::WORDS.iter().all(|word| Verify::parse(word).map(Verify::word) == Ok(*word)));
         assert_eq!(ReadableCompression::parse("zstd").map(ReadableCompression::word), Ok("zstd"));
     }
 

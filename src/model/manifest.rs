@@ -13,6 +13,7 @@ use super::gap::Gap;
 use super::ids::SnapshotName;
 use super::name::QualifiedName;
 use super::outcome::{Artifact, CollectorOutcome};
+use super::schema_verification::SchemaVerification;
 
 /// Version of the folder's format: readers accept their own major and any minor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +166,9 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computed: Option<Vec<ComputedRecord>>,
     pub outcomes: Vec<CollectorOutcome>,
+    /// Since 1.5: could the schema be restored when the snapshot was taken? None: nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_verification: Option<SchemaVerification>,
     pub gaps: Vec<Gap>,
     /// Kinds of secrets that the files hold, with the file: what to keep an eye on.
     pub secrets: Vec<SecretNotice>,

@@ -35,5 +35,6 @@ pub mod request;
 pub mod restore;
 pub mod rls_view;
 pub mod run;
+pub mod schema_verification;
 pub mod secret;
 pub mod sqlstate;

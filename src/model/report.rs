@@ -12,6 +12,7 @@ use super::failure::FailureKind;
 use super::gap::Gap;
 use super::ids::SnapshotName;
 use super::manifest::SnapshotKind;
+use super::schema_verification::SchemaVerification;
 
 /// Why no snapshot was taken although nothing failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,8 @@ pub struct TakeReport {
     /// By the words of the manifest: `tables`, `rows`, `users`, `user_roles`, `policies`, …
     pub counts: BTreeMap<String, u64>,
     pub gaps: Vec<Gap>,
+    /// Could our own restore make the schema? None for a run that took nothing.
+    pub schema_verification: Option<SchemaVerification>,
     pub bytes_total: u64,
     pub duration_ms: u64,
     pub skipped: Option<Skipped>,
@@ -61,16 +64,20 @@ impl TakeReport {
             complete: false,
             counts: BTreeMap::new(),
             gaps: Vec::new(),
+            schema_verification: None,
             bytes_total: 0,
             duration_ms: 0,
             skipped: Some(Skipped { reason, message: message.into() }),
         }
     }
 
-    /// How the command ends: `None` is success. A full snapshot that is not complete, or any gap, is partial.
+    /// How the command ends: `None` is success. A full snapshot that is not complete, or any gap, is partial. Who asked for
+    /// a verification that could not be made is told so.
     pub fn exit_kind(&self) -> Option<FailureKind> {
         if self.skipped.is_some() {
             Some(FailureKind::Skipped)
+        } else if self.schema_verification.as_ref().is_some_and(SchemaVerification::is_missed) {
+            Some(FailureKind::NotProven)
         } else if !self.gaps.is_empty() || (self.kind == SnapshotKind::Full && !self.complete) {
             Some(FailureKind::Partial)
         } else {

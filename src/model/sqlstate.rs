@@ -52,6 +52,7 @@ pub const ADMIN_SHUTDOWN: &str = "57P01";
 pub const UNDEFINED_TABLE: &str = "42P01";
 pub const UNDEFINED_COLUMN: &str = "42703";
 pub const UNDEFINED_OBJECT: &str = "42704";
+pub const INVALID_OBJECT_DEFINITION: &str = "42P17";
 pub const INTERNAL_ERROR: &str = "XX000";
 pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
 pub const FOREIGN_KEY_VIOLATION: &str = "23503";

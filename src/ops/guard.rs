@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::config::Settings;
+use crate::config::{Settings, Verify};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::Manifest;
 use crate::model::name::visible;
@@ -74,9 +74,11 @@ pub fn find(words: &[OsString], folders: &[PathBuf], current_dir: &Path) -> Resu
     Ok(Command { program, args: args.to_vec() })
 }
 
-/// The settings of the snapshot before the command: every row, since a rollback can bring back only what it holds.
+/// The settings of the snapshot before the command: every row, since a rollback can bring back only what it holds. The
+/// command waits for it, so nothing is verified; and nothing that a throw-away server finds would keep it from starting.
 pub fn settings(settings: &Settings) -> Settings {
-    Settings { exclude_data: Vec::new(), keep_sessions: true, ..settings.clone() }
+    let verify = Some(Verify::Nothing);
+    Settings { exclude_data: Vec::new(), keep_sessions: true, verify, ..settings.clone() }
 }
 
 /// What `guard` has to say.

@@ -12,6 +12,7 @@ use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::ids::{LATEST, SnapshotName};
 use crate::model::manifest::{Manifest, SnapshotKind};
+use crate::model::schema_verification::SchemaOutcome;
 
 /// What a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,6 +53,8 @@ pub struct Facts {
     pub rows: u64,
     pub users: Option<u64>,
     pub gaps: u64,
+    /// Was the schema restored when it was taken? None: that version did not do it.
+    pub schema: Option<SchemaOutcome>,
     pub database: String,
     pub note: Option<String>,
 }
@@ -112,6 +115,7 @@ pub fn facts(manifest: &Manifest, now: Timestamp) -> Facts {
         rows: manifest.rows_total(),
         users: manifest.counts.get(Count::Users.word()).copied(),
         gaps: manifest.gaps.len() as u64,
+        schema: manifest.schema_verification.as_ref().map(|verified| verified.outcome),
         database: manifest.source.database.clone(),
         note: manifest.note.clone(),
     }

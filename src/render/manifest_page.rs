@@ -14,6 +14,7 @@ use crate::model::failure::Result;
 use crate::model::manifest::Manifest;
 use crate::model::name::markdown;
 use crate::model::outcome::Outcome;
+use crate::model::schema_verification::{NotTried, SchemaVerification};
 
 const TEMPLATE: &str = include_str!("../../templates/BACKUP_MANIFEST.md.hbs");
 
@@ -27,6 +28,9 @@ struct Values<'a> {
     tables_total: usize,
     files_total: usize,
     gaps_total: usize,
+    /// Was the schema restored when the snapshot was taken?
+    schema: String,
+    not_tried: &'a [NotTried],
     sections: Vec<SectionText>,
     tables: Vec<Table>,
     counts: Vec<(String, u64)>,
@@ -66,6 +70,7 @@ struct Problem {
 pub fn manifest_markdown(manifest: &Manifest) -> Result<String> {
     let sections: Vec<SectionText> = Section::ALL.into_iter().map(|section| section_text(manifest, section)).collect();
     let placed: BTreeSet<&str> = Section::ALL.iter().flat_map(|s| s.counts()).map(|count| count.word()).collect();
+    let schema = manifest.schema_verification.as_ref();
     let values = Values {
         manifest,
         kind: kind_word(manifest.kind),
@@ -75,6 +80,8 @@ pub fn manifest_markdown(manifest: &Manifest) -> Result<String> {
         tables_total: manifest.tables.len(),
         files_total: manifest.artifacts.len(),
         gaps_total: manifest.gaps.len(),
+        schema: schema.map_or_else(|| "not verified".to_string(), SchemaVerification::sentence),
+        not_tried: schema.map_or(&[], |verified| &verified.not_tried),
         sections,
         tables: manifest.tables.iter().map(table).collect(),
         counts: manifest

@@ -42,6 +42,8 @@ mod member_rows;
 mod members;
 mod mend;
 mod merge;
+mod only_schema;
+pub use only_schema::SERVER_MIN as ONLY_SCHEMA_SERVER_MIN;
 mod other_platform;
 mod overloads;
 mod own_settings;

@@ -65,12 +65,13 @@ pub async fn last(
         sequences(engine, examined, &live, runner, words).await?;
         return Ok(Vec::new());
     }
-    let mut exceptions = queues::put_back(engine, runner, plan).await?;
+    let only_schema = engine.source.leaves_file(layout::CRON_JOBS_SQL);
+    let mut exceptions = if only_schema { Vec::new() } else { queues::put_back(engine, runner, plan).await? };
     if examined.facts.kind.has_a_past() {
         exceptions.extend(jobs::unschedule(engine, runner, examined.facts.kind).await?);
     }
-    if examined.scope.extensions_missing.contains("pg_cron") {
-        // Named with everything else that the extension would have brought.
+    if only_schema || examined.scope.extensions_missing.contains("pg_cron") {
+        // Rows do not come back, or it is named with everything else that the extension would have brought.
     } else if let Some(failure) = files::attempt(runner, &engine.source.place, layout::CRON_JOBS_SQL).await? {
         words.insert(layout::CRON_JOBS_SQL.to_string(), failure.to_string());
     } else if examined.facts.kind != TargetKind::SameDatabase && !engine.request.activate_jobs {

@@ -1,8 +1,7 @@
 //! What may stay different after a restore, without a server.
 
-use crate::pg::meaning::Known;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -37,7 +36,7 @@ fn source() -> SnapshotSource {
         client_version: String::new(),
         entries: Vec::new(),
     };
-    SnapshotSource { place: PathBuf::new(), manifest, inventory: Inventory::default(), toc, known: Known::default() }
+    SnapshotSource::new(Path::new(""), manifest, Inventory::default(), toc)
 }
 
 /// A project's database, and who restores.

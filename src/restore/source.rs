@@ -10,7 +10,6 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::Manifest;
 use crate::model::{bootstrap, index_state, replication};
-use crate::pg::catalog::inventory::inventory;
 use crate::pg::meaning::{self, Known, Within};
 use crate::pg::session::Session;
 use crate::pgtools::toc::Toc;
@@ -24,6 +23,8 @@ pub struct SnapshotSource {
     pub toc: Toc,
     /// Texts that meant the same when the target was read before.
     pub known: Known,
+    /// No row, and nothing that would run: see `only_schema`.
+    pub(super) only_schema: bool,
 }
 
 impl SnapshotSource {
@@ -37,12 +38,17 @@ impl SnapshotSource {
             Failure::new(FailureKind::Integrity, e).context(format!("cannot understand {}", file.display()))
         })?;
         let toc = Toc::read(&place.join(layout::DUMP_DIR))?;
-        Ok(Self { place: place.to_path_buf(), manifest, inventory, toc, known: Known::default() })
+        Ok(Self::new(place, manifest, inventory, toc))
+    }
+
+    /// A snapshot whose parts are known already.
+    pub fn new(place: &Path, manifest: Manifest, inventory: Inventory, toc: Toc) -> Self {
+        Self { place: place.to_path_buf(), manifest, inventory, toc, known: Known::default(), only_schema: false }
     }
 
     /// What a target holds now, in this snapshot's words: what means the same has the snapshot's text.
     pub async fn read_target(&self, session: &Session, within: Within) -> Result<Inventory> {
-        let mut live = inventory(session).await?;
+        let mut live = self.read_awake(session, within).await?;
         bootstrap::read_alike(&mut live, &self.inventory);
         index_state::read_alike(&mut live, &self.inventory);
         replication::read_alike(&mut live, &self.inventory);

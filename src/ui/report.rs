@@ -59,6 +59,9 @@ pub fn render(report: &TakeReport) -> String {
         out.push_str(&format!("   label {}\n", line(label)));
     }
     out.push_str(&format!("   {} in {}\n", bytes(report.bytes_total), duration_ms(report.duration_ms)));
+    if let Some(verified) = &report.schema_verification {
+        out.push_str(&format!("   {}\n", line(&verified.sentence())));
+    }
     if !report.gaps.is_empty() {
         out.push_str(&format!(
             "\n⚠️  {} not in this snapshot:\n",

@@ -10,6 +10,7 @@ use super::text::{age_ms, ago, bytes, counted, duration_ms, grouped, line};
 use crate::model::gap::Gap;
 use crate::model::manifest::{Manifest, TableRecord};
 use crate::model::outcome::{Artifact, Outcome};
+use crate::model::schema_verification::SchemaOutcome;
 use crate::ops::list::{Listing, Row, RowState};
 use crate::ops::show::Shown;
 
@@ -28,6 +29,7 @@ pub fn listing(listing: &Listing) -> String {
             ("ROWS", Right),
             ("USERS", Right),
             ("GAPS", Right),
+            ("SCHEMA", Left),
             ("LABEL", Left),
         ]);
         for row in &listing.snapshots {
@@ -64,6 +66,7 @@ fn cells(row: &Row) -> Vec<String> {
             blank(),
             blank(),
             blank(),
+            blank(),
             String::new(),
         ];
     };
@@ -76,8 +79,18 @@ fn cells(row: &Row) -> Vec<String> {
         grouped(facts.rows),
         facts.users.map_or_else(|| "-".to_string(), grouped),
         facts.gaps.to_string(),
+        schema_word(facts.schema).to_string(),
         facts.label.clone().unwrap_or_default(),
     ]
+}
+
+/// Could the schema be restored when the snapshot was taken?
+fn schema_word(found: Option<SchemaOutcome>) -> &'static str {
+    match found {
+        Some(SchemaOutcome::Verified) => "verified",
+        Some(SchemaOutcome::Gaps) => "gaps",
+        Some(SchemaOutcome::NotVerified) | None => "-",
+    }
 }
 
 fn state_word(row: &Row) -> &'static str {
@@ -180,6 +193,7 @@ fn overview(shown: &Shown) -> String {
         ("database", format!("{} as {}, PostgreSQL {}", m.source.database, m.source.user, m.source.server_version)),
         ("made by", format!("stacksnap {}, {}, {}", m.tools.stacksnap, m.tools.pg_dump, m.tools.codec)),
         ("size", format!("{} in {}", bytes(shown.facts.bytes), counted(m.artifacts.len() as u64, "file", "files"))),
+        ("schema", schema(m)),
         ("manifest", m.manifest_sha256.clone()),
         ("place", shown.place.to_string_lossy().into_owned()),
     ];
@@ -194,6 +208,7 @@ fn overview(shown: &Shown) -> String {
         }
     }
     out.push_str(&outcomes(m));
+    out.push_str(&not_tried(m));
     if !m.gaps.is_empty() {
         out.push_str(&format!("\nit does not hold\n{}", gaps::render(&m.gaps)));
     }
@@ -204,6 +219,22 @@ fn overview(shown: &Shown) -> String {
         }
     }
     out
+}
+
+/// Was the schema restored when the snapshot was taken?
+fn schema(manifest: &Manifest) -> String {
+    let Some(verified) = &manifest.schema_verification else {
+        return "not verified: the version that took it did not do that".to_string();
+    };
+    let sentence = verified.sentence();
+    sentence.strip_prefix("schema ").map_or(sentence.clone(), str::to_string)
+}
+
+/// Of what the verification of the schema could say nothing.
+fn not_tried(manifest: &Manifest) -> String {
+    let all = manifest.schema_verification.iter().flat_map(|verified| &verified.not_tried);
+    let text: String = all.map(|one| format!("  {}: {}\n", line(&one.what), line(&one.why))).collect();
+    if text.is_empty() { text } else { format!("\nnot tried when the schema was verified\n{text}") }
 }
 
 /// Collectors that failed or had nothing to do.

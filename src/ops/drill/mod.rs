@@ -5,7 +5,7 @@
 //! beside the snapshots, `drills/<snapshot>.json`, because a file in the snapshot's own folder would break its checksums.
 
 pub mod assertions;
-mod place;
+pub(in crate::ops) mod place;
 mod proof;
 mod report;
 mod target;
@@ -239,16 +239,24 @@ impl Drill<'_> {
     }
 }
 
+/// Does it say something about the snapshot, and not about the server that it was tried on?
+pub(in crate::ops) fn is_of_the_snapshot(failure: &Failure) -> bool {
+    let full_here = failure.error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let short_of_something = failure.sqlstate.is_some_and(is_of_the_server)
+        || full_here.into_iter().any(|cause| cause.kind() == std::io::ErrorKind::StorageFull);
+    matches!(failure.kind, FailureKind::Failed | FailureKind::Integrity) && !short_of_something
+}
+
+/// No space, no memory, too many connections; or a server built without XML, for one.
+pub(in crate::ops) fn is_of_the_server(code: SqlState) -> bool {
+    code.is_of_the_server() || code.is(sqlstate::FEATURE_NOT_SUPPORTED)
+}
+
 /// A restore that failed: a verdict on the snapshot, or no verdict because the reason lies elsewhere.
 fn broken(failure: Failure, report: &mut DrillReport) -> Result<()> {
     let text = failure.to_string();
-    // No space, no memory, too many connections; or a server built without XML, for one.
-    let of_the_server = |code: SqlState| code.is_of_the_server() || code.is(sqlstate::FEATURE_NOT_SUPPORTED);
-    let full_here = failure.error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    let short_of_something = failure.sqlstate.is_some_and(of_the_server)
-        || full_here.into_iter().any(|cause| cause.kind() == std::io::ErrorKind::StorageFull);
     match failure.kind {
-        FailureKind::Failed | FailureKind::Integrity if !short_of_something => {
+        _ if is_of_the_snapshot(&failure) => {
             let hints: Vec<String> = failure.hints.iter().map(|hint| visible(hint)).collect();
             report.findings.push(ProofFinding {
                 code: "restore_failed".to_string(),

@@ -89,7 +89,7 @@ pub async fn throw_away(
 }
 
 /// An empty database of this name; initdb's own where the name is its.
-async fn database(cluster: &Cluster, name: &str) -> Result<String> {
+pub async fn database(cluster: &Cluster, name: &str) -> Result<String> {
     if !matches!(name, "postgres" | "template0" | "template1") {
         let session = Session::open(&cluster.connection("postgres"), "stacksnap drill").await?;
         session.execute(&format!("CREATE DATABASE {} TEMPLATE template0", ident(name))).await?;

@@ -6,7 +6,7 @@
 use super::Recovery;
 use crate::archive::manifest_file::read_manifest;
 use crate::archive::restores::RestoreId;
-use crate::config::{Format, Settings};
+use crate::config::{Format, Settings, Verify};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::Label;
 use crate::model::manifest::SAFETY_TAG;
@@ -50,6 +50,8 @@ pub fn everything_in_the_database(settings: &Settings) -> Settings {
         project_dir: None,
         storage_dir: None,
         keep_sessions: true,
+        // A restore waits for it, and it goes back to where it came from.
+        verify: Some(Verify::Nothing),
         ..settings.clone()
     }
 }

@@ -16,6 +16,7 @@ mod preflight;
 mod queue;
 mod readable;
 mod record;
+pub mod schema;
 mod selection;
 mod unchanged;
 mod wanted;
@@ -39,6 +40,7 @@ use attempt::Attempt;
 use dump_failure::DumpFailure;
 use partial::PartialFolder;
 use preflight::Preflight;
+use schema::Verification;
 use selection::Selection;
 
 /// How often at least a run starts over when the schema changes under it. It gives up when `--lock-wait` is over too.
@@ -87,6 +89,7 @@ pub async fn create(
 impl Job<'_> {
     async fn take(&self, selection: &Selection, preflight: &Preflight, started: Instant) -> Result<TakeReport> {
         let mut folder = PartialFolder::create(&self.settings.root, self.request.now)?;
+        let verification = Verification::begin(self, preflight, selection.kind);
         let (mut restarts, clock) = (0, Instant::now());
         let done = loop {
             self.check_cancelled()?;
@@ -121,9 +124,13 @@ impl Job<'_> {
             }
         };
         self.check_cancelled()?;
+        let mut draft = record::draft(self, selection, preflight, &done, folder.name())?;
+        // From here on a stop costs the verification, not the snapshot.
+        let (verified, gaps) = verification.finish(self, folder.place(), &draft, &done).await;
+        record::add_verification(&mut draft, verified, gaps);
         let clock = Instant::now();
         self.monitor.event(Event::PhaseStarted { phase: Phase::Seal, bytes_total: None });
-        let draft = record::draft(self, selection, preflight, &done, folder.name(), started.elapsed())?;
+        let draft = record::written(draft, selection, &done, started.elapsed())?;
         let label = self.request.label.as_ref();
         let sealed = seal(&self.settings.root, &done.sink, draft, label, self.monitor)?;
         folder.keep();

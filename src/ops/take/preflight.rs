@@ -12,6 +12,7 @@ use super::selection::Selection;
 use super::{Job, millis};
 use crate::archive::codec::Codec;
 use crate::model::abilities::SourceAbilities;
+use crate::model::bootstrap::BOOTSTRAP_OID;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::SourceFacts;
 use crate::monitor::{Event, Phase};
@@ -31,6 +32,8 @@ pub struct Preflight {
     /// Rights whose absence costs a part of the snapshot, not the run.
     pub missing: Vec<MissingPrivilege>,
     pub dump: PinnedDump,
+    /// The superuser that the source's initdb made.
+    pub bootstrap_role: String,
 }
 
 /// Connects and checks.
@@ -45,6 +48,7 @@ pub async fn check(job: &Job<'_>, selection: &Selection) -> Result<Preflight> {
         return Err(failure);
     }
     let dump = pinned_dump(job, &session).await?;
+    let bootstrap_role = bootstrap_role(&session).await?;
     room(job, facts.database_bytes);
     let summary = format!(
         "{} on PostgreSQL {}, pg_dump {}, {}",
@@ -55,7 +59,14 @@ pub async fn check(job: &Job<'_>, selection: &Selection) -> Result<Preflight> {
     );
     job.monitor.event(Event::PhaseEnded { phase: Phase::Preflight, summary, duration_ms: millis(clock.elapsed()) });
     let missing = missing.into_iter().filter(|m| !m.blocking).collect();
-    Ok(Preflight { facts, abilities, client, codec, missing, dump })
+    Ok(Preflight { facts, abilities, client, codec, missing, dump, bootstrap_role })
+}
+
+/// Its name stands in `pg_roles`, which everybody may read.
+async fn bootstrap_role(session: &Session) -> Result<String> {
+    let sql = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid = $1";
+    let rows = session.rows(sql, &[&BOOTSTRAP_OID]).await?;
+    Ok(rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or_else(|| "postgres".to_string()))
 }
 
 fn client(job: &Job<'_>, server_version_num: u32) -> Result<(Client, Codec)> {

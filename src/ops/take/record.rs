@@ -27,18 +27,18 @@ use crate::model::outcome::Outcome;
 use crate::model::platform::is_managed_schema;
 use crate::model::replication::SLOT;
 use crate::model::report::TakeReport;
+use crate::model::schema_verification::SchemaVerification;
 use crate::pg::catalog::coverage::{coverage, disagreements};
 use crate::pgtools::toc::Entry;
 use crate::render::{RestoreScriptFacts, manifest_markdown, restore_script};
 
-/// Writes the last files and builds the manifest without checksums (sealing fills them in).
+/// Writes the inventory and builds the manifest, without what comes last: how long it took, checksums.
 pub fn draft(
     job: &Job<'_>,
     selection: &Selection,
     preflight: &Preflight,
     done: &AttemptDone,
     name: &SnapshotName,
-    elapsed: Duration,
 ) -> Result<Manifest> {
     write_inventory(done)?;
     let coverage = compared(done);
@@ -61,7 +61,7 @@ pub fn draft(
         note: job.request.note.clone(),
         tags: job.request.tags.clone(),
         created_at: job.request.now,
-        duration_ms: millis(elapsed),
+        duration_ms: 0,
         source: preflight.facts.clone(),
         consistency: Consistency {
             exported_snapshot: done.exported.id.clone(),
@@ -83,6 +83,7 @@ pub fn draft(
         member_marks: member_marks(done),
         computed: Some(done.catalogs.computed.clone()),
         outcomes: done.harvest.outcomes.clone(),
+        schema_verification: None,
         gaps,
         secrets: done.harvest.secrets.clone(),
         artifacts: done.sink.artifacts(),
@@ -91,6 +92,24 @@ pub fn draft(
         manifest_sha256: String::new(),
     };
     manifest.counts = counts(&manifest, done);
+    Ok(manifest)
+}
+
+/// What became of restoring the schema: gaps like all others.
+pub fn add_verification(manifest: &mut Manifest, verified: SchemaVerification, gaps: Vec<Gap>) {
+    manifest.complete = manifest.complete && gaps.is_empty();
+    manifest.gaps.extend(gaps);
+    manifest.schema_verification = Some(verified);
+}
+
+/// The last files, from a manifest in which only checksums are missing (sealing fills them in).
+pub fn written(
+    mut manifest: Manifest,
+    selection: &Selection,
+    done: &AttemptDone,
+    elapsed: Duration,
+) -> Result<Manifest> {
+    manifest.duration_ms = millis(elapsed);
     let mut facts = RestoreScriptFacts::from_manifest(&manifest);
     facts.entries_left_out = entries_left_out(selection, done);
     let script = restore_script(&facts)?;
@@ -284,6 +303,7 @@ pub fn report(sealed: &Sealed, duration_ms: u64) -> TakeReport {
         complete: manifest.complete,
         counts: manifest.counts.clone(),
         gaps: manifest.gaps.clone(),
+        schema_verification: manifest.schema_verification.clone(),
         bytes_total: manifest.bytes_total(),
         duration_ms,
         skipped: None,

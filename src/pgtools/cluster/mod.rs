@@ -47,6 +47,32 @@ pub struct ClusterRequest {
     pub connections: u32,
 }
 
+/// The server that a cluster here would run, and as whom.
+#[derive(Debug, Clone)]
+pub struct Prospect {
+    pub server: Server,
+    run_as: RunAs,
+}
+
+impl Prospect {
+    /// Looks for one that fits a source of this version. `NotProven` when there is none, or when it cannot run here.
+    pub fn find(programs: &SearchPlaces, source_version_num: u32) -> Result<Self> {
+        let server = servers::choose(&servers::find(programs), programs.named.as_deref(), source_version_num)?;
+        let run_as = RunAs::find(&server, &programs.path)?;
+        Ok(Self { server, run_as })
+    }
+
+    /// Would it run as another user, who has no rights on this machine?
+    pub fn is_without_rights(&self) -> bool {
+        self.run_as.is_without_rights()
+    }
+
+    /// As whom, for a person.
+    pub fn shown_user(&self) -> String {
+        self.run_as.shown()
+    }
+}
+
 /// A running cluster. Dropping it ends the server at once and removes its folder.
 #[derive(Debug)]
 pub struct Cluster {
@@ -64,11 +90,14 @@ impl Cluster {
     /// Makes and starts one; blocks for some seconds. `NotProven` when that is not possible here, the kind of the
     /// cancellation when it was cancelled. Sweeps what killed runs left behind.
     pub fn start(request: &ClusterRequest, cancel: &Cancel) -> Result<Self> {
+        let prospect = Prospect::find(&request.programs, request.source_version_num)?;
+        Self::start_found(request, &prospect, cancel)
+    }
+
+    /// The same with a server that was found already.
+    pub fn start_found(request: &ClusterRequest, prospect: &Prospect, cancel: &Cancel) -> Result<Self> {
         place::sweep(&request.parents);
-        let found = servers::find(&request.programs);
-        let server = servers::choose(&found, request.programs.named.as_deref(), request.source_version_num)?;
-        let run_as = RunAs::find(&server, &request.programs.path)?;
-        Self::start_as(request, server, &run_as, cancel)
+        Self::start_as(request, prospect.server.clone(), &prospect.run_as, cancel)
     }
 
     fn start_as(request: &ClusterRequest, server: Server, run_as: &RunAs, cancel: &Cancel) -> Result<Self> {

@@ -12,7 +12,8 @@ use crate::proc::Program;
 use super::servers::Server;
 
 const TRY_MAX: Duration = Duration::from_secs(10);
-const USERS: [&str; 2] = ["postgres", "nobody"];
+/// Best first: the files of the machine's own servers belong to `postgres`.
+const USERS: [&str; 2] = ["nobody", "postgres"];
 
 /// How the server's programs are started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub enum RunAs {
     /// We are root: through `setpriv`, as this user.
     User {
         setpriv: PathBuf,
+        name: &'static str,
         uid: u32,
         gid: u32,
     },
@@ -37,9 +39,10 @@ impl RunAs {
             return Ok(Self::Ourselves);
         }
         let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let users = USERS.iter().filter_map(|name| ids_in(&accounts, name));
+        let users = USERS.iter().filter_map(|name| Some((*name, ids_in(&accounts, name)?)));
         let setpriv = on_path("setpriv", path);
-        let as_user = users.filter_map(|(uid, gid)| Some(Self::User { setpriv: setpriv.clone()?, uid, gid }));
+        let as_user =
+            users.filter_map(|(name, (uid, gid))| Some(Self::User { setpriv: setpriv.clone()?, name, uid, gid }));
         let as_nobody = on_path("unshare", path).map(|unshare| Self::Namespace { unshare });
         as_user.chain(as_nobody).find(|how| how.works(server)).ok_or_else(|| {
             Failure::msg(
@@ -60,7 +63,7 @@ impl RunAs {
     pub fn program(&self, path: &Path, args: &[String]) -> Program {
         let program = match self {
             Self::Ourselves => Program::new(path),
-            Self::User { setpriv, uid, gid } => Program::new(setpriv)
+            Self::User { setpriv, uid, gid, .. } => Program::new(setpriv)
                 .arg(format!("--reuid={uid}"))
                 .arg(format!("--regid={gid}"))
                 .arg("--clear-groups")
@@ -86,6 +89,12 @@ impl RunAs {
         let program = self.program(Path::new("/bin/sh"), &["-c".to_string(), r#"cd -- "$1""#.to_string()]);
         let tried = program.arg("sh").arg(folder).run(TRY_MAX);
         tried.is_ok_and(|done| done.status.success())
+    }
+
+    /// Is it a user who has no rights on this machine? `postgres` may own the data of other servers, and in a namespace of
+    /// root's the files of root are still its own.
+    pub fn is_without_rights(&self) -> bool {
+        matches!(self, Self::User { name: "nobody", .. })
     }
 
     /// For a person.
@@ -126,7 +135,8 @@ mod tests {
 
     #[test]
     fn trap_25_arguments_of_the_ways_to_be_somebody_else() {
-        let user = RunAs::User { setpriv: "/usr/bin/setpriv".into(), uid: 101, gid: 104 };
+        let user = RunAs::User { setpriv: "/usr/bin/setpriv".into(), name: "postgres", uid: 101, gid: 104 };
+        assert!(!user.is_without_rights() && !RunAs::Ourselves.is_without_rights());
         let shown = format!("{:?}", user.program(Path::new("/pg/initdb"), &["--x".to_string()]));
         assert!(shown.contains("--reuid=101") && shown.contains("--clear-groups") && shown.contains("--x"), "{shown}");
     }

@@ -1,0 +1,186 @@
+//! What a restore of the schema said, as gaps of the snapshot and as things that could not be tried here.
+//!
+//! Invariant: each cause is one gap, with the server's words and what fell with it; what says something about the
+//! throw-away server (an extension, a library or a locale that it lacks) or about functions that sleep is no gap.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::gap::Gap;
+use crate::model::left_out::{Instead, LeftOut};
+use crate::model::name::visible;
+use crate::model::restore::Exception;
+use crate::model::schema_verification::NotTried;
+use crate::model::sqlstate::{INTERNAL_ERROR, INVALID_OBJECT_DEFINITION, SqlState};
+use crate::ops::drill::{is_of_the_server, is_of_the_snapshot};
+use crate::restore::source::SnapshotSource;
+use crate::restore::{Done, LIBRARY_MISSING, stubs};
+
+/// The code of these gaps.
+pub const GAP: &str = "schema_not_restored";
+/// More objects that fell with a cause are counted, not named.
+const FALLEN_NAMED_MAX: usize = 8;
+const TODO: &str = "mend it in the source and take another snapshot; a restore leaves it out and what depends on it, and \
+    complete_database_with_data.sql has its definition";
+
+/// Everything that was found.
+pub struct Findings {
+    pub server_version: String,
+    pub gaps: Vec<Gap>,
+    pub not_tried: Vec<NotTried>,
+    /// Dump ids that need a function of the source, directly or not.
+    on_functions: BTreeSet<i64>,
+    /// Entries of an object, by kind and identity.
+    entries: BTreeMap<(String, String), Vec<i64>>,
+}
+
+impl Findings {
+    pub fn new(server_version: String, source: &SnapshotSource) -> Self {
+        Self {
+            server_version,
+            gaps: Vec::new(),
+            not_tried: Vec::new(),
+            on_functions: on_functions(source),
+            entries: entries(source),
+        }
+    }
+
+    /// A restore that came to its end.
+    pub fn done(&mut self, done: &Done) {
+        self.causes(&done.left_out);
+        let of_server = |e: &&Exception| [stubs::MISSING, stubs::STUBBED, LIBRARY_MISSING].contains(&e.code.as_str());
+        let not_tried = done.exceptions.iter().filter(of_server);
+        self.not_tried.extend(not_tried.map(|e| NotTried { what: visible(&e.what), why: visible(&e.why) }));
+        self.not_tried.sort();
+        self.not_tried.dedup();
+    }
+
+    /// One that did not. An error: it says nothing about the snapshot.
+    pub fn failed(&mut self, failure: Failure) -> Result<()> {
+        let stopped = matches!(failure.kind, FailureKind::Interrupted | FailureKind::Terminated);
+        if !failure.left_out.is_empty() && !stopped {
+            let left_out = failure.left_out.clone();
+            self.causes(&left_out);
+            if !self.gaps.is_empty() || !self.not_tried.is_empty() {
+                return Ok(());
+            }
+        }
+        if !is_of_the_snapshot(&failure) {
+            return Err(failure);
+        }
+        let hints: Vec<String> = failure.hints.iter().map(|hint| visible(hint)).collect();
+        let todo = if hints.is_empty() { TODO.to_string() } else { hints.join("; ") };
+        let why = format!("our restore stops on PostgreSQL {}: {}", self.server_version, visible(&failure.to_string()));
+        self.gaps.push(Gap::new(GAP, "the whole schema", why, todo));
+        Ok(())
+    }
+
+    fn causes(&mut self, left_out: &[LeftOut]) {
+        for cause in left_out.iter().filter(|one| one.because_of.is_none()) {
+            let fallen: Vec<String> = left_out
+                .iter()
+                .filter(|other| other.because_of.as_ref() == Some(&cause.object))
+                .map(|other| visible(&other.what()))
+                .collect();
+            let fell = with_it(&fallen);
+            let what = visible(&cause.what());
+            let said = said(cause);
+            if let Some(why) = self.not_of_the_snapshot(cause) {
+                self.not_tried.push(NotTried { what, why: format!("{why}: {said}{fell}") });
+                continue;
+            }
+            let why = format!("{} on PostgreSQL {}: {said}{fell}", verdict(cause.instead), self.server_version);
+            self.gaps.push(Gap::new(GAP, what, why, TODO));
+        }
+    }
+
+    /// Why a cause lies elsewhere.
+    fn not_of_the_snapshot(&self, cause: &LeftOut) -> Option<&'static str> {
+        let code = cause.sqlstate.as_deref().and_then(SqlState::parse)?;
+        if self.may_be_sleep(cause, code) {
+            return Some("it needs a function of the source's to run, which this verification does not let it");
+        }
+        // A locale is the machine's.
+        let locale = cause.object.kind == "COLLATION" && code.class() == "22";
+        (is_of_the_server(code) || locale).then_some("the throw-away server could not say")
+    }
+
+    /// Functions sleep and give NULL: where one is called all the same (support functions of operator classes, constants
+    /// in the key of a partitioned table), these errors can come of it.
+    fn may_be_sleep(&self, cause: &LeftOut, code: SqlState) -> bool {
+        let key = (cause.object.kind.clone(), cause.object.identity.clone());
+        let needs = || self.entries.get(&key).is_some_and(|ids| ids.iter().any(|id| self.on_functions.contains(id)));
+        (code.is(INTERNAL_ERROR) || code.is(INVALID_OBJECT_DEFINITION) || code.class() == "22") && needs()
+    }
+}
+
+fn verdict(instead: Instead) -> &'static str {
+    match instead {
+        Instead::Differs => "our restore brings it back, but not as it is,",
+        _ => "our restore cannot make it",
+    }
+}
+
+/// The server's words. Behind " in: " stands how the statement begins: that of the trial is ours.
+fn said(cause: &LeftOut) -> String {
+    let text = if cause.said.is_empty() { "it differs, and the server refused nothing" } else { &cause.said };
+    let text = text.split(" in: DO $stacksnap").next().unwrap_or(text);
+    visible(text)
+}
+
+fn with_it(fallen: &[String]) -> String {
+    let more = fallen.len().saturating_sub(FALLEN_NAMED_MAX);
+    let named = fallen.iter().take(FALLEN_NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
+    match (fallen.len(), more) {
+        (0, _) => String::new(),
+        (n, 0) => format!("; with it {} missing: {named}", if n == 1 { "is" } else { "are" }),
+        _ => format!("; with it are missing: {named} and {more} more"),
+    }
+}
+
+/// Entries behind which there is a function, by the archive's own dependencies. What attaches a partition says that of
+/// the partition.
+fn on_functions(source: &SnapshotSource) -> BTreeSet<i64> {
+    let all = &source.toc.entries;
+    let is_function = |desc: &str| matches!(desc, "FUNCTION" | "PROCEDURE" | "AGGREGATE");
+    let mut found: BTreeSet<i64> = all.iter().filter(|e| is_function(&e.desc)).map(|e| e.dump_id).collect();
+    loop {
+        let before = found.len();
+        for entry in all {
+            if entry.depends_on.iter().any(|id| found.contains(id)) {
+                found.insert(entry.dump_id);
+                if entry.desc == "TABLE ATTACH" {
+                    found.extend(entry.depends_on.iter().copied());
+                }
+            }
+        }
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+fn entries(source: &SnapshotSource) -> BTreeMap<(String, String), Vec<i64>> {
+    let mut by_address: BTreeMap<(u32, u32), Vec<i64>> = BTreeMap::new();
+    for entry in &source.toc.entries {
+        by_address.entry((entry.catalog_oid, entry.oid)).or_default().push(entry.dump_id);
+    }
+    let of = |o: &crate::model::inventory::CatalogObject| {
+        let ids = by_address.get(&o.address.map(|a| (a.class, a.oid))?)?.clone();
+        Some(((o.kind.clone(), o.identity.clone()), ids))
+    };
+    source.inventory.objects.iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fell_is_named_up_to_a_bound() {
+        let names = |n: usize| (0..n).map(|i| format!("VIEW v{i}")).collect::<Vec<_>>();
+        assert_eq!(with_it(&names(0)), "");
+        assert_eq!(with_it(&names(1)), "; with it is missing: VIEW v0");
+        assert!(with_it(&names(10)).ends_with("VIEW v7 and 2 more"));
+    }
+}

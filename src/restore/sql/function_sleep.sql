@@ -1,0 +1,9 @@
+-- Until it is woken the function is one of the server's own that does nothing: NULL, or nothing at all for those that
+-- give nothing back (validators, which may not give NULL). 12 and 13 are the languages internal and c.
+SET LOCAL allow_system_table_mods = on;
+UPDATE pg_catalog.pg_proc
+SET probin = pg_catalog.format('stacksnap asleep %s %s', prolang, prosrc),
+    prolang = 12,
+    prosrc = CASE prorettype WHEN 2278 THEN 'pg_stat_clear_snapshot' ELSE 'pg_last_xact_replay_timestamp' END
+WHERE oid = /*SIGNATURE*/::pg_catalog.regprocedure AND prolang NOT IN (12, 13) AND probin IS NULL;
+SET LOCAL allow_system_table_mods = off;
