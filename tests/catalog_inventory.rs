@@ -5,15 +5,17 @@ mod catalog_support;
 use std::time::{Duration, Instant};
 
 use catalog_support::{fresh, loaded, open, role};
+use stacksnap::config::Verify;
 use stacksnap::model::inventory::Inventory;
 use stacksnap::model::name::QualifiedName;
-use stacksnap::ops::doctor::{FoundClient, Status, doctor_for_create};
+use stacksnap::ops::doctor::{FoundClient, Here, Status, doctor_for_create};
 use stacksnap::pg::catalog::coverage::counts;
 use stacksnap::pg::catalog::drift::drift;
 use stacksnap::pg::catalog::inventory::inventory;
 use stacksnap::pg::catalog::source::{host_sha256, source};
 use stacksnap::pg::session::Session;
 use stacksnap::pg::snapshot::SnapshotHolder;
+use stacksnap::pgtools::client::SearchPlaces;
 
 fn definition<'a>(inventory: &'a Inventory, kind: &str, identity: &str) -> &'a str {
     let found = inventory.objects.iter().find(|o| o.kind == kind && o.identity == identity);
@@ -179,7 +181,9 @@ async fn doctor_names_a_lock_and_the_client() {
     let asking = open(&spec).await;
     let root = tempfile::tempdir().unwrap();
     let client = FoundClient { path: "pg_dump".into(), major: session.version_num / 10_000, minor: 99 };
-    let checks = doctor_for_create(&spec, &asking, &[client], root.path()).await.unwrap();
+    let programs = SearchPlaces { named: Some("/nonexistent".into()), path: Vec::new() };
+    let here = Here { clients: &[client], root: root.path(), programs: &programs, verify: Some(Verify::Nothing) };
+    let checks = doctor_for_create(&spec, &asking, &here).await.unwrap();
     let of = |name: &str| checks.iter().find(|c| c.name == name).unwrap_or_else(|| panic!("no {name} in {checks:?}"));
     assert_eq!(of("locks").status, Status::Warn);
     assert!(of("locks").what.contains("public.t"), "{:?}", of("locks"));

@@ -8,7 +8,7 @@ use super::args::DoctorArgs;
 use super::{Ended, Surroundings, block_on, wiring};
 use crate::config;
 use crate::model::failure::{FailureKind, Result};
-use crate::ops::doctor::{Check, FoundClient, Status, doctor_for_create};
+use crate::ops::doctor::{Check, FoundClient, Here, Status, doctor_for_create};
 use crate::pg::session::Session;
 use crate::pgtools::client::{self, SearchPlaces};
 use crate::ui::connection::{self, With};
@@ -33,7 +33,9 @@ pub fn run(around: &Surroundings, args: &DoctorArgs) -> Result<Ended> {
         .collect();
     let checks = block_on(async {
         let session = Session::open(&source, "stacksnap doctor").await?;
-        doctor_for_create(&source, &session, &found, &settings.root).await
+        let here =
+            Here { clients: &found, root: &settings.root, programs: &places, verify: settings.verify };
+        doctor_for_create(&source, &session, &here).await
     })?;
     let ready = checks.iter().all(|check| check.status != Status::Fail);
     if around.ui.is_text() {

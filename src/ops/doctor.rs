@@ -7,16 +7,19 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::take::schema::{self, Wanted};
+use crate::config::Verify;
 use crate::model::abilities::SourceAbilities;
 use crate::model::connection::{ConnSpec, Host};
 use crate::model::failure::Result;
 use crate::model::inventory::TableFacts;
-use crate::model::manifest::SourceFacts;
+use crate::model::manifest::{SnapshotKind, SourceFacts};
 use crate::pg::catalog::privileges::{MissingPrivilege, missing_privileges};
 use crate::pg::catalog::source::{host_sha256, source};
 use crate::pg::catalog::surroundings::{BlockingLock, Surroundings, blocking_locks, surroundings};
 use crate::pg::catalog::tables::tables;
 use crate::pg::session::Session;
+use crate::pgtools::client::SearchPlaces;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,28 +73,56 @@ const OLDEST_SERVER: u32 = 12;
 /// Lists are cut here: doctor is read by a person.
 const NAMED: usize = 10;
 
-/// All checks, in the order of a run. `root` is where snapshots live; it need not exist yet.
-pub async fn doctor_for_create(
-    spec: &ConnSpec,
-    session: &Session,
-    clients: &[FoundClient],
-    root: &Path,
-) -> Result<Vec<Check>> {
+/// What there is on this machine, and what its settings say.
+pub struct Here<'a> {
+    pub clients: &'a [FoundClient],
+    /// Where snapshots live; it need not exist yet.
+    pub root: &'a Path,
+    /// Where server programs may be.
+    pub programs: &'a SearchPlaces,
+    pub verify: Option<Verify>,
+}
+
+/// All checks, in the order of a run.
+pub async fn doctor_for_create(spec: &ConnSpec, session: &Session, here: &Here<'_>) -> Result<Vec<Check>> {
     let (facts, abilities) = source(session, host_sha256(spec)).await?;
     let around = surroundings(session).await?;
     let mut checks = vec![connection(spec), pooler(spec, &around), server(&facts)];
-    checks.push(client(facts.server_version_num / 10_000, clients));
+    checks.push(client(facts.server_version_num / 10_000, here.clients));
     checks.extend(privileges(&missing_privileges(session).await?, &abilities));
     checks.push(bypass_rls(&abilities));
     checks.push(locks(&blocking_locks(session).await?));
     checks.push(lock_table(&around, &abilities));
     checks.push(timeouts(&around));
-    checks.push(disk(root, facts.database_bytes));
+    checks.push(disk(here.root, facts.database_bytes));
     checks.push(standby(&facts, &around));
     checks.push(extensions(&tables(session).await?));
     checks.push(system_schemas(&around));
     checks.push(encoding(&facts));
+    checks.push(schema_verification(here, facts.server_version_num));
     Ok(checks)
+}
+
+/// Will the next snapshot's schema be restored at once, and where does a server for it come from?
+fn schema_verification(here: &Here<'_>, server_version_num: u32) -> Check {
+    const NAME: &str = "verify_schema";
+    let wanted = schema::wanted(here.verify, SnapshotKind::Full);
+    let requested = match wanted {
+        Wanted::No(why) => return Check::ok(NAME, format!("not done: {why}")),
+        Wanted::Asked => true,
+        Wanted::WhereItCan => false,
+    };
+    match schema::foreseen(here.programs, server_version_num, requested) {
+        Ok(prospect) => {
+            let (version, bin) = (prospect.server.version_short(), prospect.server.bin.display());
+            let user = prospect.shown_user();
+            Check::ok(NAME, format!("schemas are restored by a throw-away PostgreSQL {version} ({bin}), as {user}"))
+        }
+        Err(failure) => {
+            let todo = if failure.hints.is_empty() { "see stacksnap drill --help".into() } else { named(&failure.hints) };
+            Check::warn(NAME, format!("not done: {failure}"), todo)
+        }
+    }
 }
 
 fn connection(spec: &ConnSpec) -> Check {

@@ -35,7 +35,7 @@ impl Place {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("stacksnap"));
         command.env_clear().env("HOME", self.dir.path()).env("PATH", "/usr/bin:/bin").env("COLUMNS", "100");
-        // Tests of it say so: tests/create_verify_schema.rs.
+        // Tests of it say so: tests/verify_schema.rs.
         command.env("STACKSNAP_VERIFY", "none");
         command.current_dir(self.dir.path()).args(args).timeout(Duration::from_secs(60));
         command

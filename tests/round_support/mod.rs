@@ -104,7 +104,7 @@ impl Cluster {
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs([("PGHOST", &self.host), ("PGPORT", &self.port), ("PGUSER", &self.user)]);
         command.env("PGPASSWORD", &self.password).env("PGDATABASE", database).env("HOME", "/nonexistent");
-        // Tests of it say so: tests/create_verify_schema.rs.
+        // Tests of it say so: tests/verify_schema.rs.
         command.env("STACKSNAP_VERIFY", "none");
         command.stdin(Stdio::null());
         command

@@ -197,7 +197,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stacksnap"));
         let (mark, value) = self.mark.split_once('=').unwrap();
         command.env_clear().env("HOME", self.dir.path()).env("PATH", "/usr/bin:/bin").env(mark, value);
-        // Tests of it say so: tests/create_verify_schema.rs.
+        // Tests of it say so: tests/verify_schema.rs.
         command.env("STACKSNAP_VERIFY", "none");
         command.current_dir(self.dir.path()).stdin(Stdio::null());
         command.arg("--root").arg(self.root()).args(args);

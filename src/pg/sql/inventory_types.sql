@@ -26,7 +26,7 @@ SELECT CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, n.nspname::text, f
                 'LENGTH', t.typlen, 'BYVALUE', t.typbyval, 'ALIGN', t.typalign, 'STORAGE', t.typstorage,
                 'CATEGORY', t.typcategory, 'PREFERRED', t.typispreferred, 'DELIMITER', t.typdelim,
                 'COLLATABLE', t.typcollation <> 0, 'ELEMENT ' || CASE WHEN t.typelem <> 0 THEN format_type(t.typelem, NULL) END,
-                'DEFAULT ' || t.typdefault)
+                'DEFAULT ' || coalesce(pg_get_expr(t.typdefaultbin, 0), t.typdefault))
        END,
        r.rolname::text, e.extname::text, 'pg_type'::regclass::oid, t.oid, 0
 FROM pg_type t

@@ -76,12 +76,9 @@ impl Findings {
     }
 
     fn causes(&mut self, left_out: &[LeftOut]) {
-        for cause in left_out.iter().filter(|one| one.because_of.is_none()) {
-            let fallen: Vec<String> = left_out
-                .iter()
-                .filter(|other| other.because_of.as_ref() == Some(&cause.object))
-                .map(|other| visible(&other.what()))
-                .collect();
+        for cause in left_out.iter().filter(|one| one.because_of.is_none() && !is_unattached(one, left_out)) {
+            let fell = |other: &&LeftOut| other.because_of.as_ref() == Some(&cause.object);
+            let fallen: Vec<String> = left_out.iter().filter(fell).map(|other| visible(&other.what())).collect();
             let fell = with_it(&fallen);
             let what = visible(&cause.what());
             let said = said(cause);
@@ -112,6 +109,12 @@ impl Findings {
         let needs = || self.entries.get(&key).is_some_and(|ids| ids.iter().any(|id| self.on_functions.contains(id)));
         (code.is(INTERNAL_ERROR) || code.is(INVALID_OBJECT_DEFINITION) || code.class() == "22") && needs()
     }
+}
+
+/// A partition that is told already: it stands for itself because it could not be attached.
+fn is_unattached(one: &LeftOut, all: &[LeftOut]) -> bool {
+    let attach = |other: &&LeftOut| other.object.kind == "TABLE ATTACH" && other.object.identity == one.object.identity;
+    one.object.kind == "TABLE" && one.is_unexplained() && all.iter().any(|other| attach(&other))
 }
 
 fn verdict(instead: Instead) -> &'static str {
