@@ -51,7 +51,10 @@ fn by_default_the_schema_is_verified_where_a_server_can_run_without_rights() {
     let folder = ran.folder();
     take_support::assert_verified(&scene.place, &folder);
     let page = std::fs::read_to_string(folder.join("BACKUP_MANIFEST.md")).unwrap();
-    assert!(page.contains(&format!("| Schema | schema {}", if is_root() { &sentence } else { "not verified" })), "{page}");
+    assert!(
+        page.contains(&format!("| Schema | schema {}", if is_root() { &sentence } else { "not verified" })),
+        "{page}"
+    );
     let shown = Ran::of(scene.place.bare(&["show", "latest"]).arg("-q"));
     assert!(shown.stdout.lines().any(|l| l.starts_with("schema ") && l.contains(&sentence)), "{shown:?}");
     let document = Ran::of(&mut scene.place.bare(&["-o", "json", "show", "latest"])).json();

@@ -11,7 +11,8 @@ use verify_support::{Scene, gaps, major, verified};
 
 /// What our restore cannot make of pg_dump's own SQL: a call that became ambiguous, and SQL functions that only a search
 /// path makes work.
-const BROKEN: &str = "CREATE TABLE public.fine (id int PRIMARY KEY, n text); CREATE VIEW public.fine_too AS SELECT * FROM public.fine;
+const BROKEN: &str =
+    "CREATE TABLE public.fine (id int PRIMARY KEY, n text); CREATE VIEW public.fine_too AS SELECT * FROM public.fine;
     CREATE FUNCTION public.f() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
     CREATE TABLE public.t (a int DEFAULT public.f());
     CREATE FUNCTION public.f(x int DEFAULT 2) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
@@ -185,7 +186,8 @@ fn what_holds_rows_only_comes_without_them() {
          CREATE MATERIALIZED VIEW public.second AS SELECT * FROM public.summary; CREATE UNIQUE INDEX ON public.second (n)",
     );
     let oid = database.sql("SELECT oid FROM pg_largeobject_metadata LIMIT 1");
-    database.sql(&format!("COMMENT ON LARGE OBJECT {0} IS 'one'; GRANT SELECT ON LARGE OBJECT {0} TO PUBLIC", oid.trim()));
+    database
+        .sql(&format!("COMMENT ON LARGE OBJECT {0} IS 'one'; GRANT SELECT ON LARGE OBJECT {0} TO PUBLIC", oid.trim()));
     let ran = Scene::new().run(database.access(), &["--verify", "schema"]);
     assert_eq!((ran.code, verified(&ran)["outcome"].as_str()), (0, Some("verified")), "{ran:?}");
 }

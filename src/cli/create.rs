@@ -108,7 +108,8 @@ impl Guarded<'_> {
 
     /// `--verify restore`: of a snapshot that was taken.
     fn drill(&self, done: &TakeReport, monitor: &dyn Monitor, log: &LogFile) -> Option<Result<DrillReport>> {
-        let place = done.place.as_ref().filter(|_| self.settings.verify == Some(Verify::Restore) && done.skipped.is_none())?;
+        let place =
+            done.place.as_ref().filter(|_| self.settings.verify == Some(Verify::Restore) && done.skipped.is_none())?;
         let drilled = drill::after_create(self.around, self.settings, self.root, place, monitor);
         match &drilled {
             Ok(report) => log.write(&ui_drill::render(report)),

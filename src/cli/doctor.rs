@@ -33,8 +33,7 @@ pub fn run(around: &Surroundings, args: &DoctorArgs) -> Result<Ended> {
         .collect();
     let checks = block_on(async {
         let session = Session::open(&source, "stacksnap doctor").await?;
-        let here =
-            Here { clients: &found, root: &settings.root, programs: &places, verify: settings.verify };
+        let here = Here { clients: &found, root: &settings.root, programs: &places, verify: settings.verify };
         doctor_for_create(&source, &session, &here).await
     })?;
     let ready = checks.iter().all(|check| check.status != Status::Fail);

@@ -119,7 +119,8 @@ fn schema_verification(here: &Here<'_>, server_version_num: u32) -> Check {
             Check::ok(NAME, format!("schemas are restored by a throw-away PostgreSQL {version} ({bin}), as {user}"))
         }
         Err(failure) => {
-            let todo = if failure.hints.is_empty() { "see stacksnap drill --help".into() } else { named(&failure.hints) };
+            let todo =
+                if failure.hints.is_empty() { "see stacksnap drill --help".into() } else { named(&failure.hints) };
             Check::warn(NAME, format!("not done: {failure}"), todo)
         }
     }

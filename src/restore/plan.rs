@@ -14,8 +14,8 @@ use super::state::{Examined, examine, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::take_away::not_nulls_are_objects;
 use super::{
-    Engine, computed, contents, database, identity, jobs, leave_out, left_over, made_roles, marks, member_rows, members,
-    own_settings, queues, replication, roles, settle, vault, versions,
+    Engine, computed, contents, database, identity, jobs, leave_out, left_over, made_roles, marks, member_rows,
+    members, own_settings, queues, replication, roles, settle, vault, versions,
 };
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -70,16 +70,8 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let mut told: Vec<Exception> = secrets.exceptions.into_iter().chain(roles.exceptions).chain(database).collect();
     told.extend(versions);
     told.extend(objects.exceptions);
-    told.extend(replication::exceptions(&engine.source.inventory, &live, &examined.scope));
     told.extend(member_rows);
-    told.extend(roles::own_password(&engine.source.inventory, &live, &examined));
-    told.extend(own_settings::kept(&engine.source.inventory, &live, &examined));
-    if examined.scope.is_whole() {
-        told.extend(left_over::not_there(&engine.source.inventory, &live));
-    }
-    told.extend(examined.scope.other.exceptions(&live, &engine.source.manifest.tables));
-    told.extend(members::altered(&engine.source.inventory, &live, &examined.scope));
-    told.extend(examined.scope.services.exceptions(&engine.source.inventory, &live, &examined.scope));
+    told.extend(seen_in_catalogs(engine, &examined, &live));
     if examined.scope.is_whole() && !examined.scope.untrusted {
         objects.replace.extend(computed::views(engine, &live).await?);
     }
@@ -113,6 +105,21 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let duration_ms = millis(clock.elapsed());
     engine.monitor.event(Event::PhaseEnded { phase: Phase::Plan, summary, duration_ms });
     Ok(plan.sealed())
+}
+
+/// What will differ after the restore as far as the two inventories tell.
+fn seen_in_catalogs(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec<Exception> {
+    let (wanted, scope) = (&engine.source.inventory, &examined.scope);
+    let mut told = replication::exceptions(wanted, live, scope);
+    told.extend(roles::own_password(wanted, live, examined));
+    told.extend(own_settings::kept(wanted, live, examined));
+    if scope.is_whole() {
+        told.extend(left_over::not_there(wanted, live));
+    }
+    told.extend(scope.other.exceptions(live, &engine.source.manifest.tables));
+    told.extend(members::altered(wanted, live, scope));
+    told.extend(scope.services.exceptions(wanted, live, scope));
+    told
 }
 
 /// The objects of a plan.

@@ -132,4 +132,3 @@ pub fn round_trip(cluster: &Cluster, major: u32, cases: &'static [Case]) {
     cluster.drop_database(&from);
     cluster.drop_database(&to);
 }
-

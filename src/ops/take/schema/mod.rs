@@ -177,7 +177,9 @@ impl Drop for Verification {
 fn start(request: &ClusterRequest, requested: bool, cancel: &Cancel) -> Result<Cluster> {
     let prospect = foreseen(&request.programs, request.source_version_num, requested)?;
     if prospect.server.major < ONLY_SCHEMA_SERVER_MIN {
-        let text = format!("a throw-away server before PostgreSQL {ONLY_SCHEMA_SERVER_MIN} cannot keep functions from running");
+        let text = format!(
+            "a throw-away server before PostgreSQL {ONLY_SCHEMA_SERVER_MIN} cannot keep functions from running"
+        );
         return Err(Failure::msg(FailureKind::NotProven, text));
     }
     Cluster::start_found(request, &prospect, cancel)
