@@ -179,7 +179,7 @@ fn grants_become_equal() {
 
 const ROLES: &str = "DROP ROLE IF EXISTS cat_role_b; DROP ROLE IF EXISTS cat_role_a; \
     CREATE ROLE cat_role_a LOGIN PASSWORD 'it''s' CONNECTION LIMIT 3 VALID UNTIL '2031-01-02 03:04:05+00'; \
-    CREATE ROLE cat_role_b NOINHERIT CREATEDB BYPASSRLS IN ROLE pg_monitor; COMMENT ON ROLE cat_role_b IS E'a\\nb'; \
+    CREATE ROLE cat_role_b NOINHERIT CREATEDB BYPASSRLS VALID UNTIL 'infinity' IN ROLE pg_monitor; COMMENT ON ROLE cat_role_b IS E'a\\nb'; \
     GRANT cat_role_a TO cat_role_b WITH ADMIN OPTION; GRANT anon TO cat_role_a; \
     ALTER ROLE cat_role_a SET search_path TO \"$user\", 'a\"b'; ALTER ROLE cat_role_a SET app.jwt_secret TO 'x=y''\\z'; \
     ALTER ROLE cat_role_b IN DATABASE";

@@ -1,5 +1,6 @@
 //! From PostgreSQL 15 to 17, as hosted projects go: the fixture stack into a fresh project, onto a bare server and by the
 //! restore script. What differs afterwards is what the two versions write differently by nature, or it was named.
+//! `STACKSNAP_UPGRADE=16-17` takes other majors.
 #![allow(clippy::disallowed_methods)]
 
 mod round_support;
@@ -26,12 +27,18 @@ const ALSO: &str = "CREATE TABLE public.up_orders (id int PRIMARY KEY, a int, b 
     CREATE INDEX up_index ON public.up_orders (lower(t)) WHERE t IN ('new', 'paid');
     CREATE RULE up_rule AS ON DELETE TO public.up_orders WHERE old.t IN ('paid') DO INSTEAD NOTHING";
 
+fn majors() -> (u32, u32) {
+    let Ok(text) = std::env::var("STACKSNAP_UPGRADE") else { return (15, 17) };
+    let (from, to) = text.split_once('-').unwrap();
+    (from.parse().unwrap(), to.parse().unwrap())
+}
+
 /// 17 comes from a package registry. Without it nothing is proved here, and that is said.
-fn has_17() -> bool {
+fn can_be_installed(major: u32) -> bool {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/pg.sh");
-    let output = Command::new(script).args(["install", "17"]).output().unwrap();
+    let output = Command::new(script).args(["install", &major.to_string()]).output().unwrap();
     if !output.status.success() {
-        eprintln!("NOT TESTED, PostgreSQL 17 cannot be installed: {}", text(&output));
+        eprintln!("NOT TESTED, PostgreSQL {major} cannot be installed: {}", text(&output));
     }
     output.status.success()
 }
@@ -71,18 +78,19 @@ fn well(done: &Restored) -> Vec<String> {
 
 #[test]
 fn a_project_goes_from_15_to_17() {
-    if !has_17() {
+    let (from, to) = majors();
+    if !can_be_installed(to) {
         return;
     }
     let place = tempfile::tempdir().unwrap();
-    let source = Cluster::start(15);
+    let source = Cluster::start(from);
     source.load("up", "member", &["stack", "app"]);
     // The build of 17 that tests have does not bring it.
-    source.sql("up", "DROP EXTENSION \"uuid-ossp\"");
+    source.sql("up", "DROP EXTENSION IF EXISTS \"uuid-ossp\"");
     source.sql("up", &format!("SET ROLE postgres; {ALSO}"));
     let snapshot = source.create("up", &place.path().join("snapshots"), 3, &[]);
 
-    let target = Cluster::start(17);
+    let target = Cluster::start(to);
     target.load("postgres", "member", &["stack"]);
     let mut named = well(&restore(&target, "postgres", "postgres", "postgres", &snapshot, place.path()));
     // A platform keeps what is its own; jobs name the database that they run in, the number of their last run is its own.
@@ -92,7 +100,7 @@ fn a_project_goes_from_15_to_17() {
     nothing_unnamed(&target, "postgres", &snapshot, &named);
     same_rows(&target, "postgres", &snapshot, &named);
 
-    let bare = Cluster::start(17);
+    let bare = Cluster::start(to);
     bare.empty("bare");
     let mut named = well(&restore_with(&bare, "bare", &snapshot, place.path(), &["--no-safety-snapshot"]));
     let own = "ROLE supabase_admin".to_string();

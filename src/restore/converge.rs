@@ -287,7 +287,10 @@ impl Converge<'_> {
     async fn entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
         for step in steps {
             if let Some(failure) = self.attempt_step(step).await? {
-                if !self.made_by_owner(step).await? && !self.added_around_rows(step, &failure).await? {
+                if !self.made_by_owner(step).await?
+                    && !self.attached_with_checks(step).await?
+                    && !self.added_around_rows(step, &failure).await?
+                {
                     self.refused(step, &failure, words);
                 }
                 continue;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::constraint::{add_before_attach, renames};
 use super::converge::Converge;
+use super::creation::Step;
 use super::delta::Delta;
 use super::identity::on;
 use super::replace::table_parts;
@@ -69,6 +70,20 @@ impl Converge<'_> {
             moved |= self.moved(table, &sql.join(";\n"), words).await?;
         }
         Ok(moved)
+    }
+
+    /// A partition that was made again, below a parent that was not: it has to have the parent's constraints before it is
+    /// attached. Those that were never proved are in no archive but with the parent's.
+    pub(super) async fn attached_with_checks(&self, step: &Step<'_>) -> Result<bool> {
+        let Some(table) = step.object.filter(|o| o.kind == ATTACH) else { return Ok(false) };
+        let of_table = |o: &&CatalogObject| on(&o.identity).is_some_and(|(_, t)| t == table.identity);
+        let all = self.source.inventory.objects.iter();
+        let checks = all.filter(|o| matches!(o.kind.as_str(), "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT"));
+        for check in checks.filter(of_table).filter_map(add_before_attach) {
+            // What came with the table is there already.
+            self.runner.attempt("check of a partition", &check).await?;
+        }
+        Ok(self.runner.attempt(&step.what(), &step.sql).await?.is_none())
     }
 
     /// True when any constraint got its name back. What was just made has to be looked at too, where nothing else may

@@ -127,6 +127,8 @@ impl Scope {
             "DEFAULT ACL" => {
                 self.kind == TargetKind::SameDatabase && self.brings_back(object) && self.services.may_change(object)
             }
+            // An extension that a project is made with stays, and what is said of it.
+            "COMMENT" if self.platform && self.kind != TargetKind::SameDatabase && self.is_about_kept(object) => false,
             "ROLE MEMBERSHIP" | "ROLE SETTING" if self.is_among_kept_roles(object) || self.other.keeps(object) => false,
             "EXTENSION" => !self.platform || !self.keeps_extension(&unquoted(&object.identity)),
             "SCHEMA" if self.platform && self.kind == TargetKind::SameDatabase => {
@@ -164,6 +166,11 @@ impl Scope {
     /// project that is made for self-hosting has it from the beginning.
     fn keeps_extension(&self, name: &str) -> bool {
         is_managed_extension(name) || (name == "pg_net" && self.kind != TargetKind::SameDatabase)
+    }
+
+    fn is_about_kept(&self, comment: &CatalogObject) -> bool {
+        let extension = comment.identity.strip_prefix("extension ");
+        extension.is_some_and(|name| self.keeps_extension(&unquoted(name)))
     }
 
     fn is_missing_extension(&self, object: &CatalogObject) -> bool {

@@ -24,7 +24,9 @@ BEGIN
             CASE WHEN have.rolreplication <> r.replication AND (r.replication OR NOT own) THEN CASE WHEN r.replication THEN 'REPLICATION' ELSE 'NOREPLICATION' END END,
             CASE WHEN have.rolbypassrls <> r.bypassrls AND (r.bypassrls OR NOT own) THEN CASE WHEN r.bypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END END,
             CASE WHEN have.rolconnlimit <> r.connection_limit AND NOT own THEN format('CONNECTION LIMIT %s', r.connection_limit) END,
-            CASE WHEN coalesce(have.rolvaliduntil, 'infinity') <> coalesce(r.valid_until::timestamptz, 'infinity') AND NOT own
+            -- None and infinity are the same, and there is no way back to none.
+            CASE WHEN NOT own AND have.rolvaliduntil IS DISTINCT FROM coalesce(
+                     r.valid_until::timestamptz, CASE WHEN have.rolvaliduntil IS NOT NULL THEN 'infinity'::timestamptz END)
                  THEN format('VALID UNTIL %L', coalesce(r.valid_until, 'infinity')) END);
         IF changes <> '' THEN
             BEGIN
