@@ -43,6 +43,33 @@ pub fn unquoted(text: &str) -> String {
     }
 }
 
+/// An identity as the newest servers write it. Before 16 `json` was `pg_catalog.json` in it, and a transform was one `on` a
+/// language: the same object would be another one on a newer server.
+pub fn of_any_major(identity: String) -> String {
+    const OLD: &str = "pg_catalog.json";
+    let of_transform = identity.starts_with("for ") || identity.starts_with("transform for ");
+    if !of_transform && !identity.contains(OLD) {
+        return identity;
+    }
+    let mut out = String::with_capacity(identity.len());
+    let (mut rest, mut before) = (identity.as_str(), None);
+    while let Some(first) = rest.chars().next() {
+        let part = |c: char| c.is_alphanumeric() || "_$\".".contains(c);
+        let (old, new) = match rest.strip_prefix(OLD) {
+            Some(after) if !before.is_some_and(part) && !after.starts_with(part) => (OLD, "json"),
+            _ if of_transform && rest.starts_with(" on language ") => (" on language ", " language "),
+            _ => {
+                let end = if first == '"' { identifier_end(rest) } else { None }.unwrap_or(first.len_utf8());
+                (&rest[..end], &rest[..end])
+            }
+        };
+        out.push_str(new);
+        before = old.chars().next_back();
+        rest = &rest[old.len()..];
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::name::ident;
@@ -56,6 +83,28 @@ mod tests {
         assert_eq!(on("a on domain public.d"), Some(("a", "domain public.d")));
         assert_eq!(on("a"), None);
         assert_eq!(qualified("public.\"dotted.t\""), Some(("public".into(), "dotted.t".into())));
+    }
+
+    #[test]
+    fn what_older_servers_write_otherwise_is_written_as_the_newest_do() {
+        for (old, new) in [
+            ("(pg_catalog.json AS public.t)", "(json AS public.t)"),
+            (
+                "function public.f(pg_catalog.json,pg_catalog.json[],pg_catalog.jsonb)",
+                "function public.f(json,json[],pg_catalog.jsonb)",
+            ),
+            ("for pg_catalog.json on language sql", "for json language sql"),
+            ("transform for integer on language \"on language x\"", "transform for integer language \"on language x\""),
+            (
+                "function \"a pg_catalog.json\".f(my_pg_catalog.json)",
+                "function \"a pg_catalog.json\".f(my_pg_catalog.json)",
+            ),
+            ("p on pg_catalog.json.x", "p on pg_catalog.json.x"),
+            ("for role x on tables", "for role x on tables"),
+        ] {
+            assert_eq!(of_any_major(old.to_string()), new);
+            assert_eq!(of_any_major(new.to_string()), new);
+        }
     }
 
     proptest! {

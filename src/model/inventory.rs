@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::identity::of_any_major;
 use super::name::QualifiedName;
 use super::rls_view::RlsView;
 
@@ -16,6 +17,7 @@ pub struct CatalogObject {
     pub kind: String,
     pub schema: Option<String>,
     /// Identity within the database, as `pg_identify_object` writes it; names of parts quoted where needed.
+    #[serde(deserialize_with = "any_major")]
     pub identity: String,
     /// The definition as SQL or as a stable line; secrets are replaced by their sha256.
     pub definition: String,
@@ -26,6 +28,11 @@ pub struct CatalogObject {
     /// (ACL, COMMENT, ROW SECURITY, …). None where there is no such row, and in snapshots of format 1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
+}
+
+/// Snapshots of older servers name some objects as these do.
+fn any_major<'d, D: serde::Deserializer<'d>>(from: D) -> Result<String, D::Error> {
+    String::deserialize(from).map(of_any_major)
 }
 
 impl CatalogObject {

@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 
 use super::{NO_JIT, get, query, tables};
 use crate::model::failure::Result;
+use crate::model::identity::of_any_major;
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::name::QualifiedName;
 use crate::pg::session::Session;
@@ -70,7 +71,7 @@ pub(super) async fn objects(session: &Session) -> Result<Vec<CatalogObject>> {
         objects.push(CatalogObject {
             kind: get(row, 0)?,
             schema: get(row, 1)?,
-            identity: get::<Option<String>>(row, 2)?.unwrap_or_default(),
+            identity: of_any_major(get::<Option<String>>(row, 2)?.unwrap_or_default()),
             definition: get::<Option<String>>(row, 3)?.unwrap_or_default(),
             owner: get(row, 4)?,
             extension: get(row, 5)?,
