@@ -8,7 +8,7 @@ use crate::model::inventory::CatalogObject;
 use crate::model::name::{ident, literal};
 
 /// Kinds whose `DROP` is `DROP <kind> <identity>`, with the kind's word in SQL.
-const PLAIN: [(&str, &str); 32] = [
+const PLAIN: [(&str, &str); 31] = [
     ("TABLE", "TABLE"),
     ("FOREIGN TABLE", "FOREIGN TABLE"),
     ("VIEW", "VIEW"),
@@ -39,7 +39,6 @@ const PLAIN: [(&str, &str); 32] = [
     ("OPERATOR CLASS", "OPERATOR CLASS"),
     ("OPERATOR FAMILY", "OPERATOR FAMILY"),
     ("CAST", "CAST"),
-    ("TRANSFORM", "TRANSFORM"),
     ("ROLE", "ROLE"),
 ];
 
@@ -59,6 +58,10 @@ pub fn drop_statement(object: &CatalogObject) -> Option<String> {
     match object.kind.as_str() {
         "TRIGGER" if object.definition.ends_with("OF A PARTITIONED PARENT") => None,
         "TRIGGER" | "POLICY" | "RULE" => Some(format!("DROP {} IF EXISTS {name} ON {rest} CASCADE", object.kind)),
+        "TRANSFORM" => Some(format!("DROP TRANSFORM IF EXISTS {name} {rest} CASCADE")),
+        "USER MAPPING" => {
+            rest.strip_prefix("server ").map(|server| format!("DROP USER MAPPING IF EXISTS FOR {name} SERVER {server}"))
+        }
         "CONSTRAINT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "NOT NULL CONSTRAINT" => {
             Some(drop_constraint(name, rest))
         }
@@ -180,6 +183,7 @@ pub fn comment(identity: &str, text: Option<&str>, database: &str) -> Option<Str
     let rest = match (word, on(rest)) {
         ("domain constraint", Some((name, domain))) => format!("{name} ON DOMAIN {domain}"),
         ("table constraint" | "trigger" | "policy" | "rule", Some((name, table))) => format!("{name} ON {table}"),
+        ("transform", Some((name, language))) => format!("{name} {language}"),
         _ => rest.to_string(),
     };
     Some(format!("COMMENT ON {sql} {rest} IS{text}"))

@@ -7,6 +7,7 @@
 mod around;
 pub mod belongs;
 pub mod beside;
+mod built_on;
 mod causes;
 mod computed;
 mod constraint;

@@ -82,7 +82,12 @@ impl OtherPlatform {
     }
 
     /// Everything that stays different, for the plan.
-    pub fn exceptions(&self, live: &Inventory, tables: &[TableRecord]) -> Vec<Exception> {
+    pub fn exceptions(
+        &self,
+        live: &Inventory,
+        tables: &[TableRecord],
+        same_version: &BTreeSet<String>,
+    ) -> Vec<Exception> {
         let mut found = Vec::new();
         for membership in live.of_kind("ROLE MEMBERSHIP").filter(|o| self.keeps(o)) {
             found.push(Exception {
@@ -111,6 +116,10 @@ impl OtherPlatform {
         }
         for (table, columns) in &self.lacking {
             let named = columns.iter().map(|c| visible(c)).collect::<Vec<_>>().join(", ");
+            if same_version.contains(&table.schema) {
+                found.push(added(table, &named));
+                continue;
+            }
             let why = format!(
                 "the {} service of the target is older and has no {named}: the rows come back without it, and are not compared",
                 table.schema
@@ -118,6 +127,19 @@ impl OtherPlatform {
             found.push(older(format!("rows of {}", table.plain()), why));
         }
         found
+    }
+}
+
+/// A column of the user's on a table of the platform's.
+fn added(table: &QualifiedName, columns: &str) -> Exception {
+    Exception {
+        code: "platform_column".into(),
+        what: format!("rows of {}", table.plain()),
+        why: format!(
+            "{columns} was added to the platform's table, and the target's has it not: the rows come back without it, and are \
+             not compared"
+        ),
+        todo: format!("as the table's owner: ALTER TABLE {} ADD COLUMN …; then restore again", table.plain()),
     }
 }
 

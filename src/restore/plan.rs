@@ -116,7 +116,8 @@ fn seen_in_catalogs(engine: &Engine<'_>, examined: &Examined, live: &Inventory) 
     if scope.is_whole() {
         told.extend(left_over::not_there(wanted, live));
     }
-    told.extend(scope.other.exceptions(live, &engine.source.manifest.tables));
+    told.extend(scope.other.exceptions(live, &engine.source.manifest.tables, &scope.built_on.same_version));
+    told.extend(scope.built_on.exceptions().filter(|_| scope.is_whole()));
     told.extend(members::altered(wanted, live, scope));
     told.extend(scope.services.exceptions(wanted, live, scope));
     told

@@ -62,7 +62,6 @@ impl Converge<'_> {
             let sql = match object.kind.as_str() {
                 "COMMENT" => comment(&object.identity, None, &self.database),
                 "ROW SECURITY" => Some(row_security(&object.identity, None)),
-                "USER MAPPING" => user_mapping(object),
                 "ROLE SETTING" => roles::reset_setting(object, &self.database),
                 ROLE_MEMBERSHIP if stands_in(object) || self.is_own(object) => None,
                 ROLE_MEMBERSHIP => Membership::of(object).map(Membership::revoke),
@@ -216,11 +215,6 @@ fn take_all(acl: &CatalogObject) -> Option<String> {
          CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); END LOOP; {base} END"
     );
     Some(format!("DO {}", dollar_quoted(&body)))
-}
-
-fn user_mapping(object: &CatalogObject) -> Option<String> {
-    let (user, server) = object.identity.split_once(" on server ")?;
-    Some(format!("DROP USER MAPPING IF EXISTS FOR {user} SERVER {server}"))
 }
 
 #[cfg(test)]

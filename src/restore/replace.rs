@@ -64,6 +64,8 @@ pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) 
             constraint::validate(wanted, live).map_or(Way::Drop, |sql| Way::Alter(vec![sql]))
         }
         "EVENT TRIGGER" => event_trigger(wanted, live),
+        // The archive has no options either.
+        "USER MAPPING" if wanted.definition.contains("not readable") => Way::Elsewhere,
         _ => Way::Drop,
     }
 }

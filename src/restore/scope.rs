@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::belongs::belongs;
+use super::built_on::BuiltOn;
 use super::identity::{identifier_end, on, unquoted};
 use super::other_platform::OtherPlatform;
 use super::services::{Services, relation_of};
@@ -59,6 +60,8 @@ pub struct Scope {
     pub rules: Option<Rules>,
     /// What the target's platform has of its own, where it is another project.
     pub other: OtherPlatform,
+    /// There: what users built on the platform's tables.
+    pub built_on: BuiltOn,
     /// In place: what the platform's services are like.
     pub services: Services,
 }
@@ -99,7 +102,12 @@ impl Scope {
                     || self.services.restores(object)
             }
             "SCHEMA" => !self.is_managed(object.schema.as_deref()),
-            _ => !self.is_managed(object.schema.as_deref()) || is_users_own(object) || self.services.restores(object),
+            _ => {
+                !self.is_managed(object.schema.as_deref())
+                    || is_users_own(object)
+                    || self.services.restores(object)
+                    || self.built_on.has(object)
+            }
         }
     }
 
@@ -271,6 +279,7 @@ mod tests {
             untrusted: false,
             rules: None,
             other: OtherPlatform::default(),
+            built_on: BuiltOn::default(),
             services: Services::default(),
         }
     }

@@ -60,6 +60,20 @@ pub struct Services {
 }
 
 impl Services {
+    /// What this role may change of the platform's, and nothing else.
+    pub async fn rights(
+        source: &Inventory,
+        live: &Inventory,
+        session: &Session,
+        scope: &Scope,
+        is_superuser: bool,
+    ) -> Result<Self> {
+        let mut services = Self { mine: mine(session, is_superuser).await?, ..Self::default() };
+        let relations = source.objects.iter().chain(&live.objects).filter(|o| scope.is_managed(o.schema.as_deref()));
+        services.owners = relations.filter_map(|o| Some((o.identity.clone(), o.owner.clone()?))).collect();
+        Ok(services)
+    }
+
     /// Looks at the services' versions. `scope` is what the restore may touch otherwise.
     pub async fn read(engine: &Engine<'_>, session: &Session, scope: &Scope, is_superuser: bool) -> Result<Self> {
         let mut services = Self { mine: mine(session, is_superuser).await?, ..Self::default() };

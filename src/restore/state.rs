@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::built_on::BuiltOn;
 use super::creation::Creation;
 use super::identity::unquoted;
 use super::libraries;
@@ -111,6 +112,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         untrusted: engine.request.untrusted,
         rules,
         other: OtherPlatform::default(),
+        built_on: BuiltOn::default(),
         services: Services::default(),
     };
     scope.left_out.extend(replication::comments_without(engine, &session).await?);
@@ -120,6 +122,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         let live = engine.source.read_target(&session, Within::Nothing).await?;
         scope.other = OtherPlatform::new(&engine.source.inventory, &live, &scope, state.is_superuser);
         scope.left_out.extend(scope.other.hanging(&engine.source.inventory));
+        scope.built_on = BuiltOn::read(engine, &session, &live, &scope, state.is_superuser).await?;
     }
     stubs.not_proven.iter_mut().for_each(|e| fence::of_extension(e, refused.as_ref().unwrap_or(&BTreeSet::new())));
     let mut examined = Examined { state, facts, scope, stubs, fence: None };

@@ -94,6 +94,23 @@ pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Sessio
     Ok(found)
 }
 
+/// Has the target run the same migrations? When each ran is not asked: in another project that was another day.
+pub async fn has_same_migrations(engine: &Engine<'_>, session: &Session, name: &QualifiedName) -> Result<bool> {
+    if version(engine, session, name).await? == Version::Same {
+        return Ok(true);
+    }
+    let record = engine.source.manifest.tables.iter().find(|t| t.name == *name && t.data_file.is_some());
+    let Some(record) = record.filter(|r| r.rows > 0) else { return Ok(false) };
+    if !tables::is_there(session, name).await? {
+        return Ok(false);
+    }
+    match keys_of(session, record).await {
+        Ok(keys) => Ok(keys == keys_of_snapshot(engine, record)?),
+        Err(failure) if session.is_closed() => Err(failure),
+        Err(_) => Ok(false),
+    }
+}
+
 /// May this role replace the rows?
 pub async fn may_write(session: &Session, name: &QualifiedName) -> Result<bool> {
     let table = literal(&name.sql());

@@ -2,7 +2,8 @@
 WITH c AS (
     SELECT 'COMMENT'::text AS kind, d.classoid, d.objoid, d.objsubid, NULL::text AS provider, d.description AS text
     FROM pg_description d
-    WHERE d.objoid >= 16384 OR (d.classoid = 'pg_namespace'::regclass AND d.objoid = 2200)
+    -- The number of a large object may be anybody's choice.
+    WHERE d.objoid >= 16384 OR d.classoid = 'pg_largeobject'::regclass OR (d.classoid = 'pg_namespace'::regclass AND d.objoid = 2200)
     UNION ALL
     SELECT 'COMMENT', d.classoid, d.objoid, 0, NULL, d.description FROM pg_shdescription d
     WHERE d.classoid = 'pg_authid'::regclass AND (d.objoid >= 16384 OR d.objoid = 10)
