@@ -35,8 +35,12 @@ async fn there_and_back(cluster: &Cluster, count: u64) {
     cluster.sql(&to, "SELECT lo_from_bytea(900003, repeat('longer', 100000)::bytea), lo_from_bytea(5000, 'stays')");
     let session = Session::open(&cluster.spec(&to), "test").await.unwrap();
     session.execute("BEGIN").await.unwrap();
-    let loaded = write_all(&session, archive.path(), &objects, &Cancel::new(), &|_| ()).await.unwrap();
-    assert_eq!(loaded.rows, 5 + count);
+    let (loaded, of_others) = write_all(&session, archive.path(), &objects, &Cancel::new(), &|_| ()).await.unwrap();
+    assert_eq!((loaded.rows, of_others), (5 + count, Vec::new()));
+    let locks =
+        "SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks WHERE classid = 'pg_largeobject'::pg_catalog.regclass";
+    let held: i64 = session.one(locks, &[]).await.unwrap().get(0);
+    assert_eq!(held, 0);
     session.execute("COMMIT; SELECT lo_unlink(5000)").await.unwrap();
     let sums = cluster.sql(&from, SUMS);
     assert_eq!(sums, cluster.sql(&to, SUMS));

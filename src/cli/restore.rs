@@ -63,6 +63,7 @@ fn request(args: &RestoreArgs, settings: &Settings) -> RestoreRequest {
         untrusted: args.untrusted,
         read_all: args.read_all,
         leave_out: args.how.leave_out.clone(),
+        checks_not_valid: false,
         drop_roles: Vec::new(),
         jobs: recovery::jobs(settings),
         lock_wait_ms: millis(settings.lock_wait),

@@ -106,6 +106,8 @@ pub struct RestoreRequest {
     pub read_all: bool,
     /// `--leave-out`: `KIND name` of what may be missing afterwards, with what depends on it.
     pub leave_out: Vec<String>,
+    /// Checks that rows of the snapshot break are made NOT VALID and named, in place too: that state was there once.
+    pub checks_not_valid: bool,
     /// Roles that the snapshot does not have and that go: those that the restore which is undone made.
     pub drop_roles: Vec<RoleMade>,
     pub jobs: u32,

@@ -46,6 +46,7 @@ pub const INVALID_AUTHORIZATION: &str = "28000";
 pub const INVALID_CATALOG_NAME: &str = "3D000";
 pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
 pub const LOCK_NOT_AVAILABLE: &str = "55P03";
+pub const OUT_OF_MEMORY: &str = "53200";
 pub const TOO_MANY_CONNECTIONS: &str = "53300";
 pub const CANNOT_CONNECT_NOW: &str = "57P03";
 pub const ADMIN_SHUTDOWN: &str = "57P01";

@@ -89,6 +89,7 @@ pub fn request(
         untrusted: false,
         read_all: false,
         leave_out,
+        checks_not_valid: true,
         drop_roles: roles_made,
         jobs,
         lock_wait_ms: millis(lock_wait),

@@ -54,7 +54,7 @@ pub struct Entry {
 }
 
 /// The whole table of contents.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Toc {
     pub format_version: (u8, u8),
     pub database: String,

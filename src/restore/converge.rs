@@ -286,6 +286,7 @@ impl Converge<'_> {
 
     async fn entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
         for step in steps {
+            self.runner.breathe().await?;
             if let Some(failure) = self.attempt_step(step).await? {
                 if !self.made_by_owner(step).await?
                     && !self.attached_with_checks(step).await?

@@ -14,7 +14,7 @@ use super::judge::Judge;
 use super::leave_out::MayLack;
 use super::parallel;
 use super::refusals::Refusals;
-use super::runner::Runner;
+use super::runner::{Breath, Runner};
 use super::state::{Examined, examine, refuse_changed, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::waiting::Waiting;
@@ -24,6 +24,7 @@ use crate::model::left_out::LeftOut;
 use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, TableLoad, TargetKind};
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
+use crate::pg::catalog::lock_room::lock_room;
 use crate::pg::meaning::Within;
 use crate::pg::session::Session;
 
@@ -45,8 +46,8 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     refuse_target(engine, &examined)?;
     refuse_changed(&examined, plan)?;
     let creation = examined.creation(engine)?;
-    let runner = Runner::new(&session, engine.cancel);
-    let may_lack = MayLack::new(plan, &examined.scope);
+    let runner = Runner::new(&session, engine.cancel).with_breath(breath(&session, plan).await?);
+    let may_lack = MayLack::new(plan, &examined.scope, engine.request);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     let tables = tables.that_may_lack(may_lack.clone());
     // In its own database the plan has compared them: rewriting equal ones takes their owner's rights for nothing.
@@ -75,6 +76,14 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     let done = work.in_one_transaction().await?;
     settle::after_commit(&runner).await;
     Ok(done)
+}
+
+/// Into an empty target a transaction may end whenever it holds many locks: others need some of the room.
+async fn breath(session: &Session, plan: &RestorePlan) -> Result<Option<Breath>> {
+    if plan.one_transaction {
+        return Ok(None);
+    }
+    Ok(Some(Breath { begin: BEGIN, locks_max: lock_room(session).await?.locks() / 4 }))
 }
 
 /// What came of it.

@@ -1,10 +1,11 @@
 //! Large objects from the archive into the target: their numbers and their bytes.
 //!
-//! Invariant: an object is replaced as a whole or not at all, and at most a piece of it is in memory. Their owners,
-//! rights and comments are the caller's: replacing takes those of the old object away. A list and its entries that
-//! disagree, or a file that is missing, is an error before anything is written.
+//! Invariant: an object is replaced as a whole or not at all, and at most a piece of it is in memory. No object is locked
+//! where that can be avoided, because the server has room for so many locks: one that is there is emptied and filled, so
+//! it keeps its owner, rights and comment, which are the caller's; a new one is made by its owner. A list and its entries
+//! that disagree, or a file that is missing, is an error before anything is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -14,7 +15,8 @@ use super::load::{Loaded, cancelled, rows::unreadable};
 use crate::archive::reader::open_data;
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
-use crate::pg::session::Session;
+use crate::model::name::ident;
+use crate::pg::session::{Row, Session};
 use crate::pgtools::toc::Toc;
 
 /// Bytes of one write: a multiple of the server's pages of 2 kB.
@@ -32,6 +34,17 @@ pub struct LargeObject {
     pub file_name: String,
     /// Empty when the archive does not say.
     pub owner: String,
+}
+
+/// How many large objects the archive makes.
+pub fn numbers(toc: &Toc) -> usize {
+    let group = |text: &str| text.split_whitespace().count();
+    let of = |entry: &crate::pgtools::toc::Entry| match entry.desc.as_str() {
+        "BLOB" => 1,
+        "BLOB METADATA" => group(&entry.definition),
+        _ => 0,
+    };
+    toc.entries.iter().map(of).sum()
 }
 
 /// All large objects of an archive, by number. Up to 16 there is an entry each (`BLOB`) and one list; from 17 on an entry
@@ -90,30 +103,65 @@ fn listed(line: &str) -> Option<LargeObject> {
 /// Writes every object, in place of those of the same numbers, within the transaction that the session is in: without
 /// one, an error leaves a part of them written. `progress` hears the bytes of each piece (not their sum).
 ///
-/// Gives back how many objects (as rows) and bytes there were. Replacing needs the owner's rights and one lock an
-/// object: the server's `max_locks_per_transaction` bounds how many go into one transaction.
+/// Gives back how many objects (as rows) and bytes there were, and the numbers of those whose owner is not the archive's
+/// now. Replacing needs the owner's rights.
 pub async fn write_all(
     session: &Session,
     folder: &Path,
     objects: &[LargeObject],
     cancel: &Cancel,
     progress: &(dyn Fn(u64) + Sync),
-) -> Result<Loaded> {
+) -> Result<(Loaded, Vec<LargeObject>)> {
     if objects.is_empty() {
-        return Ok(Loaded::default());
+        return Ok((Loaded::default(), Vec::new()));
     }
     let work = async {
-        let oids: Vec<u32> = objects.iter().map(|o| o.oid).collect();
-        let unlink = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY ($1)";
-        session.rows(unlink, &[&oids]).await?;
-        send(session, folder, objects, progress).await
+        let there = there(session, objects).await?;
+        let owners = owners(session, objects).await?;
+        let loaded = send(session, folder, objects, &Known { there: &there, owners: &owners }, progress).await?;
+        let is_right = |object: &&LargeObject| match there.get(&object.oid) {
+            Some(owner) => *owner == object.owner,
+            None => owners.contains(&object.owner),
+        };
+        let others = objects.iter().filter(|o| !o.owner.is_empty() && !is_right(o)).cloned().collect();
+        Ok((loaded, others))
     };
     let result = tokio::select! {
         biased;
         reason = cancel.cancelled() => Err(cancelled(reason)),
         result = work => result,
     };
-    result.map_err(|failure| failure.context("the large objects were not written"))
+    result.map_err(|failure: Failure| failure.context("the large objects were not written"))
+}
+
+/// What is known before they are written.
+struct Known<'a> {
+    /// The objects that are there, with their owners.
+    there: &'a BTreeMap<u32, String>,
+    /// Owners in whose name new ones can be made.
+    owners: &'a BTreeSet<String>,
+}
+
+async fn there(session: &Session, objects: &[LargeObject]) -> Result<BTreeMap<u32, String>> {
+    let oids: Vec<u32> = objects.iter().map(|o| o.oid).collect();
+    let sql = "SELECT oid, pg_catalog.pg_get_userbyid(lomowner)::text FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY ($1)";
+    let rows = session.rows(sql, &[&oids]).await?;
+    let pair = |row: &Row| -> Result<(u32, String)> {
+        Ok((row.try_get(0).map_err(anyhow::Error::new)?, row.try_get(1).map_err(anyhow::Error::new)?))
+    };
+    rows.iter().map(pair).collect()
+}
+
+/// The owners whose role this session may take on.
+async fn owners(session: &Session, objects: &[LargeObject]) -> Result<BTreeSet<String>> {
+    let names: BTreeSet<&str> = objects.iter().map(|o| o.owner.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    // From 16 on a member may be kept from taking on the role.
+    let right = if session.version_num >= 160_000 { "SET" } else { "MEMBER" };
+    let sql = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = ANY ($1) \
+               AND pg_catalog.pg_has_role(current_user, oid, $2)";
+    let rows = session.rows(sql, &[&names, &right]).await?;
+    rows.iter().map(|row| row.try_get(0).map_err(|e| anyhow::Error::new(e).into())).collect()
 }
 
 /// A part of an object.
@@ -127,26 +175,49 @@ async fn send(
     session: &Session,
     folder: &Path,
     objects: &[LargeObject],
+    known: &Known<'_>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Loaded> {
     // The first piece makes the object.
     const FIRST: &str = "SELECT pg_catalog.lo_from_bytea($1, $2)";
     const MORE: &str = "SELECT pg_catalog.lo_put($1, $2, $3)";
-    let first = session.client().prepare(FIRST).await.map_err(|e| session.failure(e, FIRST))?;
-    let more = session.client().prepare(MORE).await.map_err(|e| session.failure(e, MORE))?;
+    // 393216: to be read and written.
+    const EMPTY: &str = "WITH opened AS MATERIALIZED (SELECT pg_catalog.lo_open($1, 393216) AS fd), \
+        emptied AS MATERIALIZED (SELECT fd, pg_catalog.lo_truncate64(fd, 0) AS done FROM opened) \
+        SELECT pg_catalog.lo_close(fd) FROM emptied WHERE done = 0";
+    let prepare = async |sql: &str| session.client().prepare(sql).await.map_err(|e| session.failure(e, sql));
+    let (first, more, empty) = (prepare(FIRST).await?, prepare(MORE).await?, prepare(EMPTY).await?);
     let (sender, mut receiver) = mpsc::channel(WAITING);
     let (place, wanted) = (folder.to_path_buf(), objects.to_vec());
     let reading = tokio::task::spawn_blocking(move || read_all(&place, &wanted, &sender));
     let mut loaded = Loaded { rows: objects.len() as u64, bytes: 0 };
+    let mut role: Option<&str> = None;
+    let mut next = objects.iter();
     while let Some(Piece { oid, offset, bytes }) = receiver.recv().await {
-        let sent = if offset == 0 {
-            session.client().execute(&first, &[&oid, &bytes]).await
-        } else {
-            session.client().execute(&more, &[&oid, &offset, &bytes]).await
+        let is_there = known.there.contains_key(&oid);
+        if offset == 0 {
+            // The pieces come in the order of the objects.
+            let owner = next.next().map(|o| o.owner.as_str()).filter(|o| known.owners.contains(*o) && !is_there);
+            if owner != role {
+                let sql = owner.map_or("RESET ROLE".to_string(), |owner| format!("SET LOCAL ROLE {}", ident(owner)));
+                session.execute(&sql).await?;
+                role = owner;
+            }
+        }
+        let sent = match (offset == 0, is_there) {
+            (true, false) => session.client().execute(&first, &[&oid, &bytes]).await,
+            (true, true) => match session.client().execute(&empty, &[&oid]).await {
+                Ok(_) => session.client().execute(&more, &[&oid, &offset, &bytes]).await,
+                refused => refused,
+            },
+            (false, _) => session.client().execute(&more, &[&oid, &offset, &bytes]).await,
         };
         sent.map_err(|e| session.failure(e, FIRST).context(format!("large object {oid}")))?;
         loaded.bytes += bytes.len() as u64;
         progress(bytes.len() as u64);
+    }
+    if role.is_some() {
+        session.execute("RESET ROLE").await?;
     }
     let read = reading.await.map_err(|e| Failure::new(FailureKind::Failed, e).context("the reading thread failed"))?;
     read.map_err(|(file_name, e)| unreadable(e, &file_name))?;

@@ -4,26 +4,41 @@
 //! out because the server was short of something: that is no fault of the object.
 
 use super::belongs::belongs;
+use super::refusals::Refusal;
 use super::scope::Scope;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
-use crate::model::left_out::{LeftOut, TABLE_DATA};
+use crate::model::left_out::{Instead, LeftOut, TABLE_DATA};
 use crate::model::name::{QualifiedName, visible};
-use crate::model::restore::{ObjectName, RestorePlan, TargetKind};
+use crate::model::restore::{ObjectName, RestorePlan, RestoreRequest, TargetKind};
 use crate::model::sqlstate::SqlState;
+
+const CHECK: &str = "CHECK CONSTRAINT";
 
 /// What a restore may go without.
 #[derive(Debug, Clone, Default)]
 pub struct MayLack {
     anything: bool,
+    /// Checks that rows break are made NOT VALID.
+    checks_not_valid: bool,
     named: Vec<ObjectName>,
 }
 
 impl MayLack {
     /// Into an empty database whatever cannot be made; anywhere else what the plan names.
-    pub fn new(plan: &RestorePlan, scope: &Scope) -> Self {
+    pub fn new(plan: &RestorePlan, scope: &Scope, request: &RestoreRequest) -> Self {
         let empty = matches!(scope.kind, TargetKind::Bare | TargetKind::FreshProject);
-        Self { anything: empty && scope.is_whole() && !scope.untrusted, named: plan.leave_out.clone() }
+        Self {
+            anything: empty && scope.is_whole() && !scope.untrusted,
+            checks_not_valid: request.checks_not_valid,
+            named: plan.leave_out.clone(),
+        }
+    }
+
+    /// May it be made without a look at the rows, which the server refused to prove?
+    pub fn not_valid(&self, object: &ObjectName, refusal: &Refusal) -> bool {
+        let of_the_server = refusal.sqlstate.is_none_or(|s| s.is_of_the_server());
+        self.object(object) || (self.checks_not_valid && object.kind == CHECK && !of_the_server)
     }
 
     pub fn object(&self, object: &ObjectName) -> bool {
@@ -36,7 +51,8 @@ impl MayLack {
         let table_of_rows =
             one.object.kind == TABLE_DATA && self.named.iter().any(|o| is_table(o, &one.object.identity));
         let of_the_server = one.sqlstate.as_deref().and_then(SqlState::parse).is_some_and(|s| s.is_of_the_server());
-        (own || table_of_rows) && !of_the_server
+        let unproved = self.checks_not_valid && one.object.kind == CHECK && one.instead == Instead::NotValid;
+        (own || table_of_rows || unproved) && !of_the_server
     }
 
     /// May rows of this table be loaded around what refuses them: it, its rows or something of it may be missing?
@@ -44,7 +60,9 @@ impl MayLack {
         let is_of = |o: &CatalogObject| {
             self.named.contains(&ObjectName::of(o)) && (belongs(o, table) || o.identity.contains(" on domain "))
         };
+        let is_check = |o: &CatalogObject| o.kind == CHECK && (belongs(o, table) || o.identity.contains(" on domain "));
         self.anything
+            || (self.checks_not_valid && inventory.objects.iter().any(is_check))
             || (!self.named.is_empty()
                 && (self.named.iter().any(|o| o.kind == TABLE_DATA && o.identity == identity(table, inventory))
                     || inventory.objects.iter().any(is_of)))
@@ -114,7 +132,7 @@ mod tests {
     #[test]
     fn a_server_that_is_short_of_something_excuses_nothing() {
         let named = vec![ObjectName { kind: "INDEX".into(), identity: "public.i".into() }];
-        let may = MayLack { anything: false, named: named.clone() };
+        let may = MayLack { named: named.clone(), ..MayLack::default() };
         let one = |state: &str| LeftOut {
             object: named[0].clone(),
             instead: crate::model::left_out::Instead::Missing,

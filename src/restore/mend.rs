@@ -55,7 +55,8 @@ impl Converge<'_> {
         let wanted = self.source.inventory.objects.iter();
         for object in wanted.filter(|o| left.objects.contains(&ObjectName::of(o))) {
             let name = ObjectName::of(object);
-            let refused = left.missing.contains(&name) && left.refusals.contains_key(&name) && may_lack.object(&name);
+            let refusal = left.refusals.get(&name).filter(|_| left.missing.contains(&name));
+            let refused = refusal.is_some_and(|refusal| may_lack.not_valid(&name, refusal));
             if let Some(sql) = not_valid(object).filter(|_| refused)
                 && self.attempt_for(object, &name.to_string(), &sql).await?.is_none()
             {

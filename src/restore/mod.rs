@@ -17,6 +17,7 @@ pub mod creation;
 mod database;
 mod defaults;
 pub mod delta;
+mod domains;
 pub mod drop;
 pub mod entries;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub mod large_objects;
 pub mod leave_out;
 pub mod left_over;
 mod libraries;
+mod locks;
 mod made_roles;
 pub use libraries::LIBRARY_MISSING;
 pub mod load;

@@ -7,6 +7,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::delta::Delta;
+use super::domains::stuck;
+use super::locks::Needed;
 use super::partitions::only_moved;
 use super::replace::{Way, only_not_nulls, way};
 use super::rows::{EXTENSION_ROWS, Rows, SESSIONS_DROPPED, decide, files};
@@ -26,6 +28,7 @@ use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestorePlan, 
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
 use crate::pg::catalog::dependents::dependents;
+use crate::pg::catalog::lock_room::{LockRoom, lock_room};
 use crate::pg::meaning::Within;
 use crate::pg::rows::{fingerprint_table, fingerprint_tables};
 use crate::pg::session::Session;
@@ -56,6 +59,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     let logins = logins(&session, &tables, &examined, &live).await?;
     let vouched = vouched(engine, &session, &examined, &tables, &live).await?;
+    let room = lock_room(&session).await?;
     let is_proved = vouched.is_empty() || marks::nothing_ended(engine, &session).await?;
     let versions = versions::foretell(engine, &examined, &session).await?;
     drop(session);
@@ -69,7 +73,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     load.sort_by(|a, b| a.table.cmp(&b.table));
     let mut told: Vec<Exception> = secrets.exceptions.into_iter().chain(roles.exceptions).chain(database).collect();
     told.extend(versions);
-    told.extend(objects.exceptions);
+    told.append(&mut objects.exceptions);
     told.extend(member_rows);
     told.extend(seen_in_catalogs(engine, &examined, &live));
     if examined.scope.is_whole() && !examined.scope.untrusted {
@@ -84,10 +88,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         format: FORMAT,
         snapshot: engine.source.manifest.id.to_string(),
         manifest_sha256: engine.source.manifest.manifest_sha256.clone(),
-        one_transaction: !empty
-            || engine.request.untrusted
-            || bytes <= ONE_TRANSACTION_BYTES_MAX
-            || engine.request.jobs <= 1,
+        one_transaction: objects.are_one_transaction(engine, room, empty, bytes)?,
         only: engine.request.only.clone(),
         drop: objects.drop,
         replace: objects.replace,
@@ -137,6 +138,16 @@ impl Objects {
     fn is_empty(&self) -> bool {
         self.drop.is_empty() && self.replace.is_empty() && self.create.is_empty()
     }
+
+    /// An empty target may be filled in several transactions; anything else is one, or refused.
+    fn are_one_transaction(&self, engine: &Engine<'_>, room: LockRoom, empty: bool, bytes: u64) -> Result<bool> {
+        let all = self.drop.iter().chain(&self.replace).chain(&self.create);
+        let needed = Needed::of(all, &engine.source.toc);
+        if !empty || engine.request.untrusted {
+            return needed.refuse_in_one(room).map(|()| true);
+        }
+        Ok(!needed.is_much_for(room) && (bytes <= ONE_TRANSACTION_BYTES_MAX || engine.request.jobs <= 1))
+    }
 }
 
 async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, live: &Inventory) -> Result<Objects> {
@@ -156,7 +167,8 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
             && !kind.ends_with(" SETTING")
     };
     let roots = delta.extra.iter().copied().filter(|o| of_its_own(o)).chain(dropped);
-    let roots: Vec<Address> = roots.filter_map(|o| o.address).collect();
+    let stuck = stuck(session, &delta, live).await?;
+    let roots: Vec<Address> = roots.chain(stuck.iter().copied()).filter_map(|o| o.address).collect();
     let gone = dependents(session, &roots).await?;
     let known: HashSet<ObjectName> = delta.names().into_iter().collect();
     let along = live.objects.iter().filter(|o| {
@@ -167,6 +179,7 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let in_snapshot: HashSet<ObjectName> = engine.source.inventory.objects.iter().map(ObjectName::of).collect();
     let (mut replace, mut drop): (Vec<_>, Vec<_>) = along.map(ObjectName::of).partition(|o| in_snapshot.contains(o));
     replace.extend(delta.differs.iter().map(|(w, _)| ObjectName::of(w)));
+    replace.extend(stuck.into_iter().map(ObjectName::of));
     replace.extend(settle::moved_sequences(engine, examined, live).into_iter().map(ObjectName::of));
     replace.extend(files(&engine.request.only).into_iter().map(part));
     if examined.scope.is_whole() && examined.facts.kind == TargetKind::SameDatabase {
@@ -180,6 +193,7 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     }
     drop.extend(delta.extra.iter().map(|o| ObjectName::of(o)));
     replace.sort();
+    replace.dedup();
     drop.sort();
     let remade = live.objects.iter().filter(|o| o.kind == "TABLE");
     let remade = remade.filter(|o| o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a })));

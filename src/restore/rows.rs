@@ -150,6 +150,7 @@ mod tests {
             untrusted: false,
             read_all: false,
             leave_out: Vec::new(),
+            checks_not_valid: false,
             drop_roles: Vec::new(),
             jobs: 1,
             lock_wait_ms: 0,

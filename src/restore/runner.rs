@@ -10,6 +10,8 @@ use futures_util::future;
 
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::sqlstate;
+use crate::pg::catalog::lock_room::locks_held;
 use crate::pg::session::Session;
 
 /// Statements of one restore on one connection.
@@ -18,11 +20,51 @@ pub struct Runner<'a> {
     pub cancel: &'a Cancel,
     statements: AtomicU64,
     abandoned: AtomicBool,
+    breath: Option<Breath>,
+    breathed_at: AtomicU64,
 }
+
+/// Where a restore may be several transactions: how each begins, and how many locks one may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Breath {
+    pub begin: &'static str,
+    pub locks_max: u64,
+}
+
+/// After so many statements the locks are counted.
+const BREATH_EVERY: u64 = 64;
 
 impl<'a> Runner<'a> {
     pub fn new(session: &'a Session, cancel: &'a Cancel) -> Self {
-        Self { session, cancel, statements: AtomicU64::new(0), abandoned: AtomicBool::new(false) }
+        Self {
+            session,
+            cancel,
+            statements: AtomicU64::new(0),
+            abandoned: AtomicBool::new(false),
+            breath: None,
+            breathed_at: AtomicU64::new(0),
+        }
+    }
+
+    /// The same, for a restore that may be several transactions.
+    #[must_use]
+    pub fn with_breath(self, breath: Option<Breath>) -> Self {
+        Self { breath, ..self }
+    }
+
+    /// Between two statements that need no common transaction: commits when many locks are held, and begins again.
+    pub async fn breathe(&self) -> Result<()> {
+        let Some(breath) = self.breath else { return Ok(()) };
+        let now = self.statements();
+        if now < self.breathed_at.load(Ordering::Relaxed) + BREATH_EVERY {
+            return Ok(());
+        }
+        self.breathed_at.store(now, Ordering::Relaxed);
+        if locks_held(self.session).await? > breath.locks_max {
+            self.run("commit", "COMMIT").await?;
+            self.run("begin", breath.begin).await?;
+        }
+        Ok(())
     }
 
     /// How many were run.
@@ -50,7 +92,8 @@ impl<'a> Runner<'a> {
         }
         self.session.execute("ROLLBACK TO SAVEPOINT stacksnap; RELEASE SAVEPOINT stacksnap").await?;
         // A lock that could not be had is had by somebody who should be named; trying again is the user's choice.
-        if failure.kind == FailureKind::Locked {
+        // Nor is there room for the next lock where there is none for this one.
+        if failure.kind == FailureKind::Locked || failure.is_sqlstate(sqlstate::OUT_OF_MEMORY) {
             return Err(failure.context(what.to_string()));
         }
         Ok(Some(failure.context(what.to_string())))

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::constraint::binds_new_rows;
 use super::converge::{ASLEEP, AWAKE, Converge};
 use super::delta::Delta;
+use super::domains::stuck;
 use super::drop::drop_statement;
 use super::identity::{on, qualified};
 use super::replace::{Way, only_not_nulls, way};
@@ -37,7 +38,11 @@ impl Converge<'_> {
         for _ in 0..DROPS_MAX {
             let now = self.delta(fresh.as_ref().unwrap_or(live));
             let known = self.to_alter(&now);
-            if !self.drop_and_alter(&now, words).await? {
+            let mut dropped = false;
+            for domain in stuck(self.runner.session, &now, fresh.as_ref().unwrap_or(live)).await? {
+                dropped |= self.drop(domain, words).await?;
+            }
+            if !(self.drop_and_alter(&now, words).await? || dropped) {
                 break;
             }
             let after = self.source.read_target(self.runner.session, Within::Transaction).await?;

@@ -36,4 +36,21 @@ pub const CASES: &[Case] = &[
             "DROP FUNCTION f() CASCADE",
         ],
     ),
+    case(
+        // The server proves nothing on a value inside of another type.
+        "held_domains",
+        "CREATE DOMAIN d AS int CHECK (value > 0); CREATE DOMAIN d2 AS d CHECK (value < 1000); CREATE TYPE c AS (x d, y text);
+         CREATE TYPE r AS RANGE (subtype = d2); CREATE TABLE a (id int PRIMARY KEY, v d, w d[], c c, cc c[], d2 d2, r r);
+         INSERT INTO a VALUES (1, 1, '{1,2}', row(3, 'q'), ARRAY[row(4, 'r')::c], 5, '[1,5)'); CREATE VIEW va AS SELECT v, w FROM a;
+         CREATE SEQUENCE sq; CREATE SEQUENCE sq2; CREATE FUNCTION df() RETURNS int LANGUAGE sql AS 'SELECT 7';
+         CREATE TABLE b (id int DEFAULT nextval('sq'), z int DEFAULT df(), k int DEFAULT nextval('sq2') + 1);
+         INSERT INTO b DEFAULT VALUES",
+        &[
+            "ALTER DOMAIN d DROP CONSTRAINT d_check; DROP SEQUENCE sq CASCADE; DROP FUNCTION df() CASCADE",
+            "ALTER DOMAIN d2 DROP CONSTRAINT d2_check; ALTER DOMAIN d2 ADD CHECK (value < 1000) NOT VALID",
+            "ALTER DOMAIN d2 DROP CONSTRAINT d2_check; ALTER DOMAIN d2 ADD CHECK (value < 1001) NOT VALID; ALTER DOMAIN d2 SET DEFAULT 4",
+            "ALTER TABLE b ALTER id DROP DEFAULT, ALTER k DROP DEFAULT, ALTER z DROP DEFAULT; DROP SEQUENCE sq, sq2; DROP FUNCTION df()",
+            "DROP DOMAIN d CASCADE",
+        ],
+    ),
 ];

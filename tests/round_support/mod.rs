@@ -62,9 +62,17 @@ pub fn client(major: u32) -> PathBuf {
 impl Cluster {
     /// A new cluster that ends with this value, or with the process when that is killed.
     pub fn start(major: u32) -> Self {
+        Self::start_with(major, "")
+    }
+
+    /// The same with options of the server: `-c name=value ...`.
+    pub fn start_with(major: u32, options: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(repo().join("scripts/pg.sh"));
         command.arg("start").arg(folder.path().join("pg")).arg(major.to_string());
+        if !options.is_empty() {
+            command.args(["-o", options]);
+        }
         let output = command.env("STACKSNAP_PG_OWNER", std::process::id().to_string()).output().unwrap();
         assert!(output.status.success(), "scripts/pg.sh start {major}: {}", text(&output));
         let exports = String::from_utf8(output.stdout).unwrap();

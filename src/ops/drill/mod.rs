@@ -192,6 +192,7 @@ impl Drill<'_> {
             untrusted: false,
             read_all: false,
             leave_out: Vec::new(),
+            checks_not_valid: false,
             drop_roles: Vec::new(),
             jobs: self.request.jobs,
             lock_wait_ms: LOCK_WAIT_MS,

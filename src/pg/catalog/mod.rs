@@ -11,6 +11,7 @@ pub mod deviating;
 pub mod drift;
 pub mod fence;
 pub mod inventory;
+pub mod lock_room;
 pub mod marker;
 pub mod marks;
 pub mod own_rows;

@@ -32,9 +32,11 @@ impl Tables<'_> {
             let sql = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid <> ALL ($1)";
             runner.session.rows(sql, &[&known]).await?;
         }
-        let loaded = large_objects::write_all(runner.session, &folder, &objects, runner.cancel, &|_| {}).await?;
+        let written = large_objects::write_all(runner.session, &folder, &objects, runner.cancel, &|_| {}).await;
+        let (loaded, of_others) = written?;
         self.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
-        for object in objects.iter().filter(|o| !o.owner.is_empty()) {
+        for object in of_others {
+            runner.breathe().await?;
             let sql = format!("ALTER LARGE OBJECT {} OWNER TO {}", object.oid, ident(&object.owner));
             if let Some(failure) = runner.attempt(&format!("owner of large object {}", object.oid), &sql).await? {
                 self.monitor.warn("owner_not_set", failure.to_string(), None);

@@ -231,6 +231,7 @@ async fn restore(
         untrusted: false,
         read_all: false,
         leave_out: Vec::new(),
+        checks_not_valid: false,
         drop_roles: Vec::new(),
         jobs: 1,
         lock_wait_ms: LOCK_WAIT_MS,
