@@ -339,7 +339,7 @@ fn encoding(facts: &SourceFacts) -> Check {
         "SQL_ASCII" => Check::warn(
             "encoding",
             what,
-            "the server does not know its own encoding: bytes that are not UTF-8 stop the dump; convert the database",
+            "rows are captured byte for byte; a name, definition or comment that is not UTF-8 stops create, which names it",
         ),
         _ => Check::warn("encoding", what, "files are written as UTF-8; a restore needs a database of this encoding"),
     }

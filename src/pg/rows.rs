@@ -69,8 +69,11 @@ pub async fn copy_out(
     copy_statement(session, &copy_out_sql(table, columns), each).await
 }
 
-/// The same for any `COPY … TO STDOUT`.
+/// The same for any `COPY … TO STDOUT`, without options of its own.
 pub async fn copy_statement(session: &Session, sql: &str, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+    // As pg_dump writes such a database: bytes that are not UTF-8 would end it.
+    let raw = if session.copies_raw { format!("{sql} WITH (ENCODING 'SQL_ASCII')") } else { sql.to_string() };
+    let sql = raw.as_str();
     let mut stream = pin!(session.client().copy_out(sql).await.map_err(|e| session.failure(e, sql))?);
     let mut bytes = 0;
     while let Some(piece) = stream.next().await {

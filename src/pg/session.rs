@@ -27,19 +27,22 @@ pub struct Session {
     pulse: Arc<Pulse>,
     pub version_num: u32,
     pub backend_pid: i32,
+    /// The database is SQL_ASCII: text is bytes of any encoding, and what COPY writes and reads is left as it is.
+    pub copies_raw: bool,
 }
 
 impl Session {
     /// Connects and pins. Nothing is read or written yet.
     pub async fn open(spec: &ConnSpec, application_name: &str) -> Result<Self> {
         let Connected { client, driver, pulse } = connect(spec, application_name).await?;
-        let mut session = Self { client, driver, pulse, version_num: 0, backend_pid: 0 };
+        let mut session = Self { client, driver, pulse, version_num: 0, backend_pid: 0, copies_raw: false };
         session.execute(&pin_statements()).await?;
-        let sql =
-            "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, pg_catalog.pg_backend_pid()";
+        let sql = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+                   pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_encoding')";
         let row = session.one(sql, &[]).await?;
         session.version_num = row.get::<_, i32>(0).unsigned_abs();
         session.backend_pid = row.get(1);
+        session.copies_raw = row.get::<_, &str>(2) == "SQL_ASCII";
         session.pulse.set_backend(session.backend_pid);
         if session.version_num < 120_000 {
             // Before 12 what is pinned rounds.

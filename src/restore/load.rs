@@ -43,12 +43,17 @@ pub struct LoadTask {
 }
 
 impl LoadTask {
-    /// The statement.
-    pub fn copy_statement(&self) -> String {
+    /// The statement. `raw`: for a database of encoding SQL_ASCII, which takes bytes as they are.
+    pub fn copy_statement(&self, raw: bool) -> String {
         let columns: Vec<String> = self.columns.iter().map(|c| ident(c)).collect();
         let list = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
-        let freeze = if self.freeze { " WITH (FREEZE)" } else { "" };
-        format!("COPY {}{list} FROM STDIN{freeze}", self.table.sql())
+        let options = match (self.freeze, raw) {
+            (false, false) => "",
+            (true, false) => " WITH (FREEZE)",
+            (false, true) => " WITH (ENCODING 'SQL_ASCII')",
+            (true, true) => " WITH (FREEZE, ENCODING 'SQL_ASCII')",
+        };
+        format!("COPY {}{list} FROM STDIN{options}", self.table.sql())
     }
 
     /// Is what was sent what the snapshot holds?
@@ -147,7 +152,7 @@ async fn send_all(
     task: &LoadTask,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(Vec<CopyIn>, Loaded)> {
-    let statement = task.copy_statement();
+    let statement = task.copy_statement(sessions.iter().any(|s| s.copies_raw));
     let mut copies = try_join_all(sessions.iter().map(|s| CopyIn::start(s, &statement))).await?;
     let Pieces { receiver, outcome } = rows::start(&task.folder, &task.file_name);
     let pieces = Mutex::new(receiver);

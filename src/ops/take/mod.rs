@@ -34,6 +34,8 @@ use crate::model::report::{SkipReason, TakeReport};
 use crate::model::request::CreateRequest;
 use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
+use crate::pg::catalog::not_utf8;
+use crate::pg::session::Session;
 use crate::proc::own;
 
 use attempt::Attempt;
@@ -120,7 +122,7 @@ impl Job<'_> {
                     self.check_cancelled()?;
                     return Err(Failure::msg(FailureKind::Failed, "the run was stopped"));
                 }
-                Err(DumpFailure::Other(failure)) => return Err(failure),
+                Err(DumpFailure::Other(failure)) => return Err(self.explained(failure, preflight).await),
             }
         };
         self.check_cancelled()?;
@@ -138,6 +140,17 @@ impl Job<'_> {
         let duration_ms = millis(clock.elapsed());
         self.monitor.event(Event::PhaseEnded { phase: Phase::Seal, summary, duration_ms });
         Ok(record::report(&sealed, millis(started.elapsed())))
+    }
+
+    /// Objects that cannot be read as text are named.
+    async fn explained(&self, failure: Failure, preflight: &Preflight) -> Failure {
+        if preflight.facts.encoding != "SQL_ASCII" {
+            return failure;
+        }
+        match Session::open(self.source, &self.application_name).await {
+            Ok(session) => not_utf8::explained(failure, &session).await,
+            Err(_) => failure,
+        }
     }
 
     /// Runs something that only waits for the server, until it is done or the run is cancelled.

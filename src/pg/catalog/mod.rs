@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod lock_room;
 pub mod marker;
 pub mod marks;
+pub mod not_utf8;
 pub mod own_rows;
 pub mod privileges;
 pub mod role_uses;
