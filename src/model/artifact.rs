@@ -39,6 +39,7 @@ pub const PUBLICATIONS_SQL: &str = "extension_state/publications.sql";
 pub const EVENT_TRIGGERS_SQL: &str = "extension_state/event_triggers.sql";
 pub const EVENT_TRIGGERS_JSON: &str = "extension_state/event_triggers.json";
 pub const MEMBER_ROUTINES_SQL: &str = "extension_state/member_routines.sql";
+pub const UNDUMPED_SQL: &str = "extension_state/undumped.sql";
 pub const FOREIGN_KEYS_SQL: &str = "extension_state/foreign_keys.sql";
 pub const DATABASE_SETTINGS_SQL: &str = "extension_state/database_settings.sql";
 pub const CRON_JOBS_SQL: &str = "extension_state/cron_jobs.sql";

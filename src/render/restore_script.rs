@@ -34,6 +34,8 @@ pub struct RestoreScriptFacts {
     pub tables: Vec<(QualifiedName, u64)>,
     /// Dump ids of archive entries that are restored from `extension_state/` instead.
     pub entries_left_out: Vec<i64>,
+    /// One line for each thing that the script does not put back.
+    pub not_restored: Vec<String>,
 }
 
 impl RestoreScriptFacts {
@@ -57,6 +59,7 @@ impl RestoreScriptFacts {
                 .map(|t| (t.name.clone(), t.rows))
                 .collect(),
             entries_left_out: Vec::new(),
+            not_restored: Vec::new(),
         }
     }
 }
@@ -72,6 +75,7 @@ struct Values {
     client_major: String,
     counts: Vec<String>,
     gaps: Vec<String>,
+    not_restored: Vec<String>,
     expected_rows: String,
     /// An extended regular expression of lines of `pg_restore -l`.
     left_out: String,
@@ -90,6 +94,7 @@ pub fn restore_script(facts: &RestoreScriptFacts) -> Result<String> {
         client_major: facts.client_major.to_string(),
         counts: facts.counts.iter().map(|c| visible(c)).collect(),
         gaps: facts.gaps.iter().map(|g| visible(g)).collect(),
+        not_restored: facts.not_restored.iter().map(|line| visible(line)).collect(),
         expected_rows: expected_rows(&facts.tables),
         left_out: left_out(&facts.entries_left_out),
         pins: pin_statements(),

@@ -19,6 +19,7 @@ mod record;
 pub mod schema;
 mod selection;
 mod unchanged;
+mod undumped;
 mod wanted;
 
 use std::time::{Duration, Instant};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::attempt::AttemptDone;
 use super::preflight::Preflight;
 use super::selection::Selection;
+use super::undumped::undumped;
 use super::{Job, millis, unchanged};
 use crate::archive::codec::Codec;
 use crate::archive::layout;
@@ -110,8 +111,7 @@ pub fn written(
     elapsed: Duration,
 ) -> Result<Manifest> {
     manifest.duration_ms = millis(elapsed);
-    let mut facts = RestoreScriptFacts::from_manifest(&manifest);
-    facts.entries_left_out = entries_left_out(selection, done);
+    let facts = script_facts(selection, done, &manifest)?;
     let script = restore_script(&facts)?;
     let mut writer = done.sink.create_executable(layout::RESTORE_SCRIPT, Category::Report)?;
     writer.write_all(script.as_bytes())?;
@@ -123,6 +123,25 @@ pub fn written(
 
 fn readable_codec(compressed: bool) -> &'static str {
     if compressed { Codec::Zstd.word() } else { "none" }
+}
+
+/// What the restore script knows. What no dump holds is written beside it.
+fn script_facts(selection: &Selection, done: &AttemptDone, manifest: &Manifest) -> Result<RestoreScriptFacts> {
+    let mut facts = RestoreScriptFacts::from_manifest(manifest);
+    facts.entries_left_out = entries_left_out(selection, done);
+    let whole = selection.has(Category::ExtensionState) && selection.tables.is_empty();
+    let Some(archive) = done.archive.as_ref().filter(|_| whole) else { return Ok(facts) };
+    match undumped(&done.catalogs.inventory, &archive.toc, &manifest.source.database) {
+        Ok(found) => {
+            if let Some(sql) = &found.sql {
+                done.sink.write(layout::UNDUMPED_SQL, Category::ExtensionState, sql.as_bytes())?;
+            }
+            facts.entries_left_out.extend(found.entries);
+            facts.not_restored = found.not_restored;
+        }
+        Err(failure) => facts.not_restored.push(format!("what no dump holds: {failure}")),
+    }
+    Ok(facts)
 }
 
 /// Dump ids of archive entries that the restore script takes from `extension_state/`, with what hangs on them.
