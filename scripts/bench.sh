@@ -130,9 +130,9 @@ run_side() { # side: what is measured, replaced by /usr/bin/time
         a) set -- "$bin/pg_dump" -Fd "-j$jobs" "$codec_option" -f "$work/out/a" ;;
         b) set -- "$bin/pg_dump" -Fd "-j$jobs" -f "$work/out/b" ;;
         c) set -- bash "$work/naive" "$bin" "$work/out/c" ;;
-        d) set -- "$program" --root "$work/out/root" -q create --jobs "$jobs" --pg-bin "$bin" ;;
+        d) set -- "$program" --root "$work/out/root" -q create --verify none --jobs "$jobs" --pg-bin "$bin" ;;
         e) set -- "$program" --root "$work/out/root" -q verify latest --level read ;;
-        f) set -- "$program" --root "$work/out/root" -q create --if-changed --jobs "$jobs" --pg-bin "$bin" ;;
+        f) set -- "$program" --root "$work/out/root" -q create --verify none --if-changed --jobs "$jobs" --pg-bin "$bin" ;;
         g) set -- "$bin/pg_restore" "-j$jobs" -d bench_g "$work/out/root/comprehensive_backup_LATEST/complete_database_with_data.dump" ;;
         h) set -- "$program" --root "$work/out/root" -o json restore latest --to "$target dbname=bench_h" --confirm bench_h \
             --no-safety-snapshot --no-proof --jobs "$jobs" ;;

@@ -146,7 +146,7 @@ fn a_narrowed_snapshot_reads_what_it_was_asked_for() {
     let recorded = |folder: &Path| -> Vec<String> {
         let text = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
         let manifest: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(manifest["format"]["minor"], 4);
+        assert!(manifest["format"]["minor"].as_u64().unwrap() >= 4);
         let records = manifest["computed"].as_array().unwrap();
         records.iter().map(|r| r["name"].as_str().unwrap().to_string()).collect()
     };

@@ -131,9 +131,11 @@ Examples:
   stacksnap create --background --if-changed --timeout 30m   in a start script: returns at once
   stacksnap create --only users,user_roles                   these parts: it protects nothing else
   stacksnap create --exclude-data 'public.*_logs'            the tables, without their rows
+  stacksnap create --verify schema                           what cannot be restored is found now, not on the day of need
 
 Ends with 0 when the snapshot is complete, with 3 when something is missing (named at the end and in
-`stacksnap show latest --gaps`), with 75 when there was nothing to do or another run is at it.";
+`stacksnap show latest --gaps`), with 15 when it was taken but a verification that was asked for could not be made, with
+75 when there was nothing to do or another run is at it.";
 
 /// The options of `create`.
 #[derive(Debug, Clone, Args)]

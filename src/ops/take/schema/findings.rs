@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::failure::{Failure, Result};
 use crate::model::gap::Gap;
 use crate::model::left_out::{Instead, LeftOut};
 use crate::model::name::visible;
@@ -57,13 +57,12 @@ impl Findings {
 
     /// One that did not. An error: it says nothing about the snapshot.
     pub fn failed(&mut self, failure: Failure) -> Result<()> {
-        let stopped = matches!(failure.kind, FailureKind::Interrupted | FailureKind::Terminated);
-        if !failure.left_out.is_empty() && !stopped {
-            let left_out = failure.left_out.clone();
-            self.causes(&left_out);
-            if !self.gaps.is_empty() || !self.not_tried.is_empty() {
-                return Ok(());
-            }
+        if failure.left_out.iter().any(is_short) {
+            return Err(failure);
+        }
+        if !failure.left_out.is_empty() {
+            self.causes(&failure.left_out);
+            return Ok(());
         }
         if !is_of_the_snapshot(&failure) {
             return Err(failure);
@@ -109,6 +108,12 @@ impl Findings {
         let needs = || self.entries.get(&key).is_some_and(|ids| ids.iter().any(|id| self.on_functions.contains(id)));
         (code.is(INTERNAL_ERROR) || code.is(INVALID_OBJECT_DEFINITION) || code.class() == "22") && needs()
     }
+}
+
+/// Did the server come to its end, or to that of its memory or disk? Then nothing that it refused says anything.
+fn is_short(one: &LeftOut) -> bool {
+    let code = one.sqlstate.as_deref().and_then(SqlState::parse);
+    code.is_some_and(|code| matches!(code.class(), "08" | "40" | "53" | "57"))
 }
 
 /// A partition that is told already: it stands for itself because it could not be attached.
