@@ -16,6 +16,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::identity;
 use super::source::SnapshotSource;
 use crate::archive::layout;
 use crate::model::failure::Result;
@@ -76,7 +77,7 @@ impl SnapshotSource {
 fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
     let can_ask = inventory.of_kind("EXTENSION").any(|o| o.identity == "plpgsql");
     let routines = inventory.of_kind("FUNCTION").chain(inventory.of_kind("PROCEDURE"));
-    let signatures: HashMap<u32, &str> = routines.filter_map(|o| Some((o.address?.oid, o.identity.as_str()))).collect();
+    let names: HashMap<u32, (String, String)> = routines.filter_map(|o| Some((o.address?.oid, name(o)?))).collect();
     let large_objects: HashSet<i64> =
         toc.entries.iter().filter(|e| e.desc.starts_with("BLOB")).map(|e| e.dump_id).collect();
     let is_of_large_object = |e: &Entry| e.depends_on.first().is_some_and(|id| large_objects.contains(id));
@@ -86,7 +87,9 @@ fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
     for entry in &mut toc.entries {
         match entry.desc.as_str() {
             "FUNCTION" | "PROCEDURE" => {
-                let sleep = signatures.get(&entry.oid).map(|s| SLEEP.replace("/*SIGNATURE*/", &literal(s)));
+                let sleep = names.get(&entry.oid).map(|(schema, name)| {
+                    SLEEP.replace("/*SCHEMA*/", &literal(schema)).replace("/*NAME*/", &literal(name))
+                });
                 // In one message with the definition: nothing can come in between.
                 entry.definition.push('\n');
                 entry.definition.push_str(&sleep.unwrap_or_default());
@@ -103,6 +106,17 @@ fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
             _ => {}
         }
     }
+}
+
+/// Schema and name of a routine. Its arguments are left out: a type that is only a shell yet cannot be named in a query,
+/// and that others of the same name sleep too does no harm.
+fn name(routine: &CatalogObject) -> Option<(String, String)> {
+    let mut quoted = false;
+    let end = routine.identity.find(|c| {
+        quoted ^= c == '"';
+        c == '(' && !quoted
+    })?;
+    identity::qualified(&routine.identity[..end])
 }
 
 /// What the target is expected to be: event triggers disabled, materialized views without rows, no large object.
@@ -135,4 +149,37 @@ const LARGE_OBJECT: u32 = 2613;
 fn is_said_of_large_object(object: &CatalogObject) -> bool {
     matches!(object.kind.as_str(), "COMMENT" | "SECURITY LABEL")
         && object.address.is_some_and(|address| address.class == LARGE_OBJECT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inventory::object;
+
+    #[test]
+    fn a_routine_is_named_without_its_arguments() {
+        let of = |identity: &str| name(&object("FUNCTION", identity, ""));
+        let pair = |schema: &str, name: &str| Some((schema.to_string(), name.to_string()));
+        assert_eq!(of("public.f(integer,text)"), pair("public", "f"));
+        assert_eq!(of("\"a.(b\".\"f\"\"(x\"()"), pair("a.(b", "f\"(x"));
+        assert_eq!(of("public.f"), None);
+    }
+
+    #[test]
+    fn what_would_run_is_expected_to_be_off() {
+        let objects = vec![
+            object("EVENT TRIGGER", "a", "ON ddl_command_end EXECUTE FUNCTION public.f() ENABLED ALWAYS"),
+            object("EVENT TRIGGER", "b", "ON ddl_command_end EXECUTE FUNCTION public.f()"),
+            object("EVENT TRIGGER", "c", "ON ddl_command_end EXECUTE FUNCTION public.f() DISABLED"),
+            object("MATERIALIZED VIEW", "public.m", "AS SELECT ' WITH DATA' WITH DATA TABLESPACE t"),
+            object("BLOB", "1", ""),
+            object("ACL", "LARGE OBJECT 1", ""),
+        ];
+        let mut inventory = Inventory { objects, ..Inventory::default() };
+        quieten_inventory(&mut inventory);
+        assert!(inventory.of_kind("EVENT TRIGGER").all(|o| o.definition.ends_with("public.f() DISABLED")));
+        let views: Vec<&str> = inventory.of_kind("MATERIALIZED VIEW").map(|o| o.definition.as_str()).collect();
+        assert_eq!(views, ["AS SELECT ' WITH DATA' WITH NO DATA TABLESPACE t"]);
+        assert_eq!(inventory.objects.len(), 4);
+    }
 }

@@ -79,8 +79,13 @@ pub fn choose(servers: &[Server], named: Option<&Path>, source_version_num: u32)
         format!("every PostgreSQL server here is older than the source (source {wanted}; found {})", found.join(", "))
     };
     Err(Failure::msg(FailureKind::NotProven, message)
-        .hint(format!("install the server's programs: apt-get install postgresql-{wanted} (it need not run)"))
+        .hint(install(wanted))
         .hint("or name their folder with --pg-bin, or an empty database with --target-url"))
+}
+
+/// How to get one.
+pub fn install(major: u32) -> String {
+    format!("install the server's programs: apt-get install postgresql-{major} (it need not run)")
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@
 //! run with all rights of theirs, so they are asked first.
 
 use crate::config::Verify;
-use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::failure::{Failure, FailureKind};
 use crate::model::manifest::SnapshotKind;
 use crate::pgtools::client::SearchPlaces;
-use crate::pgtools::cluster::Prospect;
+use crate::pgtools::cluster::{Prospect, servers};
 
 /// What the settings and the kind of the snapshot say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,28 +30,36 @@ pub fn wanted(verify: Option<Verify>, kind: SnapshotKind) -> Wanted {
     }
 }
 
-/// The server that would do it. `NotProven` says why there is none, or why it is not taken without being asked.
-pub fn foreseen(programs: &SearchPlaces, source_version_num: u32, requested: bool) -> Result<Prospect> {
-    let prospect = Prospect::find(programs, source_version_num)?;
-    match refusal(source_version_num / 10_000, prospect.server.major, prospect.is_without_rights()) {
-        Some(why) if !requested => Err(Failure::msg(FailureKind::NotProven, why)
-            .hint("it is done when it is asked for: --verify schema, or verify = \"schema\" in stacksnap.toml")),
-        _ => Ok(prospect),
-    }
+/// The server that would do it.
+pub enum Foreseen {
+    Server(Prospect),
+    /// There is one; it is started when somebody asks for it. The sentence says why.
+    OnRequest(String),
+    /// There is none, or it cannot run here.
+    None(Failure),
 }
 
-/// Why a server is not taken by default.
-fn refusal(source: u32, server: u32, without_rights: bool) -> Option<String> {
-    if server != source {
-        return Some(format!(
+/// Looks for one. `requested` takes what the default leaves alone.
+pub fn foreseen(programs: &SearchPlaces, source_version_num: u32, requested: bool) -> Foreseen {
+    let prospect = match Prospect::find(programs, source_version_num) {
+        Ok(prospect) => prospect,
+        Err(failure) => return Foreseen::None(failure),
+    };
+    let (source, server) = (source_version_num / 10_000, prospect.server.major);
+    if requested || (server == source && prospect.is_without_rights()) {
+        Foreseen::Server(prospect)
+    } else if server == source {
+        Foreseen::OnRequest(
+            "a throw-away server cannot run as another user, who has no rights here: it is started on request \
+             (--verify schema)"
+                .to_string(),
+        )
+    } else {
+        let text = format!(
             "no PostgreSQL {source} server is installed here, only {server}, which is taken on request (--verify schema)"
-        ));
+        );
+        Foreseen::None(Failure::msg(FailureKind::NotProven, text).hint(servers::install(source)))
     }
-    (!without_rights).then(|| {
-        "a throw-away server could not run as another user without rights, so it is started on request only \
-         (--verify schema)"
-            .to_string()
-    })
 }
 
 #[cfg(test)]
@@ -66,12 +74,5 @@ mod tests {
         assert!(matches!(full(Some(Verify::Nothing)), Wanted::No(_)));
         assert!(matches!(full(Some(Verify::Restore)), Wanted::No(_)));
         assert!(matches!(wanted(Some(Verify::Schema), SnapshotKind::Partial), Wanted::No(_)));
-    }
-
-    #[test]
-    fn by_default_only_the_own_major_as_a_user_without_rights() {
-        assert_eq!(refusal(17, 17, true), None);
-        assert!(refusal(17, 18, true).unwrap().contains("no PostgreSQL 17"));
-        assert!(refusal(17, 17, false).unwrap().contains("without rights"));
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub use decision::{Wanted, foreseen, wanted};
+pub use decision::{Foreseen, Wanted, foreseen, wanted};
 
 use super::Job;
 use super::attempt::AttemptDone;
@@ -175,7 +175,11 @@ impl Drop for Verification {
 
 /// On a thread of its own. By default only where it can do no harm whatever happens.
 fn start(request: &ClusterRequest, requested: bool, cancel: &Cancel) -> Result<Cluster> {
-    let prospect = foreseen(&request.programs, request.source_version_num, requested)?;
+    let prospect = match foreseen(&request.programs, request.source_version_num, requested) {
+        Foreseen::Server(prospect) => prospect,
+        Foreseen::OnRequest(why) => return Err(Failure::msg(FailureKind::NotProven, why)),
+        Foreseen::None(failure) => return Err(failure),
+    };
     if prospect.server.major < ONLY_SCHEMA_SERVER_MIN {
         let text = format!(
             "a throw-away server before PostgreSQL {ONLY_SCHEMA_SERVER_MIN} cannot keep functions from running"
