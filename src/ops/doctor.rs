@@ -120,7 +120,8 @@ fn schema_verification(here: &Here<'_>, server_version_num: u32) -> Check {
         }
         Foreseen::OnRequest(why) => Check::ok(NAME, format!("not done by default: {why}")),
         Foreseen::None(failure) => {
-            let todo = failure.hints.first().cloned().unwrap_or_else(|| "--verify none if it is not wanted".to_string());
+            let todo =
+                failure.hints.first().cloned().unwrap_or_else(|| "--verify none if it is not wanted".to_string());
             Check::warn(NAME, format!("schemas are not verified: {failure}"), todo)
         }
     }

@@ -54,6 +54,7 @@ mod parallel;
 mod partitions;
 mod plan;
 pub mod pool;
+mod predicted;
 mod put_right;
 mod queues;
 mod refusals;

@@ -11,13 +11,13 @@ use super::domains::stuck;
 use super::locks::Needed;
 use super::partitions::only_moved;
 use super::replace::{Way, only_not_nulls, way};
-use super::rows::{EXTENSION_ROWS, Rows, SESSIONS_DROPPED, decide, files};
+use super::rows::files;
 use super::state::{Examined, examine, refuse_target};
 use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
 use super::take_away::not_nulls_are_objects;
 use super::{
-    Engine, computed, contents, database, identity, jobs, leave_out, left_over, made_roles, marks, member_rows,
-    members, own_settings, queues, replication, roles, settle, vault, versions,
+    Engine, computed, contents, database, identity, jobs, leave_out, made_roles, marks, member_rows, predicted, queues,
+    settle, vault, versions,
 };
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -75,7 +75,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     told.extend(versions);
     told.append(&mut objects.exceptions);
     told.extend(member_rows);
-    told.extend(seen_in_catalogs(engine, &examined, &live));
+    told.extend(predicted::seen_in_catalogs(engine, &examined, &live));
     if examined.scope.is_whole() && !examined.scope.untrusted {
         objects.replace.extend(computed::views(engine, &live).await?);
     }
@@ -97,8 +97,8 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         tables_equal,
         tables_vouched,
         leave_out: leave_out::resolve(&engine.request.leave_out, &engine.source.inventory)?,
-        exceptions: exceptions(engine, &examined, &logins.equal, told),
-        manual: manual(engine, &examined),
+        exceptions: predicted::exceptions(engine, &examined, &logins.equal, told),
+        manual: predicted::manual(engine, &examined),
         estimated_ms: 1000 * (bytes / BYTES_PER_SECOND + count / OBJECTS_PER_SECOND) + 500,
         digest: String::new(),
         target: examined.facts,
@@ -106,22 +106,6 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let duration_ms = millis(clock.elapsed());
     engine.monitor.event(Event::PhaseEnded { phase: Phase::Plan, summary, duration_ms });
     Ok(plan.sealed())
-}
-
-/// What will differ after the restore as far as the two inventories tell.
-fn seen_in_catalogs(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec<Exception> {
-    let (wanted, scope) = (&engine.source.inventory, &examined.scope);
-    let mut told = replication::exceptions(wanted, live, scope);
-    told.extend(roles::own_password(wanted, live, examined));
-    told.extend(own_settings::kept(wanted, live, examined));
-    if scope.is_whole() {
-        told.extend(left_over::not_there(wanted, live));
-    }
-    told.extend(scope.other.exceptions(live, &engine.source.manifest.tables, &scope.built_on.same_version));
-    told.extend(scope.built_on.exceptions().filter(|_| scope.is_whole()));
-    told.extend(members::altered(wanted, live, scope));
-    told.extend(scope.services.exceptions(wanted, live, scope));
-    told
 }
 
 /// The objects of a plan.
@@ -333,69 +317,4 @@ fn refuse_conflict(engine: &Engine<'_>, record: &TableRecord, rows: u64) -> Resu
         format!("{} of the target has {rows} rows that differ from the snapshot's", visible(&record.name.plain()));
     Err(Failure::msg(FailureKind::DifferencesFound, text)
         .hint("nothing was written; choose: --auth-rows overwrite (the snapshot's rows) or keep (the target's rows)"))
-}
-
-/// What will not be there afterwards, known beforehand.
-fn exceptions(
-    engine: &Engine<'_>,
-    examined: &Examined,
-    logins_equal: &BTreeSet<QualifiedName>,
-    mut found: Vec<Exception>,
-) -> Vec<Exception> {
-    // What the snapshot lacks and the target never lost is no exception in place.
-    let same = examined.facts.kind == TargetKind::SameDatabase;
-    found.extend(examined.stubs.not_proven.iter().cloned());
-    found.extend(examined.fence.iter().flat_map(|fence| fence.exceptions.iter().cloned()));
-    for record in &engine.source.manifest.tables {
-        let facts = engine.source.inventory.table(&record.name);
-        if let Rows::Leave(code, why) = decide(record, facts, &examined.scope, engine.request)
-            && record.rows > 0
-            && (matches!(code, "rows_not_captured" | SESSIONS_DROPPED)
-                || (matches!(code, "service_state" | EXTENSION_ROWS) && !same))
-            && !logins_equal.contains(&record.name)
-        {
-            found.push(Exception {
-                code: code.into(),
-                what: format!("{} rows of {}", record.rows, record.name.plain()),
-                why,
-                todo: String::new(),
-            });
-        }
-    }
-    for gap in engine.source.manifest.gaps.iter().filter(|_| !same) {
-        found.push(Exception {
-            code: gap.code.clone(),
-            what: gap.what.clone(),
-            why: format!("not in the snapshot: {}", gap.why),
-            todo: gap.todo.clone(),
-        });
-    }
-    found.sort();
-    found
-}
-
-/// What a person has to do afterwards.
-fn manual(engine: &Engine<'_>, examined: &Examined) -> Vec<String> {
-    let mut list = Vec::new();
-    let has = |kind: &'static str| engine.source.inventory.of_kind(kind).next().is_some();
-    if has("SUBSCRIPTION") {
-        list.push("subscriptions are not made again: they would connect to their publisher".to_string());
-    }
-    if examined.scope.platform && examined.facts.kind != TargetKind::SameDatabase {
-        list.push("deploy the edge functions from edge_functions/, and set their secrets".to_string());
-        list.push("copy the stored files from storage/ into the project's buckets".to_string());
-        list.push("JWT secret and keys differ between projects: people have to log in again".to_string());
-    }
-    if examined.scope.platform && examined.state.is_superuser && examined.facts.kind != TargetKind::SameDatabase {
-        list.push(
-            "roles of the platform get the source's passwords: where the target's services log in with others, set them again".into(),
-        );
-    }
-    let jobs = engine.source.inventory.tables.iter().any(|t| t.name == QualifiedName::new("cron", "job"));
-    if jobs && !engine.request.activate_jobs && examined.facts.kind != TargetKind::SameDatabase {
-        list.push(
-            "cron jobs come back switched off; switch them on when the stack is ready (or use --activate-jobs)".into(),
-        );
-    }
-    list
 }

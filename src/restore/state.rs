@@ -66,18 +66,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     let state = target(&session, engine.target).await?;
     refuse_servers(engine, &state)?;
     let kind = kind(engine, &state);
-    let facts = TargetFacts {
-        kind,
-        database: state.facts.database.clone(),
-        user: state.facts.user.clone(),
-        host_sha256: state.facts.host_sha256.clone(),
-        system_identifier: state.facts.system_identifier.clone(),
-        database_oid: state.facts.database_oid,
-        server_version_num: state.facts.server_version_num,
-        is_superuser: state.is_superuser,
-        sets_replica_role: state.sets_replica_role,
-        is_supabase: state.is_supabase,
-    };
+    let facts = facts(kind, &state);
     let source_version = engine.source.manifest.source.server_version_num;
     let rules = (source_version / 10_000 != state.facts.server_version_num / 10_000)
         .then(|| Rules { parser_asked: true, ..Rules::between(source_version, state.facts.server_version_num) });
@@ -130,6 +119,21 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         enclose(engine, &mut examined, extensions)?;
     }
     Ok((session, examined))
+}
+
+fn facts(kind: TargetKind, state: &TargetState) -> TargetFacts {
+    TargetFacts {
+        kind,
+        database: state.facts.database.clone(),
+        user: state.facts.user.clone(),
+        host_sha256: state.facts.host_sha256.clone(),
+        system_identifier: state.facts.system_identifier.clone(),
+        database_oid: state.facts.database_oid,
+        server_version_num: state.facts.server_version_num,
+        is_superuser: state.is_superuser,
+        sets_replica_role: state.sets_replica_role,
+        is_supabase: state.is_supabase,
+    }
 }
 
 /// Roles that the snapshot does not have: those that go with a rollback (something of this database refers to them, or

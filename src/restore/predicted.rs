@@ -1,0 +1,94 @@
+//! What a plan says will differ after the restore, and what a person has to do then.
+//!
+//! Invariant: pure: the snapshot, the examined target and its inventory in, exceptions out. What needs the target to be
+//! asked is asked by the plan and handed in.
+
+use std::collections::BTreeSet;
+
+use super::rows::{EXTENSION_ROWS, Rows, SESSIONS_DROPPED, decide};
+use super::state::Examined;
+use super::{Engine, left_over, members, own_settings, replication, roles};
+use crate::model::inventory::Inventory;
+use crate::model::name::QualifiedName;
+use crate::model::restore::{Exception, TargetKind};
+
+/// What will differ after the restore as far as the two inventories tell.
+pub fn seen_in_catalogs(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec<Exception> {
+    let (wanted, scope) = (&engine.source.inventory, &examined.scope);
+    let mut told = replication::exceptions(wanted, live, scope);
+    told.extend(roles::own_password(wanted, live, examined));
+    told.extend(own_settings::kept(wanted, live, examined));
+    if scope.is_whole() {
+        told.extend(left_over::not_there(wanted, live));
+    }
+    told.extend(scope.other.exceptions(live, &engine.source.manifest.tables, &scope.built_on.same_version));
+    told.extend(scope.built_on.exceptions().filter(|_| scope.is_whole()));
+    told.extend(members::altered(wanted, live, scope));
+    told.extend(scope.services.exceptions(wanted, live, scope));
+    told
+}
+
+/// What will not be there afterwards, known beforehand.
+pub fn exceptions(
+    engine: &Engine<'_>,
+    examined: &Examined,
+    logins_equal: &BTreeSet<QualifiedName>,
+    mut found: Vec<Exception>,
+) -> Vec<Exception> {
+    // What the snapshot lacks and the target never lost is no exception in place.
+    let same = examined.facts.kind == TargetKind::SameDatabase;
+    found.extend(examined.stubs.not_proven.iter().cloned());
+    found.extend(examined.fence.iter().flat_map(|fence| fence.exceptions.iter().cloned()));
+    for record in &engine.source.manifest.tables {
+        let facts = engine.source.inventory.table(&record.name);
+        if let Rows::Leave(code, why) = decide(record, facts, &examined.scope, engine.request)
+            && record.rows > 0
+            && (matches!(code, "rows_not_captured" | SESSIONS_DROPPED)
+                || (matches!(code, "service_state" | EXTENSION_ROWS) && !same))
+            && !logins_equal.contains(&record.name)
+        {
+            found.push(Exception {
+                code: code.into(),
+                what: format!("{} rows of {}", record.rows, record.name.plain()),
+                why,
+                todo: String::new(),
+            });
+        }
+    }
+    for gap in engine.source.manifest.gaps.iter().filter(|_| !same) {
+        found.push(Exception {
+            code: gap.code.clone(),
+            what: gap.what.clone(),
+            why: format!("not in the snapshot: {}", gap.why),
+            todo: gap.todo.clone(),
+        });
+    }
+    found.sort();
+    found
+}
+
+/// What a person has to do afterwards.
+pub fn manual(engine: &Engine<'_>, examined: &Examined) -> Vec<String> {
+    let mut list = Vec::new();
+    let has = |kind: &'static str| engine.source.inventory.of_kind(kind).next().is_some();
+    if has("SUBSCRIPTION") {
+        list.push("subscriptions are not made again: they would connect to their publisher".to_string());
+    }
+    if examined.scope.platform && examined.facts.kind != TargetKind::SameDatabase {
+        list.push("deploy the edge functions from edge_functions/, and set their secrets".to_string());
+        list.push("copy the stored files from storage/ into the project's buckets".to_string());
+        list.push("JWT secret and keys differ between projects: people have to log in again".to_string());
+    }
+    if examined.scope.platform && examined.state.is_superuser && examined.facts.kind != TargetKind::SameDatabase {
+        list.push(
+            "roles of the platform get the source's passwords: where the target's services log in with others, set them again".into(),
+        );
+    }
+    let jobs = engine.source.inventory.tables.iter().any(|t| t.name == QualifiedName::new("cron", "job"));
+    if jobs && !engine.request.activate_jobs && examined.facts.kind != TargetKind::SameDatabase {
+        list.push(
+            "cron jobs come back switched off; switch them on when the stack is ready (or use --activate-jobs)".into(),
+        );
+    }
+    list
+}
