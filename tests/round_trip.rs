@@ -82,6 +82,10 @@ fn everything_as_superuser_and_as_postgres() {
     let (source, target) = (server(), Cluster::start(15));
     let place = tempfile::tempdir().unwrap();
     let from = source.load("round_source", "revoked", EVERYTHING);
+    source.sql(
+        &from,
+        "ALTER DATABASE round_source CONNECTION LIMIT 70; COMMENT ON DATABASE round_source IS 'everything'",
+    );
     let (snapshot, restored) = there_and_back(&source, &from, &target, "round_target", &place.path().join("all"));
     assert_eq!(snapshot.gaps(), expected_gaps(&[]));
     same_but(&snapshot, &restored, &[&STACK[..], &ZOO].concat());

@@ -61,17 +61,17 @@ async fn database_settings(ctx: &Context<'_>, collected: &mut Collected) -> Resu
     }
     let state: Vec<Value> =
         settings.iter().map(|s| json!({"name": s.name, "value": s.value, "items": s.items})).collect();
-    let query = "SELECT pg_catalog.pg_get_userbyid(d.datdba)::pg_catalog.text FROM pg_catalog.pg_database d \
+    let query = "SELECT pg_catalog.pg_get_userbyid(d.datdba)::pg_catalog.text, d.datconnlimit, \
+        pg_catalog.shobj_description(d.oid, 'pg_database') FROM pg_catalog.pg_database d \
         WHERE d.datname = pg_catalog.current_database()";
-    let owner: Option<String> = ctx.session.one(query, &[]).await?.get(0);
+    let row = ctx.session.one(query, &[]).await?;
+    let (owner, limit, comment): (Option<String>, i32, Option<String>) = (row.get(0), row.get(1), row.get(2));
+    let state = json!({"owner": owner, "connection_limit": limit, "comment": comment, "settings": state});
     let mut file = SqlFile::new(&[
-        "Owner and settings of the database (ALTER DATABASE … SET). They may hold secrets, such as a JWT secret.",
+        "Owner, comment, connection limit and settings of the database (ALTER DATABASE … SET). They may hold secrets, such as a JWT secret.",
         "A platform may not allow them to be set: then this is a manual step.",
     ]);
-    file.statement(&do_block(
-        include_str!("../sql/database_settings_apply.sql"),
-        &json!({"owner": owner, "settings": state}),
-    ));
+    file.statement(&do_block(include_str!("../sql/database_settings_apply.sql"), &state));
     ctx.sink.write(DATABASE_SETTINGS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
     collected.count(Count::DatabaseSettings, settings.len() as u64);
     Ok(())

@@ -1,17 +1,24 @@
 
--- Owner and settings of the database become exactly these, on the database that this runs in.
+-- Owner, comment, connection limit and settings of the database become exactly these, on the database that this runs in.
 DECLARE
     state jsonb := /*DATA*/;
-    item record; config text[]; have text; want text := state ->> 'owner';
+    item record; config text[]; have record; want text := state ->> 'owner';
 BEGIN
-    SELECT pg_catalog.pg_get_userbyid(d.datdba) INTO have FROM pg_catalog.pg_database d WHERE d.datname = current_database();
-    IF have <> want THEN
-        BEGIN
+    SELECT pg_catalog.pg_get_userbyid(d.datdba) AS owner, d.datconnlimit, pg_catalog.shobj_description(d.oid, 'pg_database') AS comment
+    INTO have FROM pg_catalog.pg_database d WHERE d.datname = current_database();
+    BEGIN
+        IF have.comment IS DISTINCT FROM state ->> 'comment' THEN
+            EXECUTE format('COMMENT ON DATABASE %I IS %L', current_database(), state ->> 'comment');
+        END IF;
+        IF have.datconnlimit <> (state ->> 'connection_limit')::int THEN
+            EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT %s', current_database(), (state ->> 'connection_limit')::int);
+        END IF;
+        IF have.owner <> want THEN
             EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(), want);
-        EXCEPTION WHEN insufficient_privilege OR undefined_object THEN
-            RAISE WARNING 'the database belongs to %, in the snapshot it belonged to %: %', have, want, SQLERRM;
-        END;
-    END IF;
+        END IF;
+    EXCEPTION WHEN insufficient_privilege OR undefined_object THEN
+        RAISE WARNING 'owner (%), connection limit or comment of the database are not those of the snapshot (%): %', have.owner, want, SQLERRM;
+    END;
     SELECT s.setconfig INTO config FROM pg_catalog.pg_db_role_setting s
     WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database());
     FOR item IN
