@@ -15,7 +15,9 @@ use stacksnap::model::restore::SecurityCensus;
 use stacksnap::pg::session::Session;
 
 /// Codes that a restore into an empty database of another server may name, and nothing else.
-const BARE_EXCEPTIONS: [&str; 5] = [
+const BARE_EXCEPTIONS: [&str; 7] = [
+    "own_password",
+    "subscription_not_made SUBSCRIPTION zoo_subscription",
     "owner_not_permitted",
     "storage_files_not_captured",
     "vault_secrets_not_captured",

@@ -80,7 +80,10 @@ impl<'s, 't> Delta<'s, 't> {
         let theirs = |o: &CatalogObject| {
             is_of_another(o, |key| wanted_keys.contains(&key)) || is_granted_by_another(o, wanted_keys.iter(), scope)
         };
-        let ours = |o: &&CatalogObject| !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o) && !theirs(o);
+        let ours = |o: &&CatalogObject| {
+            let goes = !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o) && !theirs(o);
+            goes && !is_of_new_table(o, &wanted_keys)
+        };
         delta.extra = live.iter().filter(ours).collect();
         delta.only_tables(scope);
         delta
@@ -216,6 +219,16 @@ fn is_of_another(object: &CatalogObject, there: impl Fn(Key) -> bool) -> bool {
         _ => return false,
     };
     !there(("ACL", &privileges))
+}
+
+/// Privileges on a column of a table that goes: they go with it.
+fn is_of_new_table(object: &CatalogObject, wanted: &BTreeSet<Key>) -> bool {
+    let Some(column) = object.identity.strip_prefix("COLUMN ").filter(|_| object.kind == "ACL") else { return false };
+    let of = |identity: &str| {
+        let table = identity.strip_prefix("TABLE ");
+        table.is_some_and(|table| column.strip_prefix(table).is_some_and(|rest| rest.starts_with('.')))
+    };
+    !wanted.iter().any(|(kind, identity)| *kind == "ACL" && of(identity))
 }
 
 /// Equal in everything that a restore can bring back.

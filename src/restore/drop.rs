@@ -54,11 +54,13 @@ pub fn drop_statement(object: &CatalogObject) -> Option<String> {
         let cascade = if matches!(object.kind.as_str(), "ROLE" | "PUBLICATION") { "" } else { " CASCADE" };
         return Some(format!("DROP {word} IF EXISTS {identity}{cascade}"));
     }
+    if object.kind == "TRANSFORM" {
+        return Some(format!("DROP TRANSFORM IF EXISTS {} CASCADE", transform(identity)));
+    }
     let (name, rest) = on(identity)?;
     match object.kind.as_str() {
         "TRIGGER" if object.definition.ends_with("OF A PARTITIONED PARENT") => None,
         "TRIGGER" | "POLICY" | "RULE" => Some(format!("DROP {} IF EXISTS {name} ON {rest} CASCADE", object.kind)),
-        "TRANSFORM" => Some(format!("DROP TRANSFORM IF EXISTS {name} {rest} CASCADE")),
         "USER MAPPING" => {
             rest.strip_prefix("server ").map(|server| format!("DROP USER MAPPING IF EXISTS FOR {name} SERVER {server}"))
         }
@@ -67,6 +69,11 @@ pub fn drop_statement(object: &CatalogObject) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// `for type language l`, as statements want it. Servers before 16 write `on language`.
+fn transform(identity: &str) -> String {
+    identity.replace(" on language ", " language ")
 }
 
 fn drop_constraint(name: &str, rest: &str) -> String {
@@ -183,7 +190,7 @@ pub fn comment(identity: &str, text: Option<&str>, database: &str) -> Option<Str
     let rest = match (word, on(rest)) {
         ("domain constraint", Some((name, domain))) => format!("{name} ON DOMAIN {domain}"),
         ("table constraint" | "trigger" | "policy" | "rule", Some((name, table))) => format!("{name} ON {table}"),
-        ("transform", Some((name, language))) => format!("{name} {language}"),
+        ("transform", _) => transform(rest),
         _ => rest.to_string(),
     };
     Some(format!("COMMENT ON {sql} {rest} IS{text}"))

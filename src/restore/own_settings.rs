@@ -17,6 +17,29 @@ pub fn kept(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Vec<Ex
     live.objects.iter().filter(|o| is_of_the_database(o) && !known(o)).map(exception).collect()
 }
 
+/// In place: privileges on objects of the server itself that the snapshot does not tell of, as nobody had changed them.
+pub fn of_server(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Vec<Exception> {
+    if examined.facts.kind != TargetKind::SameDatabase || !examined.scope.is_whole() {
+        return Vec::new();
+    }
+    let known = |o: &CatalogObject| wanted.of_kind("ACL").any(|w| w.identity == o.identity);
+    // The schema `public` has the last number that initdb gives, and is the user's.
+    let of_initdb = |o: &CatalogObject| o.address.is_some_and(|a| a.oid < 16_384 && a.sub == 0 && a.oid != 2200);
+    let is_extra = |o: &&CatalogObject| {
+        o.extension.is_none() && of_initdb(o) && !known(o) && !examined.scope.may_drop(o) && o.identity != "DATABASE"
+    };
+    let told = |o: &CatalogObject| Exception {
+        code: "server_acl".into(),
+        what: format!("{} {}", o.kind, o.identity),
+        why: format!(
+            "privileges on what the server brings were changed since, and stay: {}",
+            o.definition.replace('\n', ", ")
+        ),
+        todo: "as a superuser: REVOKE what came, GRANT what went (pg_init_privs has what the server had)".into(),
+    };
+    live.of_kind("ACL").filter(is_extra).map(told).collect()
+}
+
 /// Is it a setting that the database has for everybody, or for one role in it?
 fn is_of_the_database(object: &CatalogObject) -> bool {
     match object.kind.as_str() {

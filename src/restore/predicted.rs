@@ -18,6 +18,7 @@ pub fn seen_in_catalogs(engine: &Engine<'_>, examined: &Examined, live: &Invento
     let mut told = replication::exceptions(wanted, live, scope);
     told.extend(roles::own_password(wanted, live, examined));
     told.extend(own_settings::kept(wanted, live, examined));
+    told.extend(own_settings::of_server(wanted, live, examined));
     if scope.is_whole() {
         told.extend(left_over::not_there(wanted, live));
     }

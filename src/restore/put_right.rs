@@ -62,6 +62,8 @@ impl Converge<'_> {
             let sql = match object.kind.as_str() {
                 "COMMENT" => comment(&object.identity, None, &self.database),
                 "ROW SECURITY" => Some(row_security(&object.identity, None)),
+                "ACL" => take_list(object),
+                "DATABASE SETTING" => roles::reset_for_all(object),
                 "ROLE SETTING" => roles::reset_setting(object, &self.database),
                 ROLE_MEMBERSHIP if stands_in(object) || self.is_own(object) => None,
                 ROLE_MEMBERSHIP => Membership::of(object).map(Membership::revoke),
@@ -199,6 +201,28 @@ impl Converge<'_> {
         words.insert(what, failure.to_string());
         Ok(())
     }
+}
+
+/// Takes every grant on a column or a parameter: the snapshot has none.
+fn take_list(acl: &CatalogObject) -> Option<String> {
+    let (from, name, on, identity) = if let Some(column) = acl.identity.strip_prefix("COLUMN ") {
+        let from = "pg_catalog.pg_attribute o JOIN pg_catalog.pg_class c ON c.oid = o.attrelid \
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL pg_catalog.aclexplode(o.attacl) a";
+        let name = "pg_catalog.format('%I.%I.%I', n.nspname, c.relname, o.attname)";
+        (from, name, "pg_catalog.format('(%I) ON %I.%I', o.attname, n.nspname, c.relname)", column)
+    } else {
+        let from = "pg_catalog.pg_parameter_acl o CROSS JOIN LATERAL pg_catalog.aclexplode(o.paracl) a";
+        let name = "pg_catalog.quote_ident(o.parname)";
+        (from, name, "'ON PARAMETER ' || o.parname", acl.identity.strip_prefix("PARAMETER ")?)
+    };
+    let body = format!(
+        "DECLARE r record; BEGIN FOR r IN SELECT DISTINCT {on} AS place, CASE WHEN a.grantee = 0 THEN 'PUBLIC' \
+         ELSE pg_catalog.quote_ident(g.rolname) END AS who FROM {from} LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
+         WHERE {name} = {} LOOP EXECUTE pg_catalog.format('REVOKE ALL %s FROM %s CASCADE', r.place, r.who); \
+         END LOOP; END",
+        literal(identity)
+    );
+    Some(format!("DO {}", dollar_quoted(&body)))
 }
 
 /// Takes every grant on a schema, whose grants are then given again.

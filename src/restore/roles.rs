@@ -24,6 +24,15 @@ pub fn reset_setting(object: &CatalogObject, database: &str) -> Option<String> {
     Some(format!("ALTER ROLE {role}{place} RESET {}", setting.join(".")))
 }
 
+/// A setting that all roles have in all databases.
+pub fn reset_for_all(object: &CatalogObject) -> Option<String> {
+    if object.identity.contains(' ') {
+        return None;
+    }
+    let setting: Vec<String> = object.identity.split('.').map(ident).collect();
+    Some(format!("ALTER ROLE ALL RESET {}", setting.join(".")))
+}
+
 /// The word for the password that stays.
 pub const OWN_PASSWORD: &str = "own_password";
 

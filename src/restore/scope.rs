@@ -130,6 +130,11 @@ impl Scope {
             return is_users && is_built_on_member(object) && self.brings_back(object);
         }
         match object.kind.as_str() {
+            // Privileges on an object go with it, or are those of the snapshot; these lists come and go by themselves.
+            "ACL" if object.identity.starts_with("COLUMN ") => self.brings_back(object),
+            "ACL" if object.identity.starts_with("PARAMETER ") => {
+                self.kind == TargetKind::SameDatabase && self.brings_back(object)
+            }
             "ROLE" | "ACL" | "SEQUENCE SET" => false,
             // Elsewhere the platform has its own.
             "DEFAULT ACL" => {

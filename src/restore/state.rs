@@ -104,15 +104,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         built_on: BuiltOn::default(),
         services: Services::default(),
     };
-    scope.left_out.extend(replication::comments_without(engine, &session).await?);
-    if kind == TargetKind::SameDatabase {
-        scope.services = Services::read(engine, &session, &scope, state.is_superuser).await?;
-    } else if scope.platform {
-        let live = engine.source.read_target(&session, Within::Nothing).await?;
-        scope.other = OtherPlatform::new(&engine.source.inventory, &live, &scope, state.is_superuser);
-        scope.left_out.extend(scope.other.hanging(&engine.source.inventory));
-        scope.built_on = BuiltOn::read(engine, &session, &live, &scope, state.is_superuser).await?;
-    }
+    of_live(engine, &session, &state, &mut scope).await?;
     stubs.not_proven.iter_mut().for_each(|e| fence::of_extension(e, refused.as_ref().unwrap_or(&BTreeSet::new())));
     let mut examined = Examined { state, facts, scope, stubs, fence: None };
     if let Some(extensions) = allowed {
@@ -134,6 +126,20 @@ fn facts(kind: TargetKind, state: &TargetState) -> TargetFacts {
         sets_replica_role: state.sets_replica_role,
         is_supabase: state.is_supabase,
     }
+}
+
+/// What only the live objects tell of the scope.
+async fn of_live(engine: &Engine<'_>, session: &Session, state: &TargetState, scope: &mut Scope) -> Result<()> {
+    scope.left_out.extend(replication::comments_without(engine, session).await?);
+    if scope.kind == TargetKind::SameDatabase {
+        scope.services = Services::read(engine, session, scope, state.is_superuser).await?;
+    } else if scope.platform {
+        let live = engine.source.read_target(session, Within::Nothing).await?;
+        scope.other = OtherPlatform::new(&engine.source.inventory, &live, scope, state.is_superuser);
+        scope.left_out.extend(scope.other.hanging(&engine.source.inventory));
+        scope.built_on = BuiltOn::read(engine, session, &live, scope, state.is_superuser).await?;
+    }
+    Ok(())
 }
 
 /// Roles that the snapshot does not have: those that go with a rollback (something of this database refers to them, or

@@ -23,6 +23,8 @@ SELECT lo_put(900001, 0, 'changed');
 SELECT lo_unlink(900002);
 ALTER LARGE OBJECT 900001 OWNER TO supabase_admin;
 SELECT lo_from_bytea(900777, 'abc');
+SELECT lo_from_bytea(777, 'abc');
+COMMENT ON LARGE OBJECT 777 IS 'of a small number';
 -- # cron jobs changed
 SET SESSION AUTHORIZATION postgres;
 SELECT cron.alter_job(1, schedule => '1 1 * * *', active => false);
@@ -39,6 +41,11 @@ ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public REVOKE ALL ON TABLES
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public GRANT ALL ON TABLES TO PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT ALL ON FUNCTIONS TO anon;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA private GRANT SELECT ON TABLES TO anon;
+-- # user mapping changed
+ALTER USER MAPPING FOR PUBLIC SERVER zoo_server OPTIONS (SET password 'other');
+-- # transform added
+CREATE TYPE zoo.transformed AS (a int);
+CREATE TRANSFORM FOR zoo.transformed LANGUAGE plpgsql (FROM SQL WITH FUNCTION prsd_lextype(internal));
 -- # publication options changed
 ALTER PUBLICATION supabase_realtime SET (publish = 'insert', publish_via_partition_root = true);
 -- # collation dropped

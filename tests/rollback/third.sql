@@ -3,6 +3,14 @@
 -- "-- # NAME" begins one damage.
 
 -- ##
+-- # columns granted that had no grant, and nothing else of the table
+GRANT SELECT (total) ON public.orders TO anon;
+-- # parameter granted
+GRANT SET ON PARAMETER log_min_messages TO app_readonly;
+-- # setting of all roles
+ALTER ROLE ALL SET lock_timeout = '7s';
+
+-- ##
 -- # enum extended and used
 ALTER TYPE public.order_status ADD VALUE 'lost';
 UPDATE public.orders SET status = 'lost' WHERE id % 3 = 0;
