@@ -9,8 +9,10 @@
 //!   (`CREATE INDEX … ((a + f(1)))`), and the server calls validators of languages and of foreign data wrappers. So each
 //!   function is put to sleep as soon as it is made: until the end its row in `pg_proc` names a function of the
 //!   server's own that does nothing. Whoever reads the catalogs reads them with everything awake, under a savepoint.
-//! - Whether the body of an SQL function can be read where an index or a check uses it (the planner inlines it there) is
-//!   asked first, with the SQL functions awake and volatile: so they are inlined and never evaluated. That is rolled back.
+//! - Whether the body of an SQL function can be read where a table, an index or a check uses it (the planner inlines it
+//!   there) is asked first, with the SQL functions awake and volatile: so they are inlined and never evaluated. That is
+//!   rolled back. Then the object is made with those awake that are not immutable: they are not evaluated either, and only
+//!   their bodies tell whether they may stand there.
 //!
 //! Functions in C and internal ones are the server's own code and stay as they are.
 
@@ -33,6 +35,9 @@ pub const SERVER_MIN: u32 = 13;
 /// Puts the row of a function to sleep. `probin` keeps what it was: functions that have one of their own are in C.
 const SLEEP: &str = include_str!("sql/function_sleep.sql");
 const WAKE: &str = include_str!("sql/functions_wake.sql");
+/// Before and after a statement: SQL functions that the planner may inline and never evaluates.
+const WAKE_INLINED: &str = include_str!("sql/functions_inlined.sql");
+const SLEEP_INLINED: &str = include_str!("sql/functions_sleep_again.sql");
 /// Asks whether a statement can be planned, with SQL functions awake, and takes it back.
 const TRIAL: &str = include_str!("sql/plan_trial.sql");
 
@@ -42,7 +47,7 @@ const BACK: &str = "ROLLBACK TO SAVEPOINT stacksnap_awake; RELEASE SAVEPOINT sta
 /// Entries that hold rows, or make what holds nothing else.
 const ROWS: [&str; 5] = ["TABLE DATA", "MATERIALIZED VIEW DATA", "BLOBS", "BLOB", "BLOB METADATA"];
 /// The planner works on the expressions of these when they are made.
-const PLANNED: [&str; 3] = ["INDEX", "CONSTRAINT", "CHECK CONSTRAINT"];
+const PLANNED: [&str; 4] = ["TABLE", "INDEX", "CONSTRAINT", "CHECK CONSTRAINT"];
 
 impl SnapshotSource {
     /// The same without rows, asleep.
@@ -98,10 +103,10 @@ fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
                 let disable = format!("\nALTER EVENT TRIGGER {} DISABLE;\n", ident(&entry.tag));
                 entry.definition.push_str(&disable);
             }
-            kind if can_ask && PLANNED.contains(&kind) && entry.depends_on.iter().any(|id| functions.contains(id)) => {
-                let statement = literal(&entry.definition);
-                let trial = TRIAL.replace("/*STATEMENT*/", &statement);
-                entry.definition = format!("DO {};\n{}", dollar_quoted(&trial), entry.definition);
+            kind if PLANNED.contains(&kind) && entry.depends_on.iter().any(|id| functions.contains(id)) => {
+                let trial = TRIAL.replace("/*STATEMENT*/", &literal(&entry.definition));
+                let trial = if can_ask { format!("DO {};\n", dollar_quoted(&trial)) } else { String::new() };
+                entry.definition = format!("{trial}{WAKE_INLINED}{}\n{SLEEP_INLINED}", entry.definition);
             }
             _ => {}
         }

@@ -30,6 +30,8 @@ pub struct Findings {
     pub not_tried: Vec<NotTried>,
     /// Dump ids that need a function of the source, directly or not.
     on_functions: BTreeSet<i64>,
+    /// Tables with a key of partitions: that of a constant would be refused.
+    partitioned: BTreeSet<String>,
     /// Entries of an object, by kind and identity.
     entries: BTreeMap<(String, String), Vec<i64>>,
 }
@@ -41,6 +43,7 @@ impl Findings {
             gaps: Vec::new(),
             not_tried: Vec::new(),
             on_functions: on_functions(source),
+            partitioned: partitioned(source),
             entries: entries(source),
         }
     }
@@ -106,7 +109,8 @@ impl Findings {
     fn may_be_sleep(&self, cause: &LeftOut, code: SqlState) -> bool {
         let key = (cause.object.kind.clone(), cause.object.identity.clone());
         let needs = || self.entries.get(&key).is_some_and(|ids| ids.iter().any(|id| self.on_functions.contains(id)));
-        (code.is(INTERNAL_ERROR) || code.is(INVALID_OBJECT_DEFINITION) || code.class() == "22") && needs()
+        let is_key = || code.is(INVALID_OBJECT_DEFINITION) && self.partitioned.contains(&cause.object.identity);
+        (code.is(INTERNAL_ERROR) || code.class() == "22" || is_key()) && needs()
     }
 }
 
@@ -166,6 +170,11 @@ fn on_functions(source: &SnapshotSource) -> BTreeSet<i64> {
             return found;
         }
     }
+}
+
+fn partitioned(source: &SnapshotSource) -> BTreeSet<String> {
+    let tables = source.inventory.of_kind("TABLE").filter(|o| o.definition.contains("PARTITION BY "));
+    tables.map(|o| o.identity.clone()).collect()
 }
 
 fn entries(source: &SnapshotSource) -> BTreeMap<(String, String), Vec<i64>> {
