@@ -27,7 +27,7 @@ pub async fn left(engine: &Engine<'_>, examined: &Examined, session: &Session) -
         let is_missing = examined.scope.extensions_missing.contains(&extension);
         let is_queue = extension == queues::EXTENSION;
         // Its list of queues is told by the queues.
-        if (is_queue && !is_missing) || (is_queue && record.name.name == "meta") {
+        if is_queue && (!is_missing || record.name.name == "meta") {
             continue;
         }
         let same = examined.facts.kind == TargetKind::SameDatabase;

@@ -26,7 +26,8 @@ pub fn of_server(wanted: &Inventory, live: &Inventory, examined: &Examined) -> V
     // The schema `public` has the last number that initdb gives, and is the user's.
     let of_initdb = |o: &CatalogObject| o.address.is_some_and(|a| a.oid < 16_384 && a.sub == 0 && a.oid != 2200);
     let is_extra = |o: &&CatalogObject| {
-        o.extension.is_none() && of_initdb(o) && !known(o) && !examined.scope.may_drop(o) && o.identity != "DATABASE"
+        let of_users = o.identity == "DATABASE" || o.identity.starts_with("LARGE OBJECT ");
+        o.extension.is_none() && of_initdb(o) && !known(o) && !examined.scope.may_drop(o) && !of_users
     };
     let told = |o: &CatalogObject| Exception {
         code: "server_acl".into(),
