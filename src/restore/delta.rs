@@ -292,6 +292,7 @@ mod tests {
             rules: None,
             other: OtherPlatform::default(),
             services: Services::default(),
+            built_on: crate::restore::built_on::BuiltOn::default(),
         };
         let wanted =
             [object("TABLE", "public.a", "1"), object("VIEW", "public.b", "1"), object("TABLE", "public.c", "1")];

@@ -98,7 +98,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         tables_vouched,
         leave_out: leave_out::resolve(&engine.request.leave_out, &engine.source.inventory)?,
         exceptions: predicted::exceptions(engine, &examined, &logins.equal, told),
-        manual: predicted::manual(engine, &examined),
+        manual: predicted::manual(engine, &examined, &live),
         estimated_ms: 1000 * (bytes / BYTES_PER_SECOND + count / OBJECTS_PER_SECOND) + 500,
         digest: String::new(),
         target: examined.facts,

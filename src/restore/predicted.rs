@@ -16,7 +16,10 @@ use crate::model::restore::{Exception, TargetKind};
 pub fn seen_in_catalogs(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec<Exception> {
     let (wanted, scope) = (&engine.source.inventory, &examined.scope);
     let mut told = replication::exceptions(wanted, live, scope);
-    told.extend(roles::own_password(wanted, live, examined));
+    // On another server the role that restores has a password of that server's: a person is told of it in `manual`.
+    told.extend(
+        roles::own_password(wanted, live, examined).filter(|_| examined.facts.kind == TargetKind::SameDatabase),
+    );
     told.extend(own_settings::kept(wanted, live, examined));
     told.extend(own_settings::of_server(wanted, live, examined));
     if scope.is_whole() {
@@ -69,8 +72,13 @@ pub fn exceptions(
 }
 
 /// What a person has to do afterwards.
-pub fn manual(engine: &Engine<'_>, examined: &Examined) -> Vec<String> {
+pub fn manual(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec<String> {
     let mut list = Vec::new();
+    if examined.facts.kind != TargetKind::SameDatabase
+        && let Some(kept) = roles::own_password(&engine.source.inventory, live, examined)
+    {
+        list.push(format!("{} stays as it is on this server; {}", kept.what, kept.todo));
+    }
     let has = |kind: &'static str| engine.source.inventory.of_kind(kind).next().is_some();
     if has("SUBSCRIPTION") {
         list.push("subscriptions are not made again: they would connect to their publisher".to_string());

@@ -173,6 +173,7 @@ mod tests {
             rules: None,
             other: OtherPlatform::default(),
             services: Services::default(),
+            built_on: crate::restore::built_on::BuiltOn::default(),
         };
         let bare = Scope { platform: false, kind: TargetKind::Bare, ..platform.clone() };
         let leaves =

@@ -77,6 +77,7 @@ fn examined(source: &SnapshotSource, user: &str, is_superuser: bool) -> Examined
         rules: None,
         other: OtherPlatform::default(),
         services: Services::default(),
+        built_on: crate::restore::built_on::BuiltOn::default(),
         roles_new: BTreeSet::new(),
         roles_kept: BTreeSet::new(),
         untrusted: false,

@@ -10,7 +10,8 @@ use crate::model::manifest::SnapshotKind;
 use crate::model::report::TakeReport;
 
 /// What is counted, with and without the platform's; title, the thing counted (one, many), what is added.
-const PARTS: [(Count, Option<Count>, &str, &str, &str, &str); 9] = [
+type Part = (Count, Option<Count>, &'static str, &'static str, &'static str, &'static str);
+const PARTS: [Part; 9] = [
     (Count::Tables, Some(Count::TablesAll), "Database tables", "table", "tables", ""),
     (Count::Rows, None, "Data records", "total record", "total records", ""),
     (Count::Users, None, "Users", "user", "users", " (with encrypted passwords)"),
