@@ -51,7 +51,7 @@ fn messages_of_queues_are_counted_where_the_server_has_no_pgmq() {
     // A server without the fixtures' extensions.
     let bare = Path::new("/usr/lib/postgresql/15/bin");
     let source = server();
-    if !bare.join("initdb").exists() || source.sql("postgres", "SHOW server_version_num") >= "160000".to_string() {
+    if !bare.join("initdb").exists() || source.sql("postgres", "SHOW server_version_num").as_str() >= "160000" {
         return;
     }
     let place = tempfile::tempdir().unwrap();
