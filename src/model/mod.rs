@@ -22,6 +22,7 @@ pub mod ids;
 pub mod index_state;
 pub mod inventory;
 pub mod left_out;
+pub mod load_reason;
 pub mod manifest;
 pub mod membership;
 pub mod name;

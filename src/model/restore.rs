@@ -11,6 +11,7 @@ use super::failure::{Failure, FailureKind, Result};
 use super::hex::hex;
 use super::inventory::CatalogObject;
 use super::left_out::LeftOut;
+use super::load_reason::LoadReason;
 use super::manifest::FormatVersion;
 use super::name::QualifiedName;
 
@@ -177,8 +178,8 @@ pub struct TableLoad {
     pub table: QualifiedName,
     pub rows: u64,
     pub bytes_raw: u64,
-    /// `new`, `rows differ`, `recreated`, …
-    pub why: String,
+    #[serde(rename = "why")]
+    pub reason: LoadReason,
 }
 
 /// Something of the snapshot that will not be there afterwards, or that a person has to do.
@@ -190,9 +191,6 @@ pub struct Exception {
     pub why: String,
     pub todo: String,
 }
-
-/// Why a copy is loaded begins with this.
-pub const COPY_OF: &str = "copy of ";
 
 /// Everything that a restore will do. A dry run prints exactly this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,7 +248,7 @@ impl RestorePlan {
     /// Are these copies in a schema of their own, which touch nothing that exists?
     pub fn copies(&self) -> bool {
         let only_made = self.drop.is_empty() && self.replace.is_empty() && !self.load.is_empty();
-        only_made && self.load.iter().all(|load| load.why.starts_with(COPY_OF))
+        only_made && self.load.iter().all(|load| matches!(load.reason, LoadReason::CopyOf { .. }))
     }
 
     /// Is there anything to do?

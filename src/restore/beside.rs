@@ -14,9 +14,10 @@ use super::state::{Examined, examine, refuse_changed};
 use super::tables::{is_there, load_task};
 use super::{Done, Engine};
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::load_reason::LoadReason;
 use crate::model::manifest::{FORMAT, TableRecord};
 use crate::model::name::{QualifiedName, ident, visible};
-use crate::model::restore::{COPY_OF, ConfirmedPlan, ObjectName, RestorePlan, TableLoad};
+use crate::model::restore::{ConfirmedPlan, ObjectName, RestorePlan, TableLoad};
 use crate::monitor::{Event, Phase, millis};
 use crate::pg::session::Session;
 
@@ -92,7 +93,7 @@ fn load_of(copy: &Copy<'_>) -> TableLoad {
         table: copy.to.clone(),
         rows: copy.record.rows,
         bytes_raw: copy.record.bytes_raw,
-        why: format!("{COPY_OF}{}", copy.record.name.plain()),
+        reason: LoadReason::CopyOf { table: copy.record.name.plain() },
     }
 }
 

@@ -16,11 +16,12 @@ use super::parallel;
 use super::refusals::Refusals;
 use super::runner::{Breath, Runner};
 use super::state::{Examined, examine, refuse_changed, refuse_target};
-use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
+use super::tables::Tables;
 use super::waiting::Waiting;
 use super::{Done, Engine, computed, made_roles, settle, unwritten, vault};
 use crate::model::failure::Result;
 use crate::model::left_out::LeftOut;
+use crate::model::load_reason::LoadReason;
 use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, TableLoad, TargetKind};
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
@@ -218,11 +219,12 @@ impl Work<'_> {
         let replaced = |load: &TableLoad| {
             let tables = self.plan.replace.iter().filter(|o| o.kind == "TABLE");
             let mut named = tables.filter_map(|o| qualified(&o.identity));
-            [COLUMNS_DIFFER, MADE_AGAIN].contains(&load.why.as_str())
+            matches!(load.reason, LoadReason::ColumnsDiffer | LoadReason::MadeAgain)
                 && named.any(|(schema, name)| load.table.schema == schema && load.table.name == name)
         };
-        let is_theirs =
-            |load: &&TableLoad| scope.is_managed(Some(&load.table.schema)) && load.why != NEW && !replaced(load);
+        let is_theirs = |load: &&TableLoad| {
+            scope.is_managed(Some(&load.table.schema)) && load.reason != LoadReason::New && !replaced(load)
+        };
         let (theirs, ours): (Vec<_>, Vec<_>) = self.plan.load.iter().partition(is_theirs);
         self.tables.reload(self.runner, &theirs).await?;
         self.tables.drop_orphans(self.runner).await?;

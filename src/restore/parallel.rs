@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::creation::{Creation, Step};
 use super::load::{LoadTask, Loaded};
 use super::pool::{self, BuildTask};
-use super::tables::{NEW, Tables, load_task};
+use super::tables::{Tables, load_task};
 use super::{Engine, identity};
 use crate::model::failure::Result;
 use crate::model::inventory::Inventory;
+use crate::model::load_reason::LoadReason;
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
 use crate::model::restore::RestorePlan;
@@ -32,7 +33,8 @@ pub async fn fill(
     creation: &Creation<'_>,
     tables: &Tables<'_>,
 ) -> Result<String> {
-    let wanted: BTreeSet<&QualifiedName> = plan.load.iter().filter(|l| l.why == NEW).map(|l| &l.table).collect();
+    let wanted: BTreeSet<&QualifiedName> =
+        plan.load.iter().filter(|l| l.reason == LoadReason::New).map(|l| &l.table).collect();
     // A table of an extension may have rows of the extension already: it is filled with what was there before.
     let is_empty = |r: &TableRecord| live.table(&r.name).is_some_and(|facts| facts.extension.is_none());
     let ours: Vec<_> = tables.records().filter(|r| wanted.contains(&r.name) && is_empty(r)).collect();

@@ -13,7 +13,7 @@ use super::partitions::only_moved;
 use super::replace::{Way, only_not_nulls, way};
 use super::rows::files;
 use super::state::{Examined, examine, refuse_target};
-use super::tables::{COLUMNS_DIFFER, MADE_AGAIN, NEW, Tables};
+use super::tables::Tables;
 use super::take_away::not_nulls_are_objects;
 use super::{
     Engine, computed, contents, database, identity, jobs, leave_out, made_roles, marks, member_rows, predicted, queues,
@@ -22,6 +22,7 @@ use super::{
 use crate::archive::layout;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
+use crate::model::load_reason::LoadReason;
 use crate::model::manifest::{FORMAT, TableRecord};
 use crate::model::name::{QualifiedName, visible};
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
@@ -234,9 +235,9 @@ async fn rows(
         let known = vouched.contains(&record.name);
         match there {
             None if known => tables_vouched += 1,
-            None => load.push(table_load(record, NEW)),
-            Some(_) if remade.contains(&record.name) => load.push(table_load(record, MADE_AGAIN)),
-            Some(facts) if !columns_there(facts) => load.push(table_load(record, COLUMNS_DIFFER)),
+            None => load.push(table_load(record, LoadReason::New)),
+            Some(_) if remade.contains(&record.name) => load.push(table_load(record, LoadReason::MadeAgain)),
+            Some(facts) if !columns_there(facts) => load.push(table_load(record, LoadReason::ColumnsDiffer)),
             Some(_) if known => tables_vouched += 1,
             Some(_) => compare.push(record),
         }
@@ -257,12 +258,12 @@ async fn rows(
             continue;
         }
         refuse_conflict(engine, record, live.rows)?;
-        load.push(table_load(record, &format!("rows differ: the target has {}", live.rows)));
+        load.push(table_load(record, LoadReason::RowsDiffer { target_rows: live.rows }));
     }
     // Values that a function made which is another one now are made anew with the snapshot's.
     let generated = computed::tables(engine, &equal).await?;
     let (anew, equal): (Vec<_>, Vec<_>) = equal.into_iter().partition(|record| generated.contains(&record.name));
-    load.extend(anew.into_iter().map(|record| table_load(record, "generated columns differ")));
+    load.extend(anew.into_iter().map(|record| table_load(record, LoadReason::GeneratedColumnsDiffer)));
     load.sort_by(|a, b| a.table.cmp(&b.table));
     Ok(Compared { load, tables_equal: tables_vouched + equal.len() as u64, tables_vouched })
 }
@@ -290,8 +291,8 @@ async fn logins(session: &Session, tables: &Tables<'_>, examined: &Examined, liv
             logins.equal.insert(record.name.clone());
         }
         if found.rows > 0 {
-            let why = format!("{} rows go: --sessions drop", found.rows);
-            logins.end.push(TableLoad { table: record.name.clone(), rows: 0, bytes_raw: 0, why });
+            let reason = LoadReason::LoginsEnd { target_rows: found.rows };
+            logins.end.push(TableLoad { table: record.name.clone(), rows: 0, bytes_raw: 0, reason });
         }
         all += 1;
     }
@@ -303,8 +304,8 @@ async fn logins(session: &Session, tables: &Tables<'_>, examined: &Examined, liv
     Ok(logins)
 }
 
-fn table_load(record: &TableRecord, why: &str) -> TableLoad {
-    TableLoad { table: record.name.clone(), rows: record.rows, bytes_raw: record.bytes_raw, why: why.to_string() }
+fn table_load(record: &TableRecord, reason: LoadReason) -> TableLoad {
+    TableLoad { table: record.name.clone(), rows: record.rows, bytes_raw: record.bytes_raw, reason }
 }
 
 /// `--auth-rows abort`: rows of the platform's tables that differ end the restore here.

@@ -22,6 +22,7 @@ use crate::archive::layout;
 use crate::archive::reader::DataFile;
 use crate::model::failure::{Failure, Result};
 use crate::model::left_out::{Instead, TABLE_DATA};
+use crate::model::load_reason::LoadReason;
 use crate::model::manifest::TableRecord;
 use crate::model::name::{QualifiedName, visible};
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestoreRequest, TableLoad, TargetKind};
@@ -35,12 +36,6 @@ enum Refused {
     Later,
     GoAround,
 }
-
-/// Why a table is loaded that the target did not have.
-pub const NEW: &str = "new";
-/// Why one is loaded whose columns are not the snapshot's, or that goes and comes back.
-pub const COLUMNS_DIFFER: &str = "columns differ";
-pub const MADE_AGAIN: &str = "made again";
 
 /// What could not be had of a table.
 #[derive(Debug, Clone)]
@@ -198,7 +193,7 @@ impl<'a> Tables<'a> {
                 continue;
             }
             // One that is not new after all had another name when the plan was made: it may hold its rows still.
-            if load.why == NEW {
+            if load.reason == LoadReason::New {
                 let live = fingerprint_table(runner.session, &record.name, &record.columns).await?;
                 if live.rows == record.rows && live.sum == record.fingerprint {
                     continue;

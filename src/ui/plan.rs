@@ -162,7 +162,7 @@ fn loads(loads: &[TableLoad], long: bool) -> String {
     let mut table =
         Table::new(&[("TABLE", Align::Left), ("ROWS", Align::Right), ("SIZE", Align::Right), ("WHY", Align::Left)]);
     for load in loads.iter().take(shown(loads.len(), long)) {
-        table.row(vec![load.table.plain(), grouped(load.rows), bytes(load.bytes_raw), load.why.clone()]);
+        table.row(vec![load.table.plain(), grouped(load.rows), bytes(load.bytes_raw), load.reason.clone().into()]);
     }
     table.render()
 }
@@ -222,7 +222,7 @@ mod tests {
             table: QualifiedName::new("public", format!("t{n}")),
             rows: n,
             bytes_raw: n,
-            why: "new".into(),
+            reason: crate::model::load_reason::LoadReason::New,
         };
         let exception = sample().exceptions[0].clone();
         let full = RestorePlan {

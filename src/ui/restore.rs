@@ -24,7 +24,11 @@ pub fn changes(plan: &RestorePlan) -> String {
     }
     for load in &plan.load {
         let was = counted(load.rows, "row", "rows");
-        out.push_str(&format!("~ rows of {}: {} ({was} before)\n", line(&load.table.plain()), line(&load.why)));
+        out.push_str(&format!(
+            "~ rows of {}: {} ({was} before)\n",
+            line(&load.table.plain()),
+            line(&String::from(load.reason.clone()))
+        ));
     }
     format!(
         "{} added (+), {} removed (-), {} changed (~), {} with other rows\n{}",

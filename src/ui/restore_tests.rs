@@ -33,7 +33,7 @@ pub fn sample() -> RestorePlan {
             table: QualifiedName::new("public", "gone"),
             rows: 1200,
             bytes_raw: 1500,
-            why: "new".into(),
+            reason: crate::model::load_reason::LoadReason::New,
         }],
         tables_equal: 22,
         tables_vouched: 0,

@@ -5,6 +5,7 @@
 
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::load_reason::LoadReason;
 use crate::model::manifest::{Manifest, SnapshotKind};
 use crate::model::name::visible;
 use crate::model::restore::{RestorePlan, TargetFacts, TargetKind};
@@ -102,6 +103,7 @@ pub fn needs_safety(plan: &RestorePlan) -> bool {
 /// Is there anything in the target that a restore changes or removes?
 fn has_something_to_lose(plan: &RestorePlan) -> bool {
     let empty = matches!(plan.target.kind, TargetKind::Bare | TargetKind::FreshProject);
-    let untouched = plan.drop.is_empty() && plan.replace.is_empty() && plan.load.iter().all(|l| l.why == "new");
+    let untouched =
+        plan.drop.is_empty() && plan.replace.is_empty() && plan.load.iter().all(|l| l.reason == LoadReason::New);
     !(empty && untouched)
 }

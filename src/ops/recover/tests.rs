@@ -2,6 +2,7 @@
 
 use super::check::Found;
 use super::*;
+use crate::model::load_reason::LoadReason;
 use crate::model::name::QualifiedName;
 use crate::model::restore::{Exception, ObjectName, Proof, SecurityCensus, TableLoad};
 
@@ -45,17 +46,16 @@ fn plan(kind: TargetKind) -> RestorePlan {
 #[test]
 fn an_empty_target_has_nothing_to_lose_and_every_other_has() {
     let object = ObjectName { kind: "TABLE".into(), identity: "public.t".into() };
-    let load =
-        |why: &str| TableLoad { table: QualifiedName::new("auth", "users"), rows: 1, bytes_raw: 1, why: why.into() };
+    let load = |reason| TableLoad { table: QualifiedName::new("auth", "users"), rows: 1, bytes_raw: 1, reason };
     for kind in [TargetKind::Bare, TargetKind::FreshProject] {
         let mut empty = plan(kind);
         empty.create.push(object.clone());
-        empty.load.push(load("new"));
+        empty.load.push(load(LoadReason::New));
         assert!(!check::needs_safety(&empty));
         let several = RestorePlan { one_transaction: false, ..empty.clone() };
         assert!(check::needs_safety(&several), "an end halfway leaves something behind");
         let mut more = empty.clone();
-        more.load.push(load("rows differ"));
+        more.load.push(load(LoadReason::RowsDiffer { target_rows: 2 }));
         assert!(check::needs_safety(&more));
         for change in [|p: &mut RestorePlan, o| p.drop.push(o), |p: &mut RestorePlan, o| p.replace.push(o)] {
             let mut more = empty.clone();

@@ -75,7 +75,7 @@ fn in_place_what_came_later_goes_and_an_id_that_changed_is_told() {
     let told_platform = told(&snapshot, Seal::Open, live(), PLATFORM, same);
     assert_eq!(told_platform, (vec![Step::Leave], vec!["vault_secret_new_id".into()], vec!["9".into()]));
     let other = told(&snapshot, Seal::Open, live(), ALL, TargetKind::OtherDatabase);
-    assert_eq!(other, (vec![Step::Leave], vec![], vec![]), "another project keeps its own");
+    assert_eq!(other, (vec![Step::Leave], vec![], vec!["9".into()]), "the other project's own secrets go");
 }
 
 #[test]
