@@ -4,6 +4,7 @@
 //! carries a secret. The numbers are a contract: see `doc/format.md` and the README.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 use super::left_out::LeftOut;
 use super::sqlstate::SqlState;
@@ -80,6 +81,8 @@ pub struct Failure {
     pub hints: Vec<String>,
     /// What the server calls it, where a server refused.
     pub sqlstate: Option<SqlState>,
+    /// What the operating system calls it, where it refused, also where another program says so.
+    pub io_kind: Option<ErrorKind>,
     /// Of a restore: every object that could not be made, causes and what fell with them.
     pub left_out: Vec<LeftOut>,
 }
@@ -87,12 +90,31 @@ pub struct Failure {
 impl Failure {
     /// A failure of `kind` from a message or an error.
     pub fn new(kind: FailureKind, error: impl Into<anyhow::Error>) -> Self {
-        Self { kind, error: error.into(), hints: Vec::new(), sqlstate: None, left_out: Vec::new() }
+        Self { kind, error: error.into(), hints: Vec::new(), sqlstate: None, io_kind: None, left_out: Vec::new() }
     }
 
     /// A failure of `kind` from a plain message.
     pub fn msg(kind: FailureKind, message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
-        Self { kind, error: anyhow::Error::msg(message), hints: Vec::new(), sqlstate: None, left_out: Vec::new() }
+        Self {
+            kind,
+            error: anyhow::Error::msg(message),
+            hints: Vec::new(),
+            sqlstate: None,
+            io_kind: None,
+            left_out: Vec::new(),
+        }
+    }
+
+    /// The disk is full.
+    #[must_use]
+    pub fn disk_full(self) -> Self {
+        Self { io_kind: Some(ErrorKind::StorageFull), ..self }
+    }
+
+    /// Also where the error of the operating system stands behind others.
+    pub fn is_disk_full(&self) -> bool {
+        let mut causes = self.error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+        self.io_kind == Some(ErrorKind::StorageFull) || causes.any(|cause| cause.kind() == ErrorKind::StorageFull)
     }
 
     /// Did a server refuse with this code?
@@ -135,9 +157,12 @@ impl From<anyhow::Error> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        let full = error.kind() == std::io::ErrorKind::StorageFull;
-        let failure = Self::new(FailureKind::Failed, error);
-        if full { failure.hint("the disk is full: free space, or put --root on another disk") } else { failure }
+        let kind = error.kind();
+        let failure = Self { io_kind: Some(kind), ..Self::new(FailureKind::Failed, error) };
+        match kind {
+            ErrorKind::StorageFull => failure.hint("the disk is full: free space, or put --root on another disk"),
+            _ => failure,
+        }
     }
 }
 

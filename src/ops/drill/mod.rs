@@ -242,9 +242,7 @@ impl Drill<'_> {
 
 /// Does it say something about the snapshot, and not about the server that it was tried on?
 pub(in crate::ops) fn is_of_the_snapshot(failure: &Failure) -> bool {
-    let full_here = failure.error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    let short_of_something = failure.sqlstate.is_some_and(is_of_the_server)
-        || full_here.into_iter().any(|cause| cause.kind() == std::io::ErrorKind::StorageFull);
+    let short_of_something = failure.sqlstate.is_some_and(is_of_the_server) || failure.is_disk_full();
     matches!(failure.kind, FailureKind::Failed | FailureKind::Integrity) && !short_of_something
 }
 

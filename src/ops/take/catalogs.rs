@@ -118,7 +118,7 @@ fn unmoved(moved: &[DriftedObject]) -> Result<(), DumpFailure> {
 pub async fn judged(failure: DumpFailure, job: &Job<'_>, plain: &Session, holder: &SnapshotHolder) -> DumpFailure {
     let DumpFailure::Other(reason) = &failure else { return failure };
     let text = reason.to_string();
-    if reason.kind != FailureKind::Failed || plain.is_closed() || text.contains("No space left on device") {
+    if reason.kind != FailureKind::Failed || plain.is_closed() || reason.is_disk_full() {
         return failure;
     }
     // The transaction of the reader may have ended with its error.

@@ -89,7 +89,8 @@ impl DumpFailure {
             (None, None) => "failed".to_string(),
         };
         let text = if words.is_empty() { format!("pg_dump {how}") } else { format!("pg_dump {how}: {words}") };
-        Self::Other(Failure::msg(kind, text).hint(hint))
+        let failure = Failure::msg(kind, text).hint(hint);
+        Self::Other(if has("No space left on device") { failure.disk_full() } else { failure })
     }
 }
 
