@@ -52,8 +52,8 @@ fn ways(failure: Failure, root: &Path, verification: &Verification, sha256: &str
     if matches!(verification.seal, Some(Seal::Foreign { .. })) {
         let beside = visible(&root.join(format!("{ROOT_KEY}.OTHER")).to_string_lossy());
         failure = failure.hint(format!(
-            "it is yours, from another machine: copy {ROOT_KEY} of the root folder there to {beside}, mode 0600, by a way \
-             that nobody else can read"
+            "if the key is yours, from another machine: copy {ROOT_KEY} of the root folder there to {beside}, mode 0600, \
+             over a private channel"
         ));
     }
     let digits = sha256.get(..VOUCH_DIGITS_MIN).unwrap_or(sha256);

@@ -188,8 +188,8 @@ fn counted(wanted: &[CatalogObject], live: &[CatalogObject], scope: &Scope) -> O
     Some(real.map(|d| ObjectName { kind: d.kind, identity: d.identity }).collect())
 }
 
-/// Before 16 nobody could say who grants a role, and since then not everybody may: there a membership is one, whoever
-/// granted it.
+/// Grantors are not comparable before PostgreSQL 16, and a role may not grant in every other role's name since: then a
+/// membership counts as the same whoever granted it.
 fn is_granted_by_another<'k>(
     object: &CatalogObject,
     mut there: impl Iterator<Item = &'k Key<'k>>,

@@ -39,7 +39,7 @@ pub fn exceptions(
     logins_equal: &BTreeSet<QualifiedName>,
     mut found: Vec<Exception>,
 ) -> Vec<Exception> {
-    // What the snapshot lacks and the target never lost is no exception in place.
+    // In place, gaps of the snapshot are no exceptions: the target still has them.
     let same = examined.facts.kind == TargetKind::SameDatabase;
     found.extend(examined.stubs.not_proven.iter().cloned());
     found.extend(examined.fence.iter().flat_map(|fence| fence.exceptions.iter().cloned()));

@@ -1,7 +1,7 @@
-//! Privileges that nobody wrote down: a list that says what is so without it goes, where the snapshot has none.
+//! Removes explicit ACLs that equal the default, where the snapshot has none.
 //!
-//! Invariant: no right changes. In place only, and as a superuser only: no statement takes such a list away, so the catalog
-//! is written to, in the restore's transaction, where the server itself says that list and default are equal.
+//! Invariant: no right changes. In place only, and as a superuser only: no statement removes an explicit ACL, so the
+//! catalog is updated in the restore's transaction, where the server itself says that ACL and default are equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 

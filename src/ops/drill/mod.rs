@@ -267,7 +267,7 @@ fn broken(failure: Failure, report: &mut DrillReport) -> Result<()> {
         }
         FailureKind::Interrupted | FailureKind::Terminated | FailureKind::NotConfirmed => Err(failure),
         _ => Err(Failure { kind: FailureKind::NotProven, ..failure }
-            .context("the restore could not be tried to its end, which says nothing about the snapshot")
+            .context("the drill stopped early; the snapshot is neither proved nor disproved")
             .hint("try other server programs with --pg-bin, the source's own major and build first")),
     }
 }

@@ -27,7 +27,7 @@ pub async fn take(recovery: &Recovery<'_>, id: &RestoreId) -> Result<(String, St
     let report = taken.map_err(|failure| {
         failure
             .context("the safety snapshot of the target could not be taken")
-            .hint("mend that, or go on without a way back: --no-safety-snapshot")
+            .hint("fix this, or give up undo with --no-safety-snapshot")
     })?;
     let (Some(name), Some(place)) = (report.snapshot, report.place) else {
         return Err(Failure::msg(FailureKind::Failed, "the safety snapshot was not taken"));

@@ -131,8 +131,8 @@ pub async fn judged(failure: DumpFailure, job: &Job<'_>, plain: &Session, holder
     }
 }
 
-/// A lock that cannot be had while pg_dump has all of its own: a change of a table stands in between. While pg_dump
-/// waits too, it is somebody's lock, whoever of the two gives up first.
+/// If our lock fails after pg_dump got its locks, DDL slipped in between: start over. While pg_dump waits too, another
+/// session holds the lock, whichever of the two gives up first.
 pub fn overtaken(failure: DumpFailure, state: &ArchiveState) -> DumpFailure {
     match failure {
         DumpFailure::Other(failure) if failure.kind == FailureKind::Locked => match state.toc() {

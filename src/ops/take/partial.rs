@@ -36,7 +36,7 @@ impl PartialFolder {
                 }
             }
         }
-        Err(Failure::msg(FailureKind::Failed, "a thousand snapshots have the name of this second"))
+        Err(Failure::msg(FailureKind::Failed, "1,000 snapshots already use this timestamp"))
     }
 
     pub fn name(&self) -> &SnapshotName {

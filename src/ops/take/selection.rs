@@ -57,7 +57,7 @@ impl Selection {
         };
         let parts: Vec<Category> = Category::ALL.into_iter().filter(wanted).collect();
         if !parts.iter().any(|p| *p != Category::Report) {
-            return Err(Failure::msg(FailureKind::Usage, "nothing is left of the snapshot")
+            return Err(Failure::msg(FailureKind::Usage, "these options exclude every part")
                 .hint("see the parts in `stacksnap create --help`"));
         }
         Ok(Self {
