@@ -85,7 +85,7 @@ fn an_index_that_is_not_valid(cluster: &Cluster) {
     assert_eq!((done.code, done.exceptions()), (3, NAMED.map(str::to_string).to_vec()), "{}", done.said);
     assert_eq!(seen(cluster, &target), before);
     let script = cluster.empty("indexes_script");
-    cluster.restore(&snapshot, &script, 0);
+    cluster.restore(&snapshot, &script, 3);
     // In place: they stay where they are, they are not missed where they went, and one that was repaired is left, but for
     // a unique one, which the snapshot's rows contradict.
     let done = put_back(cluster, &database, &snapshot, place.path());
