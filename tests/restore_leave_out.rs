@@ -24,9 +24,10 @@ struct Case {
 
 const LAZY: &str = "SET check_function_bodies = off;";
 
-/// Functions of the same name came later: what was made with the first one is ambiguous now.
-const AMBIGUOUS: &str = "CREATE FUNCTION one() RETURNS boolean LANGUAGE sql AS 'SELECT true';";
-const LATER: &str = "CREATE FUNCTION one(x int DEFAULT 2) RETURNS boolean LANGUAGE sql AS 'SELECT true';";
+/// A default of a parameter came later: what calls both functions is ambiguous now, and neither can be moved out of the way.
+const AMBIGUOUS: &str = "CREATE FUNCTION one() RETURNS boolean LANGUAGE sql AS 'SELECT true';
+    CREATE FUNCTION one(x int) RETURNS boolean LANGUAGE sql AS 'SELECT true';";
+const LATER: &str = "CREATE OR REPLACE FUNCTION one(x int DEFAULT 2) RETURNS boolean LANGUAGE sql AS 'SELECT true';";
 
 fn cases() -> Vec<Case> {
     vec![
@@ -132,7 +133,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "a table whose default is ambiguous, and what is built on it",
-            sql: "CREATE TABLE given (a boolean DEFAULT one()); INSERT INTO given VALUES (true);
+            sql: "CREATE TABLE given (a boolean DEFAULT (one() AND one(5))); INSERT INTO given VALUES (true);
                 CREATE VIEW giving AS SELECT * FROM given; GRANT SELECT ON given TO pg_monitor;
                 CREATE INDEX given_a ON given (a); COMMENT ON TABLE given IS 'of old';
                 CREATE TABLE beside (id int PRIMARY KEY); INSERT INTO beside VALUES (1)",
@@ -150,7 +151,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "a view that is ambiguous, under another one with a rule and a trigger",
-            sql: "CREATE TABLE under (id int); CREATE VIEW lower AS SELECT one() AS o, id FROM under;
+            sql: "CREATE TABLE under (id int); CREATE VIEW lower AS SELECT one() AND one(5) AS o, id FROM under;
                 CREATE VIEW upper AS SELECT * FROM lower; CREATE RULE no_way AS ON INSERT TO upper DO INSTEAD NOTHING;
                 CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
                 CREATE TRIGGER quiet INSTEAD OF UPDATE ON upper FOR EACH ROW EXECUTE FUNCTION quiet()",
@@ -170,7 +171,7 @@ fn cases() -> Vec<Case> {
             name: "a restrictive policy: nobody keeps a grant on its table",
             sql: "CREATE TABLE guarded (id int PRIMARY KEY); INSERT INTO guarded VALUES (1);
                 ALTER TABLE guarded ENABLE ROW LEVEL SECURITY; CREATE POLICY wide ON guarded USING (true);
-                CREATE POLICY narrow ON guarded AS RESTRICTIVE USING (one()); GRANT SELECT ON guarded TO pg_monitor;
+                CREATE POLICY narrow ON guarded AS RESTRICTIVE USING (one() AND one(5)); GRANT SELECT ON guarded TO pg_monitor;
                 GRANT INSERT (id) ON guarded TO pg_read_all_stats; CREATE TABLE open (id int); GRANT SELECT ON open TO pg_monitor",
             code: 13,
             causes: &["left_out POLICY narrow on public.guarded"],
@@ -186,7 +187,7 @@ fn cases() -> Vec<Case> {
         Case {
             name: "a permissive policy: row security shows less, grants stay",
             sql: "CREATE TABLE shown (id int PRIMARY KEY); INSERT INTO shown VALUES (1); ALTER TABLE shown ENABLE ROW LEVEL SECURITY;
-                CREATE POLICY wide ON shown USING (one()); GRANT SELECT ON shown TO pg_monitor",
+                CREATE POLICY wide ON shown USING (one() AND one(5)); GRANT SELECT ON shown TO pg_monitor",
             code: 13,
             causes: &["left_out POLICY wide on public.shown"],
             sqlstates: &["42725"],

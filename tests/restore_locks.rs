@@ -26,10 +26,10 @@ fn many(cluster: &Cluster) -> String {
     for part in tables.split_inclusive(';').collect::<Vec<_>>().chunks(100) {
         cluster.sql(&database, &part.concat());
     }
-    cluster.sql("postgres", "DROP ROLE IF EXISTS lo_owner; CREATE ROLE lo_owner");
+    cluster.sql("postgres", "DROP ROLE IF EXISTS locks_owner; CREATE ROLE locks_owner");
     let objects = format!(
         "SELECT count(lo_from_bytea(200000 + g, int4send(g))) FROM generate_series(1, {LARGE_OBJECTS}) g;
-         SET ROLE lo_owner; SELECT count(lo_from_bytea(300000 + g, int4send(g))) FROM generate_series(1, 50) g; RESET ROLE;
+         SET ROLE locks_owner; SELECT count(lo_from_bytea(300000 + g, int4send(g))) FROM generate_series(1, 50) g; RESET ROLE;
          COMMENT ON LARGE OBJECT 200007 IS 'seven'"
     );
     cluster.sql(&database, &objects);
@@ -46,7 +46,7 @@ fn restored_on(small: &Cluster, snapshot: &Snapshot, wanted: &str) {
     assert_eq!(small.sql(&to, SUMS), wanted);
     // In place large objects are written without a lock for each.
     small.sql(&to, "SELECT lo_put(200005, 0, 'other'); SELECT lo_unlink(200006); SELECT lo_from_bytea(5, '')");
-    small.sql(&to, "ALTER LARGE OBJECT 200008 OWNER TO lo_owner; DROP TABLE t5; COMMENT ON LARGE OBJECT 200007 IS 'x'");
+    small.sql(&to, "ALTER LARGE OBJECT 200008 OWNER TO locks_owner; DROP TABLE t5; COMMENT ON LARGE OBJECT 200007 IS 'x'");
     let done = into();
     assert_eq!((done.code, done.exceptions(), done.findings()), (0, Vec::new(), Vec::new()), "{}", done.said);
     assert_eq!(small.sql(&to, SUMS), wanted);
