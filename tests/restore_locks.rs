@@ -46,7 +46,10 @@ fn restored_on(small: &Cluster, snapshot: &Snapshot, wanted: &str) {
     assert_eq!(small.sql(&to, SUMS), wanted);
     // In place large objects are written without a lock for each.
     small.sql(&to, "SELECT lo_put(200005, 0, 'other'); SELECT lo_unlink(200006); SELECT lo_from_bytea(5, '')");
-    small.sql(&to, "ALTER LARGE OBJECT 200008 OWNER TO locks_owner; DROP TABLE t5; COMMENT ON LARGE OBJECT 200007 IS 'x'");
+    small.sql(
+        &to,
+        "ALTER LARGE OBJECT 200008 OWNER TO locks_owner; DROP TABLE t5; COMMENT ON LARGE OBJECT 200007 IS 'x'",
+    );
     let done = into();
     assert_eq!((done.code, done.exceptions(), done.findings()), (0, Vec::new(), Vec::new()), "{}", done.said);
     assert_eq!(small.sql(&to, SUMS), wanted);

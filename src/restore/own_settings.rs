@@ -5,7 +5,7 @@
 
 use super::state::Examined;
 use crate::model::inventory::{CatalogObject, Inventory};
-use crate::model::restore::{Exception, TargetKind};
+use crate::model::restore::{Exception, ObjectName, TargetKind};
 
 /// One exception for each of them.
 pub fn kept(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Vec<Exception> {
@@ -18,7 +18,8 @@ pub fn kept(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Vec<Ex
 }
 
 /// In place: privileges on objects of the server itself that the snapshot does not tell of, as nobody had changed them.
-pub fn of_server(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Vec<Exception> {
+/// `drop` is what the plan drops: privileges of roles go with them.
+pub fn of_server(wanted: &Inventory, live: &Inventory, examined: &Examined, drop: &[ObjectName]) -> Vec<Exception> {
     if examined.facts.kind != TargetKind::SameDatabase || !examined.scope.is_whole() {
         return Vec::new();
     }
@@ -29,6 +30,7 @@ pub fn of_server(wanted: &Inventory, live: &Inventory, examined: &Examined) -> V
         let of_users = o.identity == "DATABASE" || o.identity.starts_with("LARGE OBJECT ");
         o.extension.is_none() && of_initdb(o) && !known(o) && !examined.scope.may_drop(o) && !of_users
     };
+    let is_extra = |o: &&CatalogObject| is_extra(o) && !goes_with_roles(o, drop);
     let told = |o: &CatalogObject| Exception {
         code: "server_acl".into(),
         what: format!("{} {}", o.kind, o.identity),
@@ -39,6 +41,18 @@ pub fn of_server(wanted: &Inventory, live: &Inventory, examined: &Examined) -> V
         todo: "as a superuser: REVOKE what came, GRANT what went (pg_init_privs has what the server had)".into(),
     };
     live.of_kind("ACL").filter(is_extra).map(told).collect()
+}
+
+/// Is everything in this ACL of roles that are dropped, but for what owner and PUBLIC have?
+fn goes_with_roles(acl: &CatalogObject, drop: &[ObjectName]) -> bool {
+    let is_of = |line: &str, role: &ObjectName| line.strip_prefix(&role.identity).is_some_and(|l| l.starts_with('='));
+    let goes = |line: &&str| drop.iter().any(|role| role.kind == "ROLE" && is_of(line, role));
+    let (going, others): (Vec<&str>, Vec<&str>) = acl.definition.lines().partition(goes);
+    let is_usual = |line: &&str| {
+        let owner = line.rsplit_once('/').map_or("", |(_, grantor)| grantor);
+        line.starts_with("PUBLIC=") || line.strip_prefix(owner).is_some_and(|rest| rest.starts_with('='))
+    };
+    !going.is_empty() && others.iter().all(is_usual)
 }
 
 /// Is it a setting that the database has for everybody, or for one role in it?

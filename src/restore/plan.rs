@@ -76,7 +76,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     told.extend(versions);
     told.append(&mut objects.exceptions);
     told.extend(member_rows);
-    told.extend(predicted::seen_in_catalogs(engine, &examined, &live));
+    told.extend(predicted::seen_in_catalogs(engine, &examined, &live, &objects.drop));
     if examined.scope.is_whole() && !examined.scope.untrusted {
         objects.replace.extend(computed::views(engine, &live).await?);
     }

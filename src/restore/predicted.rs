@@ -10,10 +10,15 @@ use super::state::Examined;
 use super::{Engine, left_over, members, own_settings, replication, roles};
 use crate::model::inventory::Inventory;
 use crate::model::name::QualifiedName;
-use crate::model::restore::{Exception, TargetKind};
+use crate::model::restore::{Exception, ObjectName, TargetKind};
 
 /// What will differ after the restore as far as the two inventories tell.
-pub fn seen_in_catalogs(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec<Exception> {
+pub fn seen_in_catalogs(
+    engine: &Engine<'_>,
+    examined: &Examined,
+    live: &Inventory,
+    drop: &[ObjectName],
+) -> Vec<Exception> {
     let (wanted, scope) = (&engine.source.inventory, &examined.scope);
     let mut told = replication::exceptions(wanted, live, scope);
     // On another server the role that restores has a password of that server's: a person is told of it in `manual`.
@@ -21,7 +26,7 @@ pub fn seen_in_catalogs(engine: &Engine<'_>, examined: &Examined, live: &Invento
         roles::own_password(wanted, live, examined).filter(|_| examined.facts.kind == TargetKind::SameDatabase),
     );
     told.extend(own_settings::kept(wanted, live, examined));
-    told.extend(own_settings::of_server(wanted, live, examined));
+    told.extend(own_settings::of_server(wanted, live, examined, drop));
     if scope.is_whole() {
         told.extend(left_over::not_there(wanted, live));
     }

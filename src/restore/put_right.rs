@@ -211,7 +211,9 @@ fn take_list(acl: &CatalogObject) -> Option<String> {
         let name = "pg_catalog.format('%I.%I.%I', n.nspname, c.relname, o.attname)";
         (from, name, "pg_catalog.format('(%I) ON %I.%I', o.attname, n.nspname, c.relname)", column)
     } else {
-        let from = "pg_catalog.pg_parameter_acl o CROSS JOIN LATERAL pg_catalog.aclexplode(o.paracl) a";
+        // The server forgets a list that equals its default, which is what the first superuser may do: that stays.
+        let from = "pg_catalog.pg_parameter_acl o CROSS JOIN LATERAL \
+            (SELECT * FROM pg_catalog.aclexplode(o.paracl) WHERE grantee <> 10) a";
         let name = "pg_catalog.quote_ident(o.parname)";
         (from, name, "'ON PARAMETER ' || o.parname", acl.identity.strip_prefix("PARAMETER ")?)
     };
