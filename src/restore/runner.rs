@@ -31,8 +31,8 @@ pub struct Breath {
     pub locks_max: u64,
 }
 
-/// After so many statements the locks are counted.
-const BREATH_EVERY: u64 = 64;
+/// After so many statements the locks are counted: each may take four (table, long rows, their index, key).
+const BREATH_EVERY: u64 = 16;
 
 impl<'a> Runner<'a> {
     pub fn new(session: &'a Session, cancel: &'a Cancel) -> Self {
