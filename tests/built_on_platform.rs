@@ -26,12 +26,8 @@ const SEEN: &str = "SELECT string_agg(x, ',' ORDER BY x) FROM (
     UNION ALL SELECT conname || convalidated FROM pg_constraint WHERE conname ~ '^my_'
     UNION ALL SELECT stxname FROM pg_statistic_ext WHERE stxname ~ '^my_') AS t (x)";
 
-fn major() -> u32 {
-    server().sql("postgres", "SELECT current_setting('server_version_num')::int / 10000").parse().unwrap()
-}
-
 fn project(name: &str, fixtures: &[&str]) -> Cluster {
-    let cluster = Cluster::start(major());
+    let cluster = Cluster::start(server().major());
     cluster.load(name, "member", fixtures);
     cluster
 }
@@ -53,7 +49,7 @@ fn it_comes_back_on_a_new_project_at_the_same_versions() {
     let source = project("built", &["stack", "app"]);
     build(&source, "built");
     let snapshot = source.create("built", &place.path().join("snapshots"), 3, &[]);
-    let target = Cluster::start(major());
+    let target = Cluster::start(server().major());
     // A superuser and a member of the services' roles may make all of it.
     for user in ["supabase_admin", "postgres"] {
         target.load("fresh", "member", &["stack"]);
@@ -72,7 +68,7 @@ fn it_is_named_where_the_rights_or_the_versions_do_not_allow_it() {
     let source = project("built", &["stack", "app"]);
     build(&source, "built");
     let snapshot = source.create("built", &place.path().join("snapshots"), 3, &[]);
-    let target = Cluster::start(major());
+    let target = Cluster::start(server().major());
     target.load("fresh", "revoked", &["stack"]);
     let done = restore(&target, "postgres", "postgres", "fresh", &snapshot, place.path());
     let named = with_code(&done, "not_permitted");

@@ -59,8 +59,7 @@ const TABLES: &str = "CREATE TABLE r (id int PRIMARY KEY, b text, g text GENERAT
 
 /// Roles belong to the whole server, and others may have names that one of these encodings does not know.
 fn own_server() -> Cluster {
-    let version = "SELECT current_setting('server_version_num')::int / 10000";
-    Cluster::start(server().sql("postgres", version).parse().unwrap())
+    Cluster::start(server().major())
 }
 
 #[test]

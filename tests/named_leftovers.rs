@@ -15,8 +15,7 @@ fn told(done: &Restored) -> Vec<String> {
 #[test]
 fn the_password_of_the_role_that_restores_stays_and_is_named() {
     let place = tempfile::tempdir().unwrap();
-    let version = "SELECT current_setting('server_version_num')::int / 10000";
-    let cluster = Cluster::start(server().sql("postgres", version).parse().unwrap());
+    let cluster = Cluster::start(server().major());
     cluster.empty("own");
     cluster.sql("own", "CREATE TABLE t (a int); CREATE ROLE operator SUPERUSER LOGIN PASSWORD 'first'");
     let snapshot = cluster.create("own", &place.path().join("snapshots"), 0, &[]);

@@ -41,8 +41,7 @@ fn with_code(done: &Restored, code: &str) -> Vec<String> {
 
 /// A project with an application, and another one; of the major of the tests' server.
 fn world(application: &[&str], theirs: &str) -> (Cluster, Cluster) {
-    let version = "SELECT current_setting('server_version_num')::int / 10000";
-    let major = server().sql("postgres", version).parse().unwrap();
+    let major = server().major();
     let (source, target) = (Cluster::start(major), Cluster::start(major));
     source.load("ours", "revoked", application);
     target.load("theirs", "revoked", &["stack"]);

@@ -15,12 +15,8 @@ const SUBSCRIPTION: &str = "CREATE SUBSCRIPTION \"Sub x\" CONNECTION 'host=127.0
     WITH (connect = false, slot_name = NONE)";
 const COMMENT: &str = "COMMENT ON SUBSCRIPTION \"Sub x\" IS 'from the other side'";
 
-fn major() -> u32 {
-    server().sql("postgres", "SELECT current_setting('server_version_num')::int / 10000").parse().unwrap()
-}
-
 fn source(name: &str) -> Cluster {
-    let cluster = Cluster::start(major());
+    let cluster = Cluster::start(server().major());
     cluster.empty(name);
     cluster.sql(name, "CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (1)");
     cluster
@@ -47,7 +43,7 @@ fn told(done: &Restored) -> Vec<String> {
 }
 
 fn into_new(source_of: &Snapshot, place: &Path) -> (Cluster, Restored) {
-    let target = Cluster::start(major());
+    let target = Cluster::start(server().major());
     target.empty("new");
     let done = restore(&target, "supabase_admin", "postgres", "new", source_of, place);
     (target, done)

@@ -34,6 +34,7 @@ pub mod replication;
 pub mod report;
 pub mod request;
 pub mod restore;
+pub mod restore_request;
 pub mod rls_view;
 pub mod run;
 pub mod schema_verification;

@@ -14,6 +14,7 @@ use super::left_out::LeftOut;
 use super::load_reason::LoadReason;
 use super::manifest::FormatVersion;
 use super::name::QualifiedName;
+pub use super::restore_request::RestoreRequest;
 
 /// `--only`: one part of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,39 +82,6 @@ pub enum ConflictPolicy {
     Keep,
     /// Any row that differs ends the restore before the first write.
     Abort,
-}
-
-/// One `restore`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RestoreRequest {
-    pub now: Timestamp,
-    /// Empty: everything.
-    pub only: Vec<RestorePart>,
-    /// `schema.table`, exactly; empty: all.
-    pub tables: Vec<QualifiedName>,
-    /// Copies of `tables` into this schema, beside what is there, and nothing else.
-    pub into_schema: Option<String>,
-    pub conflicts: ConflictPolicy,
-    /// Restore rows of sessions, refresh tokens and one-time tokens.
-    pub keep_sessions: bool,
-    /// Leave cron jobs switched on as they were.
-    pub activate_jobs: bool,
-    pub allow_partial: bool,
-    /// The target is another project with objects of its own, which will be dropped.
-    pub replace_other: bool,
-    /// Nobody answers for the snapshot: only what cannot run code of others comes back, and none of its files is run.
-    pub untrusted: bool,
-    /// Read every table, whatever the server says about which were written to.
-    pub read_all: bool,
-    /// `--leave-out`: `KIND name` of what may be missing afterwards, with what depends on it.
-    pub leave_out: Vec<String>,
-    /// Checks that rows of the snapshot break are made NOT VALID and named, in place too: that state was there once.
-    pub checks_not_valid: bool,
-    /// Roles that the snapshot does not have and that go: those that the restore which is undone made.
-    pub drop_roles: Vec<RoleMade>,
-    pub jobs: u32,
-    /// How long to wait for a lock.
-    pub lock_wait_ms: u64,
 }
 
 /// What the target is.

@@ -18,7 +18,7 @@ use crate::archive::sealed::Keys;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::SnapshotName;
 use crate::model::name::visible;
-use crate::model::restore::{ConflictPolicy, RestoreRequest, RoleMade};
+use crate::model::restore::{RestoreRequest, RoleMade};
 use crate::monitor::millis;
 
 /// A restore that can be undone: its record and where its safety snapshot is.
@@ -77,22 +77,11 @@ pub fn request(
     leave_out: Vec<String>,
 ) -> RestoreRequest {
     RestoreRequest {
-        now,
-        only: Vec::new(),
-        tables: Vec::new(),
-        into_schema: None,
-        conflicts: ConflictPolicy::Overwrite,
-        keep_sessions: true,
         activate_jobs: true,
-        allow_partial: true,
-        replace_other: false,
-        untrusted: false,
-        read_all: false,
         leave_out,
         checks_not_valid: true,
         drop_roles: roles_made,
-        jobs,
-        lock_wait_ms: millis(lock_wait),
+        ..RestoreRequest::whole(now, jobs, millis(lock_wait))
     }
 }
 

@@ -138,22 +138,9 @@ mod tests {
 
     pub fn request() -> RestoreRequest {
         RestoreRequest {
-            now: jiff::Timestamp::UNIX_EPOCH,
-            only: vec![],
-            tables: vec![],
-            into_schema: None,
-            conflicts: ConflictPolicy::Overwrite,
             keep_sessions: false,
-            activate_jobs: false,
             allow_partial: false,
-            replace_other: false,
-            untrusted: false,
-            read_all: false,
-            leave_out: Vec::new(),
-            checks_not_valid: false,
-            drop_roles: Vec::new(),
-            jobs: 1,
-            lock_wait_ms: 0,
+            ..RestoreRequest::whole(jiff::Timestamp::UNIX_EPOCH, 1, 0)
         }
     }
 

@@ -90,6 +90,10 @@ impl Cluster {
         }
     }
 
+    pub fn major(&self) -> u32 {
+        self.sql("postgres", "SELECT current_setting('server_version_num')::int / 10000").parse().unwrap()
+    }
+
     /// The same server as somebody else sees it.
     pub fn as_user(&self, user: &str, password: &str) -> Self {
         let (bin, port, host) = (self.bin.clone(), self.port.clone(), self.host.clone());

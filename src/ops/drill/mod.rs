@@ -21,7 +21,7 @@ use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
-use crate::model::restore::{ConflictPolicy, ProofFinding, RestoreRequest};
+use crate::model::restore::{ProofFinding, RestoreRequest};
 use crate::model::sqlstate::{self, SqlState};
 use crate::monitor::Monitor;
 use crate::monitor::millis;
@@ -179,23 +179,9 @@ impl Drill<'_> {
 
     fn restore_request(&self, ground: &Ground) -> RestoreRequest {
         RestoreRequest {
-            now: self.request.now,
-            only: Vec::new(),
-            tables: Vec::new(),
-            into_schema: None,
-            conflicts: ConflictPolicy::Overwrite,
-            keep_sessions: true,
             // Nothing runs jobs in a throw-away cluster; another server may.
             activate_jobs: ground.stage() == Stage::ThrowAwayCluster,
-            allow_partial: true,
-            replace_other: false,
-            untrusted: false,
-            read_all: false,
-            leave_out: Vec::new(),
-            checks_not_valid: false,
-            drop_roles: Vec::new(),
-            jobs: self.request.jobs,
-            lock_wait_ms: LOCK_WAIT_MS,
+            ..RestoreRequest::whole(self.request.now, self.request.jobs, LOCK_WAIT_MS)
         }
     }
 

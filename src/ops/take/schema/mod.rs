@@ -25,7 +25,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::manifest::{Manifest, SnapshotKind};
 use crate::model::name::{ident, visible};
-use crate::model::restore::{ConflictPolicy, RestoreRequest};
+use crate::model::restore::RestoreRequest;
 use crate::model::schema_verification::{SchemaOutcome, SchemaVerification};
 use crate::monitor::{Event, Monitor, Phase, millis};
 use crate::ops::drill::place;
@@ -222,24 +222,7 @@ async fn restore(
     monitor: &dyn Monitor,
     cancel: &Cancel,
 ) -> Result<Done> {
-    let request = RestoreRequest {
-        now: job.request.now,
-        only: Vec::new(),
-        tables: Vec::new(),
-        into_schema: None,
-        conflicts: ConflictPolicy::Overwrite,
-        keep_sessions: true,
-        activate_jobs: false,
-        allow_partial: true,
-        replace_other: false,
-        untrusted: false,
-        read_all: false,
-        leave_out: Vec::new(),
-        checks_not_valid: false,
-        drop_roles: Vec::new(),
-        jobs: 1,
-        lock_wait_ms: LOCK_WAIT_MS,
-    };
+    let request = RestoreRequest::whole(job.request.now, 1, LOCK_WAIT_MS);
     let vault = Vault::default();
     let engine = Engine { source, vault: &vault, target, request: &request, monitor, cancel };
     let plan = engine.plan().await?;
