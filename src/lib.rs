@@ -4,7 +4,6 @@
 //! derived from the archive's data files -> seal -> manifest. See `doc/design.md` for the layers; a module imports
 //! lower layers only, and `tests/architecture.rs` holds it to that.
 
-pub mod archive;
 pub mod cli;
 pub mod collect;
 pub mod config;
@@ -17,5 +16,7 @@ pub mod pgtools;
 pub mod proc;
 pub mod render;
 pub mod restore;
+pub mod root;
+pub mod snapshot;
 pub mod ui;
 pub mod verify;

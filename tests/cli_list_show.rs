@@ -5,9 +5,9 @@ mod cli_support;
 use std::os::unix::fs::symlink;
 
 use cli_support::{Place, gap, table};
-use stacksnap::archive::root::Root;
 use stacksnap::model::failure::FailureKind;
 use stacksnap::model::manifest::SnapshotKind;
+use stacksnap::root::folder::Root;
 
 const FIRST: &str = "2026-01-29T08:00:00Z";
 const SECOND: &str = "2026-01-30T12:00:00Z";

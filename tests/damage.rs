@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use proptest::prelude::*;
-use stacksnap::archive::seal::read_manifest;
 use stacksnap::model::failure::FailureKind;
 use stacksnap::monitor::Silent;
+use stacksnap::snapshot::seal::read_manifest;
 use stacksnap::verify::{Level, Severity, Verdict, Verification, verify};
 
 /// One file of each kind.
@@ -244,7 +244,7 @@ fn trap_3_wrong_from_the_beginning() {
         let mut record = sealed::record("t", &["1".to_string(), "2".to_string()], &path);
         record.csv_file = None;
         manifest.tables.push(record);
-        let folder = stacksnap::archive::seal::seal(root.path(), &sink, manifest, None, &Silent).unwrap().folder;
+        let folder = stacksnap::snapshot::seal::seal(root.path(), &sink, manifest, None, &Silent).unwrap().folder;
         assert_eq!(check(&folder, Level::Checksum).verdict, Verdict::Good);
         let found: Vec<String> = check(&folder, Level::Read).findings.into_iter().map(|f| f.code).collect();
         assert_eq!(found, if code.is_empty() { vec![] } else { vec![code.to_string()] }, "{name} {bytes:?}");

@@ -272,7 +272,7 @@ fn links_in_a_root_folder_are_not_followed() {
     }
     assert_refused(&create_in(&shared, &root, None), &["logs is a link"]);
     assert_eq!(std::fs::read_dir(shared.path("elsewhere_logs")).unwrap().count(), 0);
-    let id = stacksnap::archive::root::folder_in(&root, "restores").unwrap_err();
+    let id = stacksnap::root::folder::folder_in(&root, "restores").unwrap_err();
     assert!(id.to_string().contains("is a link"), "{id}");
 }
 

@@ -106,7 +106,7 @@ fn readable_files_are_compressed_where_the_rows_are_many() {
             let csv_left_out = args.contains(&"--exclude-data") && name.starts_with("data_records");
             assert_eq!(there, if csv_left_out { (false, false) } else { (!packed, packed) }, "{name} {ran:?}");
         }
-        let manifest = stacksnap::archive::manifest_file::read_manifest(&folder).unwrap();
+        let manifest = stacksnap::snapshot::manifest_file::read_manifest(&folder).unwrap();
         assert_eq!(manifest.tools.readable_codec.as_deref(), Some(codec));
         let said = Ran::of(&mut place.bare(&["verify", folder.to_str().unwrap(), "--level", "read"]));
         assert_eq!(said.code, 0, "{said:?}");

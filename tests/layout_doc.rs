@@ -28,7 +28,7 @@ fn first_column(chapter: &str) -> BTreeSet<String> {
 }
 
 fn layout() -> BTreeSet<String> {
-    let source = read("src/archive/layout.rs") + &read("src/model/artifact.rs");
+    let source = read("src/snapshot/layout.rs") + &read("src/model/artifact.rs");
     let constants = source.lines().filter(|l| l.starts_with("pub const") && l.contains(": &str"));
     constants.filter_map(|line| line.split('"').nth(1)).map(str::to_string).collect()
 }
@@ -48,7 +48,7 @@ fn every_name_of_the_layout_is_described_and_the_other_way_round() {
 /// A page that asks for a number which nobody writes says nothing, and nobody notices.
 #[test]
 fn every_count_of_the_pages_is_written() {
-    let writers = ["src/collect", "src/ops/take"];
+    let writers = ["src/collect", "src/ops/create"];
     let written: String =
         writers.into_iter().flat_map(rust_files).map(|path| fs::read_to_string(path).unwrap()).collect();
     // The collector of users counts tables of the service by their names.

@@ -37,7 +37,7 @@ fn load(names: &[&str]) -> Database {
 
 fn manifest(place: &Place, database: &Database) -> Manifest {
     let ran = Ran::of(&mut place.create(database.access(), &["--formats", "dump"]));
-    stacksnap::archive::manifest_file::read_manifest(&ran.folder()).unwrap()
+    stacksnap::snapshot::manifest_file::read_manifest(&ran.folder()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,6 @@ mod take_support;
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use stacksnap::archive::manifest_file::read_manifest;
 use stacksnap::model::cancel::{Cancel, CancelReason};
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::inventory::Inventory;
@@ -18,6 +17,7 @@ use stacksnap::model::secret::Secret;
 use stacksnap::monitor::Recording;
 use stacksnap::pg::census::census;
 use stacksnap::pg::session::Session;
+use stacksnap::snapshot::manifest_file::read_manifest;
 use stacksnap::verify::proof::{Expected, ProofInput, RowScope, prove};
 use take_support::{Access, Database, Place, alone_with_roles, server};
 

@@ -13,8 +13,8 @@ use stacksnap::model::inventory::{CatalogObject, Inventory};
 use stacksnap::pg::catalog::inventory::inventory;
 use stacksnap::pg::session::Session;
 use stacksnap::pgtools::toc::{Entry, Toc};
+use stacksnap::restore::entries::entry_sql::{owner_statement, session_statements};
 use stacksnap::restore::entries::{Entries, EntryClass, Making, Pass};
-use stacksnap::restore::entry_sql::{owner_statement, session_statements};
 
 /// What plain PostgreSQL does not let a superuser restore, by the entry.
 const REFUSED: [(&str, &str); 1] =

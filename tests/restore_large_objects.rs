@@ -8,7 +8,7 @@ use round_support::{Cluster, server};
 use stacksnap::model::cancel::Cancel;
 use stacksnap::model::failure::FailureKind;
 use stacksnap::pg::session::Session;
-use stacksnap::restore::large_objects::{list, write_all};
+use stacksnap::restore::rows::large_objects::{list, write_all};
 
 const SUMS: &str = "SELECT string_agg(format('%s %s %s', oid, length(b), md5(b)), E'\n' ORDER BY oid) \
                     FROM pg_largeobject_metadata, lo_get(oid) b";

@@ -13,7 +13,7 @@ use stacksnap::model::failure::FailureKind;
 use stacksnap::model::fingerprint::TableFingerprint;
 use stacksnap::model::name::QualifiedName;
 use stacksnap::pg::session::Session;
-use stacksnap::restore::load::{LoadTask, load_one, load_split};
+use stacksnap::restore::rows::load::{LoadTask, load_one, load_split};
 
 fn quiet(_: u64) {}
 

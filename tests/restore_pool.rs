@@ -12,8 +12,8 @@ use stacksnap::model::failure::FailureKind;
 use stacksnap::model::name::QualifiedName;
 use stacksnap::monitor::{Event, Phase, Recording, Silent};
 use stacksnap::pg::session::Session;
-use stacksnap::restore::pool::{BuildTask, PoolDone, run};
-use stacksnap::restore::runner::Runner;
+use stacksnap::restore::rows::pool::{BuildTask, PoolDone, run};
+use stacksnap::restore::sql::runner::Runner;
 
 const REPLICA: &str = "SET session_replication_role = replica";
 

@@ -116,7 +116,7 @@ fn a_damaged_archive_and_a_newer_format_are_refused() {
     let before = contents(&database);
     let try_it = || Ran::of(&mut restore(&place, database.access(), "latest", &yes(&database, &["--allow-partial"])));
     // Each of them alone: the table of contents of the archive, a file of rows, the inventory.
-    let archive = std::fs::read_dir(folder.join(stacksnap::archive::layout::DUMP_DIR))
+    let archive = std::fs::read_dir(folder.join(stacksnap::snapshot::layout::DUMP_DIR))
         .into_iter()
         .flatten()
         .flatten()
@@ -134,9 +134,9 @@ fn a_damaged_archive_and_a_newer_format_are_refused() {
         refused(&try_it(), 13, &["nothing was written"]);
         std::fs::write(&file, &good).unwrap();
     }
-    let mut manifest = stacksnap::archive::manifest_file::read_manifest(&folder).unwrap();
+    let mut manifest = stacksnap::snapshot::manifest_file::read_manifest(&folder).unwrap();
     manifest.format.major += 1;
-    let (bytes, _) = stacksnap::archive::manifest_file::manifest_bytes(&manifest).unwrap();
+    let (bytes, _) = stacksnap::snapshot::manifest_file::manifest_bytes(&manifest).unwrap();
     std::fs::write(folder.join("manifest.json"), bytes).unwrap();
     let ran = Ran::of(&mut restore(&place, database.access(), folder.to_str().unwrap(), &yes(&database, &[])));
     assert!(ran.code != 0 && ran.code != 3, "{ran:?}");

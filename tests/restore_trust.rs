@@ -99,7 +99,7 @@ fn threat_5_somebody_who_hashes_everything_again_is_found_out() {
         assert!(verified(&place, &folder).1.contains(&"wrong_signature".to_string()));
         refused(&place, &database, &folder, &[], &["nothing was written", "wrong_signature"]);
         // Not even with somebody's word, or behind the fence.
-        let manifest = stacksnap::archive::manifest_file::read_manifest(&folder).unwrap();
+        let manifest = stacksnap::snapshot::manifest_file::read_manifest(&folder).unwrap();
         refused(&place, &database, &folder, &["--vouch", &manifest.manifest_sha256], &["wrong_signature"]);
         refused(&place, &database, &folder, &["--untrusted"], &["wrong_signature"]);
     };
@@ -201,7 +201,7 @@ fn threat_1_rows_are_read_from_no_file_but_the_snapshots_own() {
         }
     });
     std::fs::remove_file(folder.join("manifest.sig")).unwrap();
-    let manifest = stacksnap::archive::manifest_file::read_manifest(&folder).unwrap();
+    let manifest = stacksnap::snapshot::manifest_file::read_manifest(&folder).unwrap();
     refused(&place, &database, &folder, &["--vouch", &manifest.manifest_sha256], &["which it does not list"]);
 }
 

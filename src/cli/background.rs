@@ -9,16 +9,17 @@ use serde::Serialize;
 
 use super::args::CreateArgs;
 use super::{Ended, Surroundings, create};
-use crate::archive::layout::ROOT_STATUS;
-use crate::archive::lock::{self, RootLock};
-use crate::archive::logs;
-use crate::archive::root::Root;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::shell;
 use crate::model::secret::Secret;
 use crate::ops::flight::{self, Clearance, Run};
 use crate::proc::detach::{self, Detached, Started};
+use crate::root::folder::Root;
+use crate::root::lock;
+use crate::root::lock::RootLock;
+use crate::root::logs;
+use crate::snapshot::layout::ROOT_STATUS;
 use crate::ui::out;
 use crate::ui::screen::screen;
 

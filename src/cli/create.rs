@@ -10,9 +10,6 @@ use serde::Serialize;
 
 use super::args::CreateArgs;
 use super::{Ended, Surroundings, background, block_on, clock, drill, signals, wiring};
-use crate::archive::lock::RootLock;
-use crate::archive::logs;
-use crate::archive::root::Root;
 use crate::config::{self, Settings, Verify};
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
@@ -21,10 +18,13 @@ use crate::model::report::TakeReport;
 use crate::model::request::CreateRequest;
 use crate::model::run::RunId;
 use crate::monitor::Monitor;
+use crate::ops::create;
 use crate::ops::drill::DrillReport;
 use crate::ops::flight::{self, Clearance, Flight, Run};
-use crate::ops::take;
 use crate::proc::own;
+use crate::root::folder::Root;
+use crate::root::lock::RootLock;
+use crate::root::logs;
 use crate::ui::connection::{self, With};
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{self, Ui, Verbosity};
@@ -131,7 +131,7 @@ impl Guarded<'_> {
                 monitor,
                 clock: clock::now,
             };
-            flight.fly(take::create(self.request, self.settings, self.source, monitor, &cancel)).await
+            flight.fly(create::create(self.request, self.settings, self.source, monitor, &cancel)).await
         })
     }
 }

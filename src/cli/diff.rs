@@ -4,11 +4,11 @@
 
 use super::args::DiffArgs;
 use super::{Ended, Surroundings, block_on, signals, wiring};
-use crate::archive::root::Root;
 use crate::config;
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::ops::diff::{Depth, DiffRequest, Other, diff};
+use crate::root::folder::Root;
 use crate::ui::connection::{self, With};
 use crate::ui::out::{self, Verbosity};
 use crate::ui::screen::screen;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::args::DrillArgs;
 use super::{Ended, Surroundings, block_on, clock, recovery, wiring};
-use crate::archive::root::Root;
 use crate::config::Settings;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
@@ -14,6 +13,7 @@ use crate::monitor::Monitor;
 use crate::ops::drill::assertions::{self, Assertion};
 use crate::ops::drill::{Drill, DrillReport, DrillRequest, Where, exit_kind};
 use crate::pgtools::client::SearchPlaces;
+use crate::root::folder::Root;
 use crate::ui::connection;
 use crate::ui::drill;
 use crate::ui::out::{self, Ui, Verbosity};

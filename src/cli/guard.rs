@@ -7,11 +7,6 @@
 use super::args::{GuardArgs, Rollback};
 use super::recovery::{self, ask, ask_for_name, watched};
 use super::{Surroundings, block_on, clock, signals, wiring};
-use crate::archive::lock::RootLock;
-use crate::archive::manifest_file::read_manifest;
-use crate::archive::restores::RestoreId;
-use crate::archive::sealed::Keys;
-use crate::archive::{logs, root::Root};
 use crate::config::{self, Settings};
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
@@ -24,12 +19,18 @@ use crate::model::request::CreateRequest;
 use crate::model::restore::{RestoreReport, RestoreRequest};
 use crate::ops::flight::{Flight, Run};
 use crate::ops::guard::{self, Command, Decision, GuardReport, Mode};
-use crate::ops::recover::roles::Since;
-use crate::ops::recover::{self, Options, Prepared, Recovery};
-use crate::ops::{take, undo};
+use crate::ops::restore::roles::Since;
+use crate::ops::restore::{Options, Prepared, Recovery, target_words, undo_command};
+use crate::ops::{create, undo};
 use crate::proc::foreground::{self, Ending};
-use crate::restore::leave_out;
+use crate::restore::failures::leave_out;
 use crate::restore::source::SnapshotSource;
+use crate::root::folder::Root;
+use crate::root::lock::RootLock;
+use crate::root::logs;
+use crate::root::restores::RestoreId;
+use crate::snapshot::manifest_file::read_manifest;
+use crate::snapshot::sealed::Keys;
 use crate::ui::connection::{self, With};
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{Ui, aside};
@@ -112,7 +113,7 @@ impl Guarded<'_> {
                 monitor: &monitor,
                 clock: clock::now,
             };
-            flight.fly(take::create(&request, &settings, self.source, &monitor, &cancel)).await
+            flight.fly(create::create(&request, &settings, self.source, &monitor, &cancel)).await
         })?;
         self.say(&taken_line(&taken));
         let Some(place) = &taken.place else {
@@ -190,7 +191,7 @@ impl Guarded<'_> {
     }
 
     fn restored_text(&self, restored: &RestoreReport) -> String {
-        let undo = RestoreId::parse(&restored.id).map(|id| recover::undo_command(&id, self.source));
+        let undo = RestoreId::parse(&restored.id).map(|id| undo_command(&id, self.source));
         format!("rolled back\n{}", restore::report(restored, !self.args.how.no_proof, undo.as_deref()))
     }
 
@@ -210,7 +211,7 @@ impl Guarded<'_> {
         format!(
             "stacksnap{root} restore {} --to {} --sessions keep --activate-jobs{partial}{identity}{left_out}",
             manifest.id,
-            shell(&recover::target_words(self.source))
+            shell(&target_words(self.source))
         )
     }
 }

@@ -8,9 +8,6 @@ use std::time::Duration;
 
 use super::args::{Globals, HowArgs};
 use super::{Ended, Surroundings, block_on, clock, signals, wiring};
-use crate::archive::restores::{RestoreId, write_private};
-use crate::archive::sealed::Keys;
-use crate::archive::{lock::RootLock, logs, root::Root};
 use crate::config::{self, Inputs, Settings, conninfo};
 use crate::model::cancel::{Cancel, CancelReason};
 use crate::model::connection::ConnSpec;
@@ -20,8 +17,13 @@ use crate::model::restore::{ConfirmedPlan, RestorePlan, RestoreReport, RestoreRe
 use crate::model::run::RunId;
 use crate::monitor::Monitor;
 use crate::ops::flight::{self, Clearance, Run};
-use crate::ops::recover::{self, Options, Recovery};
+use crate::ops::restore::{Options, Recovery, exit_kind, undo_command};
 use crate::proc::own;
+use crate::root::folder::Root;
+use crate::root::lock::RootLock;
+use crate::root::logs;
+use crate::root::restores::{RestoreId, write_private};
+use crate::snapshot::sealed::Keys;
 use crate::ui::connection::{self, With};
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{self, Ui, Verbosity, document_text};
@@ -153,7 +155,7 @@ pub fn carry(around: &Surroundings, root: &Root, order: &Order<'_>) -> Result<En
     let work = Work { ui: around.ui, root, order, lock: &lock, log: &log };
     match block_on(work.run(yes, saved)) {
         Ok(report) => {
-            let undo = RestoreId::parse(&report.id).map(|id| recover::undo_command(&id, &order.target));
+            let undo = RestoreId::parse(&report.id).map(|id| undo_command(&id, &order.target));
             let text = restore::report(&report, order.options.proof, undo.as_deref());
             log.write(&text);
             Ok(finish(around.ui, order, &report, &text))
@@ -317,5 +319,5 @@ fn finish(ui: Ui, order: &Order<'_>, report: &RestoreReport, text: &str) -> Ende
     } else if ui.verbosity > Verbosity::Quiet {
         out::data(text);
     }
-    recover::exit_kind(report, order.options.proof)
+    exit_kind(report, order.options.proof)
 }

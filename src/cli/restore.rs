@@ -6,12 +6,12 @@
 use super::args::{AuthRows, RestoreArgs, Sessions};
 use super::recovery::{self, Order};
 use super::{Ended, Surroundings, clock, wiring};
-use crate::archive::root::Root;
 use crate::config::Settings;
 use crate::model::failure::Result;
 use crate::model::restore::{ConflictPolicy, RestoreRequest};
 use crate::monitor::millis;
-use crate::ops::recover::Options;
+use crate::ops::restore::Options;
+use crate::root::folder::Root;
 
 pub fn run(around: &Surroundings, args: &RestoreArgs) -> Result<Ended> {
     let inputs = recovery::inputs(around, &args.how);

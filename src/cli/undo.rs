@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::args::UndoArgs;
 use super::recovery::{self, Order};
 use super::{Ended, Surroundings, clock, wiring};
-use crate::archive::root::Root;
 use crate::model::failure::Result;
 use crate::ops::undo::{self, Row};
+use crate::root::folder::Root;
 use crate::ui::{out, restore};
 
 #[derive(Serialize)]

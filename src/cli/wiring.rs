@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{CreateArgs, Globals, Sessions};
-use crate::archive::root::Root;
 use crate::config::{Environment, Flags, Inputs, SecretCommand, Settings};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
 use crate::ownership;
 use crate::proc::Program;
+use crate::root::folder::Root;
 use crate::ui::lines::warning;
 use crate::ui::out::Ui;
 

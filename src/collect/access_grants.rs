@@ -9,10 +9,10 @@ use super::acl::AclState;
 use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::do_block::do_block;
 use super::sql_file::SqlFile;
-use crate::archive::layout::ACCESS_GRANTS_SQL;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::snapshot::layout::ACCESS_GRANTS_SQL;
 
 pub const COLLECTOR: Collector =
     Collector { name: "access_grants", category: Category::Grants, stage: Stage::Catalogs, run };

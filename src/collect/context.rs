@@ -5,9 +5,6 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
-use crate::archive::reader::ArchiveData;
-pub use crate::archive::sealed::Seal;
-use crate::archive::sink::ArtifactSink;
 pub use crate::model::abilities::SourceAbilities;
 use crate::model::category::Category;
 use crate::model::count::Count;
@@ -17,6 +14,9 @@ use crate::model::inventory::Inventory;
 use crate::model::manifest::SecretNotice;
 use crate::monitor::Monitor;
 use crate::pg::session::Session;
+use crate::snapshot::reader::ArchiveData;
+pub use crate::snapshot::sealed::Seal;
+use crate::snapshot::sink::ArtifactSink;
 
 /// What is asked of the collectors: from the configuration and the command line.
 #[derive(Debug, Clone, Default)]

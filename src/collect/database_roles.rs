@@ -9,13 +9,13 @@ use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::do_block::do_block;
 use super::setting::Setting;
 use super::sql_file::SqlFile;
-use crate::archive::layout::DATABASE_ROLES_SQL;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
 use crate::model::name::visible;
 use crate::pg::session::Row;
+use crate::snapshot::layout::DATABASE_ROLES_SQL;
 
 pub const COLLECTOR: Collector =
     Collector { name: "database_roles", category: Category::DatabaseRoles, stage: Stage::Catalogs, run };

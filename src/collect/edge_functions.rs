@@ -12,10 +12,10 @@ use super::folder::open_file_below;
 use super::project_dir::{Found, find, open_project};
 use super::tree::copy_tree;
 use super::values::blocking;
-use crate::archive::layout::EDGE_FUNCTIONS_DIR;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
+use crate::snapshot::layout::EDGE_FUNCTIONS_DIR;
 
 pub const COLLECTOR: Collector = Collector {
     name: "edge_functions",

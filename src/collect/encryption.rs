@@ -11,11 +11,11 @@ use super::function_def::FunctionRow;
 use super::functions::{self, Functions, changed_gap};
 use super::sql_file::SqlFile;
 use super::{triggers, views};
-use crate::archive::layout::ENCRYPTION_SQL;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::pattern::matches;
+use crate::snapshot::layout::ENCRYPTION_SQL;
 
 pub const COLLECTOR: Collector =
     Collector { name: "encryption", category: Category::Encryption, stage: Stage::Catalogs, run };

@@ -11,13 +11,13 @@ use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::function_def::FunctionRow;
 use super::setting::quoted;
 use super::sql_file::SqlFile;
-use crate::archive::layout::FUNCTIONS_SQL;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
 use crate::model::name::{dollar_quoted, ident};
 use crate::model::platform::is_managed_schema;
+use crate::snapshot::layout::FUNCTIONS_SQL;
 
 pub const COLLECTOR: Collector =
     Collector { name: "functions", category: Category::Functions, stage: Stage::Catalogs, run };

@@ -10,12 +10,12 @@ use super::setting::quoted;
 use super::sql_file::SqlFile;
 use super::triggers::{self, Trigger};
 use super::{functions, policies, views};
-use crate::archive::layout::MANAGED_OBJECTS_SQL;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted};
 use crate::model::platform::{PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner};
+use crate::snapshot::layout::MANAGED_OBJECTS_SQL;
 
 pub const COLLECTOR: Collector =
     Collector { name: "managed_objects", category: Category::ManagedObjects, stage: Stage::Catalogs, run };

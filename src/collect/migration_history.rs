@@ -12,13 +12,13 @@ use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::tables::{self, TableMeta};
 use super::upsert::UpsertFile;
 use super::values::blocking;
-use crate::archive::layout::{MIGRATION_HISTORY_SQL, PROJECT_DIR};
-use crate::archive::reader::ArchiveData;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::{QualifiedName, dollar_quoted, ident, literal};
+use crate::snapshot::layout::{MIGRATION_HISTORY_SQL, PROJECT_DIR};
+use crate::snapshot::reader::ArchiveData;
 
 pub const COLLECTOR: Collector = Collector {
     name: "migration_history",

@@ -6,10 +6,10 @@ use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::project_dir::{Found, find};
 use super::tree::copy_tree;
 use super::values::blocking;
-use crate::archive::layout::MIGRATIONS_DIR;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
+use crate::snapshot::layout::MIGRATIONS_DIR;
 
 pub const COLLECTOR: Collector = Collector {
     name: "migrations",

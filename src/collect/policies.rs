@@ -12,13 +12,13 @@ use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::do_block::do_block;
 use super::setting::quoted;
 use super::sql_file::SqlFile;
-use crate::archive::layout::POLICIES_SQL;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted, ident};
 use crate::model::platform::is_managed_schema;
 use crate::pg::session::Row;
+use crate::snapshot::layout::POLICIES_SQL;
 
 pub const COLLECTOR: Collector =
     Collector { name: "policies", category: Category::Policies, stage: Stage::Catalogs, run };

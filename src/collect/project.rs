@@ -17,11 +17,11 @@ use super::git_facts::git_facts;
 use super::project_dir::open_project;
 use super::tree::{NotCopied, begin, copy_open_file};
 use super::values::blocking;
-use crate::archive::layout::PROJECT_DIR;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::gap::Gap;
+use crate::snapshot::layout::PROJECT_DIR;
 
 pub const COLLECTOR: Collector = Collector {
     name: "project",

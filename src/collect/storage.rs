@@ -12,14 +12,14 @@ use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::storage_files::{Files, FilesReport};
 use super::tables;
 use super::values::blocking;
-use crate::archive::layout::STORAGE_DIR;
-use crate::archive::reader::ArchiveData;
-use crate::archive::sink::ArtifactWriter;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::QualifiedName;
+use crate::snapshot::layout::STORAGE_DIR;
+use crate::snapshot::reader::ArchiveData;
+use crate::snapshot::sink::ArtifactWriter;
 
 pub const COLLECTOR: Collector = Collector {
     name: "storage",

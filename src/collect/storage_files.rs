@@ -17,11 +17,11 @@ use super::folder::{self, Kind};
 use super::storage::{Object, finish};
 use super::stored_name::stored_path;
 use super::tree::{NotCopied, begin, copy_open_file, walk};
-use crate::archive::layout::STORAGE_DIR;
-use crate::archive::sink::{ArtifactSink, ArtifactWriter};
 use crate::model::category::Category;
 use crate::model::gap::Gap;
 use crate::model::hex::hex;
+use crate::snapshot::layout::STORAGE_DIR;
+use crate::snapshot::sink::{ArtifactSink, ArtifactWriter};
 
 /// The tenant's folder is at most this far below the folder that was given (`stub/stub` when self-hosted).
 const TENANT_DEPTH: usize = 3;

@@ -16,12 +16,12 @@ use super::context::Collected;
 use super::env_names::env_names;
 use super::folder::{self, Kind};
 use super::stored_name::{stored_part, stored_path};
-use crate::archive::layout::PROJECT_DIR;
-use crate::archive::sink::{ArtifactSink, ArtifactWriter};
 use crate::model::category::Category;
 use crate::model::gap::Gap;
 use crate::model::hex::hex;
 use crate::model::outcome::Artifact;
+use crate::snapshot::layout::PROJECT_DIR;
+use crate::snapshot::sink::{ArtifactSink, ArtifactWriter};
 
 /// Each level holds one open folder.
 const DEEPEST: usize = 64;

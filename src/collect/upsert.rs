@@ -12,11 +12,11 @@ use std::io::{self, Write};
 use super::sql_file::{ENDING, PREAMBLE};
 use super::tables::{SequenceMeta, TableMeta};
 use super::values::sql_value;
-use crate::archive::reader::{ArchiveData, DataFile};
-use crate::archive::sink::{ArtifactSink, ArtifactWriter};
 use crate::model::category::Category;
 use crate::model::name::{dollar_quoted, ident, literal, sql_comment};
 use crate::model::outcome::Artifact;
+use crate::snapshot::reader::{ArchiveData, DataFile};
+use crate::snapshot::sink::{ArtifactSink, ArtifactWriter};
 
 pub const ROWS_A_STATEMENT: usize = 500;
 pub const BYTES_A_STATEMENT: usize = 256 * 1024;

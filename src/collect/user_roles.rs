@@ -8,12 +8,12 @@ use super::role_tables::{RoleTable, kind_of, may_be_role_table, named, pick};
 use super::tables::{self, SequenceMeta, TableMeta};
 use super::upsert::UpsertFile;
 use super::values::blocking;
-use crate::archive::layout::USER_ROLES_SQL;
-use crate::archive::reader::ArchiveData;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
+use crate::snapshot::layout::USER_ROLES_SQL;
+use crate::snapshot::reader::ArchiveData;
 
 pub const COLLECTOR: Collector = Collector {
     name: "user_roles",

@@ -12,14 +12,14 @@ use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::tables::{self, SequenceMeta, TableMeta};
 use super::upsert::{Fields, UpsertFile};
 use super::values::{blocking, csv_value};
-use crate::archive::layout::{USERS_CSV, USERS_SQL};
-use crate::archive::reader::{ArchiveData, DataFile};
-use crate::archive::sink::ArtifactWriter;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::QualifiedName;
+use crate::snapshot::layout::{USERS_CSV, USERS_SQL};
+use crate::snapshot::reader::{ArchiveData, DataFile};
+use crate::snapshot::sink::ArtifactWriter;
 
 pub const COLLECTOR: Collector = Collector {
     name: "users",

@@ -3,7 +3,7 @@
 //! Invariant: a value is bytes and stays what it is; NULL is never the empty string. No line of SQL that holds a
 //! value begins with a backslash, and a row of SQL is one line.
 
-use crate::archive::csv;
+use crate::snapshot::csv;
 
 /// Writes `NULL`, `'…'` or `E'…'`. Line breaks and backslashes are escaped, so that the literal is one line and means
 /// the same under both settings of `standard_conforming_strings`.

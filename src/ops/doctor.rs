@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::take::schema::{self, Foreseen, Wanted};
+use super::create::schema;
+use super::create::schema::{Foreseen, Wanted};
 use crate::config::Verify;
 use crate::model::abilities::SourceAbilities;
 use crate::model::connection::{ConnSpec, Host};

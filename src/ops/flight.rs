@@ -9,10 +9,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::archive::lock::{self, Acquired, Holder, RootLock};
-use crate::archive::logs;
-use crate::archive::root::Root;
-use crate::archive::status::{self, EndedRun, FailedRun, GoodSnapshot, RunState, RunningRun, Status};
 use crate::model::cancel::{Cancel, CancelReason};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::Manifest;
@@ -20,6 +16,12 @@ use crate::model::report::{SkipReason, TakeReport};
 use crate::model::run::RunId;
 use crate::monitor::Monitor;
 use crate::proc::own;
+use crate::root::folder::Root;
+use crate::root::lock;
+use crate::root::lock::{Acquired, Holder, RootLock};
+use crate::root::logs;
+use crate::root::status;
+use crate::root::status::{EndedRun, FailedRun, GoodSnapshot, RunState, RunningRun, Status};
 
 /// How long a cancelled run may take to clean up before it is dropped.
 pub const CLEANUP_GRACE: Duration = Duration::from_secs(30);

@@ -5,14 +5,15 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::archive::lock;
-use crate::archive::root::{Entry, EntryState, Root};
-use crate::archive::status::{self, FailedRun, GoodSnapshot, RunningRun};
 use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::ids::{LATEST, SnapshotName};
 use crate::model::manifest::{Manifest, SnapshotKind};
 use crate::model::schema_verification::SchemaOutcome;
+use crate::root::folder::{Entry, EntryState, Root};
+use crate::root::lock;
+use crate::root::status;
+use crate::root::status::{FailedRun, GoodSnapshot, RunningRun};
 
 /// What a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -7,13 +7,13 @@ use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::archive::manifest_file::read_manifest;
-use crate::archive::root::Root;
-use crate::archive::{lock, logs};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::SnapshotName;
 use crate::model::name::visible;
 use crate::model::run::RunId;
+use crate::root::folder::Root;
+use crate::root::{lock, logs};
+use crate::snapshot::manifest_file::read_manifest;
 
 const POLL: Duration = Duration::from_millis(150);
 const CHUNK_BYTES: usize = 64 * 1024;

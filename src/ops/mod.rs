@@ -3,16 +3,16 @@
 //! Invariant: a use case knows the order of things; `now` is a parameter, events go to the monitor, results are
 //! values; nothing here prints or reads the environment.
 
+pub mod create;
 pub mod diff;
 pub mod doctor;
 pub mod drill;
 pub mod flight;
-mod foretold;
 pub mod guard;
 pub mod list;
 pub mod logs;
-pub mod recover;
+mod predicted;
+pub mod restore;
 pub mod show;
-pub mod take;
 pub mod trust;
 pub mod undo;

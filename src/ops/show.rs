@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::list::{Facts, facts};
-use crate::archive::manifest_file::read_manifest;
-use crate::archive::root::Root;
 use crate::model::failure::Result;
 use crate::model::manifest::Manifest;
+use crate::root::folder::Root;
+use crate::snapshot::manifest_file::read_manifest;
 
 /// A snapshot found and read.
 #[derive(Debug)]

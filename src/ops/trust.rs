@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::archive::layout::ROOT_KEY;
-use crate::archive::signature::Seal;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::Manifest;
 use crate::model::name::visible;
 use crate::restore::source::SnapshotSource;
+use crate::snapshot::layout::ROOT_KEY;
+use crate::snapshot::signature::Seal;
 use crate::verify::Verification;
 
 /// Digits of `manifest_sha256` that `--vouch` needs at least.

@@ -9,17 +9,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::recover::{Found, Options, same_target};
-use crate::archive::lock;
-use crate::archive::manifest_file::read_manifest;
-use crate::archive::restores::{self, RestoreId, RestoreRecord, RestoreState};
-use crate::archive::root::Root;
-use crate::archive::sealed::Keys;
+use super::restore::{Found, Options, same_target};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::SnapshotName;
 use crate::model::name::visible;
 use crate::model::restore::{RestoreRequest, RoleMade};
 use crate::monitor::millis;
+use crate::root::folder::Root;
+use crate::root::lock;
+use crate::root::restores;
+use crate::root::restores::{RestoreId, RestoreRecord, RestoreState};
+use crate::snapshot::manifest_file::read_manifest;
+use crate::snapshot::sealed::Keys;
 
 /// A restore that can be undone: its record and where its safety snapshot is.
 #[derive(Debug)]

@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 
 use super::execute::BEGIN_PLAIN;
-use super::load::{LoadTask, load_one};
-use super::put_right::close;
-use super::runner::Runner;
-use super::state::{Examined, examine, refuse_changed};
-use super::tables::{is_there, load_task};
+use super::objects::put_right::close;
+use super::rows::load::{LoadTask, load_one};
+use super::rows::tables::{is_there, load_task};
+use super::sql::runner::Runner;
+use super::target::state::{Examined, examine, refuse_changed};
 use super::{Done, Engine};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::load_reason::LoadReason;

@@ -7,19 +7,22 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::converge::{Converge, Left};
-use super::creation::Creation;
-use super::identity::qualified;
-use super::judge::Judge;
-use super::leave_out::MayLack;
-use super::parallel;
-use super::refusals::Refusals;
-use super::runner::{Breath, Runner};
-use super::state::{Examined, examine, refuse_changed, refuse_target};
-use super::tables::Tables;
-use super::waiting::Waiting;
-use super::{Done, Engine, computed, made_roles, settle, unwritten, vault};
+use super::entries::creation::Creation;
+use super::failures::judge::Judge;
+use super::failures::leave_out::MayLack;
+use super::failures::refusals::Refusals;
+use super::objects::converge::{Converge, Left};
+use super::objects::{made_roles, unwritten};
+use super::parts::vault;
+use super::rows::computed;
+use super::rows::parallel;
+use super::rows::tables::Tables;
+use super::sql::runner::{Breath, Runner};
+use super::target::state::{Examined, examine, refuse_changed, refuse_target};
+use super::target::waiting::Waiting;
+use super::{Done, Engine, settle};
 use crate::model::failure::Result;
+use crate::model::identity::qualified;
 use crate::model::left_out::LeftOut;
 use crate::model::load_reason::LoadReason;
 use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, TableLoad, TargetKind};
@@ -88,7 +91,7 @@ async fn breath(session: &Session, plan: &RestorePlan) -> Result<Option<Breath>>
 }
 
 /// What came of it.
-pub(super) struct Worked {
+pub(crate) struct Worked {
     pub exceptions: Vec<Exception>,
     pub left_out: Vec<LeftOut>,
 }

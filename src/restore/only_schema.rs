@@ -18,16 +18,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::identity;
 use super::source::SnapshotSource;
-use crate::archive::layout;
 use crate::model::failure::Result;
+use crate::model::identity;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{dollar_quoted, ident, literal};
 use crate::pg::catalog::inventory::inventory;
 use crate::pg::meaning::Within;
 use crate::pg::session::Session;
 use crate::pgtools::toc::{Entry, Toc};
+use crate::snapshot::layout;
 
 /// The first server that lets a session alter its catalogs.
 pub const SERVER_MIN: u32 = 13;

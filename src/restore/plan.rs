@@ -6,21 +6,23 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::delta::Delta;
-use super::domains::stuck;
-use super::locks::Needed;
-use super::partitions::only_moved;
-use super::replace::{Way, only_not_nulls, way};
-use super::rows::files;
-use super::state::{Examined, examine, refuse_target};
-use super::tables::Tables;
-use super::take_away::not_nulls_are_objects;
-use super::{
-    Engine, computed, contents, database, identity, jobs, leave_out, made_roles, marks, member_rows, predicted, queues,
-    settle, vault, versions,
-};
-use crate::archive::layout;
+use super::failures::leave_out;
+use super::objects::delta::Delta;
+use super::objects::domains::stuck;
+use super::objects::made_roles;
+use super::objects::partitions::only_moved;
+use super::objects::replace::{Way, only_not_nulls, way};
+use super::objects::take_away::not_nulls_are_objects;
+use super::parts::{database, jobs, queues, vault};
+use super::rows::policy::files;
+use super::rows::tables::Tables;
+use super::rows::{computed, contents, marks, member_rows};
+use super::target::locks::Needed;
+use super::target::state::{Examined, examine, refuse_target};
+use super::target::versions;
+use super::{Engine, predicted, settle};
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::identity;
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::load_reason::LoadReason;
 use crate::model::manifest::{FORMAT, TableRecord};
@@ -33,6 +35,7 @@ use crate::pg::catalog::lock_room::{LockRoom, lock_room};
 use crate::pg::meaning::Within;
 use crate::pg::rows::{fingerprint_table, fingerprint_tables};
 use crate::pg::session::Session;
+use crate::snapshot::layout;
 
 /// Up to here an empty target is filled in one transaction over one connection.
 const ONE_TRANSACTION_BYTES_MAX: u64 = 64 << 20;

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::rows::{EXTENSION_ROWS, Rows, SESSIONS_DROPPED, decide};
-use super::state::Examined;
-use super::{Engine, left_over, members, own_settings, replication, roles};
+use super::Engine;
+use super::objects::{invalid_indexes, members, own_settings, roles};
+use super::parts::replication;
+use super::rows::policy::{EXTENSION_ROWS, Rows, SESSIONS_DROPPED, decide};
+use super::target::state::Examined;
 use crate::model::inventory::Inventory;
 use crate::model::name::QualifiedName;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
@@ -28,7 +30,7 @@ pub fn seen_in_catalogs(
     told.extend(own_settings::kept(wanted, live, examined));
     told.extend(own_settings::of_server(wanted, live, examined, drop));
     if scope.is_whole() {
-        told.extend(left_over::not_there(wanted, live));
+        told.extend(invalid_indexes::not_there(wanted, live));
     }
     told.extend(scope.other.exceptions(live, &engine.source.manifest.tables, &scope.built_on.same_version));
     told.extend(scope.built_on.exceptions().filter(|_| scope.is_whole()));

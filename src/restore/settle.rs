@@ -6,24 +6,27 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
-use super::converge::Left;
-use super::creation::Creation;
-use super::drop::set_sequence;
-use super::identity::{on, unquoted};
-use super::runner::Runner;
-use super::scope::{EXTENSION_SCHEMAS, QUEUES};
+use super::entries::creation::Creation;
+use super::fence;
+use super::objects::converge::Left;
+use super::objects::drop::set_sequence;
+use super::parts::{database, jobs, queues};
+use super::rows::policy;
+use super::rows::tables::Tables;
 use super::source::SnapshotSource;
-use super::state::Examined;
-use super::tables::Tables;
-use super::{database, fence, files, jobs, queues, rows};
-use crate::archive::layout;
+use super::sql::files;
+use super::sql::runner::Runner;
+use super::target::scope::{EXTENSION_SCHEMAS, QUEUES};
+use super::target::state::Examined;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::identity::{on, unquoted};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::membership::Membership;
 use crate::model::name::{QualifiedName, ident};
 use crate::model::platform::is_platform_role;
 use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
 use crate::pg::meaning::Within;
+use crate::snapshot::layout;
 
 /// What the rows bring with them: views that hold them, parts that have a file of their own.
 pub async fn after_rows(
@@ -39,7 +42,7 @@ pub async fn after_rows(
     if engine.request.only.is_empty() && engine.request.tables.is_empty() && !engine.request.untrusted {
         queues::make(engine, runner).await?;
     }
-    for file in rows::files(&engine.request.only) {
+    for file in policy::files(&engine.request.only) {
         if !engine.source.place.join(file).exists() {
             return Err(Failure::msg(FailureKind::NotFound, format!("the snapshot has no {file}"))
                 .hint("BACKUP_MANIFEST.md says why: stacksnap show SNAPSHOT --gaps"));

@@ -5,15 +5,15 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::other_platform::OtherPlatform;
-use super::super::scope::Scope;
-use super::super::services::Services;
 use super::super::stubs::StubPlan;
 use super::*;
 use crate::model::manifest::{FORMAT, Manifest};
 use crate::model::restore::TargetFacts;
 use crate::pg::catalog::target::TargetState;
 use crate::pgtools::toc::Toc;
+use crate::restore::target::other_platform::OtherPlatform;
+use crate::restore::target::scope::Scope;
+use crate::restore::target::services::Services;
 
 fn source() -> SnapshotSource {
     let manifest: Manifest = serde_json::from_value(json!({
@@ -77,7 +77,7 @@ fn examined(source: &SnapshotSource, user: &str, is_superuser: bool) -> Examined
         rules: None,
         other: OtherPlatform::default(),
         services: Services::default(),
-        built_on: crate::restore::built_on::BuiltOn::default(),
+        built_on: crate::restore::target::built_on::BuiltOn::default(),
         roles_new: BTreeSet::new(),
         roles_kept: BTreeSet::new(),
         untrusted: false,

@@ -4,8 +4,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::archive::layout;
-use crate::archive::manifest_file;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::Manifest;
@@ -13,6 +11,8 @@ use crate::model::{bootstrap, index_state, replication};
 use crate::pg::meaning::{self, Known, Within};
 use crate::pg::session::Session;
 use crate::pgtools::toc::Toc;
+use crate::snapshot::layout;
+use crate::snapshot::manifest_file;
 
 /// Everything about a snapshot but its rows.
 #[derive(Debug)]

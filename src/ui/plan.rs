@@ -9,7 +9,7 @@ use super::exceptions::{by_hand, exceptions};
 use super::table::{Align, Table};
 use super::text::{bytes, counted, duration_ms, grouped, line};
 use crate::model::restore::{Exception, ObjectName, RestorePart, RestorePlan, TableLoad, TargetKind};
-use crate::ops::recover::target_word;
+use crate::ops::restore::target_word;
 
 /// How many entries of a list are shown before it is folded.
 const FOLD_MAX: usize = 12;

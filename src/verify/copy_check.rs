@@ -5,8 +5,8 @@
 use std::io::BufRead;
 
 use super::content::Problem;
-use crate::archive::copy_text::END_OF_DATA;
 use crate::model::fingerprint::TableFingerprint;
+use crate::snapshot::copy_text::END_OF_DATA;
 
 /// A data file of the archive: rows, `\.`, newlines.
 #[derive(Default)]

@@ -14,9 +14,9 @@ use sha2::{Digest, Sha256};
 use super::Finding;
 use super::content::{Content, Problem};
 use super::records::Job;
-use crate::archive::beneath::{Folder, Refusal};
 use crate::model::hex::hex;
 use crate::monitor::{Event, Monitor, Phase};
+use crate::snapshot::beneath::{Folder, Refusal};
 
 const PIECE_BYTES: usize = 1 << 20;
 /// Pieces between the thread that hashes and the one that decodes.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 use super::Finding;
-use crate::archive::beneath::Folder;
-use crate::archive::layout;
 use crate::model::manifest::Manifest;
+use crate::snapshot::beneath::Folder;
+use crate::snapshot::layout;
 
 /// Walks the folder without following links. Files of the manifest are judged elsewhere, by opening them.
 pub fn check(folder: &Folder, manifest: &Manifest, findings: &mut Vec<Finding>) {

@@ -18,13 +18,14 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::archive::beneath::Folder;
-use crate::archive::manifest_file::{ManifestProblem, open_failure, read_from};
-use crate::archive::signature::{self, Seal};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
 use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
+use crate::snapshot::beneath::Folder;
+use crate::snapshot::manifest_file::{ManifestProblem, open_failure, read_from};
+use crate::snapshot::signature;
+use crate::snapshot::signature::Seal;
 
 /// How deep to look. A test restore is a level above these and lives elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -6,13 +6,13 @@ use sha2::{Digest, Sha256};
 
 use super::content::{Content, Packing};
 use super::{Finding, Level};
-use crate::archive::beneath::Folder;
-use crate::archive::layout;
-use crate::archive::manifest_file::{MANIFEST_BYTES_MAX, ManifestProblem, sums_bytes};
 use crate::model::artifact::{ArtifactKind, ContentKind};
 use crate::model::computed::ComputedRecord;
 use crate::model::hex::hex;
 use crate::model::manifest::{Manifest, TableRecord};
+use crate::snapshot::beneath::Folder;
+use crate::snapshot::layout;
+use crate::snapshot::manifest_file::{MANIFEST_BYTES_MAX, ManifestProblem, sums_bytes};
 
 /// One file to read.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! Whose seal a snapshot has, as a finding.
 
 use super::Finding;
-use crate::archive::layout::MANIFEST_SIG;
-use crate::archive::signature::Seal;
+use crate::snapshot::layout::MANIFEST_SIG;
+use crate::snapshot::signature::Seal;
 
 /// None for our own.
 pub fn finding(seal: &Seal) -> Option<Finding> {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
-use stacksnap::archive::sink::ArtifactSink;
 use stacksnap::collect::context::{CollectSettings, Collected, Collector, Context, SourceAbilities};
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::inventory::Inventory;
@@ -16,6 +15,7 @@ use stacksnap::model::secret::Secret;
 use stacksnap::monitor::Silent;
 use stacksnap::pg::session::Session;
 use stacksnap::pg::snapshot::SnapshotHolder;
+use stacksnap::snapshot::sink::ArtifactSink;
 
 pub const TEMPLATE: &str = "catalogs_template";
 

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use serde_json::Value;
-use stacksnap::archive::manifest_file::manifest_bytes;
 use stacksnap::model::category::Category;
 use stacksnap::model::gap::Gap;
 use stacksnap::model::ids::SnapshotName;
 use stacksnap::model::manifest::{Consistency, FORMAT, Manifest, SnapshotKind, SourceFacts, TableRecord, Tools};
 use stacksnap::model::name::QualifiedName;
 use stacksnap::model::outcome::Artifact;
+use stacksnap::snapshot::manifest_file::manifest_bytes;
 
 /// A folder of its own: home, current folder and the root of the snapshots below it.
 pub struct Place {

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
-use stacksnap::archive::reader::{ArchiveData, DataFile};
-use stacksnap::archive::sink::ArtifactSink;
 use stacksnap::collect::context::{CollectSettings, Collected, Collector, Context, SourceAbilities};
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::inventory::Inventory;
@@ -17,6 +15,8 @@ use stacksnap::model::name::QualifiedName;
 use stacksnap::model::secret::Secret;
 use stacksnap::monitor::Silent;
 use stacksnap::pg::session::Session;
+use stacksnap::snapshot::reader::{ArchiveData, DataFile};
+use stacksnap::snapshot::sink::ArtifactSink;
 
 #[derive(Clone)]
 pub struct Server {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use stacksnap::archive::copy_text::END_OF_DATA;
-use stacksnap::archive::reader::open_data;
 use stacksnap::model::failure::Failure;
 use stacksnap::model::fingerprint::TableFingerprint;
 use stacksnap::model::name::QualifiedName;
 use stacksnap::pgtools::toc::Toc;
-use stacksnap::restore::load::LoadTask;
-use stacksnap::restore::pool::BuildTask;
+use stacksnap::restore::rows::load::LoadTask;
+use stacksnap::restore::rows::pool::BuildTask;
+use stacksnap::snapshot::copy_text::END_OF_DATA;
+use stacksnap::snapshot::reader::open_data;
 
 use crate::round_support::{Cluster, ok};
 

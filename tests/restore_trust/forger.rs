@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use stacksnap::archive::manifest_file::{manifest_bytes, read_manifest, sums_bytes};
 use stacksnap::model::manifest::Manifest;
+use stacksnap::snapshot::manifest_file::{manifest_bytes, read_manifest, sums_bytes};
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()

@@ -10,13 +10,13 @@ pub mod restored;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use stacksnap::archive::manifest_file::read_manifest;
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::gap::Gap;
 use stacksnap::model::inventory::Inventory;
 use stacksnap::model::manifest::Manifest;
 use stacksnap::model::name::ident;
 use stacksnap::model::secret::Secret;
+use stacksnap::snapshot::manifest_file::read_manifest;
 
 /// Everything that the fixtures have, in one database.
 pub const EVERYTHING: &[&str] = &["stack", "app", "types", "nasty", "schema_zoo", "cycles"];

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use stacksnap::archive::seal::seal;
-use stacksnap::archive::sink::ArtifactSink;
 use stacksnap::collect::sql_file::SqlFile;
 use stacksnap::model::category::Category;
 use stacksnap::model::fingerprint::TableFingerprint;
@@ -14,6 +12,8 @@ use stacksnap::model::ids::SnapshotName;
 use stacksnap::model::manifest::{FORMAT, Manifest, TableRecord};
 use stacksnap::model::name::QualifiedName;
 use stacksnap::monitor::Silent;
+use stacksnap::snapshot::seal::seal;
+use stacksnap::snapshot::sink::ArtifactSink;
 
 pub const NAME: &str = "comprehensive_backup_20260130_120000";
 

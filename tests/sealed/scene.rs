@@ -5,12 +5,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use stacksnap::archive::seal::seal;
 use stacksnap::model::category::Category;
 use stacksnap::model::manifest::{Manifest, TableRecord};
 use stacksnap::model::name::QualifiedName;
 use stacksnap::monitor::Silent;
 use stacksnap::render::{RestoreScriptFacts, manifest_markdown, restore_script};
+use stacksnap::snapshot::seal::seal;
 
 use super::SCRIPT;
 use super::sealed;

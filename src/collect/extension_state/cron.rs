@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::super::context::{Collected, Context};
 use super::super::do_block::do_block;
 use super::super::sql_file::SqlFile;
-use crate::archive::layout::CRON_JOBS_SQL;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::visible;
 use crate::pg::session::Row;
+use crate::snapshot::layout::CRON_JOBS_SQL;
 
 const WHY_ALL: &str = "take the snapshot as a superuser or a role with BYPASSRLS";
 

@@ -10,13 +10,13 @@ use super::super::context::{Collected, Context};
 use super::super::do_block::do_block;
 use super::super::sql_file::SqlFile;
 use super::write_json;
-use crate::archive::layout::{EVENT_TRIGGERS_JSON, EVENT_TRIGGERS_SQL};
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::hex::hex;
 use crate::model::name::QualifiedName;
 use crate::model::platform::{PLATFORM_EVENT_TRIGGERS, is_managed_schema};
+use crate::snapshot::layout::{EVENT_TRIGGERS_JSON, EVENT_TRIGGERS_SQL};
 
 pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()> {
     let (mut own, mut platform): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());

@@ -10,10 +10,10 @@ use super::super::do_block::do_block;
 use super::super::setting::Setting;
 use super::super::sql_file::SqlFile;
 use super::write_json;
-use crate::archive::layout::{DATABASE_SETTINGS_SQL, EXTENSIONS_JSON, EXTENSIONS_SQL};
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
+use crate::snapshot::layout::{DATABASE_SETTINGS_SQL, EXTENSIONS_JSON, EXTENSIONS_SQL};
 
 pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()> {
     let mut list: Vec<Value> = Vec::new();

@@ -5,13 +5,13 @@
 
 use serde_json::{Value, json};
 
-use crate::archive::layout::FOREIGN_KEYS_SQL;
 use crate::collect::context::{Collected, Context};
 use crate::collect::do_block::do_block;
 use crate::collect::sql_file::SqlFile;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
+use crate::snapshot::layout::FOREIGN_KEYS_SQL;
 
 const LIST: &str = include_str!("../sql/foreign_keys.sql");
 const APPLY: &str = include_str!("../sql/foreign_keys_apply.sql");

@@ -7,7 +7,6 @@
 
 use serde_json::{Value, json};
 
-use crate::archive::layout::MEMBER_ROUTINES_SQL;
 use crate::collect::context::Context;
 use crate::collect::do_block::do_block;
 use crate::collect::setting::{Setting, quoted};
@@ -16,6 +15,7 @@ use crate::model::category::Category;
 use crate::model::failure::Result;
 use crate::model::name::{dollar_quoted, ident};
 use crate::pg::session::Row;
+use crate::snapshot::layout::MEMBER_ROUTINES_SQL;
 
 const LIST: &str = include_str!("../sql/member_routines.sql");
 const OUTSIDE: &str = include_str!("../sql/member_routines_outside.sql");

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::super::context::{Collected, Context};
 use super::super::savepoint::attempt;
 use super::write_json;
-use crate::archive::layout::{MEMBER_TABLES_JSON, member_table_path};
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -19,6 +18,7 @@ use crate::model::gap::Gap;
 use crate::model::name::{QualifiedName, visible};
 use crate::pg::rows::{Lines, copy_out};
 use crate::pg::session::Row;
+use crate::snapshot::layout::{MEMBER_TABLES_JSON, member_table_path};
 
 /// Extensions whose tables are state of running sessions.
 const SESSION_STATE: [&str; 1] = ["pg_net"];

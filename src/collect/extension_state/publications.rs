@@ -9,12 +9,12 @@ use super::super::context::{Collected, Context};
 use super::super::do_block::do_block;
 use super::super::setting::quoted;
 use super::super::sql_file::SqlFile;
-use crate::archive::layout::PUBLICATIONS_SQL;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::Result;
 use crate::model::name::{QualifiedName, dollar_quoted, ident};
 use crate::pg::session::Row;
+use crate::snapshot::layout::PUBLICATIONS_SQL;
 
 pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()> {
     let publications = ctx.session.rows(include_str!("../sql/publications.sql"), &[]).await?;

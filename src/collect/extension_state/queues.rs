@@ -14,14 +14,14 @@ use super::super::sql_file::{ENDING, PREAMBLE};
 use super::super::upsert::{BYTES_A_STATEMENT, ROWS_A_STATEMENT};
 use super::super::values::sql_value;
 use super::members::{MemberTable, Members};
-use crate::archive::copy_text::CopyRow;
-use crate::archive::layout::QUEUES_SQL;
-use crate::archive::rows_mark::rows_mark;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::{QualifiedName, dollar_quoted, ident, sql_comment, visible};
+use crate::snapshot::copy_text::CopyRow;
+use crate::snapshot::layout::QUEUES_SQL;
+use crate::snapshot::rows_mark::rows_mark;
 
 /// Whoever rolls back wants the messages of the snapshot and no others.
 const EXACT: &str = "coalesce(current_setting('stacksnap.exact', true), '') = 'on'";
@@ -188,7 +188,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::archive::copy_text::encode;
+    use crate::snapshot::copy_text::encode;
 
     fn batches(rows: &[(u32, Option<&str>)]) -> String {
         let mut text = Vec::new();

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::super::context::{Collected, Context, Seal};
 use super::super::savepoint::attempt;
 use super::write_json;
-use crate::archive::layout::{VAULT_SECRETS_JSON, VAULT_SECRETS_SEALED};
-use crate::archive::sealed;
 use crate::model::category::Category;
 use crate::model::count::Count;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::visible;
 use crate::model::secret::Secret;
+use crate::snapshot::layout::{VAULT_SECRETS_JSON, VAULT_SECRETS_SEALED};
+use crate::snapshot::sealed;
 
 pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()> {
     let rights = ctx

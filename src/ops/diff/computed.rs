@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use super::side::{Live, Side, Snapshot};
 use super::tables::{Compared as Rows, NotCompared, RowChange, TableDifference, of};
 use super::{Depth, DiffRequest};
-use crate::archive::reader::ArchiveData;
 use crate::model::cancel::Cancel;
 use crate::model::computed::{ComputedContent, ComputedKind, ComputedRecord};
 use crate::model::failure::Result;
@@ -17,6 +16,7 @@ use crate::model::inventory::Inventory;
 use crate::model::manifest::{Manifest, TableRecord};
 use crate::model::name::QualifiedName;
 use crate::pg::computed::{Compared, Reader};
+use crate::snapshot::reader::ArchiveData;
 use crate::verify::rows::keys;
 use crate::verify::rows::row_source::RowSource;
 

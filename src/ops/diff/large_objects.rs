@@ -8,13 +8,13 @@ use std::path::Path;
 
 use super::side::{Live, Side, Snapshot};
 use super::tables::NotCompared;
-use crate::archive::layout;
 use crate::model::difference::{Change, ObjectDifference, Severity};
 use crate::model::failure::Result;
 use crate::pg::session::Session;
 use crate::pgtools::toc::Toc;
-use crate::restore::contents::{archive_hash, live_hashes};
-use crate::restore::large_objects;
+use crate::restore::rows::contents::{archive_hash, live_hashes};
+use crate::restore::rows::large_objects;
+use crate::snapshot::layout;
 
 const KIND: &str = "BLOB";
 

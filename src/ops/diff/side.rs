@@ -7,11 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{SideFacts, SideKind};
-use crate::archive::beneath::Folder;
-use crate::archive::layout;
-use crate::archive::manifest_file::{open_failure, read_manifest};
-use crate::archive::member_tables;
-use crate::archive::reader::{ArchiveData, DataFile};
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
@@ -24,6 +19,11 @@ use crate::pg::catalog::source::{host_sha256, source};
 use crate::pg::meaning::{self, Known, Within};
 use crate::pg::session::Session;
 use crate::pg::snapshot::SnapshotHolder;
+use crate::snapshot::beneath::Folder;
+use crate::snapshot::layout;
+use crate::snapshot::manifest_file::{open_failure, read_manifest};
+use crate::snapshot::member_tables;
+use crate::snapshot::reader::{ArchiveData, DataFile};
 use crate::verify::rows::row_source::RowSource;
 use crate::verify::{Level, verify};
 

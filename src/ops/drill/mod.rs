@@ -16,7 +16,6 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::trust::{self, Asked};
-use crate::archive::root::Root;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -27,9 +26,10 @@ use crate::monitor::Monitor;
 use crate::monitor::millis;
 use crate::pg::session::Session;
 use crate::pgtools::client::SearchPlaces;
+use crate::restore::parts::vault::Vault;
 use crate::restore::source::SnapshotSource;
-use crate::restore::vault::Vault;
 use crate::restore::{Engine, OWN_PASSWORD};
+use crate::root::folder::Root;
 use crate::verify::{Level, verify_sealed};
 
 use assertions::Assertion;

@@ -6,21 +6,22 @@ use std::io::BufRead;
 use std::path::PathBuf;
 
 use super::report::{Kept, Stage};
-use crate::archive::layout::DATABASE_ROLES_SQL;
 use crate::model::bootstrap::BOOTSTRAP_OID;
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::identity::unquoted;
 use crate::model::inventory::Inventory;
 use crate::model::name::{ident, shell};
-use crate::ops::recover::target_words;
+use crate::ops::restore::target_words;
 use crate::pg::session::Session;
 use crate::pgtools::client::SearchPlaces;
 use crate::pgtools::cluster::settings::Locale;
 use crate::pgtools::cluster::{Cluster, ClusterRequest};
-use crate::restore::files::{self, Pieces};
-use crate::restore::identity::unquoted;
 use crate::restore::source::SnapshotSource;
+use crate::restore::sql::files;
+use crate::restore::sql::files::Pieces;
+use crate::snapshot::layout::DATABASE_ROLES_SQL;
 
 /// Beside those that write: the engine's own, the proof's, one for assertions.
 const MORE_CONNECTIONS: u32 = 12;

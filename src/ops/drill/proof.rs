@@ -3,18 +3,19 @@
 //! Invariant: it reads the restored database only. What the restore said beforehand that it would leave out is expected,
 //! by the objects and the rows that it named; anything else that differs is a finding.
 
-use super::super::foretold::{self, exception, extension_differs};
 use super::place::Ground;
 use super::{Drill, DrillReport, Stage};
 use crate::model::failure::Result;
+use crate::model::identity::unquoted;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
 use crate::model::restore::{Exception, ObjectName, Proof};
+use crate::ops::predicted;
+use crate::ops::predicted::{exception, extension_differs};
 use crate::pg::session::Session;
-use crate::restore::identity::unquoted;
-use crate::restore::left_over;
-use crate::restore::replication::comment_on;
+use crate::restore::objects::invalid_indexes;
+use crate::restore::parts::replication::comment_on;
 use crate::restore::source::SnapshotSource;
 use crate::restore::stubs::{self, StubPlan};
 use crate::verify::proof::{Expected, ProofInput, prove as compare};
@@ -33,7 +34,7 @@ pub async fn prove(
     };
     available.retain(|name| !refused(name));
     let stubbed = stubs::plan(&source.toc, &source.inventory, &available);
-    let of_causes = foretold::left_out(&report.left_out, &source.manifest.tables);
+    let of_causes = predicted::left_out(&report.left_out, &source.manifest.tables);
     let named = |e: &&Exception| !report.left_out.iter().any(|one| one.what() == e.what);
     let exceptions: Vec<Exception> = report.exceptions.iter().filter(named).cloned().collect();
     let mut expected = expected(&exceptions, &stubbed, &source.inventory, &source.manifest.tables);
@@ -79,7 +80,7 @@ fn expected(
     };
     let mut all: Vec<Expected> = exceptions.iter().map(of_exception).collect();
     all.extend(inventory.of_kind("EXTENSION").map(|o| of_exception(&extension_differs(&unquoted(&o.identity)))));
-    all.extend(left_over::all(inventory).into_iter().map(|index| Expected {
+    all.extend(invalid_indexes::all(inventory).into_iter().map(|index| Expected {
         exception: index.exception,
         objects: index.objects,
         rows_of: Vec::new(),

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::DrillRequest;
 use super::assertions::AssertionOutcome;
-use crate::archive::layout::ROOT_DRILLS_DIR;
-use crate::archive::restores::write_private;
-use crate::archive::root::folder_in;
 use crate::model::failure::{FailureKind, Result};
 use crate::model::left_out::{self, LeftOut};
 use crate::model::restore::{Exception, Proof, ProofFinding, RestoreVerdict};
 use crate::restore::LIBRARY_MISSING;
 use crate::restore::source::SnapshotSource;
+use crate::root::folder::folder_in;
+use crate::root::restores::write_private;
+use crate::snapshot::layout::ROOT_DRILLS_DIR;
 
 /// Where it was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,8 +9,8 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::creation::{Creation, Step};
-use super::identity::unquoted;
+use super::entries::creation::{Creation, Step};
+use crate::model::identity::unquoted;
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::restore::{Exception, ObjectName};
 use crate::pgtools::toc::{Entry, dotted_name};
@@ -236,8 +236,8 @@ pub fn refused_extensions(inventory: &Inventory, allowed: &BTreeSet<String>) -> 
 #[cfg(test)]
 mod tests {
     use super::super::entries::Pass;
-    use super::super::entries_tests::entry;
     use super::*;
+    use crate::restore::entries::entries_tests::entry;
 
     fn allowed(desc: &str, sql: &str) -> bool {
         let mut entry = entry(1, desc, "x");

@@ -43,7 +43,7 @@ impl<'a> Members<'a> {
             Some((t.name.schema.clone(), t.name.name.clone(), extension))
         });
         let views = members.iter().filter(|o| is_relation(&o.kind)).filter_map(|o| {
-            let (schema, name) = crate::restore::identity::qualified(&o.identity)?;
+            let (schema, name) = crate::model::identity::qualified(&o.identity)?;
             Some((schema, name, o.extension.as_deref()?))
         });
         let relations = tables.chain(views).collect();
@@ -141,7 +141,7 @@ impl<'a> Members<'a> {
             if object.kind == "SCHEMA" {
                 names.insert(object.identity.clone());
             } else if needs_schema(object)
-                && let Some((schema, _)) = crate::restore::identity::qualified(without_arguments(&object.identity))
+                && let Some((schema, _)) = crate::model::identity::qualified(without_arguments(&object.identity))
             {
                 names.insert(quoted_as_needed(&schema));
             }

@@ -9,7 +9,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::identity::unquoted;
+use crate::model::identity::unquoted;
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::restore::{Exception, ObjectName};
 use crate::pgtools::toc::{Entry, Toc};
@@ -241,5 +241,5 @@ fn exception(
 }
 
 #[cfg(test)]
-#[path = "../stubs_tests.rs"]
+#[path = "stubs_tests.rs"]
 mod tests;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::objects::is_table;
 use super::rows::proven_equal;
 use super::{Found, ProofInput};
-use crate::archive::reader::ArchiveData;
 use crate::model::computed::{ComputedContent, ComputedKind, ComputedRecord};
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
@@ -18,6 +17,7 @@ use crate::model::restore::{Exception, ObjectName};
 use crate::pg::computed::{Compared, Reader};
 use crate::pg::rows::LiveTable;
 use crate::pg::session::Session;
+use crate::snapshot::reader::ArchiveData;
 use crate::verify::rows::keys::{KeyDifferences, KeyValues, compare_keys};
 use crate::verify::rows::row_source::RowSource;
 

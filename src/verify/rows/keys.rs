@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use super::primary_key::primary_key;
 use super::row_source::RowSource;
-use crate::archive::copy_text::CopyRow;
-use crate::archive::reader::LinePart;
 use crate::model::cancel::Cancel;
 use crate::model::failure::Result;
 use crate::model::inventory::CatalogObject;
 use crate::model::manifest::TableRecord;
+use crate::snapshot::copy_text::CopyRow;
+use crate::snapshot::reader::LinePart;
 
 const BUCKETS: usize = 1 << 16;
 const ROWS_AT_ONCE: u64 = 900_000;

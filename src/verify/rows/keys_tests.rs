@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::archive::reader::{ArchiveData, DataFile};
 use crate::model::name::QualifiedName;
+use crate::snapshot::reader::{ArchiveData, DataFile};
 
 fn record(columns: &[&str]) -> TableRecord {
     TableRecord {

@@ -6,13 +6,13 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use crate::archive::reader::{ArchiveData, LinePart};
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::manifest::TableRecord;
 use crate::pg::catalog::own_rows;
 use crate::pg::rows::{copy_computed_sql, copy_own_sql, copy_statement};
 use crate::pg::session::Session;
+use crate::snapshot::reader::{ArchiveData, LinePart};
 
 /// How many parts of a file are read between two looks at the cancellation.
 const PARTS_PER_LOOK: u64 = 4096;

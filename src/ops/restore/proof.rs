@@ -1,0 +1,185 @@
+//! The proof after a restore: what `verify` has to know of it.
+//!
+//! Invariant: it reads the target only. What was true before the first write is kept in [`Before`]. It looks at what
+//! the restore was asked for, no more and no less.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::{Prepared, Recovery};
+use crate::model::failure::Result;
+use crate::model::identity::unquoted;
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::manifest::TableRecord;
+use crate::model::membership::ROLE_MEMBERSHIP;
+use crate::model::name::QualifiedName;
+use crate::model::replication::{SLOT, SUBSCRIPTION};
+use crate::model::restore::{ConflictPolicy, Exception, ObjectName, Proof, SecurityCensus, TargetKind};
+use crate::ops::predicted;
+use crate::ops::predicted::extension_differs;
+use crate::pg::census::census;
+use crate::pg::session::Session;
+use crate::restore::beside::copies;
+use crate::restore::objects::invalid_indexes;
+use crate::restore::source::SnapshotSource;
+use crate::restore::target::scope::Scope;
+use crate::restore::{Done, Engine, PLATFORM_OPEN, is_left};
+use crate::verify::proof::{Expected, ProofInput, RowScope, prove as prove_stack};
+
+/// What must be asked before the first write.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    pub census: Option<SecurityCensus>,
+}
+
+/// How open the target is before it is written to.
+pub async fn before(recovery: &Recovery<'_>) -> Result<Before> {
+    let session = Session::open(recovery.target, "stacksnap census").await?;
+    Ok(Before { census: Some(census(&session).await?) })
+}
+
+/// Compares the target with the snapshot, as far as this restore reached.
+pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, before: Before) -> Result<Option<Proof>> {
+    let source = &prepared.source;
+    let engine = recovery.engine(source, &prepared.vault);
+    if let Some(schema) = &recovery.request.into_schema {
+        return prove_copies(recovery, &engine, schema).await.map(Some);
+    }
+    let scope = proven_scope(&engine, done).await?;
+    let known: HashSet<(&str, &str)> =
+        source.inventory.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
+    let own = |o: &CatalogObject| o.kind == "ROLE" && unquoted(&o.identity) == scope.restorer;
+    // What is the platform's and decides who may do what is a difference also where it had to stay.
+    let open: HashSet<String> =
+        prepared.plan.exceptions.iter().filter(|e| e.code == PLATFORM_OPEN).map(|e| e.what.clone()).collect();
+    // Who granted a membership is not comparable with servers before 16; the engine has compared who is in what.
+    let memberships = scope.rules.as_ref().is_none_or(|rules| rules.membership_options);
+    let reached = |o: &CatalogObject| {
+        if o.kind == "ROLE MEMBERSHIP" && !memberships {
+            return false;
+        }
+        let brought = scope.brings_back(o) || (o.kind == "SEQUENCE SET" && scope.sets(o));
+        if o.kind == "DATABASE" {
+            return scope.is_whole() && !scope.untrusted;
+        }
+        let there = known.contains(&(o.kind.as_str(), o.identity.as_str()));
+        // None is ever made; an empty target keeps what it has.
+        if [SLOT, SUBSCRIPTION].contains(&o.kind.as_str()) {
+            return scope.is_whole() && !scope.untrusted && (there || prepared.plan.target.kind.has_a_past());
+        }
+        !own(o) && ((brought && there) || scope.may_drop(o) || open.contains(&format!("{} {}", o.kind, o.identity)))
+    };
+    let merged = |t: &QualifiedName| {
+        recovery.request.conflicts == ConflictPolicy::Keep && matches!(t.schema.as_str(), "auth" | "storage")
+    };
+    let same = prepared.plan.target.kind == TargetKind::SameDatabase;
+    // Jobs name the database that they run in, and come back switched off: the plan says what to do about them.
+    let jobs = |t: &QualifiedName| !same && t.schema == "cron";
+    // Secrets are encrypted anew; the engine has read each of them back.
+    let secrets = |t: &QualifiedName| prepared.vault.is_open() && t.schema == "vault";
+    // Of these the plan says that a part cannot be there.
+    let lacks = |t: &QualifiedName| scope.other.lacking.contains_key(t);
+    let left_out = |t: &QualifiedName| merged(t) || jobs(t) || secrets(t) || lacks(t);
+    let rows: Vec<QualifiedName> = engine.tables(&scope).into_iter().filter(|t| !left_out(t)).collect();
+    let expected = expected(prepared, done);
+    let manifest = &source.manifest;
+    let inventory = &compared_inventory(source, &scope);
+    let mut input = ProofInput::new(manifest, inventory, recovery.target, recovery.monitor, recovery.cancel);
+    input.place = Some(&source.place);
+    input.expected = &expected;
+    input.rows = RowScope::Only(&rows);
+    input.objects = Some(&reached);
+    // A fresh target had nothing that could have been open.
+    input.census_before = before.census.filter(|_| same);
+    // Policies and defaults are code of the snapshot.
+    input.run_probes = !scope.untrusted;
+    input.compare_rls = scope.is_whole() && recovery.request.conflicts != ConflictPolicy::Keep;
+    input.jobs = recovery.request.jobs.max(1) as usize;
+    prove_stack(input).await.map(Some)
+}
+
+/// Copies beside what is there: their rows, and how open the database is. Nothing else was touched.
+async fn prove_copies(recovery: &Recovery<'_>, engine: &Engine<'_>, schema: &str) -> Result<Proof> {
+    let copies = copies(engine, schema)?;
+    let names: Vec<QualifiedName> = copies.iter().map(|copy| copy.to.clone()).collect();
+    let mut manifest = engine.source.manifest.clone();
+    manifest.tables = copies.iter().map(|c| TableRecord { name: c.to.clone(), ..c.record.clone() }).collect();
+    let inventory = &engine.source.inventory;
+    let nothing = |_: &CatalogObject| false;
+    let mut input = ProofInput::new(&manifest, inventory, recovery.target, recovery.monitor, recovery.cancel);
+    input.rows = RowScope::Only(&names);
+    input.objects = Some(&nothing);
+    input.run_probes = false;
+    input.jobs = recovery.request.jobs.max(1) as usize;
+    prove_stack(input).await
+}
+
+/// What the target should hold. Of a snapshot that nobody answers for, everything belongs to the role that restored.
+fn compared_inventory<'s>(source: &'s SnapshotSource, scope: &Scope) -> Cow<'s, Inventory> {
+    if !scope.untrusted {
+        return Cow::Borrowed(&source.inventory);
+    }
+    let mut inventory = source.inventory.clone();
+    for owner in inventory.objects.iter_mut().filter_map(|o| o.owner.as_mut()) {
+        owner.clone_from(&scope.restorer);
+    }
+    Cow::Owned(inventory)
+}
+
+/// The scope that the restore had. What was empty holds a stack now, in which nothing may be too many.
+async fn proven_scope(engine: &Engine<'_>, done: &Done) -> Result<Scope> {
+    let Some(scope) = done.scope.clone() else { return engine.scope().await };
+    let kind = if scope.kind == TargetKind::SameDatabase { scope.kind } else { TargetKind::OtherDatabase };
+    Ok(Scope { kind, ..scope })
+}
+
+/// Kinds of which the target may keep some that the snapshot does not have.
+const STAYING: [&str; 6] = ["SCHEMA", "DATABASE SETTING", "ROLE SETTING", ROLE_MEMBERSHIP, SLOT, SUBSCRIPTION];
+
+/// Is this about something that is not as it was, and nobody knows why?
+fn is_unexplained(exception: &Exception, done: &Done) -> bool {
+    done.left_out.iter().any(|one| one.is_unexplained() && one.what() == exception.what)
+}
+
+/// What was said to be different, with the objects that it explains.
+fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
+    let inventory = &prepared.source.inventory;
+    let explained = |exception: &Exception| {
+        let named = |o: &&CatalogObject| format!("{} {}", o.kind, o.identity) == exception.what;
+        let member = |o: &&CatalogObject| {
+            o.extension.as_ref().is_some_and(|e| exception.what == format!("extension {e}"))
+                || (o.kind == "EXTENSION" && exception.what == format!("extension {}", unquoted(&o.identity)))
+        };
+        let mut objects: Vec<_> =
+            inventory.objects.iter().filter(|o| named(o) || member(o)).map(ObjectName::of).collect();
+        // What had to stay is in no inventory of the snapshot.
+        if objects.is_empty() {
+            objects.extend(STAYING.iter().filter_map(|kind| {
+                let identity = exception.what.strip_prefix(kind)?.strip_prefix(' ')?;
+                Some(ObjectName { kind: (*kind).into(), identity: identity.into() })
+            }));
+        }
+        Expected { exception: exception.clone(), objects, rows_of: Vec::new() }
+    };
+    let mut list = predicted::left_out(&done.left_out, &prepared.source.manifest.tables);
+    let of_causes = list.len();
+    // Where nothing had to be done only the plan has said something.
+    let of_plan = prepared.plan.exceptions.iter().filter(|e| !done.exceptions.contains(e));
+    // What the plan left of the platform's is not looked for.
+    let foretold = |e: &Exception| is_left(e) && prepared.plan.exceptions.contains(e);
+    let rest = done.exceptions.iter().chain(of_plan);
+    let rest = rest.filter(|e| !list[..of_causes].iter().any(|cause| cause.exception == **e));
+    let rest = rest.filter(|e| e.code != PLATFORM_OPEN && !foretold(e) && !is_unexplained(e, done));
+    let rest: Vec<Expected> = rest.map(explained).collect();
+    list.extend(rest);
+    list.extend(invalid_indexes::all(inventory).into_iter().map(|index| Expected {
+        exception: index.exception,
+        objects: index.objects,
+        rows_of: Vec::new(),
+    }));
+    for object in inventory.of_kind("EXTENSION") {
+        let exception = extension_differs(&object.identity);
+        list.push(Expected { exception, objects: vec![ObjectName::of(object)], rows_of: Vec::new() });
+    }
+    list
+}

@@ -1,0 +1,242 @@
+//! Causes before consequences: which of the objects that are not there were refused, and which fell with them.
+//!
+//! Invariant: what depends on what is told from the archive's own dependencies, from addresses in the catalogs and from
+//! whole identities, never from the words of a message. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::refusals::Refusal;
+use crate::model::identity::{on, unquoted};
+use crate::model::inventory::{Address, CatalogObject, Inventory};
+use crate::model::left_out::{FILE, Instead, LeftOut};
+use crate::model::restore::ObjectName;
+use crate::restore::entries::creation::Creation;
+use crate::restore::objects::converge::Left;
+use crate::restore::rows::tables::GivenUp;
+use crate::snapshot::layout;
+
+/// Kinds that decide who may do what.
+const PROTECTS: [&str; 4] = ["POLICY", "ROW SECURITY", "ACL", "DEFAULT ACL"];
+
+/// What is known of a restore that did not bring back everything.
+pub struct Reckoning<'a> {
+    pub left: &'a Left,
+    pub creation: &'a Creation<'a>,
+    pub inventory: &'a Inventory,
+    pub given_up: &'a BTreeMap<ObjectName, GivenUp>,
+    /// Constraints that were made without a look at the rows that are there.
+    pub not_valid: &'a BTreeSet<ObjectName>,
+    /// Objects whose grants were taken away, and because of what.
+    pub withheld: &'a BTreeMap<Address, ObjectName>,
+}
+
+impl Reckoning<'_> {
+    /// Each of `objects`, as a cause or with the cause that it fell with.
+    pub fn list(&self, objects: &BTreeSet<ObjectName>) -> Vec<LeftOut> {
+        let known: HashMap<ObjectName, &CatalogObject> =
+            self.inventory.objects.iter().map(|o| (ObjectName::of(o), o)).collect();
+        let graph = Graph::new(self, &known);
+        let mut list: Vec<LeftOut> = objects.iter().map(|o| self.one(o, known.get(o).copied(), &graph)).collect();
+        let files: BTreeSet<ObjectName> =
+            list.iter().filter_map(|one| one.because_of.clone()).filter(|cause| cause.kind == FILE).collect();
+        list.extend(files.iter().map(|file| self.one(file, None, &graph)));
+        list.sort();
+        list
+    }
+
+    fn one(&self, name: &ObjectName, object: Option<&CatalogObject>, graph: &Graph<'_>) -> LeftOut {
+        let given_up = self.given_up.get(name);
+        let refusal = given_up.map(|g| &g.refusal).or_else(|| self.left.refusals.get(name));
+        let because_of = object.and_then(|object| graph.cause(object, refusal.is_some()));
+        let instead = given_up.map_or_else(|| self.instead(name, refusal), |g| g.instead);
+        let said = match (&because_of, refusal) {
+            (Some(_), _) => String::new(),
+            (None, Some(refusal)) => refusal.text.clone(),
+            (None, None) => self.left.words.get(&name.to_string()).cloned().unwrap_or_default(),
+        };
+        LeftOut {
+            sqlstate: refusal.filter(|_| because_of.is_none()).and_then(|r| r.sqlstate).map(|s| s.to_string()),
+            security: self.is_open(name, object, graph),
+            object: name.clone(),
+            instead,
+            because_of,
+            said,
+        }
+    }
+
+    fn instead(&self, name: &ObjectName, refusal: Option<&Refusal>) -> Instead {
+        match name.kind.as_str() {
+            FILE => Instead::Missing,
+            _ if self.left.missing.contains(name) => Instead::Missing,
+            _ if self.not_valid.contains(name) => Instead::NotValid,
+            "MATERIALIZED VIEW" if refusal.is_some() => Instead::NotPopulated,
+            _ => Instead::Differs,
+        }
+    }
+
+    /// Is what it protects there without it?
+    fn is_open(&self, name: &ObjectName, object: Option<&CatalogObject>, graph: &Graph<'_>) -> bool {
+        let protects = PROTECTS.contains(&name.kind.as_str()) || self.left.owners.contains(name);
+        let other_role = matches!(name.kind.as_str(), "ROLE" | "ROLE MEMBERSHIP") && !self.left.missing.contains(name);
+        (protects && object.is_none_or(|o| graph.whole_of(o).is_none())) || other_role
+    }
+}
+
+/// The objects that are missing, by the ways in which others depend on them.
+struct Graph<'a> {
+    reckoning: &'a Reckoning<'a>,
+    /// By the archive's entries that make them.
+    by_entry: HashMap<i64, Vec<&'a CatalogObject>>,
+    /// The same of materialized views that are there without rows: others cannot be filled from them.
+    unfilled: HashMap<i64, &'a CatalogObject>,
+    /// Relations and domains by name, and all by their place in the catalogs.
+    by_name: HashMap<&'a str, &'a CatalogObject>,
+    by_address: HashMap<Address, &'a CatalogObject>,
+    roles: HashMap<String, &'a CatalogObject>,
+    /// Entries of the archive by their number.
+    needs: HashMap<i64, &'a [i64]>,
+    /// Entries that make an object which is there: nothing behind them matters.
+    there: HashSet<i64>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(reckoning: &'a Reckoning<'a>, known: &HashMap<ObjectName, &'a CatalogObject>) -> Self {
+        let missing = reckoning.left.missing.iter().filter_map(|name| known.get(name).copied());
+        let mut graph = Self {
+            reckoning,
+            by_entry: HashMap::new(),
+            unfilled: HashMap::new(),
+            by_name: HashMap::new(),
+            by_address: HashMap::new(),
+            roles: HashMap::new(),
+            needs: reckoning.creation.entries.iter().map(|s| (s.entry.dump_id, &s.entry.depends_on[..])).collect(),
+            there: HashSet::new(),
+        };
+        for object in missing {
+            for id in reckoning.creation.entry_ids(object) {
+                graph.by_entry.entry(id).or_default().push(object);
+            }
+            match object.kind.as_str() {
+                "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE" | "DOMAIN" | "SCHEMA" | "SEQUENCE" => {
+                    graph.by_name.insert(&object.identity, object);
+                }
+                "ROLE" => {
+                    graph.roles.insert(unquoted(&object.identity), object);
+                }
+                _ => {}
+            }
+            if is_whole(object)
+                && let Some(address) = object.address
+            {
+                graph.by_address.insert(address, object);
+            }
+        }
+        let refused = reckoning.left.refusals.keys().filter(|name| name.kind == "MATERIALIZED VIEW");
+        for view in refused.filter_map(|name| known.get(name)) {
+            for id in reckoning.creation.entry_ids(view) {
+                graph.unfilled.insert(id, view);
+            }
+        }
+        let made = reckoning.creation.entries.iter().filter(|s| s.object.is_some());
+        graph.there = made.map(|s| s.entry.dump_id).filter(|id| !graph.by_entry.contains_key(id)).collect();
+        graph
+    }
+
+    /// The thing that an object is a part of, or is said about, where that is missing.
+    fn whole_of(&self, object: &CatalogObject) -> Option<&'a CatalogObject> {
+        let differs = |other: &&CatalogObject| (&other.kind, &other.identity) != (&object.kind, &object.identity);
+        let place = object.address.map(|address| Address { sub: 0, ..address });
+        if let Some(whole) = place.and_then(|place| self.by_address.get(&place).copied()).filter(differs) {
+            return Some(whole);
+        }
+        let parent = match object.kind.as_str() {
+            "PUBLICATION TABLE" => object.identity.split(" in publication ").next()?,
+            "ROW SECURITY" | "TABLE ATTACH" => &object.identity,
+            "INDEX" => return None,
+            _ => {
+                let table = on(&object.identity)?.1;
+                table.strip_prefix("domain ").unwrap_or(table)
+            }
+        };
+        self.by_name.get(parent).copied()
+    }
+
+    /// The cause with which it fell. One that was refused for itself fell with nothing but what is missing.
+    fn cause(&self, object: &CatalogObject, refused: bool) -> Option<ObjectName> {
+        let mut seen = HashSet::new();
+        let mut at = object;
+        // The first need of the first need, and so on, is a cause; a circle ends where it began.
+        while seen.insert((at.kind.as_str(), at.identity.as_str())) {
+            match self.need(at) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        let name = ObjectName::of(at);
+        if name != ObjectName::of(object) {
+            let own = self.reckoning.left.refusals.contains_key(&name);
+            let file = if own { None } else { self.file(&at.kind) };
+            return Some(file.unwrap_or(name));
+        }
+        let withheld = object.address.and_then(|a| self.reckoning.withheld.get(&Address { sub: 0, ..a }));
+        if let Some(cause) = withheld.filter(|_| object.kind == "ACL") {
+            return Some(cause.clone());
+        }
+        if refused { None } else { self.file(&object.kind) }
+    }
+
+    /// Something that is missing and without which this one cannot be.
+    fn need(&self, object: &CatalogObject) -> Option<&'a CatalogObject> {
+        if let Some(whole) = self.whole_of(object) {
+            return Some(whole);
+        }
+        let own: HashSet<i64> = self.reckoning.creation.entry_ids(object).into_iter().collect();
+        let mut open: Vec<i64> =
+            own.iter().filter_map(|id| self.needs.get(id)).flat_map(|ids| ids.iter().copied()).collect();
+        let mut seen: HashSet<i64> = own;
+        while let Some(id) = open.pop() {
+            let stops = self.there.contains(&id) && !self.unfilled.contains_key(&id);
+            if !seen.insert(id) || stops {
+                continue;
+            }
+            let others = self.by_entry.get(&id).into_iter().flatten();
+            let unfilled = self.unfilled.get(&id).filter(|_| object.kind == "MATERIALIZED VIEW");
+            let others = others.chain(unfilled);
+            if let Some(other) = others.copied().find(|o| (&o.kind, &o.identity) != (&object.kind, &object.identity)) {
+                return Some(other);
+            }
+            open.extend(self.needs.get(&id).into_iter().flat_map(|ids| ids.iter().copied()));
+        }
+        object.owner.as_ref().and_then(|owner| self.roles.get(owner).copied()).filter(|_| !is_missing(self, object))
+    }
+
+    /// The file of the snapshot that sets such things, where it failed.
+    fn file(&self, kind: &str) -> Option<ObjectName> {
+        let file = match kind {
+            "ACL" | "DEFAULT ACL" => layout::ACCESS_GRANTS_SQL,
+            "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING" => layout::DATABASE_ROLES_SQL,
+            "PUBLICATION" | "PUBLICATION TABLE" | "PUBLICATION TABLES IN SCHEMA" => layout::PUBLICATIONS_SQL,
+            "FK CONSTRAINT" => layout::FOREIGN_KEYS_SQL,
+            "EVENT TRIGGER" => layout::EVENT_TRIGGERS_SQL,
+            "DATABASE SETTING" => layout::DATABASE_SETTINGS_SQL,
+            "EXTENSION" => layout::EXTENSIONS_SQL,
+            _ => return None,
+        };
+        let name = ObjectName { kind: FILE.into(), identity: file.into() };
+        self.reckoning.left.refusals.contains_key(&name).then_some(name)
+    }
+}
+
+/// Is it missing itself? What is there with another owner lacks the role.
+fn is_missing(graph: &Graph<'_>, object: &CatalogObject) -> bool {
+    graph.reckoning.left.missing.contains(&ObjectName::of(object))
+}
+
+/// Has it an address of its own, not that of something that it is said about?
+fn is_whole(object: &CatalogObject) -> bool {
+    let of_another = matches!(
+        object.kind.as_str(),
+        "ACL" | "COMMENT" | "ROW SECURITY" | "SECURITY LABEL" | "SEQUENCE SET" | "TABLE ATTACH" | "INDEX ATTACH"
+    );
+    !of_another && object.address.is_some_and(|address| address.sub == 0)
+}

@@ -1,0 +1,107 @@
+//! What can be done about objects that could not be made: constraints without a look at old rows, grants taken away.
+//!
+//! Invariant: it comes after the last pass, so nothing undoes it. What is not protected as in the source is closed: where
+//! a restrictive policy, row security or an owner is missing, nobody keeps a grant on the object (R32).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::leave_out::MayLack;
+use crate::model::failure::Result;
+use crate::model::identity::on;
+use crate::model::inventory::{Address, CatalogObject};
+use crate::model::name::{dollar_quoted, literal};
+use crate::model::restore::ObjectName;
+use crate::restore::objects::constraint::not_valid;
+use crate::restore::objects::converge::{Converge, Left};
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Mended {
+    pub not_valid: BTreeSet<ObjectName>,
+    /// Objects whose grants were taken away, and because of what.
+    pub withheld: BTreeMap<Address, ObjectName>,
+}
+
+impl Mended {
+    pub fn is_empty(&self) -> bool {
+        self.not_valid.is_empty() && self.withheld.is_empty()
+    }
+}
+
+/// Takes all grants on a relation, from its owner too where the owner is bound by row security.
+const WITHHOLD_RELATION: &str = "DECLARE r record; BEGIN \
+    FOR r IN SELECT DISTINCT c.oid::pg_catalog.regclass AS relation, a.grantee, g.rolname FROM pg_catalog.pg_class c \
+        CROSS JOIN LATERAL (SELECT c.relacl AS acl UNION ALL SELECT t.attacl FROM pg_catalog.pg_attribute t \
+            WHERE t.attrelid = c.oid AND t.attacl IS NOT NULL \
+            UNION ALL SELECT pg_catalog.acldefault('r', c.relowner) WHERE c.relacl IS NULL) x \
+        CROSS JOIN LATERAL pg_catalog.aclexplode(x.acl) a LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
+        WHERE c.oid = pg_catalog.to_regclass({name}) AND (a.grantee <> c.relowner OR c.relforcerowsecurity) \
+    LOOP EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM %s CASCADE', r.relation, \
+        CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); END LOOP; END";
+
+/// Takes all grants on a routine from everybody but its owner.
+const WITHHOLD_ROUTINE: &str = "DECLARE r record; BEGIN \
+    FOR r IN SELECT DISTINCT p.oid::pg_catalog.regprocedure AS routine, a.grantee, g.rolname FROM pg_catalog.pg_proc p \
+        CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) a \
+        LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
+        WHERE p.oid = pg_catalog.to_regprocedure({name}) AND a.grantee <> p.proowner \
+    LOOP EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s CASCADE', r.routine, \
+        CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); END LOOP; END";
+
+impl Converge<'_> {
+    /// Does what can be done about what is left.
+    pub(crate) async fn mend(&self, left: &Left, may_lack: &MayLack) -> Result<Mended> {
+        let mut mended = Mended::default();
+        let wanted = self.source.inventory.objects.iter();
+        for object in wanted.filter(|o| left.objects.contains(&ObjectName::of(o))) {
+            let name = ObjectName::of(object);
+            let refusal = left.refusals.get(&name).filter(|_| left.missing.contains(&name));
+            let refused = refusal.is_some_and(|refusal| may_lack.not_valid(&name, refusal));
+            if let Some(sql) = not_valid(object).filter(|_| refused)
+                && self.attempt_for(object, &name.to_string(), &sql).await?.is_none()
+            {
+                mended.not_valid.insert(name);
+                continue;
+            }
+            if self.leaves_open(object, left)
+                && let Some((address, sql)) = self.withhold(object)
+                && self.runner.attempt(&format!("grants around {name}"), &sql).await?.is_none()
+            {
+                mended.withheld.insert(address, name);
+            }
+        }
+        Ok(mended)
+    }
+
+    /// Is somebody shown more without it?
+    fn leaves_open(&self, object: &CatalogObject, left: &Left) -> bool {
+        let name = ObjectName::of(object);
+        match object.kind.as_str() {
+            "POLICY" => object.definition.starts_with("AS RESTRICTIVE"),
+            "ROW SECURITY" => true,
+            _ => left.owners.contains(&name),
+        }
+    }
+
+    /// The statement that closes the relation or routine which an object is, or is on, and where that stands.
+    fn withhold(&self, object: &CatalogObject) -> Option<(Address, String)> {
+        let target = match object.kind.as_str() {
+            "POLICY" => on(&object.identity)?.1,
+            _ => &object.identity,
+        };
+        let text = match object.kind.as_str() {
+            "POLICY" | "ROW SECURITY" | "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE" => WITHHOLD_RELATION,
+            "FUNCTION" | "PROCEDURE" => WITHHOLD_ROUTINE,
+            _ => return None,
+        };
+        let relation = |o: &&CatalogObject| {
+            o.identity == target && matches!(o.kind.as_str(), "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE")
+        };
+        let address = match object.kind.as_str() {
+            "POLICY" | "ROW SECURITY" => self.source.inventory.objects.iter().find(relation)?.address?,
+            _ => object.address?,
+        };
+        let sql = format!("DO {}", dollar_quoted(&text.replace("{name}", &literal(target))));
+        Some((Address { sub: 0, ..address }, sql))
+    }
+}

@@ -1,0 +1,261 @@
+//! What the inventory says about a constraint: the server's own text, and the marks that follow it.
+//!
+//! Invariant: marks are read from the end, in the order in which the inventory writes them, so that nothing inside of
+//! an expression is ever taken for one. Pure.
+
+use super::drop::altered;
+use crate::model::identity::on;
+use crate::model::index_state::without_state;
+use crate::model::inventory::CatalogObject;
+
+/// Kinds that are read here.
+pub const KINDS: [&str; 4] = ["CHECK CONSTRAINT", "NOT NULL CONSTRAINT", "FK CONSTRAINT", "CONSTRAINT"];
+
+/// Where a constraint of a table has its definition from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Its own table, whatever parents have besides.
+    Itself,
+    /// A parent has it, and it alone: the child never said it.
+    Parent,
+    /// It is a part of the constraint of a partitioned table.
+    PartitionedParent,
+}
+
+/// One constraint taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Constraint<'a> {
+    /// `pg_get_constraintdef`, `NOT VALID` and `NOT ENFORCED` included.
+    pub text: &'a str,
+    pub proved: bool,
+    pub from: Origin,
+    /// What stands after `from`: its index, the state of its triggers.
+    rest: &'a str,
+}
+
+impl<'a> Constraint<'a> {
+    /// `None`: it is no constraint.
+    pub fn of(object: &'a CatalogObject) -> Option<Self> {
+        if !KINDS.contains(&object.kind.as_str()) {
+            return None;
+        }
+        let all = object.definition.as_str();
+        let mut text = without_state(object);
+        if object.kind == "FK CONSTRAINT" {
+            // Letters of states follow, never a blank.
+            text = text.rfind(" RI TRIGGERS ").map_or(text, |at| &text[..at]);
+        }
+        text = text.strip_suffix(" REPLICA IDENTITY").unwrap_or(text);
+        text = text.strip_suffix(" CLUSTERED").unwrap_or(text);
+        if object.kind == "CHECK CONSTRAINT" {
+            text = text.strip_suffix(" NO INHERIT").filter(|t| t.contains(" NO INHERIT")).unwrap_or(text);
+        }
+        let rest = &all[text.len()..];
+        let (text, from) = match (text.strip_suffix(" OF A PARTITIONED PARENT"), text.strip_suffix(" INHERITED")) {
+            (Some(text), _) => (text, Origin::PartitionedParent),
+            (_, Some(text)) => (text, Origin::Parent),
+            _ => (text, Origin::Itself),
+        };
+        let (text, proved) = text.strip_suffix(" UNPROVED").map_or((text, true), |text| (text, false));
+        Some(Self { text, proved, from, rest })
+    }
+
+    /// The text without what says that it is not proved.
+    fn core(&self) -> &'a str {
+        self.text.strip_suffix(" NOT VALID").unwrap_or(self.text)
+    }
+}
+
+/// `ADD CONSTRAINT`, for one that the archive has inside of its table only. `None` for one that a parent brings.
+pub fn add(object: &CatalogObject) -> Option<String> {
+    let constraint = Constraint::of(object).filter(|c| c.from == Origin::Itself)?;
+    matches!(object.kind.as_str(), "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT")
+        .then(|| added(object, constraint.text))
+        .flatten()
+}
+
+/// The same for one that a parent had: a table has to have it before it becomes a partition again.
+pub fn add_before_attach(object: &CatalogObject) -> Option<String> {
+    let constraint = Constraint::of(object).filter(|c| c.from == Origin::Parent)?;
+    added(object, constraint.text)
+}
+
+/// A constraint as one that does not look at the rows which are there. `None`: there is no such form of it, or a parent
+/// brings it.
+pub fn not_valid(object: &CatalogObject) -> Option<String> {
+    let constraint = Constraint::of(object).filter(|c| c.from == Origin::Itself && object.kind != "CONSTRAINT")?;
+    added(object, &format!("{} NOT VALID", constraint.core()))
+}
+
+fn added(object: &CatalogObject, text: &str) -> Option<String> {
+    let (name, rest) = on(&object.identity)?;
+    Some(format!("ALTER {} ADD CONSTRAINT {name} {text}", altered(rest)))
+}
+
+/// `VALIDATE CONSTRAINT`, where that is all that the live one lacks.
+pub fn validate(wanted: &CatalogObject, live: &CatalogObject) -> Option<String> {
+    let (w, l) = (Constraint::of(wanted)?, Constraint::of(live)?);
+    if !w.proved || l.proved || w.text != l.core() || (w.from, w.rest) != (l.from, l.rest) {
+        return None;
+    }
+    let (name, rest) = on(&wanted.identity)?;
+    Some(format!("ALTER {} VALIDATE CONSTRAINT {name}", altered(rest)))
+}
+
+/// Is it checked for new rows although old ones may break it? Foreign keys are not, while triggers sleep.
+pub fn binds_new_rows(object: &CatalogObject) -> bool {
+    matches!(object.kind.as_str(), "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT")
+        && Constraint::of(object).is_some_and(|c| !c.proved && !c.text.ends_with(" NOT ENFORCED"))
+}
+
+/// Do they differ, as parts of a partitioned table's constraint, in nothing but the state of their triggers?
+pub fn is_part(wanted: &CatalogObject, live: &CatalogObject) -> bool {
+    let (Some(w), Some(l)) = (Constraint::of(wanted), Constraint::of(live)) else { return false };
+    w.from == Origin::PartitionedParent && Constraint { rest: w.rest, ..l } == w
+}
+
+/// `RENAME CONSTRAINT` for those that the server named by itself: parts of a partitioned table's key, which no archive
+/// names, and NOT NULL. What differs in nothing but its name keeps its rows and gets the snapshot's name. Two statements
+/// each, so that names can be exchanged: first all to a name that nobody has.
+pub fn renames(wanted: &[&CatalogObject], live: &[&CatalogObject]) -> Vec<(String, String)> {
+    // A NOT NULL takes those along that children have from it.
+    let named_by_server = |o: &CatalogObject| match (o.kind.as_str(), Constraint::of(o).map(|c| c.from)) {
+        ("NOT NULL CONSTRAINT", Some(origin)) => origin == Origin::Itself,
+        ("FK CONSTRAINT", Some(origin)) => origin == Origin::PartitionedParent,
+        _ => false,
+    };
+    let mut free: Vec<&CatalogObject> = live.iter().copied().filter(|o| named_by_server(o)).collect();
+    let mut found = Vec::new();
+    for object in wanted.iter().filter(|o| named_by_server(o)) {
+        let Some((name, table)) = on(&object.identity) else { continue };
+        let same = |o: &&CatalogObject| {
+            o.kind == object.kind
+                && o.definition == object.definition
+                && on(&o.identity).is_some_and(|(_, t)| t == table)
+        };
+        let Some(at) = free.iter().position(same) else { continue };
+        let other = free.remove(at);
+        let Some((old, _)) = on(&other.identity).filter(|(old, _)| *old != name) else { continue };
+        let between = format!("stacksnap_{}", found.len());
+        let rename = |a: &str, b: &str| format!("ALTER TABLE {table} RENAME CONSTRAINT {a} TO {b}");
+        found.push((rename(old, &between), rename(&between, name)));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inventory::object;
+
+    fn parsed(kind: &str, definition: &str) -> (String, bool, Origin) {
+        let object = object(kind, "c on public.t", definition);
+        let found = Constraint::of(&object).unwrap();
+        (found.text.to_string(), found.proved, found.from)
+    }
+
+    #[test]
+    fn marks_are_read_from_the_end() {
+        let cases = [
+            ("CHECK CONSTRAINT", "CHECK ((a > 0))", "CHECK ((a > 0))", true, Origin::Itself),
+            (
+                "CHECK CONSTRAINT",
+                "CHECK (true) NOT VALID UNPROVED INHERITED",
+                "CHECK (true) NOT VALID",
+                false,
+                Origin::Parent,
+            ),
+            (
+                "CHECK CONSTRAINT",
+                "CHECK ((a <> ' INHERITED'::text))",
+                "CHECK ((a <> ' INHERITED'::text))",
+                true,
+                Origin::Itself,
+            ),
+            (
+                "CHECK CONSTRAINT",
+                "CHECK (true) NO INHERIT NOT VALID UNPROVED NO INHERIT",
+                "CHECK (true) NO INHERIT NOT VALID",
+                false,
+                Origin::Itself,
+            ),
+            ("NOT NULL CONSTRAINT", "NOT NULL a NO INHERIT", "NOT NULL a NO INHERIT", true, Origin::Itself),
+            (
+                "FK CONSTRAINT",
+                "FOREIGN KEY (a) REFERENCES s.t(a) NOT VALID UNPROVED OF A PARTITIONED PARENT RI TRIGGERS DO",
+                "FOREIGN KEY (a) REFERENCES s.t(a) NOT VALID",
+                false,
+                Origin::PartitionedParent,
+            ),
+            ("CONSTRAINT", "PRIMARY KEY (a) CLUSTERED REPLICA IDENTITY", "PRIMARY KEY (a)", true, Origin::Itself),
+            ("CONSTRAINT", "UNIQUE (a) CLUSTERED\nINDEX WITH (fillfactor='50')", "UNIQUE (a)", true, Origin::Itself),
+        ];
+        for (kind, definition, text, proved, from) in cases {
+            assert_eq!(parsed(kind, definition), (text.to_string(), proved, from), "{definition}");
+        }
+        assert_eq!(Constraint::of(&object("TABLE", "public.t", "")), None);
+    }
+
+    #[test]
+    fn only_what_is_not_proved_is_validated() {
+        let of = |definition: &str| object("CHECK CONSTRAINT", "c on public.t", definition);
+        let (proved, unproved) = (of("CHECK (true) INHERITED"), of("CHECK (true) NOT VALID UNPROVED INHERITED"));
+        assert_eq!(validate(&proved, &unproved).unwrap(), "ALTER TABLE public.t VALIDATE CONSTRAINT c");
+        assert_eq!(validate(&unproved, &proved), None);
+        assert_eq!(validate(&of("CHECK (true)"), &unproved), None);
+        assert_eq!(validate(&of("CHECK (false) INHERITED"), &unproved), None);
+        assert_eq!(validate(&proved, &of("CHECK (true) NOT ENFORCED UNPROVED INHERITED")), None);
+    }
+
+    #[test]
+    fn names_that_the_server_chose_are_given_back_also_crosswise() {
+        let key = |name: &str, to: &str| {
+            let text = format!("FOREIGN KEY (a) REFERENCES s.{to}(a) OF A PARTITIONED PARENT RI TRIGGERS O");
+            object("FK CONSTRAINT", &format!("{name} on s.t"), &text)
+        };
+        let (a, b, c, d) = (key("f1", "x"), key("f2", "y"), key("f1", "y"), key("f2", "x"));
+        let renamed = renames(&[&a, &b], &[&c, &d]);
+        let sql = |a: &str, b: &str| format!("ALTER TABLE s.t RENAME CONSTRAINT {a} TO {b}");
+        let expected = [
+            (sql("f2", "stacksnap_0"), sql("stacksnap_0", "f1")),
+            (sql("f1", "stacksnap_1"), sql("stacksnap_1", "f2")),
+        ];
+        assert_eq!(renamed, expected);
+        assert!(renames(&[&a], &[&a]).is_empty() && renames(&[&a], &[&b]).is_empty());
+    }
+
+    #[test]
+    fn a_check_inside_of_its_table_is_added() {
+        let add_to = |identity, definition| add(&object("CHECK CONSTRAINT", identity, definition));
+        let sql = "ALTER TABLE public.t ADD CONSTRAINT c CHECK ((a > 0)) NOT VALID";
+        assert_eq!(add_to("c on public.t", "CHECK ((a > 0)) NOT VALID UNPROVED").unwrap(), sql);
+        let sql = "ALTER TABLE public.t ADD CONSTRAINT c CHECK ((a > 0)) NO INHERIT";
+        assert_eq!(add_to("c on public.t", "CHECK ((a > 0)) NO INHERIT NO INHERIT").unwrap(), sql);
+        let sql = "ALTER DOMAIN public.d ADD CONSTRAINT c CHECK (true)";
+        assert_eq!(add_to("c on domain public.d", "CHECK (true)").unwrap(), sql);
+        assert_eq!(add_to("c on public.t", "CHECK ((a > 0)) INHERITED"), None);
+        let inherited = object("CHECK CONSTRAINT", "c on public.t", "CHECK ((a > 0)) INHERITED");
+        let sql = "ALTER TABLE public.t ADD CONSTRAINT c CHECK ((a > 0))";
+        assert_eq!(add_before_attach(&inherited).unwrap(), sql);
+    }
+
+    #[test]
+    fn constraints_are_made_without_a_look_at_old_rows() {
+        let sql = |kind, identity, definition| not_valid(&object(kind, identity, definition));
+        assert_eq!(
+            sql("FK CONSTRAINT", "k on public.b", "FOREIGN KEY (a) REFERENCES public.a(id) RI TRIGGERS O").unwrap(),
+            "ALTER TABLE public.b ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES public.a(id) NOT VALID"
+        );
+        assert_eq!(
+            sql("CHECK CONSTRAINT", "c on domain public.d", "CHECK ((VALUE > 0))").unwrap(),
+            "ALTER DOMAIN public.d ADD CONSTRAINT c CHECK ((VALUE > 0)) NOT VALID"
+        );
+        assert_eq!(
+            sql("CHECK CONSTRAINT", "c on public.t", "CHECK ((a > 0)) NO INHERIT NO INHERIT").unwrap(),
+            "ALTER TABLE public.t ADD CONSTRAINT c CHECK ((a > 0)) NO INHERIT NOT VALID"
+        );
+        assert_eq!(sql("CHECK CONSTRAINT", "c on public.t", "CHECK ((a > 0)) INHERITED"), None);
+        assert_eq!(sql("CONSTRAINT", "p on public.t", "PRIMARY KEY (a)"), None);
+        assert_eq!(sql("INDEX", "public.i", "CREATE INDEX"), None);
+    }
+}

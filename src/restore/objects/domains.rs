@@ -1,0 +1,69 @@
+//! Domains whose constraints the server lets nobody add: columns hold them inside of arrays, composites or ranges.
+//!
+//! A constraint of a domain is proved on every column of the domain, and the server looks into no value that holds one
+//! ("cannot alter type because column uses it"). So such a domain goes, with the columns that hold it, and comes back from
+//! the archive with their rows.
+//!
+//! Invariant: it asks and drops nothing itself; the plan and its execution ask the same.
+
+use std::collections::BTreeSet;
+
+use super::constraint::Constraint;
+use super::delta::Delta;
+use crate::model::failure::Result;
+use crate::model::identity::on;
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::pg::session::Session;
+
+/// Domains that a stored column holds inside of another type.
+const HELD: &str = "WITH RECURSIVE holds AS ( \
+        SELECT t.oid, t.oid AS domain, false AS inside FROM pg_catalog.pg_type t WHERE t.typtype = 'd' \
+        UNION SELECT c.oid, h.domain, h.inside OR c.typtype <> 'd' FROM holds h JOIN pg_catalog.pg_type c ON \
+            (c.typtype = 'd' AND c.typbasetype = h.oid) OR (c.typelem = h.oid AND c.typlen = -1) \
+            OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.typrelid AND c.typtype = 'c' \
+                       AND a.atttypid = h.oid AND a.attnum > 0 AND NOT a.attisdropped) \
+            OR EXISTS (SELECT FROM pg_catalog.pg_range g WHERE g.rngtypid = c.oid AND g.rngsubtype = h.oid) \
+            OR EXISTS (SELECT FROM pg_catalog.pg_range g WHERE g.rngmultitypid = c.oid AND g.rngtypid = h.oid)) \
+    SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, t.typname) FROM holds h \
+    JOIN pg_catalog.pg_attribute a ON a.atttypid = h.oid AND a.attnum > 0 AND NOT a.attisdropped \
+    JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind IN ('r', 'm', 'p', 'f') \
+    JOIN pg_catalog.pg_type t ON t.oid = h.domain JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE h.inside";
+
+/// The domains of the target that have to go, because a constraint of theirs has to be proved.
+pub async fn stuck<'t>(
+    session: &Session,
+    delta: &Delta<'_, '_>,
+    live: &'t Inventory,
+) -> Result<Vec<&'t CatalogObject>> {
+    let wanted = delta.missing.iter().copied().chain(delta.differs.iter().map(|(wanted, _)| *wanted));
+    let domains: BTreeSet<&str> = wanted.filter_map(proved_on).collect();
+    if domains.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = session.rows(HELD, &[]).await?;
+    let held: BTreeSet<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+    let is_stuck = |o: &&CatalogObject| domains.contains(o.identity.as_str()) && held.contains(&o.identity);
+    Ok(live.of_kind("DOMAIN").filter(is_stuck).collect())
+}
+
+/// The domain that a constraint is on, where making it looks at rows.
+fn proved_on(object: &CatalogObject) -> Option<&str> {
+    Constraint::of(object).filter(|constraint| constraint.proved)?;
+    on(&object.identity)?.1.strip_prefix("domain ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inventory::object;
+
+    #[test]
+    fn only_what_is_proved_looks_at_rows() {
+        let of = |identity: &str, definition: &str| {
+            proved_on(&object("CHECK CONSTRAINT", identity, definition)).map(str::to_string)
+        };
+        assert_eq!(of("c on domain s.d", "CHECK ((VALUE > 0))"), Some("s.d".into()));
+        assert_eq!(of("c on domain s.d", "CHECK ((VALUE > 0)) NOT VALID UNPROVED"), None);
+        assert_eq!(of("c on s.t", "CHECK ((a > 0))"), None);
+    }
+}

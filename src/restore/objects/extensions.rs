@@ -1,0 +1,78 @@
+//! Extensions that a target lacks, each made by its owner.
+//!
+//! Invariant: whose an extension is cannot be altered, so it is made as its owner where this role is a superuser: for
+//! that moment, within a transaction that nobody else sees, the owner is one too. Where that is not possible the
+//! snapshot's own file makes it. Pure: it makes statements.
+
+use std::collections::BTreeSet;
+
+use crate::model::identity::unquoted;
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::name::ident;
+
+/// For one extension of another owner: what makes it, as one message. `None`: the file does as well.
+pub fn made_by_owner(
+    extension: &CatalogObject,
+    definition: &str,
+    restorer: &str,
+    superusers: &BTreeSet<String>,
+) -> Option<String> {
+    let owner = extension.owner.as_deref().filter(|owner| *owner != restorer)?;
+    let role = ident(owner);
+    let create = definition.trim_end().trim_end_matches(';');
+    let as_owner =
+        format!("SET LOCAL SESSION AUTHORIZATION {role};\n{create};\nSET LOCAL SESSION AUTHORIZATION DEFAULT");
+    if superusers.contains(owner) {
+        return Some(as_owner);
+    }
+    Some(format!("ALTER ROLE {role} SUPERUSER;\n{as_owner};\nALTER ROLE {role} NOSUPERUSER"))
+}
+
+/// As the archive says it, and without its schema: one whose control file names a schema makes that when it is not
+/// there, but not when it is asked for by name.
+pub fn definitions(archived: &str) -> impl Iterator<Item = &str> {
+    let bare = archived.rfind(" WITH SCHEMA ").map(|at| &archived[..at]);
+    std::iter::once(archived).chain(bare)
+}
+
+/// Roles that are superusers on the target.
+pub fn superusers(live: &Inventory) -> BTreeSet<String> {
+    let is_super = |o: &&CatalogObject| o.definition.split(' ').next() == Some("SUPERUSER");
+    live.of_kind("ROLE").filter(is_super).map(|o| unquoted(&o.identity)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_that_makes_its_schema_is_tried_without_it() {
+        let tries: Vec<_> = definitions("CREATE EXTENSION IF NOT EXISTS pgmq WITH SCHEMA pgmq;\n").collect();
+        assert_eq!(tries[1], "CREATE EXTENSION IF NOT EXISTS pgmq");
+        assert_eq!(definitions("CREATE EXTENSION plpgsql;").count(), 1);
+    }
+
+    #[test]
+    fn r18_an_extension_is_made_as_its_owner() {
+        let extension = CatalogObject {
+            kind: "EXTENSION".into(),
+            schema: None,
+            identity: "pgmq".into(),
+            definition: String::new(),
+            owner: Some("postgres".into()),
+            extension: None,
+            address: None,
+        };
+        let make = |restorer, superusers: &[&str]| {
+            let superusers = superusers.iter().map(ToString::to_string).collect();
+            made_by_owner(&extension, "CREATE EXTENSION pgmq;\n", restorer, &superusers)
+        };
+        assert_eq!(make("postgres", &[]), None);
+        let as_owner = "SET LOCAL SESSION AUTHORIZATION \"postgres\";\nCREATE EXTENSION pgmq;\nSET LOCAL SESSION AUTHORIZATION DEFAULT";
+        assert_eq!(make("admin", &["postgres"]).unwrap(), as_owner);
+        assert_eq!(
+            make("admin", &["admin"]).unwrap(),
+            format!("ALTER ROLE \"postgres\" SUPERUSER;\n{as_owner};\nALTER ROLE \"postgres\" NOSUPERUSER")
+        );
+    }
+}

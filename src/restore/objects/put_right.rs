@@ -1,0 +1,261 @@
+//! Owners, switches, comments, grants and state: what is set on objects that are there.
+//!
+//! Invariant: each statement runs under its own savepoint, and what the server said about one that failed is kept.
+//! Grants come last and are the snapshot's whole state, taken away as well as given (R32).
+
+use std::collections::BTreeMap;
+
+use super::converge::Converge;
+use super::delta::Delta;
+use super::drop::{comment, owner_statement, row_security};
+use super::{extensions, roles};
+use crate::model::failure::Result;
+use crate::model::identity;
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::membership::{Alike, Membership, ROLE_MEMBERSHIP};
+use crate::model::name::{dollar_quoted, ident, literal};
+use crate::model::restore::ObjectName;
+use crate::restore::parts::queues;
+use crate::snapshot::layout;
+
+/// Takes from everybody but the owner what default privileges gave on a relation.
+pub(crate) fn close(relation: &str) -> String {
+    format!("DO {}", dollar_quoted(&CLOSE.replace("{relation}", &literal(relation))))
+}
+
+const CLOSE: &str = "DECLARE r record; BEGIN \
+    FOR r IN SELECT DISTINCT c.oid::pg_catalog.regclass AS relation, c.relkind, a.grantee, g.rolname \
+        FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a \
+        LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
+        WHERE c.oid = pg_catalog.to_regclass({relation}) AND a.grantee <> c.relowner \
+    LOOP EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s', CASE r.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, \
+        r.relation, CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); \
+    END LOOP; END";
+
+impl Converge<'_> {
+    /// Owners, switches, comments, grants, state: what is set on objects that are there.
+    pub(crate) async fn put_right(
+        &self,
+        delta: &Delta<'_, '_>,
+        missing: &[&CatalogObject],
+        live: &Inventory,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
+        for (wanted, _) in delta.differs.iter().filter(|(w, f)| w.owner != f.owner) {
+            self.set_owner(wanted, words).await?;
+        }
+        self.owners_of_wrappers(delta, words).await?;
+        let differing = delta.differs.iter().map(|(w, _)| *w);
+        for object in missing.iter().copied().chain(differing).chain(delta.missing.iter().copied()) {
+            let sql = match object.kind.as_str() {
+                "COMMENT" => comment(&object.identity, Some(&object.definition), &self.database),
+                "ROW SECURITY" => Some(row_security(&object.identity, Some(&object.definition))),
+                _ => None,
+            };
+            if let Some(sql) = sql {
+                self.tried_for(object, &sql, words).await?;
+            }
+        }
+        // Who may not grant a membership in the name of another grants it in the own: that is taken for the other's.
+        let grants_as_any = extensions::superusers(live).contains(&self.scope.restorer);
+        let alike = Alike::new(&self.source.inventory.objects, &live.objects);
+        let stands_in = |o: &CatalogObject| !grants_as_any && alike.holds(&o.kind, &o.identity);
+        for object in &delta.extra {
+            let sql = match object.kind.as_str() {
+                "COMMENT" => comment(&object.identity, None, &self.database),
+                "ROW SECURITY" => Some(row_security(&object.identity, None)),
+                "ACL" => take_list(object),
+                "DATABASE SETTING" => roles::reset_for_all(object),
+                "ROLE SETTING" => roles::reset_setting(object, &self.database),
+                ROLE_MEMBERSHIP if stands_in(object) || self.is_own(object) => None,
+                ROLE_MEMBERSHIP => Membership::of(object).map(Membership::revoke),
+                _ => None,
+            };
+            if let Some(sql) = sql {
+                self.tried(&format!("{} {}", object.kind, object.identity), &sql, words).await?;
+            }
+        }
+        self.database_owner(live, words).await?;
+        self.state_files(delta, missing, live, words).await?;
+        // What this role lets itself into is needed until here.
+        for object in delta.extra.iter().filter(|o| self.is_own(o) && !stands_in(o)) {
+            if let Some(membership) = Membership::of(object) {
+                self.tried(&format!("{} {}", object.kind, object.identity), &membership.revoke(), words).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Is it what the role that restores is in?
+    fn is_own(&self, object: &CatalogObject) -> bool {
+        Membership::of(object).is_some_and(|m| identity::unquoted(m.member) == self.scope.restorer)
+    }
+
+    /// Whose the database is decides who grants on it. Platforms keep it to themselves.
+    async fn database_owner(&self, live: &Inventory, words: &mut BTreeMap<String, String>) -> Result<()> {
+        let of = |i: &Inventory| i.of_kind("DATABASE").next().and_then(|o| o.owner.clone());
+        let (Some(wanted), Some(found)) = (of(&self.source.inventory), of(live)) else { return Ok(()) };
+        if wanted == found || self.scope.platform || !self.scope.only.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("ALTER DATABASE {} OWNER TO {}", ident(&self.database), ident(&wanted));
+        self.tried("owner of the database", &sql, words).await
+    }
+
+    async fn state_files(
+        &self,
+        delta: &Delta<'_, '_>,
+        missing: &[&CatalogObject],
+        live: &Inventory,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
+        if !self.scope.is_whole() {
+            return self.grants_of_made(missing, words).await;
+        }
+        let made_any = !missing.is_empty() || !delta.differs.is_empty();
+        if delta.touches(&["DATABASE SETTING"]) {
+            self.settings_file(layout::DATABASE_SETTINGS_SQL, words).await?;
+        }
+        if made_any || delta.touches(&["FK CONSTRAINT"]) {
+            self.file(layout::FOREIGN_KEYS_SQL, words).await?;
+        }
+        if made_any || delta.touches(&["PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA"]) {
+            self.file(layout::PUBLICATIONS_SQL, words).await?;
+        }
+        if self.installs_members(live) {
+            if !self.scope.extensions_missing.contains("pgmq")
+                && let Some(failure) = queues::make_missing(self.source, live, self.runner).await?
+            {
+                words.insert(layout::QUEUES_SQL.to_string(), failure.to_string());
+            }
+            self.file(layout::MEMBER_ROUTINES_SQL, words).await?;
+        }
+        // Grants are an ordered list: from none, in the archive's order; then exactly what the snapshot says.
+        let differing: Vec<_> = delta.differs.iter().map(|(w, _)| *w).filter(|o| o.kind == "ACL").collect();
+        for object in differing.iter().filter(|o| !self.creation.grants(&[*o]).is_empty()) {
+            if let Some(sql) = take_all(object) {
+                self.tried(&format!("close {}", object.identity), &sql, words).await?;
+            }
+        }
+        let granted: Vec<_> = delta.missing.iter().chain(missing).copied().chain(differing).collect();
+        for step in self.creation.grants(&granted) {
+            if let Some(failure) = self.runner.attempt(&step.what(), &step.sql).await? {
+                self.refused(step, &failure, words);
+            }
+        }
+        if made_any || delta.touches(&["ACL", "DEFAULT ACL"]) {
+            self.file(layout::ACCESS_GRANTS_SQL, words).await?;
+        }
+        if delta.touches(&["EVENT TRIGGER"]) {
+            self.file(layout::EVENT_TRIGGERS_SQL, words).await?;
+        }
+        Ok(())
+    }
+
+    /// A part of a stack: what was made gets exactly the snapshot's grants, and nothing else is touched.
+    async fn grants_of_made(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
+        for object in missing.iter().filter(|o| matches!(o.kind.as_str(), "TABLE" | "SEQUENCE" | "VIEW")) {
+            let sql = close(&object.identity);
+            self.tried(&format!("close {}", object.identity), &sql, words).await?;
+        }
+        let acls: Vec<&CatalogObject> =
+            self.source.inventory.of_kind("ACL").filter(|o| self.scope.brings_back(o)).collect();
+        let made: Vec<&CatalogObject> = if missing.is_empty() { Vec::new() } else { acls };
+        for step in self.creation.grants(&made) {
+            if let Some(failure) = self.runner.attempt(&step.what(), &step.sql).await? {
+                self.refused(step, &failure, words);
+            }
+        }
+        Ok(())
+    }
+
+    /// Are extensions of the snapshot there that have rows or settings of their own?
+    fn installs_members(&self, live: &Inventory) -> bool {
+        self.scope.only.is_empty() && live.of_kind("EXTENSION").next().is_some()
+    }
+
+    /// A wrapper comes with its extension and belongs to whoever made that; platforms give it to their users. Its grants
+    /// are its owner's.
+    async fn owners_of_wrappers(&self, delta: &Delta<'_, '_>, words: &mut BTreeMap<String, String>) -> Result<()> {
+        for (acl, _) in delta.differs.iter().filter(|(w, _)| w.kind == "ACL" && w.extension.is_some()) {
+            let Some(name) = acl.identity.strip_prefix("FOREIGN DATA WRAPPER ") else { continue };
+            let mut wrappers = self.source.inventory.of_kind("FOREIGN DATA WRAPPER");
+            if let Some(wrapper) = wrappers.find(|o| o.identity == name) {
+                self.set_owner(wrapper, words).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Event triggers and wrappers want a superuser as their owner at the moment when they get one. Platforms give them
+    /// to others: so does this, within the transaction that nobody else sees.
+    pub(crate) async fn set_owner(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<()> {
+        let Some(sql) = owner_statement(object) else { return Ok(()) };
+        let what = format!("owner of {} {}", object.kind, object.identity);
+        let Some(failure) = self.runner.attempt(&what, &sql).await? else { return Ok(()) };
+        let owner = ident(object.owner.as_deref().unwrap_or_default());
+        let raised = format!("ALTER ROLE {owner} SUPERUSER;\n{sql};\nALTER ROLE {owner} NOSUPERUSER");
+        let wants_superuser = matches!(object.kind.as_str(), "EVENT TRIGGER" | "FOREIGN DATA WRAPPER");
+        if wants_superuser && self.runner.attempt(&what, &raised).await?.is_none() {
+            return Ok(());
+        }
+        self.refusals.note(ObjectName::of(object), &what, &failure);
+        words.insert(what, failure.to_string());
+        Ok(())
+    }
+}
+
+/// Takes every grant on a column or a parameter: the snapshot has none.
+fn take_list(acl: &CatalogObject) -> Option<String> {
+    let (from, name, on, identity) = if let Some(column) = acl.identity.strip_prefix("COLUMN ") {
+        let from = "pg_catalog.pg_attribute o JOIN pg_catalog.pg_class c ON c.oid = o.attrelid \
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL pg_catalog.aclexplode(o.attacl) a";
+        let name = "pg_catalog.format('%I.%I.%I', n.nspname, c.relname, o.attname)";
+        (from, name, "pg_catalog.format('(%I) ON %I.%I', o.attname, n.nspname, c.relname)", column)
+    } else {
+        // The server forgets a list that equals its default, which is what the first superuser may do: that stays.
+        let from = "pg_catalog.pg_parameter_acl o CROSS JOIN LATERAL \
+            (SELECT * FROM pg_catalog.aclexplode(o.paracl) WHERE grantee <> 10) a";
+        let name = "pg_catalog.quote_ident(o.parname)";
+        (from, name, "'ON PARAMETER ' || o.parname", acl.identity.strip_prefix("PARAMETER ")?)
+    };
+    let body = format!(
+        "DECLARE r record; BEGIN FOR r IN SELECT DISTINCT {on} AS place, CASE WHEN a.grantee = 0 THEN 'PUBLIC' \
+         ELSE pg_catalog.quote_ident(g.rolname) END AS who FROM {from} LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
+         WHERE {name} = {} LOOP EXECUTE pg_catalog.format('REVOKE ALL %s FROM %s CASCADE', r.place, r.who); \
+         END LOOP; END",
+        literal(identity)
+    );
+    Some(format!("DO {}", dollar_quoted(&body)))
+}
+
+/// Takes every grant on a schema, whose grants are then given again.
+fn take_all(acl: &CatalogObject) -> Option<String> {
+    let schema = acl.identity.strip_prefix("SCHEMA ")?;
+    let name = literal(&identity::unquoted(schema));
+    // What everybody has on `public` from the beginning is no entry of the archive.
+    let base = if schema == "public" { "GRANT USAGE ON SCHEMA public TO PUBLIC;" } else { "" };
+    let body = format!(
+        "DECLARE r record; BEGIN FOR r IN SELECT DISTINCT a.grantee, g.rolname, n.oid::pg_catalog.regnamespace \
+         AS place FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) a \
+         LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee WHERE n.nspname = {name} AND a.grantee <> n.nspowner LOOP \
+         EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %s FROM %s CASCADE', r.place, \
+         CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); END LOOP; {base} END"
+    );
+    Some(format!("DO {}", dollar_quoted(&body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inventory::object;
+
+    #[test]
+    fn no_name_ends_the_quotes_around_it() {
+        let acl = object("ACL", "SCHEMA \"a$stacksnap$; b\"", "");
+        for sql in [close("public.\"a$stacksnap$; b\""), take_all(&acl).unwrap()] {
+            let body = sql.strip_prefix("DO $stacksnapx$").and_then(|s| s.strip_suffix("$stacksnapx$")).unwrap();
+            assert!(body.contains("a$stacksnap$; b") && !body.contains("$stacksnapx$"), "{sql}");
+        }
+    }
+}

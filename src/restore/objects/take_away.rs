@@ -1,0 +1,180 @@
+//! What goes: objects that the snapshot does not have, and those that differ and cannot be altered.
+//!
+//! Invariant: each statement runs under its own savepoint, and what the server said about one that failed is kept.
+//! Nothing is made here: the catalogs are read again afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::constraint::binds_new_rows;
+use super::converge::{ASLEEP, AWAKE, Converge};
+use super::delta::Delta;
+use super::domains::stuck;
+use super::drop::drop_statement;
+use super::replace::{Way, only_not_nulls, way};
+use crate::model::failure::Result;
+use crate::model::identity::{on, qualified};
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::name::QualifiedName;
+use crate::model::restore::ObjectName;
+use crate::pg::catalog::supports::supports;
+use crate::pg::meaning::Within;
+use crate::pg::session::Session;
+
+/// How often a pass drops before it makes anything.
+const DROPS_MAX: usize = 4;
+
+/// Kinds whose objects may come from one of a parent.
+const HUNG: [&str; 6] = ["CHECK CONSTRAINT", "NOT NULL CONSTRAINT", "FK CONSTRAINT", "CONSTRAINT", "INDEX", "TRIGGER"];
+
+impl Converge<'_> {
+    /// Drops and alters until nothing that is there lacks a part: a type that goes takes attributes of others along,
+    /// and what is made of these has to wait until they are whole. Gives what is there then, where anything was dropped.
+    pub(crate) async fn drop_all(
+        &self,
+        live: &Inventory,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<Option<Inventory>> {
+        let mut fresh: Option<Inventory> = None;
+        for _ in 0..DROPS_MAX {
+            let now = self.delta(fresh.as_ref().unwrap_or(live));
+            let known = self.to_alter(&now);
+            let mut dropped = false;
+            for domain in stuck(self.runner.session, &now, fresh.as_ref().unwrap_or(live)).await? {
+                dropped |= self.drop(domain, words).await?;
+            }
+            if !(self.drop_and_alter(&now, words).await? || dropped) {
+                break;
+            }
+            let after = self.source.read_target(self.runner.session, Within::Transaction).await?;
+            let lost_a_part = !self.to_alter(&self.delta(&after)).is_subset(&known);
+            fresh = Some(after);
+            if !lost_a_part {
+                break;
+            }
+        }
+        Ok(fresh)
+    }
+
+    /// Where NOT NULL is an object, that one is put right, and the table stays.
+    fn way(&self, wanted: &CatalogObject, found: &CatalogObject) -> Way {
+        if only_not_nulls(wanted, found) && not_nulls_are_objects(&self.source.inventory, self.runner.session) {
+            return Way::Elsewhere;
+        }
+        way(wanted, found, self.creation.own(wanted).map(|s| s.entry))
+    }
+
+    /// What is there and has to be altered or dropped.
+    fn to_alter(&self, delta: &Delta<'_, '_>) -> BTreeSet<ObjectName> {
+        let differs = delta.differs.iter().filter(|(w, f)| self.way(w, f) != Way::Elsewhere);
+        differs.map(|(wanted, _)| ObjectName::of(wanted)).collect()
+    }
+
+    /// Drops what the snapshot does not have, and alters or drops what differs. True when anything was dropped.
+    async fn drop_and_alter(&self, delta: &Delta<'_, '_>, words: &mut BTreeMap<String, String>) -> Result<bool> {
+        let mut dropped = false;
+        for object in in_order_of_drops(&delta.extra) {
+            dropped |= self.drop(object, words).await?;
+        }
+        for (wanted, found) in &delta.differs {
+            match self.way(wanted, found) {
+                Way::Elsewhere => {}
+                Way::Drop => dropped |= self.drop(found, words).await?,
+                Way::Alter(statements) => {
+                    let sql = statements.join(";\n");
+                    if let Some(failure) = self.attempt_for(wanted, &wanted.identity, &sql).await? {
+                        self.refusals.note(ObjectName::of(wanted), &wanted.identity, &failure);
+                        dropped |= self.drop(found, words).await?;
+                    } else if wanted.kind == "TABLE" {
+                        // Columns were dropped with what hung on them.
+                        dropped = true;
+                    }
+                }
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// Before rows come back: a CHECK that was never proved holds for new rows all the same, and old ones may break it.
+    /// It goes, and is made again as any that is missing.
+    pub(crate) async fn drop_unproved(
+        &self,
+        tables: &BTreeSet<QualifiedName>,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
+        let filled = |o: &CatalogObject| {
+            let table = on(&o.identity).and_then(|(_, table)| qualified(table));
+            table.is_some_and(|(schema, name)| tables.contains(&QualifiedName::new(schema, name)))
+        };
+        let wanted = self.source.inventory.objects.iter().filter(|o| binds_new_rows(o) && filled(o));
+        let wanted: BTreeSet<ObjectName> = wanted.map(ObjectName::of).collect();
+        if wanted.is_empty() || self.scope.untrusted {
+            return Ok(());
+        }
+        let live = self.source.read_target(self.runner.session, Within::Transaction).await?;
+        for object in live.objects.iter().filter(|o| wanted.contains(&ObjectName::of(o))) {
+            self.drop(object, words).await?;
+        }
+        Ok(())
+    }
+
+    /// Drops an object, and before it what it comes from: a partition's index goes with that of its parent.
+    async fn drop(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<bool> {
+        let Some(mut sql) = drop_statement(object) else { return Ok(false) };
+        if let Some(address) = object.address.filter(|_| HUNG.contains(&object.kind.as_str())) {
+            let above = supports(self.runner.session, address).await?;
+            let above = above.into_iter().map(|name| CatalogObject {
+                kind: name.kind,
+                identity: name.identity,
+                definition: String::new(),
+                ..object.clone()
+            });
+            let statements: Vec<String> = above.filter_map(|o| drop_statement(&o)).collect();
+            // The server may put another in its place while it drops (a constraint of a child stays as its own).
+            sql = statements.into_iter().chain([sql]).collect::<Vec<_>>().join(";\n");
+        }
+        if object.kind == "EXTENSION" && self.scope.platform {
+            sql = format!("{AWAKE};\n{sql};\n{ASLEEP}");
+        }
+        match self.runner.attempt(&format!("drop {} {}", object.kind, object.identity), &sql).await? {
+            None => Ok(true),
+            Some(failure) => {
+                let what = format!("{} {}", object.kind, object.identity);
+                self.refusals.note(ObjectName::of(object), &what, &failure);
+                words.insert(what, failure.to_string());
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// Since 18 they are, on both sides.
+pub fn not_nulls_are_objects(snapshot: &Inventory, target: &Session) -> bool {
+    target.version_num >= 180_000 && snapshot.of_kind("NOT NULL CONSTRAINT").next().is_some()
+}
+
+/// What others hang on goes last, so that little is taken along unnamed.
+fn in_order_of_drops<'a>(extra: &[&'a CatalogObject]) -> Vec<&'a CatalogObject> {
+    const FIRST: [&str; 12] = [
+        "EVENT TRIGGER",
+        "PUBLICATION",
+        "POLICY",
+        "TRIGGER",
+        "RULE",
+        "VIEW",
+        "MATERIALIZED VIEW",
+        "FK CONSTRAINT",
+        "CHECK CONSTRAINT",
+        "CONSTRAINT",
+        "INDEX",
+        "STATISTICS",
+    ];
+    const LAST: [&str; 4] = ["TYPE", "DOMAIN", "EXTENSION", "SCHEMA"];
+    let rank = |o: &CatalogObject| {
+        let first = FIRST.iter().position(|k| *k == o.kind);
+        let last = LAST.iter().position(|k| *k == o.kind).map(|n| n + FIRST.len() + 1);
+        first.or(last).unwrap_or(FIRST.len())
+    };
+    let mut sorted = extra.to_vec();
+    sorted.sort_by_key(|o| (rank(o), ObjectName::of(o)));
+    sorted
+}

@@ -1,0 +1,92 @@
+//! The database itself: connection limit and template mark are put back, encoding and locale are named.
+//!
+//! Invariant: what a new database alone can have is in the plan before the first write; what is left different
+//! afterwards, whatever the reason, is an exception. A snapshot that nobody answers for changes nothing here.
+
+use std::collections::BTreeMap;
+
+use crate::model::difference::{PropertyDifference, database_properties};
+use crate::model::failure::Result;
+use crate::model::inventory::Inventory;
+use crate::model::name::ident;
+use crate::model::restore::{Exception, ObjectName};
+use crate::restore::Engine;
+use crate::restore::sql::runner::Runner;
+use crate::restore::target::state::Examined;
+
+/// Stable word.
+pub const DIFFERS: &str = "database_differs";
+
+/// What a plan says: what will be put back, and what cannot be.
+pub fn foretell(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> (Vec<ObjectName>, Option<Exception>) {
+    if !is_ours(examined) {
+        return (Vec::new(), None);
+    }
+    let all = database_properties(&engine.source.inventory, live);
+    let (set, fixed): (Vec<_>, Vec<_>) = all.into_iter().partition(|property| property.put_back().is_some());
+    let name = |property: &PropertyDifference| ObjectName {
+        kind: "DATABASE".into(),
+        identity: format!("database: {}", property.word()),
+    };
+    (set.iter().map(name).collect(), exception(&fixed, live, None))
+}
+
+/// Puts back what can be, at the end of the transaction; gives what is left different.
+pub async fn put_back(
+    engine: &Engine<'_>,
+    examined: &Examined,
+    live: &Inventory,
+    runner: &Runner<'_>,
+    words: &mut BTreeMap<String, String>,
+) -> Result<Option<Exception>> {
+    if !is_ours(examined) {
+        return Ok(None);
+    }
+    let mut left = Vec::new();
+    for property in database_properties(&engine.source.inventory, live) {
+        let Some(option) = property.put_back() else {
+            left.push(property);
+            continue;
+        };
+        let what = format!("{} of the database", property.word());
+        let sql = format!("ALTER DATABASE {} WITH {option}", ident(&examined.facts.database));
+        if let Some(failure) = runner.attempt(&what, &sql).await? {
+            words.insert(what, failure.to_string());
+            left.push(property);
+        }
+    }
+    Ok(exception(&left, live, Some(engine)))
+}
+
+/// Is the database part of what was asked for?
+fn is_ours(examined: &Examined) -> bool {
+    examined.scope.is_whole() && !examined.scope.untrusted
+}
+
+/// `engine`: its owner counts too, for what is left at the end.
+fn exception(left: &[PropertyDifference], live: &Inventory, engine: Option<&Engine<'_>>) -> Option<Exception> {
+    let owner = |inventory: &Inventory| inventory.of_kind("DATABASE").next().and_then(|object| object.owner.clone());
+    let mut told: Vec<String> = left.iter().map(PropertyDifference::told).collect();
+    if let Some(engine) = engine {
+        let (was, is) = (owner(&engine.source.inventory), owner(live));
+        let name = |owner: Option<String>| owner.unwrap_or_else(|| "nobody".to_string());
+        if was != is {
+            told.push(format!("owner {}, here {}", name(was), name(is)));
+        }
+    }
+    if told.is_empty() {
+        return None;
+    }
+    let fixed = left.iter().any(|property| property.put_back().is_none());
+    let todo = if fixed {
+        "make the database with the source's encoding and locale (CREATE DATABASE … TEMPLATE template0) and restore into that"
+    } else {
+        "its owner or a superuser can set it: ALTER DATABASE"
+    };
+    Some(Exception {
+        code: DIFFERS.into(),
+        what: "DATABASE database".into(),
+        why: format!("the snapshot has {}", told.join("; ")),
+        todo: todo.into(),
+    })
+}

@@ -1,0 +1,165 @@
+//! Scheduled jobs of the snapshot, in their own database: which of the target's are new, and whether any differ.
+//!
+//! Invariant: in place a job is known by its number, which the archive's rows have; in another project by whose it is, its
+//! name, and what it does and when. Jobs of other databases are left alone. A command is never told: it may hold keys.
+
+use std::collections::BTreeMap;
+
+use crate::model::failure::{Failure, Result};
+use crate::model::inventory::Inventory;
+use crate::model::manifest::TableRecord;
+use crate::model::name::{QualifiedName, visible};
+use crate::model::restore::{Exception, ObjectName, TargetKind};
+use crate::pg::rows::fingerprint_table;
+use crate::pg::session::Session;
+use crate::restore::Engine;
+use crate::restore::objects::drop::set_sequence;
+use crate::restore::sql::runner::Runner;
+use crate::snapshot::layout;
+use crate::snapshot::reader::{ArchiveData, DataFile};
+
+fn record<'a>(engine: &Engine<'a>) -> Option<&'a TableRecord> {
+    let table = QualifiedName::new("cron", "job");
+    engine.source.manifest.tables.iter().find(|t| t.name == table && t.data_file.is_some())
+}
+
+async fn is_there(session: &Session) -> Result<bool> {
+    let sql = "SELECT pg_catalog.to_regnamespace('cron') IS NOT NULL AND EXISTS (SELECT 1 FROM pg_catalog.pg_class c \
+               WHERE c.relname = 'job' AND c.relnamespace = pg_catalog.to_regnamespace('cron') \
+               AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))";
+    Ok(session.one(sql, &[]).await?.try_get(0).unwrap_or(false))
+}
+
+/// Do the target's jobs differ from the snapshot's?
+pub async fn differ(engine: &Engine<'_>, session: &Session) -> Result<bool> {
+    let Some(record) = record(engine) else { return Ok(false) };
+    if !is_there(session).await? {
+        return Ok(false);
+    }
+    // Who may not read all of them cannot compare them either.
+    let live = fingerprint_table(session, &record.name, &record.columns).await;
+    if session.is_closed() {
+        return live.map(|_| false);
+    }
+    Ok(live.is_ok_and(|live| live.rows != record.rows || live.sum != record.fingerprint))
+}
+
+/// Jobs that are not the snapshot's afterwards: the extension chooses their numbers, and no role may write others.
+pub fn not_the_same() -> Exception {
+    Exception {
+        code: "job_number_new".into(),
+        what: "scheduled jobs".into(),
+        why: "a job that was removed comes back under a new number".into(),
+        todo: "compare cron.job with extension_state/cron_jobs.sql, and mend what refers to a number".into(),
+    }
+}
+
+/// A job that runs in the target's database and is none of the snapshot's.
+#[derive(Debug, Clone)]
+pub struct Strange {
+    number: i64,
+    /// Its name, or when it runs.
+    word: String,
+}
+
+impl Strange {
+    /// As it stands in a plan.
+    pub fn object(&self) -> ObjectName {
+        ObjectName { kind: "CRON JOB".into(), identity: format!("{} {}", self.number, visible(&self.word)) }
+    }
+}
+
+/// A job of the snapshot, or of the target.
+struct Job {
+    number: Option<i64>,
+    /// User, name, schedule, command.
+    texts: [Option<String>; 4],
+}
+
+impl Job {
+    /// May `live` be made this one? In place it has its number too, and one with a name may be altered.
+    fn is(&self, live: &Self, kind: TargetKind) -> bool {
+        if kind != TargetKind::SameDatabase {
+            return self.texts == live.texts;
+        }
+        let known_by = if self.texts[1].is_some() { 2 } else { 4 };
+        self.number == live.number && self.texts[..known_by] == live.texts[..known_by]
+    }
+}
+
+/// Jobs of the target's database that are none of the snapshot's: they would run on its tables.
+pub async fn strange(engine: &Engine<'_>, session: &Session, kind: TargetKind) -> Result<Vec<Strange>> {
+    // In place a snapshot without the list of jobs cannot say which came later.
+    let has_list = record(engine).is_some() || kind == TargetKind::OtherDatabase;
+    if !has_list || !is_there(session).await? {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT j.jobid, j.username::text, j.jobname::text, j.schedule, j.command FROM cron.job j \
+               WHERE j.database = pg_catalog.current_database() ORDER BY j.jobid";
+    let own = own_jobs(engine)?;
+    let mut found = Vec::new();
+    for row in session.rows(sql, &[]).await? {
+        let texts = [1, 2, 3, 4].map(|at| row.try_get::<_, Option<String>>(at).ok().flatten());
+        let live = Job { number: row.try_get(0).ok(), texts };
+        if let Some(number) = live.number.filter(|_| !own.iter().any(|job| job.is(&live, kind))) {
+            let [_, name, schedule, _] = live.texts;
+            found.push(Strange { number, word: name.or(schedule).unwrap_or_default() });
+        }
+    }
+    Ok(found)
+}
+
+/// Takes them away, inside of the transaction. One that stays is named.
+pub async fn unschedule(engine: &Engine<'_>, runner: &Runner<'_>, kind: TargetKind) -> Result<Vec<Exception>> {
+    let mut exceptions = Vec::new();
+    for job in strange(engine, runner.session, kind).await? {
+        let sql = format!("SELECT cron.unschedule({}::pg_catalog.int8)", job.number);
+        if let Some(failure) = runner.attempt("job that the snapshot does not have", &sql).await? {
+            exceptions.push(Exception {
+                code: "job_stays".into(),
+                what: job.object().to_string(),
+                why: format!("the snapshot does not have it, and it still runs here: {failure}"),
+                todo: format!("as a superuser: SELECT cron.unschedule({})", job.number),
+            });
+        }
+    }
+    Ok(exceptions)
+}
+
+/// The snapshot's jobs.
+fn own_jobs(engine: &Engine<'_>) -> Result<Vec<Job>> {
+    let Some(record) = record(engine) else { return Ok(Vec::new()) };
+    let at = |name: &str| record.columns.iter().position(|c| c == name);
+    let number = at("jobid");
+    let places = ["username", "jobname", "schedule", "command"].map(at);
+    let files = DataFile::of(record).into_iter().collect();
+    let archive = ArchiveData { folder: engine.source.place.join(layout::DUMP_DIR), files };
+    let mut found = Vec::new();
+    let read = archive.for_each_row(&record.name, |_, row| {
+        let row = row.texts();
+        let text = |at: Option<usize>| at.and_then(|at| row.get(at).cloned().flatten());
+        found.push(Job { number: text(number).and_then(|n| n.parse().ok()), texts: places.map(text) });
+        Ok(())
+    });
+    read.map_err(|e| Failure::from(e).context("cannot read the jobs of the snapshot"))?;
+    Ok(found)
+}
+
+/// The jobs are the snapshot's, numbers included: the next one gets the number that it would have got then.
+pub async fn last_number(
+    engine: &Engine<'_>,
+    live: &Inventory,
+    runner: &Runner<'_>,
+    words: &mut BTreeMap<String, String>,
+) -> Result<()> {
+    let mut sequences = engine.source.inventory.of_kind("SEQUENCE SET");
+    let Some(wanted) = sequences.find(|o| o.identity == "cron.jobid_seq") else { return Ok(()) };
+    let Some((restart, set)) = set_sequence(wanted).filter(|_| record(engine).is_some()) else { return Ok(()) };
+    if live.of_kind("SEQUENCE SET").any(|o| o.identity == wanted.identity && o.definition == wanted.definition) {
+        return Ok(());
+    }
+    if let Some(failure) = runner.attempt("the next job's number", &format!("{restart}; {set}")).await? {
+        words.insert("the next job's number".to_string(), failure.to_string());
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! What ties a database to others: logical replication slots and subscriptions. None is made, altered or dropped.
+//!
+//! Invariant: one that the target lacks, has too many or has otherwise is named, with the statement that a person can run.
+
+use std::collections::BTreeSet;
+
+use crate::model::failure::Result;
+use crate::model::identity::unquoted;
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::name::literal;
+use crate::model::replication::{SLOT, SUBSCRIPTION, create_slot};
+use crate::model::restore::{Exception, ObjectName};
+use crate::pg::session::Session;
+use crate::restore::Engine;
+use crate::restore::target::scope::Scope;
+
+/// Comments on subscriptions that the target does not have.
+pub async fn comments_without(engine: &Engine<'_>, session: &Session) -> Result<Vec<ObjectName>> {
+    let wanted = &engine.source.inventory;
+    if wanted.of_kind(SUBSCRIPTION).next().is_none() {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT pg_catalog.quote_ident(s.subname) FROM pg_catalog.pg_subscription s WHERE s.subdbid = \
+               (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())";
+    let rows = session.rows(sql, &[]).await?;
+    let there: BTreeSet<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+    let of_none = |o: &&CatalogObject| comment_on(o).is_some_and(|name| !there.contains(name));
+    Ok(wanted.of_kind("COMMENT").filter(of_none).map(ObjectName::of).collect())
+}
+
+/// The subscription that a comment is on.
+pub fn comment_on(object: &CatalogObject) -> Option<&str> {
+    object.identity.strip_prefix("subscription ").filter(|_| object.kind == "COMMENT")
+}
+
+/// Everything that is not as in the snapshot, for the plan. An empty target keeps what it has.
+pub fn exceptions(wanted: &Inventory, live: &Inventory, scope: &Scope) -> Vec<Exception> {
+    if !scope.is_whole() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for kind in [SLOT, SUBSCRIPTION] {
+        for object in wanted.of_kind(kind) {
+            match live.of_kind(kind).find(|o| o.identity == object.identity) {
+                None => found.push(missing(object, wanted)),
+                Some(other) if other.definition != object.definition || other.owner != object.owner => {
+                    found.push(differs(object, other));
+                }
+                Some(_) => {}
+            }
+        }
+        let extra = live.of_kind(kind).filter(|o| !wanted.of_kind(kind).any(|w| w.identity == o.identity));
+        found
+            .extend(extra.filter(|_| scope.kind.has_a_past() && (kind != SLOT || wanted.tells_replication)).map(stays));
+    }
+    found
+}
+
+fn exception(object: &CatalogObject, slot: &str, subscription: &str, why: String, todo: String) -> Exception {
+    let code = if object.kind == SLOT { slot } else { subscription };
+    Exception { code: code.into(), what: format!("{} {}", object.kind, object.identity), why, todo }
+}
+
+fn missing(object: &CatalogObject, wanted: &Inventory) -> Exception {
+    let (why, todo) = if object.kind == SLOT {
+        (
+            "a slot cannot be restored: it is a place in the log of its server; who replicates by it stops".to_string(),
+            format!("when its consumer begins anew: {}", create_slot(object)),
+        )
+    } else {
+        let commented = wanted.objects.iter().any(|o| comment_on(o) == Some(object.identity.as_str()));
+        (
+            format!(
+                "it would call its publisher, so it is not made{}",
+                if commented { ", nor its comment" } else { "" }
+            ),
+            "make it by hand where this database should receive changes: the archive has CREATE SUBSCRIPTION with \
+             connect = false, and the folder's script makes it so"
+                .to_string(),
+        )
+    };
+    exception(object, "slot_not_made", "subscription_not_made", why, todo)
+}
+
+fn stays(object: &CatalogObject) -> Exception {
+    let name = &object.identity;
+    let (why, todo) = if object.kind == SLOT {
+        (
+            "the snapshot does not have it, and the server keeps its log for whoever replicates by it".to_string(),
+            format!("when nobody does: SELECT pg_drop_replication_slot({})", literal(&unquoted(name))),
+        )
+    } else {
+        (
+            "the snapshot does not have it, and it goes on writing into tables".to_string(),
+            format!(
+                "ALTER SUBSCRIPTION {name} DISABLE before the restore; to drop it without its publisher: \
+                     ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}"
+            ),
+        )
+    };
+    exception(object, "slot_stays", "subscription_stays", why, todo)
+}
+
+fn differs(wanted: &CatalogObject, live: &CatalogObject) -> Exception {
+    let told = |o: &CatalogObject| {
+        let owner = o.owner.as_ref().map_or_else(String::new, |owner| format!(", of {owner}"));
+        format!("{}{owner}", o.definition.replace('\n', " "))
+    };
+    let why = format!("it is left as it is: {}; the snapshot has {}", told(live), told(wanted));
+    let todo = if wanted.kind == SLOT {
+        let name = literal(&unquoted(&wanted.identity));
+        format!("when nobody uses it: SELECT pg_drop_replication_slot({name}); {}", create_slot(wanted))
+    } else {
+        format!("alter it by hand: ALTER SUBSCRIPTION {}", wanted.identity)
+    };
+    exception(wanted, "slot_differs", "subscription_differs", why, todo)
+}

@@ -1,0 +1,251 @@
+//! What has to be done with each secret, and what of it cannot be: the plan's part and the execution's, from one rule.
+//!
+//! Invariant: a secret is the one with its number, else the one with its name. Equal is what opens to the same value
+//! under the same name and description, or is the same ciphertext on the same server. Pure but for [`foretell`].
+
+use super::live::{Found, Live, Rights, look};
+use super::{EXTENSION, Held, Seal, Vault};
+use crate::model::failure::Result;
+use crate::model::name::{literal, visible};
+use crate::model::restore::{Exception, ObjectName, TargetKind};
+use crate::pg::session::Session;
+use crate::restore::Engine;
+use crate::restore::sql::runner::Runner;
+use crate::restore::target::state::Examined;
+
+/// What a plan says of the vault.
+#[derive(Debug, Default)]
+pub struct Foretold {
+    pub create: Vec<ObjectName>,
+    pub replace: Vec<ObjectName>,
+    pub drop: Vec<ObjectName>,
+    pub exceptions: Vec<Exception>,
+}
+
+/// What is done with one secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Leave,
+    /// It is missing.
+    Make,
+    /// It is another one.
+    Change,
+}
+
+/// One secret of the snapshot beside that of the target.
+#[derive(Debug)]
+pub struct Item<'a> {
+    pub held: &'a Held,
+    pub found: Option<Found>,
+    pub step: Step,
+    /// Its row of the archive may do: the same server, and a role that writes the table.
+    pub by_row: bool,
+    /// Another database has one of that name, which its own rows may refer to by number.
+    pub keeps_id: bool,
+}
+
+/// Everything that is to be done.
+#[derive(Debug)]
+pub struct Work<'a> {
+    pub items: Vec<Item<'a>>,
+    /// Secrets of the same database that the snapshot does not have.
+    pub extra: Vec<Found>,
+    pub rights: Rights,
+    pub exceptions: Vec<Exception>,
+}
+
+/// Looks at the target and says what a restore would do.
+pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Session) -> Result<Foretold> {
+    let Some(held) = concerned(engine, examined) else { return Ok(Foretold::default()) };
+    let runner = Runner::new(session, engine.cancel);
+    session.execute("BEGIN READ ONLY").await?;
+    let live = look(&runner).await?;
+    session.execute("ROLLBACK").await?;
+    // What is not there comes with its extension, whose maker is a superuser or may call its functions.
+    let live = match live {
+        Live::Absent => Live::Readable(Vec::new(), Rights { writes: examined.facts.is_superuser, calls: true }),
+        live => live,
+    };
+    let work = compare(held, engine.vault, live, examined.facts.kind);
+    let named = |step: Step| {
+        let items = work.items.iter().filter(move |item| item.step == step);
+        items.map(|item| object(item.held.identity())).collect()
+    };
+    Ok(Foretold {
+        create: named(Step::Make),
+        replace: named(Step::Change),
+        drop: work.extra.iter().map(|f| object(f.name.as_deref().unwrap_or(&f.id))).collect(),
+        exceptions: work.exceptions,
+    })
+}
+
+/// The secrets of the snapshot, where this restore has to do with them.
+pub fn concerned<'a>(engine: &Engine<'a>, examined: &Examined) -> Option<&'a [Held]> {
+    let missing = examined.scope.extensions_missing.contains(EXTENSION);
+    // What another project keeps in its vault goes too where the snapshot has no vault at all.
+    let other = examined.facts.kind == TargetKind::OtherDatabase;
+    let has_vault = || engine.source.inventory.of_kind("EXTENSION").any(|o| o.identity == EXTENSION);
+    let held = engine.vault.secrets.as_deref().or_else(|| (other && !has_vault()).then_some(&[][..]))?;
+    (examined.scope.is_whole() && !examined.scope.untrusted && !missing).then_some(held)
+}
+
+fn object(identity: &str) -> ObjectName {
+    ObjectName { kind: "VAULT SECRET".into(), identity: identity.into() }
+}
+
+/// Compares.
+pub fn compare<'a>(held: &'a [Held], vault: &Vault, live: Live, kind: TargetKind) -> Work<'a> {
+    let same = kind == TargetKind::SameDatabase;
+    let (mut found, rights) = match live {
+        Live::Readable(found, rights) => (found, rights),
+        Live::Absent => return denied(held, "the target has no vault"),
+        Live::Unreadable => return denied(held, "this role may not read the vault of the target"),
+    };
+    let mut work = Work { items: Vec::new(), extra: Vec::new(), rights, exceptions: Vec::new() };
+    let mut partners: Vec<Option<Found>> = held.iter().map(|h| take(&mut found, |f| f.id == h.id)).collect();
+    for (partner, held) in partners.iter_mut().zip(held).filter(|(partner, _)| partner.is_none()) {
+        *partner = take(&mut found, |f| match &held.name {
+            Some(_) => f.name == held.name,
+            // One without a name is known by what it holds.
+            None => f.name.is_none() && has_same_value(held, f) && f.description == held.description,
+        });
+    }
+    for (held, found) in held.iter().zip(partners) {
+        let by_row = same && rights.writes && held.row.is_some();
+        let (step, exception) = decide(held, found.as_ref(), by_row, same, rights, vault.seal);
+        work.exceptions.extend(exception);
+        let keeps_id = !same && found.as_ref().is_some_and(|f| f.id != held.id);
+        work.items.push(Item { held, found, step, by_row, keeps_id });
+    }
+    match kind {
+        TargetKind::SameDatabase => work.extra = found,
+        // Undo puts a row back, or a value that it can open. One that it could not bring back is left to a person.
+        TargetKind::OtherDatabase if rights.writes || vault.is_open() => work.extra = found,
+        TargetKind::OtherDatabase => work.exceptions.extend(found.iter().map(of_another_project)),
+        TargetKind::FreshProject | TargetKind::Bare => {}
+    }
+    work
+}
+
+fn denied<'a>(held: &'a [Held], why: &str) -> Work<'a> {
+    let exceptions = held.iter().map(|h| not_permitted(h, why)).collect();
+    let rights = Rights { writes: false, calls: false };
+    Work { items: Vec::new(), extra: Vec::new(), rights, exceptions }
+}
+
+fn take(found: &mut Vec<Found>, wanted: impl Fn(&Found) -> bool) -> Option<Found> {
+    found.iter().position(wanted).map(|at| found.remove(at))
+}
+
+fn has_same_value(held: &Held, found: &Found) -> bool {
+    held.value.is_some() && held.value == found.value
+}
+
+fn is_equal(held: &Held, found: &Found, same: bool) -> bool {
+    if held.name != found.name || held.description != found.description {
+        return false;
+    }
+    let same_row = same
+        && held.column("secret") == Some(&found.ciphertext)
+        && held.column("nonce") == found.nonce.as_deref()
+        && held.id == found.id;
+    // Where neither value nor row is at hand, what opens under its own number and name is not held to have changed.
+    let unknown = held.value.is_none() && held.row.is_none() && same && found.value.is_some();
+    has_same_value(held, found) || same_row || unknown
+}
+
+fn decide(
+    held: &Held,
+    found: Option<&Found>,
+    by_row: bool,
+    same: bool,
+    rights: Rights,
+    seal: Seal,
+) -> (Step, Option<Exception>) {
+    if let Some(found) = found.filter(|f| is_equal(held, f, same)) {
+        return match (found.id != held.id && same, rights.writes) {
+            (false, _) => (Step::Leave, None),
+            (true, true) if held.value.is_some() || by_row => (Step::Change, None),
+            (true, _) => (Step::Leave, Some(new_id(held))),
+        };
+    }
+    let step = if found.is_some() { Step::Change } else { Step::Make };
+    if by_row || (held.value.is_some() && rights.calls) {
+        let has_own_id = found.is_some_and(|f| f.id == held.id || !same);
+        let gets_new_id = !has_own_id && !rights.writes;
+        return (step, gets_new_id.then(|| new_id(held)));
+    }
+    if held.value.is_some() {
+        return (Step::Leave, Some(not_permitted(held, "this role may not call the functions of the vault")));
+    }
+    let exception = match seal {
+        Seal::Shut => Some(still_sealed(held)),
+        // The gaps of the manifest are named for every target but the snapshot's own.
+        _ => same.then(|| not_captured(held)),
+    };
+    (Step::Leave, exception)
+}
+
+fn exception(code: &str, held: &Held, why: &str, todo: &str) -> Exception {
+    Exception { code: code.into(), what: held.what(), why: why.into(), todo: todo.into() }
+}
+
+/// It is there and its number is another one.
+pub fn new_id(held: &Held) -> Exception {
+    exception(
+        "vault_secret_new_id",
+        held,
+        &format!("it has a new id: this role may not give it the one of the snapshot, {}", visible(&held.id)),
+        "what refers to it by id has to be told; by name nothing changes. A superuser keeps the ids",
+    )
+}
+
+pub fn not_permitted(held: &Held, why: &str) -> Exception {
+    let todo =
+        "restore as a role that may (postgres of a project, or a superuser), or set it with vault.create_secret()";
+    exception("vault_secret_not_permitted", held, why, todo)
+}
+
+/// A secret that came later and that this role may not take away.
+pub fn not_deleted(found: &Found, why: &str) -> Exception {
+    let held = Held { id: found.id.clone(), name: found.name.clone(), ..Held::default() };
+    exception("vault_secret_not_deleted", &held, why, "delete it from vault.secrets as a role that may")
+}
+
+/// A secret of the project whose database gets this snapshot.
+fn of_another_project(found: &Found) -> Exception {
+    let held = Held { id: found.id.clone(), name: found.name.clone(), ..Held::default() };
+    exception(
+        "vault_secret_stays",
+        &held,
+        "it is of the other project, and is left because this role could not bring it back if the restore is undone",
+        &format!("when nothing needs it: DELETE FROM vault.secrets WHERE id = {}", literal(&found.id)),
+    )
+}
+
+fn still_sealed(held: &Held) -> Exception {
+    exception(
+        "vault_secret_sealed",
+        held,
+        "its value is sealed, and no key was given that opens it",
+        "give the key that it was sealed to: --seal-identity FILE, or seal_passphrase in the configuration",
+    )
+}
+
+pub fn not_captured(held: &Held) -> Exception {
+    exception(
+        "vault_secrets_not_captured",
+        held,
+        "it is gone or another one, the snapshot does not hold its value, and its ciphertext cannot be put back",
+        "set it with vault.create_secret() or vault.update_secret(); a superuser of the same server puts the ciphertext back",
+    )
+}
+
+/// No key, and the row of the archive was of no use.
+pub fn lost(held: &Held, vault: &Vault) -> Exception {
+    if vault.seal == Seal::Shut { still_sealed(held) } else { not_captured(held) }
+}
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

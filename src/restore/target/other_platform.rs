@@ -1,0 +1,218 @@
+//! Another project as the target: what its platform has of its own and keeps, and what its older services lack.
+//!
+//! Invariant: whatever of the snapshot's platform is not on the target is named before anything is written, and what
+//! hangs on it is neither tried nor a surprise of the proof. It reads the target's catalogs and writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::belongs::belongs;
+use crate::model::identity::{qualified, unquoted};
+
+use super::scope::Scope;
+use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::manifest::TableRecord;
+use crate::model::membership::Membership;
+use crate::model::name::{QualifiedName, visible};
+use crate::model::platform::is_platform_role;
+use crate::model::restore::{Exception, ObjectName};
+
+/// The word for what the platform of the target does not have.
+pub const PLATFORM_OLDER: &str = "platform_older";
+
+/// Services whose schemas the platform migrates in every project: what one lacks is told one by one.
+const SERVICES: [&str; 3] = ["auth", "storage", "realtime"];
+
+/// The role that a platform gives to its user.
+const USER: &str = "postgres";
+
+/// What is known of a target that is another project.
+#[derive(Debug, Clone, Default)]
+pub struct OtherPlatform {
+    /// Who is in what in the snapshot, where this role may not change what the target's platform granted beyond it.
+    memberships: Option<BTreeSet<(String, String)>>,
+    /// Objects of the snapshot's platform that the target's does not have.
+    absent: Vec<CatalogObject>,
+    /// Tables among them.
+    pub absent_tables: BTreeSet<QualifiedName>,
+    /// Columns that tables of the platform do not have there.
+    pub lacking: BTreeMap<QualifiedName, Vec<String>>,
+}
+
+impl OtherPlatform {
+    /// Compares the platform's schemas. `scope` is what the restore may touch otherwise.
+    pub fn new(source: &Inventory, live: &Inventory, scope: &Scope, is_superuser: bool) -> Self {
+        let there: BTreeSet<(&str, &str)> =
+            live.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
+        let partitions: BTreeSet<&str> = source.of_kind("TABLE ATTACH").map(|o| o.identity.as_str()).collect();
+        let theirs = |o: &&CatalogObject| {
+            scope.is_managed(o.schema.as_deref()) && o.extension.is_none() && !scope.brings_back(o)
+        };
+        let is_absent = |o: &&CatalogObject| {
+            theirs(o)
+                && is_of_its_own(&o.kind)
+                && !partitions.contains(o.identity.as_str())
+                && !there.contains(&(o.kind.as_str(), o.identity.as_str()))
+        };
+        let absent: Vec<CatalogObject> = source.objects.iter().filter(is_absent).cloned().collect();
+        let tables = absent.iter().filter(|o| o.kind == "TABLE").filter_map(|o| qualified(&o.identity));
+        let absent_tables = tables.map(|(schema, name)| QualifiedName::new(schema, name)).collect();
+        let known = || source.of_kind("ROLE MEMBERSHIP").filter_map(Membership::of).map(Membership::pair);
+        let memberships = (!is_superuser).then(|| known().map(|(m, g)| (unquoted(m), unquoted(g))).collect());
+        Self { memberships, absent, absent_tables, lacking: lacking(source, live, scope) }
+    }
+
+    /// Objects of the snapshot that hang on what is absent: they cannot be there.
+    pub fn hanging(&self, source: &Inventory) -> BTreeSet<ObjectName> {
+        let hangs = |o: &&CatalogObject| {
+            o.extension.is_none()
+                && (self.absent.iter().any(|absent| is_set_on(o, absent))
+                    || self.absent_tables.iter().any(|table| belongs(o, table))
+                    || self.lacking.iter().any(|(table, columns)| is_of_column(o, table, columns)))
+        };
+        let hanging = source.objects.iter().filter(hangs).map(ObjectName::of);
+        hanging.chain(self.absent.iter().map(ObjectName::of)).collect()
+    }
+
+    /// Does the target's platform keep this membership: between its own roles, and not in the snapshot?
+    pub fn keeps(&self, object: &CatalogObject) -> bool {
+        let (Some(known), Some(membership)) = (&self.memberships, Membership::of(object)) else { return false };
+        let (member, group) = (unquoted(membership.member), unquoted(membership.group));
+        let theirs = |name: &String| is_platform_role(name) || name == USER || name.starts_with("pg_");
+        theirs(&member) && theirs(&group) && !known.contains(&(member, group))
+    }
+
+    /// Everything that stays different, for the plan.
+    pub fn exceptions(
+        &self,
+        live: &Inventory,
+        tables: &[TableRecord],
+        same_version: &BTreeSet<String>,
+    ) -> Vec<Exception> {
+        let mut found = Vec::new();
+        for membership in live.of_kind("ROLE MEMBERSHIP").filter(|o| self.keeps(o)) {
+            found.push(Exception {
+                code: "platform_membership".into(),
+                what: format!("{} {}", membership.kind, membership.identity),
+                why: "the platform of the target granted it, and the snapshot's did not: it stays".into(),
+                todo: String::new(),
+            });
+        }
+        let mut others: BTreeMap<&str, usize> = BTreeMap::new();
+        for object in &self.absent {
+            let schema = object.schema.as_deref().unwrap_or_default();
+            if !SERVICES.contains(&schema) {
+                *others.entry(schema).or_default() += 1;
+                continue;
+            }
+            let rows =
+                tables.iter().find(|t| object.kind == "TABLE" && is_named(object, &t.name)).map_or(0, |t| t.rows);
+            let lost = if rows > 0 { format!(", and so are its {rows} rows") } else { String::new() };
+            let why = format!("the {schema} service of the target is older and does not have it: it is left out{lost}");
+            found.push(older(format!("{} {}", object.kind, object.identity), why));
+        }
+        for (schema, count) in others {
+            let why = "the platform of the target does not have them: they are left out".to_string();
+            found.push(older(format!("{count} objects of the platform in {}", visible(schema)), why));
+        }
+        for (table, columns) in &self.lacking {
+            let named = columns.iter().map(|c| visible(c)).collect::<Vec<_>>().join(", ");
+            if same_version.contains(&table.schema) {
+                found.push(added(table, &named));
+                continue;
+            }
+            let why = format!(
+                "the {} service of the target is older and has no {named}: the rows come back without it, and are not compared",
+                table.schema
+            );
+            found.push(older(format!("rows of {}", table.plain()), why));
+        }
+        found
+    }
+}
+
+/// A column of the user's on a table of the platform's.
+fn added(table: &QualifiedName, columns: &str) -> Exception {
+    Exception {
+        code: "platform_column".into(),
+        what: format!("rows of {}", table.plain()),
+        why: format!(
+            "{columns} was added to the platform's table, and the target's has it not: the rows come back without it, and are \
+             not compared"
+        ),
+        todo: format!("as the table's owner: ALTER TABLE {} ADD COLUMN …; then restore again", table.plain()),
+    }
+}
+
+fn older(what: String, why: String) -> Exception {
+    let todo = "bring the services of the target to the version of the source, then restore again".to_string();
+    Exception { code: PLATFORM_OLDER.into(), what, why, todo }
+}
+
+/// Is it an object that others hang on?
+fn is_of_its_own(kind: &str) -> bool {
+    const KINDS: [&str; 10] = [
+        "TABLE",
+        "FOREIGN TABLE",
+        "VIEW",
+        "MATERIALIZED VIEW",
+        "SEQUENCE",
+        "TYPE",
+        "DOMAIN",
+        "FUNCTION",
+        "PROCEDURE",
+        "AGGREGATE",
+    ];
+    KINDS.contains(&kind)
+}
+
+fn is_named(object: &CatalogObject, name: &QualifiedName) -> bool {
+    qualified(&object.identity).is_some_and(|(schema, table)| schema == name.schema && table == name.name)
+}
+
+/// A grant or a comment on that very object, or the value of that sequence.
+fn is_set_on(object: &CatalogObject, on: &CatalogObject) -> bool {
+    let rest = |word: &str| object.identity.strip_prefix(word).and_then(|rest| rest.strip_prefix(' '));
+    match object.kind.as_str() {
+        "ACL" => {
+            // Grants on views and foreign tables are written as on tables.
+            let word = if on.kind.ends_with("VIEW") || on.kind == "FOREIGN TABLE" { "TABLE" } else { &on.kind };
+            rest(word) == Some(on.identity.as_str())
+        }
+        "COMMENT" => rest(&on.kind.to_lowercase()) == Some(on.identity.as_str()),
+        "SEQUENCE SET" => on.kind == "SEQUENCE" && object.identity == on.identity,
+        _ => false,
+    }
+}
+
+/// A grant or a comment on one of these columns.
+fn is_of_column(object: &CatalogObject, table: &QualifiedName, columns: &[String]) -> bool {
+    let column = match object.kind.as_str() {
+        "ACL" => object.identity.strip_prefix("COLUMN "),
+        "COMMENT" => object.identity.strip_prefix("table column "),
+        _ => None,
+    };
+    belongs(object, table) && column.is_some_and(|c| columns.iter().any(|name| ends_in_column(c, name)))
+}
+
+/// `s.t.c`, the last part quoted where it has to be.
+fn ends_in_column(identity: &str, column: &str) -> bool {
+    let quoted = format!(".\"{}\"", column.replace('"', "\"\""));
+    identity.ends_with(&quoted) || identity.ends_with(&format!(".{column}"))
+}
+
+/// Columns with values of their own that tables of the platform do not have.
+fn lacking(source: &Inventory, live: &Inventory, scope: &Scope) -> BTreeMap<QualifiedName, Vec<String>> {
+    let mut found = BTreeMap::new();
+    for table in source.tables.iter().filter(|t| matches!(t.name.schema.as_str(), "auth" | "storage")) {
+        let Some(there) = live.table(&table.name).filter(|_| scope.is_managed(Some(&table.name.schema))) else {
+            continue;
+        };
+        let gone =
+            |c: &&crate::model::inventory::Column| !c.generated && !there.columns.iter().any(|l| l.name == c.name);
+        let columns: Vec<String> = table.columns.iter().filter(gone).map(|c| c.name.clone()).collect();
+        if !columns.is_empty() {
+            found.insert(table.name.clone(), columns);
+        }
+    }
+    found
+}
