@@ -8,6 +8,7 @@ use std::process::Command;
 
 use catalog_support::{bin, fresh, loaded, open};
 use stacksnap::model::connection::{ConnSpec, Host};
+use stacksnap::model::object_kind::ObjectKind;
 use stacksnap::pg::catalog::coverage::{counts, coverage, disagreements};
 
 /// Words of pg_restore -l, longest first where one begins with another.
@@ -34,7 +35,7 @@ fn run(command: &mut Command, spec: &ConnSpec) -> String {
 }
 
 /// The number of entries of each kind in a dump by the server's own client, and that client's major.
-fn dumped(spec: &ConnSpec) -> (BTreeMap<String, u64>, u32) {
+fn dumped(spec: &ConnSpec) -> (BTreeMap<ObjectKind, u64>, u32) {
     let folder = tempfile::tempdir().unwrap();
     let dump = folder.path().join("dump");
     run(Command::new(bin("pg_dump")).args(["-Fd", "-j2", "-f"]).arg(&dump), spec);
@@ -43,14 +44,14 @@ fn dumped(spec: &ConnSpec) -> (BTreeMap<String, u64>, u32) {
     for line in list.lines().filter(|l| !l.starts_with(';') && !l.is_empty()) {
         let entry = line.splitn(4, ' ').nth(3).unwrap();
         let kind = KINDS.split('|').find(|kind| entry.starts_with(&format!("{kind} "))).unwrap_or(entry);
-        *counts.entry(kind.to_string()).or_insert(0) += 1;
+        *counts.entry(ObjectKind::of(kind)).or_insert(0) += 1;
     }
     let version = run(Command::new(bin("pg_dump")).arg("--version"), spec);
     let major = version.split_whitespace().nth(2).unwrap().split('.').next().unwrap().parse().unwrap();
     (counts, major)
 }
 
-async fn agrees(spec: &ConnSpec) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
+async fn agrees(spec: &ConnSpec) -> (BTreeMap<ObjectKind, u64>, BTreeMap<ObjectKind, u64>) {
     let (archive, major) = dumped(spec);
     let session = open(spec).await;
     let started = std::time::Instant::now();
@@ -75,7 +76,7 @@ async fn every_kind_agrees_and_one_entry_less_is_noticed() {
         let mut short = archive.clone();
         *short.get_mut(kind).unwrap() -= 1;
         let rows = coverage(&catalog, &short);
-        assert_eq!(disagreements(&rows).iter().map(|row| &row.kind).collect::<Vec<_>>(), [kind]);
+        assert_eq!(disagreements(&rows).iter().map(|row| row.kind).collect::<Vec<_>>(), [*kind]);
     }
 }
 
@@ -132,7 +133,7 @@ async fn corners_of_pg_dumps_rules_agree() {
     let (catalog, _) = agrees(&spec).await;
     for (kind, at_least) in [("DEFAULT", 5), ("CHECK CONSTRAINT", 3), ("RULE", 2), ("TRIGGER", 2), ("INDEX ATTACH", 6)]
     {
-        assert!(catalog[kind] >= at_least, "{kind}: {}", catalog[kind]);
+        assert!(catalog[&ObjectKind::of(kind)] >= at_least, "{kind}: {}", catalog[&ObjectKind::of(kind)]);
     }
 }
 
@@ -141,6 +142,6 @@ async fn data_left_out_on_purpose_is_not_missed() {
     let (_, session) = fresh("catalog_coverage_left_out").await;
     session.execute("CREATE TABLE public.a (x int); CREATE TABLE public.b (x int)").await.unwrap();
     let oid: u32 = session.one("SELECT 'public.a'::regclass::oid", &[]).await.unwrap().get(0);
-    assert_eq!(counts(&session, 15, &[oid]).await.unwrap()["TABLE DATA"], 1);
-    assert_eq!(counts(&session, 15, &[]).await.unwrap()["TABLE DATA"], 2);
+    assert_eq!(counts(&session, 15, &[oid]).await.unwrap()[&ObjectKind::TableData], 1);
+    assert_eq!(counts(&session, 15, &[]).await.unwrap()[&ObjectKind::TableData], 2);
 }

@@ -8,6 +8,7 @@ use catalog_support::{fresh, loaded, open, role};
 use stacksnap::config::Verify;
 use stacksnap::model::inventory::Inventory;
 use stacksnap::model::name::QualifiedName;
+use stacksnap::model::object_kind::ObjectKind;
 use stacksnap::ops::doctor::{FoundClient, Here, Status, doctor_for_create};
 use stacksnap::pg::catalog::coverage::counts;
 use stacksnap::pg::catalog::drift::drift;
@@ -18,8 +19,8 @@ use stacksnap::pg::snapshot::SnapshotHolder;
 use stacksnap::pgtools::client::SearchPlaces;
 
 fn definition<'a>(inventory: &'a Inventory, kind: &str, identity: &str) -> &'a str {
-    let found = inventory.objects.iter().find(|o| o.kind == kind && o.identity == identity);
-    let of_kind = || inventory.of_kind(kind).map(|o| o.identity.clone()).collect::<Vec<_>>();
+    let found = inventory.objects.iter().find(|o| o.kind.word() == kind && o.identity == identity);
+    let of_kind = || inventory.of_kind(kind.into()).map(|o| o.identity.clone()).collect::<Vec<_>>();
     &found.unwrap_or_else(|| panic!("no {kind} {identity} among {:?}", of_kind())).definition
 }
 
@@ -160,7 +161,7 @@ async fn five_thousand_tables_are_no_hardship() {
     timing("inventory of 5,000 tables", all.objects.len(), started.elapsed());
     assert_eq!(all.tables.len(), 5_000);
     let started = Instant::now();
-    assert_eq!(counts(&session, 15, &[]).await.unwrap()["DEFAULT"], 5_000);
+    assert_eq!(counts(&session, 15, &[]).await.unwrap()[&ObjectKind::Default], 5_000);
     timing("coverage of 5,000 tables", 0, started.elapsed());
     let holder = SnapshotHolder::export(&spec, "stacksnap-test").await.unwrap();
     let joined = Session::join(&spec, "stacksnap-test", &holder.exported).await.unwrap();

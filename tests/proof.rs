@@ -85,7 +85,7 @@ fn told(proof: &Proof) -> Vec<String> {
 
 fn loss(code: &str, objects: &[(&str, &str)], rows_of: &[(&str, &str)]) -> Expected {
     let text = |s: &str| s.to_string();
-    let object = |(kind, identity): &(&str, &str)| ObjectName { kind: text(kind), identity: text(identity) };
+    let object = |(kind, identity): &(&str, &str)| ObjectName { kind: (*kind).into(), identity: text(identity) };
     Expected {
         exception: Exception { code: text(code), what: text(code), why: text("a test"), todo: text("nothing") },
         objects: objects.iter().map(object).collect(),
@@ -154,7 +154,7 @@ async fn r35_row_security_shows_what_it_showed_in_the_source() {
 
     // A policy that looks at the clock shows something else tomorrow: that is no finding.
     let on = format!(" on {table}");
-    let policy = inventory.objects.iter_mut().find(|o| o.kind == "POLICY" && o.identity.ends_with(&on)).unwrap();
+    let policy = inventory.objects.iter_mut().find(|o| o.kind.word() == "POLICY" && o.identity.ends_with(&on)).unwrap();
     policy.definition.push_str(" AND now() > created_at");
     let proof = prove(ProofInput { inventory: &inventory, ..less.input() }).await.unwrap();
     assert!(!told(&proof).iter().any(|f| f.starts_with("rls_differs")), "{:?}", told(&proof));
@@ -297,7 +297,7 @@ async fn the_scope_is_kept_and_foreign_code_is_not_run() {
     let database = server().stack();
     database.sql("UPDATE public.departments SET name = name || '!'; COMMENT ON TABLE public.orders IS 'another'");
     let departments = [QualifiedName::new("public", "departments")];
-    let objects = |o: &stacksnap::model::inventory::CatalogObject| o.kind == "POLICY";
+    let objects = |o: &stacksnap::model::inventory::CatalogObject| o.kind.word() == "POLICY";
     let scene = scene(&database);
     let rows = RowScope::Except(&departments);
     let input = ProofInput { rows, objects: Some(&objects), run_probes: false, ..scene.input() };

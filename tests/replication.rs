@@ -58,7 +58,7 @@ fn a_slot_is_in_the_snapshot_and_one_that_is_missing_or_new_is_told() {
     source.sql("postgres", &format!("{SLOT}('of_another_database', 'pgoutput')"));
     let snapshot = source.create("slots", &place.path().join("snapshots"), 0, &[]);
     let slots: Vec<_> =
-        snapshot.inventory.of_kind("REPLICATION SLOT").map(|o| (&*o.identity, &*o.definition)).collect();
+        snapshot.inventory.of_kind("REPLICATION SLOT".into()).map(|o| (&*o.identity, &*o.definition)).collect();
     assert_eq!(slots, [("gone", "PLUGIN pgoutput TWO_PHASE"), ("kept", "PLUGIN pgoutput")]);
     assert_eq!(snapshot.manifest.counts["replication_slots"], 2);
     assert_eq!(diff(&source, "slots", &snapshot), (Some(0), vec![]));

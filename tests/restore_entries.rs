@@ -52,7 +52,7 @@ async fn replay(session: &Session, toc: &Toc, entries: &Entries<'_>) -> Vec<Stri
     for pass in [Pass::Main, Pass::Privileges, Pass::Last] {
         let wanted = |(e, class): &(&Entry, EntryClass)| {
             let makes = matches!(class, EntryClass::Object | EntryClass::Satellite(_));
-            (makes || e.desc == "MATERIALIZED VIEW DATA") && entries.pass(e) == pass
+            (makes || e.desc.word() == "MATERIALIZED VIEW DATA") && entries.pass(e) == pass
         };
         for (entry, _) in entries.all().filter(wanted) {
             let what = format!("{} {}", entry.desc, entry.tag);
@@ -76,8 +76,8 @@ fn differences(source: &Inventory, target: &Inventory) -> Vec<String> {
     let by_name = |inventory| -> BTreeMap<Key<'_>, &CatalogObject> {
         let inventory: &Inventory = inventory;
         let own = inventory.objects.iter().filter(|o| o.extension.is_none());
-        let compared = own.filter(|o| !NOT_COMPARED.contains(&o.kind.as_str()));
-        compared.map(|o| ((o.kind.as_str(), o.identity.as_str()), o)).collect()
+        let compared = own.filter(|o| !NOT_COMPARED.contains(&o.kind.word()));
+        compared.map(|o| ((o.kind.word(), o.identity.as_str()), o)).collect()
     };
     let (was, is) = (by_name(source), by_name(target));
     let keys: BTreeSet<_> = was.keys().chain(is.keys()).collect();
@@ -114,12 +114,12 @@ fn nothing_is_left_over(toc: &Toc, source: &Inventory, entries: &Entries<'_>, lo
         EntryClass::Object => true,
         // Parts of what is not in the archive: privileges on members of extensions.
         EntryClass::Satellite(main) => entries.entry(*main).is_some(),
-        _ => e.desc == "SEQUENCE SET",
+        _ => e.desc.word() == "SEQUENCE SET",
     };
     let unused: Vec<_> = entries.all().filter(makes).filter(|(e, _)| !used.contains(&e.dump_id)).collect();
     assert!(unused.is_empty(), "{unused:#?}");
     for (entry, class) in entries.all().filter(|e| !makes(e)) {
-        let known = class == EntryClass::Data || class == EntryClass::Preamble || entry.desc == "ACL";
+        let known = class == EntryClass::Data || class == EntryClass::Preamble || entry.desc.word() == "ACL";
         assert!(known, "{} {} is {class:?}", entry.desc, entry.tag);
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: only rights on the server's own objects, and memberships that it granted, are read under that name, never
 //! rights on anybody else's objects. Pure.
 
+use crate::model::object_kind::ObjectKind;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -16,7 +17,7 @@ const AUTH_ID: u32 = 1260;
 /// Its name, quoted where it has to be. None in inventories that keep no addresses.
 fn name(inventory: &Inventory) -> Option<&str> {
     let is_it = |o: &&CatalogObject| o.address.is_some_and(|a| a.class == AUTH_ID && a.oid == BOOTSTRAP_OID);
-    inventory.of_kind("ROLE").find(is_it).map(|o| o.identity.as_str())
+    inventory.of_kind(ObjectKind::Role).find(is_it).map(|o| o.identity.as_str())
 }
 
 /// Rights on the server's own objects in `live`, as they read when its first role has the name that it has in `wanted`.
@@ -26,10 +27,10 @@ pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
         return;
     }
     let own = format!("{here}=");
-    for object in live.objects.iter_mut().filter(|o| o.kind == "ACL" && is_the_servers(o)) {
+    for object in live.objects.iter_mut().filter(|o| o.kind == ObjectKind::Acl && is_the_servers(o)) {
         let mut lines: Vec<String> = object.definition.lines().map(|line| renamed(line, &here, there)).collect();
         // What was given there to a role of that name, the first role here has anyhow.
-        let same = wanted.of_kind("ACL").find(|o| o.identity == object.identity);
+        let same = wanted.of_kind(ObjectKind::Acl).find(|o| o.identity == object.identity);
         let given = same.into_iter().flat_map(|o| o.definition.lines()).filter(|line| line.starts_with(&own));
         lines.extend(given.map(str::to_string));
         lines.sort();
@@ -71,12 +72,12 @@ fn all_options(one: &str, other: &str) -> String {
 /// An inventory names only rights that were changed. What was given to a role that is the first one here is no change.
 fn implied(live: &Inventory, wanted: &Inventory, own: &str, there: &str) -> Vec<CatalogObject> {
     let owner = format!("{there}=");
-    let is_there = |acl: &CatalogObject| live.of_kind("ACL").any(|o| o.identity == acl.identity);
+    let is_there = |acl: &CatalogObject| live.of_kind(ObjectKind::Acl).any(|o| o.identity == acl.identity);
     let of_owner = |acl: &CatalogObject| {
         let mut lines = acl.definition.lines();
         lines.all(|line| line.starts_with(own) || line.starts_with(&owner))
     };
-    let of_server = wanted.of_kind("ACL").filter(|o| is_the_servers(o) && of_owner(o));
+    let of_server = wanted.of_kind(ObjectKind::Acl).filter(|o| is_the_servers(o) && of_owner(o));
     of_server.filter(|o| !is_there(o)).cloned().collect()
 }
 
@@ -142,7 +143,8 @@ mod tests {
         live.objects.push(object("ROLE MEMBERSHIP", None, "a in b by postgres", "WITH ADMIN", 0));
         live.objects.push(object("ROLE MEMBERSHIP", None, "a in b by supabase_admin", "SET", 0));
         read_alike(&mut live, &wanted);
-        let members: Vec<_> = live.of_kind("ROLE MEMBERSHIP").map(|o| (&o.identity[..], &o.definition[..])).collect();
+        let members: Vec<_> =
+            live.of_kind(ObjectKind::RoleMembership).map(|o| (&o.identity[..], &o.definition[..])).collect();
         assert_eq!(members, [("a in b by supabase_admin", "WITH ADMIN SET")]);
         // A name that only begins or ends like it is another one.
         assert_eq!(renamed("admin2=EXECUTE/xadmin", "admin", "y"), "admin2=EXECUTE/xadmin");

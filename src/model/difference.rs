@@ -11,6 +11,7 @@ mod passwords;
 mod severity;
 mod versions;
 
+use crate::model::object_kind::ObjectKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use database::{PropertyDifference, database_properties};
@@ -47,7 +48,7 @@ pub enum Change {
 /// One object that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectDifference {
-    pub kind: String,
+    pub kind: ObjectKind,
     pub schema: Option<String>,
     /// As in the inventory. It comes from the database: show it through `name::visible`.
     pub identity: String,
@@ -118,11 +119,12 @@ impl Rules {
     }
 
     fn ignores(&self, object: &CatalogObject) -> bool {
-        let of_roles = matches!(object.kind.as_str(), "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING")
-            || (matches!(object.kind.as_str(), "COMMENT" | "SECURITY LABEL") && object.identity.starts_with("role "));
+        let of_roles = matches!(object.kind, ObjectKind::Role | ObjectKind::RoleMembership | ObjectKind::RoleSetting)
+            || (matches!(object.kind, ObjectKind::Comment | ObjectKind::SecurityLabel)
+                && object.identity.starts_with("role "));
         (self.ignore_roles && of_roles)
-            || (self.ignore_sequence_values && object.kind == "SEQUENCE SET")
-            || (!self.not_null_constraints && object.kind == "NOT NULL CONSTRAINT")
+            || (self.ignore_sequence_values && object.kind == ObjectKind::SequenceSet)
+            || (!self.not_null_constraints && object.kind == ObjectKind::NotNullConstraint)
             || object.is_only_a_name()
     }
 }
@@ -150,18 +152,18 @@ pub fn compare(left: &[CatalogObject], right: &[CatalogObject], rules: &Rules) -
     }
     with_their_extension(&mut differences);
     differences.sort_by(|a, b| {
-        let key = |d: &ObjectDifference| (d.severity, d.kind.clone(), d.identity.clone(), d.change);
+        let key = |d: &ObjectDifference| (d.severity, d.kind, d.identity.clone(), d.change);
         key(a).cmp(&key(b))
     });
     differences
 }
 
-type Key<'a> = (&'a str, &'a str, Option<&'a str>);
+type Key<'a> = (ObjectKind, &'a str, Option<&'a str>);
 
 fn by_key<'a>(objects: &'a [CatalogObject], rules: &Rules) -> BTreeMap<Key<'a>, Vec<&'a CatalogObject>> {
     let mut map: BTreeMap<Key<'a>, Vec<&CatalogObject>> = BTreeMap::new();
     for object in objects.iter().filter(|o| !rules.ignores(o)) {
-        let key = (object.kind.as_str(), object.identity.as_str(), object.schema.as_deref());
+        let key = (object.kind, object.identity.as_str(), object.schema.as_deref());
         map.entry(key).or_default().push(object);
     }
     // Identities are unique but for rare kinds; then equal ones must meet.
@@ -191,7 +193,7 @@ fn different_pairs<'a>(left: &'a [CatalogObject], right: &'a [CatalogObject], ru
 
 fn same(pair: &Pair<'_>, rules: &Rules) -> bool {
     let (Some(left), Some(right)) = (pair.left, pair.right) else { return false };
-    let membership = !rules.membership_options && left.kind == "ROLE MEMBERSHIP";
+    let membership = !rules.membership_options && left.kind == ObjectKind::RoleMembership;
     let definitions = if membership {
         let plain = |o: &'_ CatalogObject| versions::without_membership_options(&o.definition);
         plain(left) == plain(right)
@@ -233,7 +235,7 @@ fn difference(pair: &Pair<'_>, rules: &Rules, moved: &BTreeSet<&str>) -> ObjectD
     }
     let (owner_left, owner_right) = owners(pair);
     ObjectDifference {
-        kind: either.map(|o| o.kind.clone()).unwrap_or_default(),
+        kind: either.map_or(ObjectKind::Other(""), |o| o.kind),
         schema: either.and_then(|o| o.schema.clone()),
         identity: either.map(|o| o.identity.clone()).unwrap_or_default(),
         change,
@@ -250,13 +252,13 @@ fn difference(pair: &Pair<'_>, rules: &Rules, moved: &BTreeSet<&str>) -> ObjectD
 
 /// Members of an extension that one side lacks come and go with it: their grants are no news of their own.
 fn with_their_extension(differences: &mut [ObjectDifference]) {
-    let one_sided = differences.iter().filter(|d| d.kind == "EXTENSION" && d.change != Change::Differs);
+    let one_sided = differences.iter().filter(|d| d.kind == ObjectKind::Extension && d.change != Change::Differs);
     let gone: BTreeSet<(Change, String)> =
         one_sided.map(|d| (d.change, d.identity.trim_matches('"').to_string())).collect();
     for difference in differences.iter_mut().filter(|d| d.change != Change::Differs) {
         let Some(extension) = difference.extension.clone() else { continue };
         if gone.contains(&(difference.change, extension.clone())) {
-            if difference.kind == "ACL" {
+            if difference.kind == ObjectKind::Acl {
                 difference.severity = Severity::Structure;
             }
             difference

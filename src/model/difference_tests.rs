@@ -118,7 +118,7 @@ fn facts_23_members_follow_their_extension_but_not_their_rights() {
     };
     let severity = |kind: &str| {
         let found = compare(&side("1", member(kind, "a")), &side("2", member(kind, "b")), &rules);
-        found.into_iter().find(|d| d.kind == kind).unwrap().severity
+        found.into_iter().find(|d| d.kind == ObjectKind::of(kind)).unwrap().severity
     };
     assert_eq!(severity("FUNCTION"), Severity::Cosmetic);
     assert_eq!(severity("ACL"), Severity::Security);
@@ -229,7 +229,7 @@ fn in_one_database_the_address_tells_a_rename() {
 fn worst_first_and_objects_of_one_identity_meet() {
     let left = [object("TABLE", "s.b", "1"), object("COMMENT", "c", "1"), object("POLICY", "p on s.b", "1")];
     let found = compare(&left, &[], &Rules::default());
-    let kinds: Vec<&str> = found.iter().map(|d| d.kind.as_str()).collect();
+    let kinds: Vec<&str> = found.iter().map(|d| d.kind.word()).collect();
     assert_eq!(kinds, ["POLICY", "TABLE", "COMMENT"]);
     let twice = |a: &str, b: &str| vec![object("USER MAPPING", "m", a), object("USER MAPPING", "m", b)];
     assert_eq!(compare(&twice("1", "2"), &twice("2", "1"), &Rules::default()), vec![]);

@@ -5,13 +5,14 @@
 
 use super::inventory::{CatalogObject, Inventory};
 use super::name::ident;
+use crate::model::object_kind::ObjectKind;
 
 /// Begins the line on which a constraint's definition tells of its index (format 1.4).
 const OF_CONSTRAINT: &str = "\nINDEX ";
 
 /// The definition of an index without the words for one that is not valid; None when it is.
 fn as_valid(object: &CatalogObject) -> Option<String> {
-    if object.kind != "INDEX" {
+    if object.kind != ObjectKind::Index {
         return None;
     }
     let text = &object.definition;
@@ -41,7 +42,7 @@ fn apart(constraint: &CatalogObject) -> (&str, &str) {
     let state = constraint.definition.rfind(OF_CONSTRAINT).map(|at| constraint.definition.split_at(at));
     let known = |rest: &str| ["WITH (", "TABLESPACE ", "STATISTICS "].iter().any(|word| rest.starts_with(word));
     state
-        .filter(|(_, rest)| constraint.kind == "CONSTRAINT" && known(&rest[OF_CONSTRAINT.len()..]))
+        .filter(|(_, rest)| constraint.kind == ObjectKind::Constraint && known(&rest[OF_CONSTRAINT.len()..]))
         .map_or((constraint.definition.as_str(), ""), |(plain, rest)| (plain, &rest[OF_CONSTRAINT.len()..]))
 }
 
@@ -55,7 +56,7 @@ pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
     if wanted.tells_index_state {
         return;
     }
-    for object in live.objects.iter_mut().filter(|o| o.kind == "CONSTRAINT") {
+    for object in live.objects.iter_mut().filter(|o| o.kind == ObjectKind::Constraint) {
         let length = apart(object).0.len();
         object.definition.truncate(length);
     }

@@ -3,6 +3,7 @@
 //!
 //! Invariant: an inventory is read under one exported snapshot and then never changes. `inventory.json` is it.
 
+use crate::model::object_kind::ObjectKind;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use super::rls_view::RlsView;
 /// One object. `kind` is pg_dump's TOC word where there is one (`TABLE`, `FUNCTION`, `POLICY`, …).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CatalogObject {
-    pub kind: String,
+    pub kind: ObjectKind,
     pub schema: Option<String>,
     /// Identity within the database, as `pg_identify_object` writes it; names of parts quoted where needed.
     #[serde(deserialize_with = "any_major")]
@@ -39,7 +40,7 @@ impl CatalogObject {
     /// An operator that another one named before it was made: it can do nothing, and goes or comes with that one. Older
     /// snapshots tell of them.
     pub fn is_only_a_name(&self) -> bool {
-        self.kind == "OPERATOR" && self.definition.starts_with("FUNCTION -")
+        self.kind == ObjectKind::Operator && self.definition.starts_with("FUNCTION -")
     }
 }
 
@@ -105,15 +106,15 @@ pub struct Inventory {
 
 impl Inventory {
     /// How many objects of each kind are not members of an extension: what pg_dump must carry.
-    pub fn counts(&self) -> BTreeMap<String, u64> {
+    pub fn counts(&self) -> BTreeMap<ObjectKind, u64> {
         let mut counts = BTreeMap::new();
         for object in self.objects.iter().filter(|o| o.extension.is_none()) {
-            *counts.entry(object.kind.clone()).or_insert(0) += 1;
+            *counts.entry(object.kind).or_insert(0) += 1;
         }
         counts
     }
 
-    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a CatalogObject> {
+    pub fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = &CatalogObject> {
         self.objects.iter().filter(move |o| o.kind == kind)
     }
 
@@ -124,7 +125,7 @@ impl Inventory {
 
 /// For tests: an object of nobody, in no schema, of no extension.
 #[cfg(test)]
-pub fn object(kind: &str, identity: &str, definition: &str) -> CatalogObject {
+pub fn object(kind: impl Into<ObjectKind>, identity: &str, definition: &str) -> CatalogObject {
     CatalogObject {
         kind: kind.into(),
         schema: None,

@@ -3,15 +3,16 @@
 //! Invariant: every object that is left out is named once; it is a cause itself, with what the server said, or it names
 //! the cause that it fell with. Who sees less protection than in the source is told apart: [`LeftOut::security`].
 
+use crate::model::object_kind::ObjectKind;
 use serde::{Deserialize, Serialize};
 
 use super::restore::{Exception, ObjectName};
 
 /// Kind of the rows of a table, in pg_dump's own words.
-pub const TABLE_DATA: &str = "TABLE DATA";
+pub const TABLE_DATA: ObjectKind = ObjectKind::TableData;
 
 /// Kind of a file of the snapshot that sets many things at once.
-pub const FILE: &str = "FILE";
+pub const FILE: ObjectKind = ObjectKind::File;
 
 /// What is there in place of the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,13 +132,14 @@ fn todo(cause: &LeftOut) -> String {
         }
         Instead::NotValid => match identity.split_once(" on ") {
             Some((name, table)) if !identity.contains('"') => {
-                let (word, table) = table.strip_prefix("domain ").map_or(("TABLE", table), |d| ("DOMAIN", d));
+                let (word, table) =
+                    table.strip_prefix("domain ").map_or((ObjectKind::Table, table), |d| (ObjectKind::Domain, d));
                 format!("mend the rows, then: ALTER {word} {table} VALIDATE CONSTRAINT {name}")
             }
             _ => "mend the rows, then validate the constraint".to_string(),
         },
         Instead::NoRows => format!("mend the cause, then: stacksnap restore SNAPSHOT --to … -t {identity}"),
-        Instead::Missing | Instead::NotGenerated | Instead::Differs if kind == FILE => {
+        Instead::Missing | Instead::NotGenerated | Instead::Differs if *kind == FILE => {
             format!("mend the cause, then run {identity} of the snapshot")
         }
         Instead::Missing | Instead::NotGenerated | Instead::Differs => {

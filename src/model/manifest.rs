@@ -12,6 +12,7 @@ use super::computed::ComputedRecord;
 use super::gap::Gap;
 use super::ids::SnapshotName;
 use super::name::QualifiedName;
+use super::object_kind::ObjectKind;
 use super::outcome::{Artifact, CollectorOutcome};
 use super::schema_verification::SchemaVerification;
 
@@ -134,7 +135,7 @@ pub struct Tools {
 /// One kind of object counted twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
-    pub kind: String,
+    pub kind: ObjectKind,
     pub in_catalogs: u64,
     pub in_archive: u64,
 }

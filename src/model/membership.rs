@@ -4,6 +4,7 @@
 //! grant's own. What a member may do is what any of them allows, so two sides are alike when that is the same, whoever
 //! granted it: not every role can grant in the name of another. Pure.
 
+use crate::model::object_kind::ObjectKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::identifier_end;
@@ -12,7 +13,7 @@ use super::inventory::CatalogObject;
 use super::restore::ObjectName;
 
 /// The kind of such objects.
-pub const ROLE_MEMBERSHIP: &str = "ROLE MEMBERSHIP";
+pub const ROLE_MEMBERSHIP: ObjectKind = ObjectKind::RoleMembership;
 
 /// `member in group [by grantor]`; names as they are written in SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +65,7 @@ impl Alike {
         Self(same.map(|((member, group), _)| (member.to_string(), group.to_string())).collect())
     }
 
-    pub fn holds(&self, kind: &str, identity: &str) -> bool {
+    pub fn holds(&self, kind: ObjectKind, identity: &str) -> bool {
         let parsed = if kind == ROLE_MEMBERSHIP { Membership::parse(identity) } else { None };
         parsed.is_some_and(|m| self.0.contains(&(m.member.to_string(), m.group.to_string())))
     }
@@ -110,6 +111,6 @@ mod tests {
         }
         assert!(!Alike::new(&wanted[..1], &wanted).holds(ROLE_MEMBERSHIP, "a in g by a"), "one that may do more");
         assert!(!alike(&[row("a in h by other", "WITH ADMIN INHERIT SET")]) && !alike(&[]));
-        assert!(!Alike::new(&wanted, &wanted).holds("ROLE", "a in g by a"));
+        assert!(!Alike::new(&wanted, &wanted).holds(ObjectKind::Role, "a in g by a"));
     }
 }

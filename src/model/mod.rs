@@ -26,6 +26,7 @@ pub mod load_reason;
 pub mod manifest;
 pub mod membership;
 pub mod name;
+pub mod object_kind;
 pub mod outcome;
 pub mod pattern;
 pub mod pins;

@@ -5,9 +5,10 @@
 use super::identity::unquoted;
 use super::inventory::{CatalogObject, Inventory};
 use super::name::literal;
+use crate::model::object_kind::ObjectKind;
 
-pub const SLOT: &str = "REPLICATION SLOT";
-pub const SUBSCRIPTION: &str = "SUBSCRIPTION";
+pub const SLOT: ObjectKind = ObjectKind::ReplicationSlot;
+pub const SUBSCRIPTION: ObjectKind = ObjectKind::Subscription;
 
 /// Begins the line on which a subscription's definition tells its options.
 const OPTIONS: &str = "\nOPTIONS ";

@@ -14,6 +14,7 @@ use super::left_out::LeftOut;
 use super::load_reason::LoadReason;
 use super::manifest::FormatVersion;
 use super::name::QualifiedName;
+use super::object_kind::ObjectKind;
 pub use super::restore_request::RestoreRequest;
 
 /// `--only`: one part of a stack.
@@ -124,7 +125,7 @@ pub struct TargetFacts {
 /// An object that the plan touches, by kind and identity as in the inventory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectName {
-    pub kind: String,
+    pub kind: ObjectKind,
     pub identity: String,
 }
 
@@ -136,7 +137,7 @@ impl std::fmt::Display for ObjectName {
 
 impl ObjectName {
     pub fn of(object: &CatalogObject) -> Self {
-        Self { kind: object.kind.clone(), identity: object.identity.clone() }
+        Self { kind: object.kind, identity: object.identity.clone() }
     }
 }
 

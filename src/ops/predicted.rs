@@ -6,6 +6,7 @@ use crate::model::identity::qualified;
 use crate::model::left_out;
 use crate::model::left_out::{Instead, LeftOut, TABLE_DATA};
 use crate::model::manifest::TableRecord;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 use crate::verify::proof::Expected;
 
@@ -20,7 +21,7 @@ pub fn left_out(all: &[LeftOut], tables: &[TableRecord]) -> Vec<Expected> {
     let expected = |cause: &LeftOut| {
         let with = |one: &&LeftOut| one.object == cause.object || one.because_of.as_ref() == Some(&cause.object);
         let objects: Vec<ObjectName> = all.iter().filter(with).map(|one| one.object.clone()).collect();
-        let rows = |o: &&ObjectName| o.kind == TABLE_DATA || o.kind == "TABLE";
+        let rows = |o: &&ObjectName| o.kind == TABLE_DATA || o.kind == ObjectKind::Table;
         let without: Vec<(String, String)> = all
             .iter()
             .filter(with)

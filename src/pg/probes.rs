@@ -5,6 +5,7 @@
 //! why. The session must not be inside a transaction. Code of the restored database may run (policies, column
 //! defaults): callers leave the probes out for a snapshot that they do not trust.
 
+use crate::model::object_kind::ObjectKind;
 use std::collections::BTreeSet;
 use std::future::Future;
 
@@ -341,7 +342,7 @@ impl Probe<'_> {
     /// R35: the pooler asks this function for verifiers; a naive restore drops it.
     async fn pgbouncer_get_auth(&self, source: Option<&Inventory>) -> Result<Verdict> {
         let named = |i: &Inventory| {
-            i.of_kind("FUNCTION").map(|o| o.identity.clone()).find(|n| n.starts_with("pgbouncer.get_auth("))
+            i.of_kind(ObjectKind::Function).map(|o| o.identity.clone()).find(|n| n.starts_with("pgbouncer.get_auth("))
         };
         let Some(identity) = source.and_then(named) else {
             return Ok(Left("the source has no function pgbouncer.get_auth".to_string()));

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 
 const VERSION_MIN: (u8, u8) = (1, 12);
 const VERSION_MAX: (u8, u8) = (1, 16);
@@ -33,7 +34,7 @@ pub struct Entry {
     /// Name of the object, e.g. a table's.
     pub tag: String,
     /// Kind of the object: `TABLE`, `TABLE DATA`, `POLICY`, …
-    pub desc: String,
+    pub desc: ObjectKind,
     pub section: Section,
     pub definition: String,
     /// e.g. `DROP FUNCTION s.f(integer);`: how the archive names the object.
@@ -125,17 +126,17 @@ impl Toc {
     }
 
     /// How many entries of each kind there are.
-    pub fn counts(&self) -> BTreeMap<String, u64> {
+    pub fn counts(&self) -> BTreeMap<ObjectKind, u64> {
         let mut counts = BTreeMap::new();
         for entry in &self.entries {
-            *counts.entry(entry.desc.clone()).or_insert(0) += 1;
+            *counts.entry(entry.desc).or_insert(0) += 1;
         }
         counts
     }
 
     /// Every `TABLE DATA` entry with its columns, in the archive's order.
     pub fn table_data(&self) -> Result<Vec<TableData>> {
-        let with_data = self.entries.iter().filter(|e| e.desc == "TABLE DATA" && !e.file_name.is_empty());
+        let with_data = self.entries.iter().filter(|e| e.desc == ObjectKind::TableData && !e.file_name.is_empty());
         with_data
             .map(|entry| {
                 let columns = copy_columns(&entry.copy_statement).ok_or_else(|| {
@@ -275,7 +276,7 @@ impl<'a> Reader<'a> {
         let catalog_oid = self.oid()?;
         let oid = self.oid()?;
         let tag = self.some_text()?;
-        let desc = self.some_text()?;
+        let desc = ObjectKind::of(&self.some_text()?);
         let section = match self.int()? {
             1 => Section::None,
             2 => Section::PreData,

@@ -17,6 +17,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::load_reason::LoadReason;
 use crate::model::manifest::{FORMAT, TableRecord};
 use crate::model::name::{QualifiedName, ident, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{ConfirmedPlan, ObjectName, RestorePlan, TableLoad};
 use crate::monitor::{Event, Phase, millis};
 use crate::pg::session::Session;
@@ -81,7 +82,7 @@ pub async fn plan(engine: &Engine<'_>, schema: &str) -> Result<RestorePlan> {
 
 /// What takes the copies away again, and nothing else: a schema that was there may hold more.
 fn removal(schema: &str, create: &[ObjectName]) -> String {
-    if create.iter().any(|o| o.kind == "SCHEMA") {
+    if create.iter().any(|o| o.kind == ObjectKind::Schema) {
         return format!("DROP SCHEMA {} CASCADE", ident(schema));
     }
     let tables: Vec<&str> = create.iter().map(|o| o.identity.as_str()).collect();
@@ -99,18 +100,18 @@ fn load_of(copy: &Copy<'_>) -> TableLoad {
 
 /// The schema when it is missing, and the tables. One that is there is refused.
 async fn to_make(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result<Vec<ObjectName>> {
-    let object = |kind: &str, identity: String| ObjectName { kind: kind.into(), identity };
+    let object = |kind: ObjectKind, identity: String| ObjectName { kind: kind.into(), identity };
     let mut make = Vec::new();
     let sql = "SELECT pg_catalog.to_regnamespace($1) IS NOT NULL";
     if !session.one(sql, &[&ident(schema)]).await?.try_get(0).unwrap_or(false) {
-        make.push(object("SCHEMA", ident(schema)));
+        make.push(object(ObjectKind::Schema, ident(schema)));
     }
     for copy in copies {
         if is_there(session, &copy.to).await? {
             let text = format!("{} is there already, and nothing that exists is touched", visible(&copy.to.plain()));
             return Err(Failure::msg(FailureKind::NotConfirmed, text).hint("name another schema: --into-schema"));
         }
-        make.push(object("TABLE", copy.to.sql()));
+        make.push(object(ObjectKind::Table, copy.to.sql()));
     }
     Ok(make)
 }
@@ -139,7 +140,7 @@ async fn fill(
     examined: &Examined,
 ) -> Result<(u64, u64)> {
     let make = to_make(runner.session, schema, copies).await?;
-    if make.iter().any(|o| o.kind == "SCHEMA") {
+    if make.iter().any(|o| o.kind == ObjectKind::Schema) {
         runner.run("schema of the copies", &format!("CREATE SCHEMA {}", ident(schema))).await?;
     }
     let (mut rows, mut bytes) = (0, 0);

@@ -25,6 +25,7 @@ use crate::model::failure::Result;
 use crate::model::identity::qualified;
 use crate::model::left_out::LeftOut;
 use crate::model::load_reason::LoadReason;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, TableLoad, TargetKind};
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
@@ -55,7 +56,7 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     let tables = tables.that_may_lack(may_lack.clone());
     // In its own database the plan has compared them: rewriting equal ones takes their owner's rights for nothing.
-    let blobs = plan.drop.iter().chain(&plan.replace).chain(&plan.create).any(|o| o.kind == "BLOB");
+    let blobs = plan.drop.iter().chain(&plan.replace).chain(&plan.create).any(|o| o.kind == ObjectKind::Blob);
     if examined.facts.kind == TargetKind::SameDatabase && !blobs {
         tables.leave_large_objects();
     }
@@ -220,7 +221,7 @@ impl Work<'_> {
         let scope = &self.examined.scope;
         // One that is made again is filled when it is made.
         let replaced = |load: &TableLoad| {
-            let tables = self.plan.replace.iter().filter(|o| o.kind == "TABLE");
+            let tables = self.plan.replace.iter().filter(|o| o.kind == ObjectKind::Table);
             let mut named = tables.filter_map(|o| qualified(&o.identity));
             matches!(load.reason, LoadReason::ColumnsDiffer | LoadReason::MadeAgain)
                 && named.any(|(schema, name)| load.table.schema == schema && load.table.name == name)

@@ -23,6 +23,7 @@ use crate::model::failure::Result;
 use crate::model::identity;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{dollar_quoted, ident, literal};
+use crate::model::object_kind::ObjectKind;
 use crate::pg::catalog::inventory::inventory;
 use crate::pg::meaning::Within;
 use crate::pg::session::Session;
@@ -45,9 +46,16 @@ const SAVEPOINT: &str = "SAVEPOINT stacksnap_awake";
 const BACK: &str = "ROLLBACK TO SAVEPOINT stacksnap_awake; RELEASE SAVEPOINT stacksnap_awake";
 
 /// Entries that hold rows, or make what holds nothing else.
-const ROWS: [&str; 5] = ["TABLE DATA", "MATERIALIZED VIEW DATA", "BLOBS", "BLOB", "BLOB METADATA"];
+const ROWS: [ObjectKind; 5] = [
+    ObjectKind::TableData,
+    ObjectKind::MaterializedViewData,
+    ObjectKind::Blobs,
+    ObjectKind::Blob,
+    ObjectKind::BlobMetadata,
+];
 /// The planner works on the expressions of these when they are made.
-const PLANNED: [&str; 4] = ["TABLE", "INDEX", "CONSTRAINT", "CHECK CONSTRAINT"];
+const PLANNED: [ObjectKind; 4] =
+    [ObjectKind::Table, ObjectKind::Index, ObjectKind::Constraint, ObjectKind::CheckConstraint];
 
 impl SnapshotSource {
     /// The same without rows, asleep.
@@ -80,18 +88,18 @@ impl SnapshotSource {
 }
 
 fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
-    let can_ask = inventory.of_kind("EXTENSION").any(|o| o.identity == "plpgsql");
-    let routines = inventory.of_kind("FUNCTION").chain(inventory.of_kind("PROCEDURE"));
+    let can_ask = inventory.of_kind(ObjectKind::Extension).any(|o| o.identity == "plpgsql");
+    let routines = inventory.of_kind(ObjectKind::Function).chain(inventory.of_kind(ObjectKind::Procedure));
     let names: HashMap<u32, (String, String)> = routines.filter_map(|o| Some((o.address?.oid, name(o)?))).collect();
     let large_objects: HashSet<i64> =
-        toc.entries.iter().filter(|e| e.desc.starts_with("BLOB")).map(|e| e.dump_id).collect();
+        toc.entries.iter().filter(|e| e.desc.is_large_objects()).map(|e| e.dump_id).collect();
     let is_of_large_object = |e: &Entry| e.depends_on.first().is_some_and(|id| large_objects.contains(id));
-    toc.entries.retain(|e| !ROWS.contains(&e.desc.as_str()) && !is_of_large_object(e));
-    let is_function = |e: &&Entry| matches!(e.desc.as_str(), "FUNCTION" | "PROCEDURE");
+    toc.entries.retain(|e| !ROWS.contains(&e.desc) && !is_of_large_object(e));
+    let is_function = |e: &&Entry| matches!(e.desc, ObjectKind::Function | ObjectKind::Procedure);
     let functions: HashSet<i64> = toc.entries.iter().filter(is_function).map(|e| e.dump_id).collect();
     for entry in &mut toc.entries {
-        match entry.desc.as_str() {
-            "FUNCTION" | "PROCEDURE" => {
+        match entry.desc {
+            ObjectKind::Function | ObjectKind::Procedure => {
                 let sleep = names.get(&entry.oid).map(|(schema, name)| {
                     SLEEP.replace("/*SCHEMA*/", &literal(schema)).replace("/*NAME*/", &literal(name))
                 });
@@ -99,7 +107,7 @@ fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
                 entry.definition.push('\n');
                 entry.definition.push_str(&sleep.unwrap_or_default());
             }
-            "EVENT TRIGGER" => {
+            ObjectKind::EventTrigger => {
                 let disable = format!("\nALTER EVENT TRIGGER {} DISABLE;\n", ident(&entry.tag));
                 entry.definition.push_str(&disable);
             }
@@ -127,17 +135,19 @@ fn name(routine: &CatalogObject) -> Option<(String, String)> {
 /// What the target is expected to be: event triggers disabled, materialized views without rows, no large object.
 fn quieten_inventory(inventory: &mut Inventory) {
     let is_large_object = |o: &CatalogObject| {
-        o.kind == "BLOB" || (o.kind == "ACL" && o.identity.starts_with("LARGE OBJECT ")) || is_said_of_large_object(o)
+        o.kind == ObjectKind::Blob
+            || (o.kind == ObjectKind::Acl && o.identity.starts_with("LARGE OBJECT "))
+            || is_said_of_large_object(o)
     };
     inventory.objects.retain(|o| !is_large_object(o));
     for object in &mut inventory.objects {
-        match object.kind.as_str() {
-            "EVENT TRIGGER" => {
+        match object.kind {
+            ObjectKind::EventTrigger => {
                 let endings = [" DISABLED", " ENABLED ALWAYS", " ENABLED REPLICA"];
                 let plain = endings.iter().find_map(|ending| object.definition.strip_suffix(ending));
                 object.definition = format!("{} DISABLED", plain.unwrap_or(&object.definition));
             }
-            "MATERIALIZED VIEW" => {
+            ObjectKind::MaterializedView => {
                 // Behind it is at most a tablespace.
                 if let Some(at) = object.definition.rfind(" WITH DATA") {
                     object.definition.replace_range(at..at + " WITH DATA".len(), " WITH NO DATA");
@@ -152,7 +162,7 @@ fn quieten_inventory(inventory: &mut Inventory) {
 const LARGE_OBJECT: u32 = 2613;
 
 fn is_said_of_large_object(object: &CatalogObject) -> bool {
-    matches!(object.kind.as_str(), "COMMENT" | "SECURITY LABEL")
+    matches!(object.kind, ObjectKind::Comment | ObjectKind::SecurityLabel)
         && object.address.is_some_and(|address| address.class == LARGE_OBJECT)
 }
 
@@ -182,8 +192,8 @@ mod tests {
         ];
         let mut inventory = Inventory { objects, ..Inventory::default() };
         quieten_inventory(&mut inventory);
-        assert!(inventory.of_kind("EVENT TRIGGER").all(|o| o.definition.ends_with("public.f() DISABLED")));
-        let views: Vec<&str> = inventory.of_kind("MATERIALIZED VIEW").map(|o| o.definition.as_str()).collect();
+        assert!(inventory.of_kind(ObjectKind::EventTrigger).all(|o| o.definition.ends_with("public.f() DISABLED")));
+        let views: Vec<&str> = inventory.of_kind(ObjectKind::MaterializedView).map(|o| o.definition.as_str()).collect();
         assert_eq!(views, ["AS SELECT ' WITH DATA' WITH NO DATA TABLESPACE t"]);
         assert_eq!(inventory.objects.len(), 4);
     }

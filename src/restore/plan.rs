@@ -27,6 +27,7 @@ use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::load_reason::LoadReason;
 use crate::model::manifest::{FORMAT, TableRecord};
 use crate::model::name::{QualifiedName, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, RestorePlan, TableLoad, TargetKind};
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
@@ -150,9 +151,15 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let dropped = delta.differs.iter().filter(|(w, l)| is_dropped(w, l) && !stays(w, l)).map(|(_, l)| *l);
     // What is set on an object has its address, and goes without it.
     let of_its_own = |o: &CatalogObject| {
-        let kind = o.kind.as_str();
-        !matches!(kind, "ACL" | "COMMENT" | "SEQUENCE SET" | "ROW SECURITY" | "SECURITY LABEL")
-            && !kind.ends_with(" SETTING")
+        let kind = o.kind;
+        !matches!(
+            kind,
+            ObjectKind::Acl
+                | ObjectKind::Comment
+                | ObjectKind::SequenceSet
+                | ObjectKind::RowSecurity
+                | ObjectKind::SecurityLabel
+        ) && !matches!(kind, ObjectKind::DatabaseSetting | ObjectKind::RoleSetting)
     };
     let roots = delta.extra.iter().copied().filter(|o| of_its_own(o)).chain(dropped);
     let stuck = stuck(session, &delta, live).await?;
@@ -183,7 +190,7 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     replace.sort();
     replace.dedup();
     drop.sort();
-    let remade = live.objects.iter().filter(|o| o.kind == "TABLE");
+    let remade = live.objects.iter().filter(|o| o.kind == ObjectKind::Table);
     let remade = remade.filter(|o| o.address.is_some_and(|a| gone.contains(&Address { sub: 0, ..a })));
     let remade =
         remade.filter_map(|o| identity::qualified(&o.identity)).map(|(s, n)| QualifiedName::new(s, n)).collect();
@@ -193,7 +200,7 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
 
 /// A part that one of the snapshot's files merges into the target.
 fn part(file: &str) -> ObjectName {
-    ObjectName { kind: "FILE".into(), identity: file.into() }
+    ObjectName { kind: ObjectKind::File, identity: file.into() }
 }
 
 /// The tables of a plan.

@@ -12,6 +12,7 @@ use super::rows::policy::{EXTENSION_ROWS, Rows, SESSIONS_DROPPED, decide};
 use super::target::state::Examined;
 use crate::model::inventory::Inventory;
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 
 /// What will differ after the restore as far as the two inventories tell.
@@ -86,8 +87,8 @@ pub fn manual(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec
     {
         list.push(format!("{} stays as it is on this server; {}", kept.what, kept.todo));
     }
-    let has = |kind: &'static str| engine.source.inventory.of_kind(kind).next().is_some();
-    if has("SUBSCRIPTION") {
+    let has = |kind: ObjectKind| engine.source.inventory.of_kind(kind).next().is_some();
+    if has(ObjectKind::Subscription) {
         list.push("subscriptions are not made again: they would connect to their publisher".to_string());
     }
     if examined.scope.platform && examined.facts.kind != TargetKind::SameDatabase {

@@ -23,6 +23,7 @@ use crate::model::identity::{on, unquoted};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::membership::Membership;
 use crate::model::name::{QualifiedName, ident};
+use crate::model::object_kind::ObjectKind;
 use crate::model::platform::is_platform_role;
 use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
 use crate::pg::meaning::Within;
@@ -147,8 +148,8 @@ async fn sequences(
 /// Sequences of the target whose value is not the snapshot's and will be.
 pub fn moved_sequences<'s>(engine: &Engine<'s>, examined: &Examined, live: &Inventory) -> Vec<&'s CatalogObject> {
     let now: BTreeMap<&str, &str> =
-        live.of_kind("SEQUENCE SET").map(|o| (o.identity.as_str(), o.definition.as_str())).collect();
-    let wanted = engine.source.inventory.of_kind("SEQUENCE SET").filter(|o| examined.scope.sets(o));
+        live.of_kind(ObjectKind::SequenceSet).map(|o| (o.identity.as_str(), o.definition.as_str())).collect();
+    let wanted = engine.source.inventory.of_kind(ObjectKind::SequenceSet).filter(|o| examined.scope.sets(o));
     wanted.filter(|o| now.get(o.identity.as_str()).is_some_and(|value| *value != o.definition)).collect()
 }
 
@@ -169,34 +170,34 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         return exception(fence::LEFT_OUT, why, "read it in the snapshot, and make it by hand if you want it");
     }
     let member_of = member_of(object, source);
-    if object.kind == "TRIGGER" && member_of.is_some() {
+    if object.kind == ObjectKind::Trigger && member_of.is_some() {
         let why = said().unwrap_or_else(|| "it is on a table of an extension, which no archive holds".to_string());
         return exception("trigger_of_member", why, "make it by hand: managed_schema_objects.sql has it");
     }
     // A schema that the platform made for an extension stays behind it: only its owner may drop it.
-    let is_left_behind = object.kind == "SCHEMA"
+    let is_left_behind = object.kind == ObjectKind::Schema
         && examined.scope.platform
         && EXTENSION_SCHEMAS.contains(&unquoted(&object.identity).as_str())
-        && !source.inventory.of_kind("SCHEMA").any(|o| o.identity == object.identity);
+        && !source.inventory.of_kind(ObjectKind::Schema).any(|o| o.identity == object.identity);
     let of_the_server = is_the_servers(object, member_of) || is_left_behind;
     // Grants on a user's own objects are never excused: a table that stays open is no restore.
-    let own_acl = object.kind == "ACL"
-        && source.inventory.of_kind("ACL").any(|o| {
+    let own_acl = object.kind == ObjectKind::Acl
+        && source.inventory.of_kind(ObjectKind::Acl).any(|o| {
             o.identity == object.identity && o.schema.is_some() && !examined.scope.is_managed(o.schema.as_deref())
         });
     // Nor what new objects of the restoring role's own are open to.
-    let own_default = object.kind == "DEFAULT ACL"
+    let own_default = object.kind == ObjectKind::DefaultAcl
         && object.identity.strip_prefix("for role ").is_some_and(|rest| {
             let user = &examined.facts.user;
             rest.starts_with(&format!("{user} ")) || rest.starts_with(&format!("{} ", ident(user)))
         });
     if !examined.facts.is_superuser && of_the_server && !own_acl && !own_default {
-        if object.kind == "ROLE" && examined.scope.platform && is_platform_role(&unquoted(&object.identity)) {
+        if object.kind == ObjectKind::Role && examined.scope.platform && is_platform_role(&unquoted(&object.identity)) {
             let why = "the platform's own role: its password and rights stay those of the target".to_string();
             return exception("platform_role", why, "");
         }
         let why = said().unwrap_or_else(|| "this role may not change it".to_string());
-        let extra = !source.inventory.of_kind(&object.kind).any(|o| o.identity == object.identity);
+        let extra = !source.inventory.of_kind(object.kind).any(|o| o.identity == object.identity);
         let revoke = Membership::of_name(object).filter(|_| extra).map(|m| format!("as a superuser: {}", m.revoke()));
         return exception(
             "not_permitted",
@@ -204,20 +205,20 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             revoke.as_deref().unwrap_or("ask the platform, or do it as a superuser"),
         );
     }
-    if object.kind == "ROLE" && unquoted(&object.identity) == examined.facts.user {
+    if object.kind == ObjectKind::Role && unquoted(&object.identity) == examined.facts.user {
         return exception(
             "own_role",
             "the role that restores keeps its rights".to_string(),
             "alter it as another superuser",
         );
     }
-    let grants = object.kind == "ACL" && object.identity.starts_with("FOREIGN DATA WRAPPER ");
-    if object.kind == "EVENT TRIGGER" || grants {
+    let grants = object.kind == ObjectKind::Acl && object.identity.starts_with("FOREIGN DATA WRAPPER ");
+    if object.kind == ObjectKind::EventTrigger || grants {
         let why = said().unwrap_or_else(|| "plain PostgreSQL wants a superuser as its owner".to_string());
         return exception("owner_not_permitted", why, "");
     }
     let hidden = |o: &CatalogObject| o.identity == object.identity && o.definition.contains("not readable");
-    if object.kind == "USER MAPPING" && source.inventory.of_kind("USER MAPPING").any(hidden) {
+    if object.kind == ObjectKind::UserMapping && source.inventory.of_kind(ObjectKind::UserMapping).any(hidden) {
         let why = "its options were not readable for the snapshot".to_string();
         return exception("options_not_readable", why, "set them by hand");
     }
@@ -226,27 +227,27 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
 
 /// May only a superuser change it? `member_of`: the extension that it hangs on. Queues belong to the user who made them.
 fn is_the_servers(object: &ObjectName, member_of: Option<&str>) -> bool {
-    const KINDS: [&str; 8] = [
-        "ROLE",
-        "ROLE MEMBERSHIP",
-        "ROLE SETTING",
-        "DATABASE SETTING",
-        "ACL",
-        "DEFAULT ACL",
-        "COMMENT",
-        "EVENT TRIGGER",
+    const KINDS: [ObjectKind; 8] = [
+        ObjectKind::Role,
+        ObjectKind::RoleMembership,
+        ObjectKind::RoleSetting,
+        ObjectKind::DatabaseSetting,
+        ObjectKind::Acl,
+        ObjectKind::DefaultAcl,
+        ObjectKind::Comment,
+        ObjectKind::EventTrigger,
     ];
-    KINDS.contains(&object.kind.as_str()) || member_of.is_some_and(|extension| extension != QUEUES)
+    KINDS.contains(&object.kind) || member_of.is_some_and(|extension| extension != QUEUES)
 }
 
 /// The extension whose table a policy, a trigger or row security is on.
 fn member_of<'s>(object: &ObjectName, source: &'s SnapshotSource) -> Option<&'s str> {
-    let table = match object.kind.as_str() {
-        "ROW SECURITY" => object.identity.as_str(),
-        "POLICY" | "TRIGGER" => on(&object.identity)?.1,
+    let table = match object.kind {
+        ObjectKind::RowSecurity => object.identity.as_str(),
+        ObjectKind::Policy | ObjectKind::Trigger => on(&object.identity)?.1,
         _ => return None,
     };
-    source.inventory.of_kind("TABLE").find(|o| o.identity == table)?.extension.as_deref()
+    source.inventory.of_kind(ObjectKind::Table).find(|o| o.identity == table)?.extension.as_deref()
 }
 
 /// Tells the REST server that the schema is another one. Nobody may be listening.

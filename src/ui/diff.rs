@@ -7,6 +7,7 @@ use super::out::{Ui, Verbosity};
 use super::text::{counted, duration_ms, grouped, line};
 use super::text_diff::{Line, lines, near_changes};
 use crate::model::difference::{Change, ObjectDifference, Severity};
+use crate::model::object_kind::ObjectKind;
 use crate::ops::diff::{
     Depth, Diff, KEYS_SHOWN, KeyDifferences, KeyValues, RowChange, SideFacts, SideKind, TableDifference,
 };
@@ -61,9 +62,9 @@ fn is_member(diff: &Diff, difference: &ObjectDifference) -> bool {
     let Some(extension) = difference.extension.as_deref().filter(|_| difference.change != Change::Differs) else {
         return false;
     };
-    diff.objects
-        .iter()
-        .any(|d| d.kind == "EXTENSION" && d.change == difference.change && d.identity.trim_matches('"') == extension)
+    diff.objects.iter().any(|d| {
+        d.kind == ObjectKind::Extension && d.change == difference.change && d.identity.trim_matches('"') == extension
+    })
 }
 
 fn side(facts: &SideFacts) -> String {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::exceptions::{by_hand, exceptions};
 use super::table::{Align, Table};
 use super::text::{bytes, counted, duration_ms, grouped, line};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, RestorePart, RestorePlan, TableLoad, TargetKind};
 use crate::ops::restore::target_word;
 
@@ -19,7 +20,14 @@ const COLUMNS: usize = 79;
 const INDENT: usize = 10;
 
 /// Kinds that decide who may do what.
-const SECURITY: [&str; 6] = ["POLICY", "ROW SECURITY", "ACL", "DEFAULT ACL", "ROLE", "ROLE MEMBERSHIP"];
+const SECURITY: [ObjectKind; 6] = [
+    ObjectKind::Policy,
+    ObjectKind::RowSecurity,
+    ObjectKind::Acl,
+    ObjectKind::DefaultAcl,
+    ObjectKind::Role,
+    ObjectKind::RoleMembership,
+];
 
 /// The whole plan. `long`: nothing is folded.
 pub fn plan(plan: &RestorePlan, long: bool) -> String {
@@ -68,7 +76,7 @@ fn summary(plan: &RestorePlan) -> String {
     if !plan.create.is_empty() {
         say("created", &by_kind(&plan.create));
     }
-    let touched = plan.drop.iter().chain(&plan.replace).filter(|o| SECURITY.contains(&o.kind.as_str()));
+    let touched = plan.drop.iter().chain(&plan.replace).filter(|o| SECURITY.contains(&o.kind));
     let security: Vec<ObjectName> = touched.cloned().collect();
     if !security.is_empty() {
         say("security", &format!("dropped or replaced: {}", by_kind(&security)));
@@ -146,11 +154,11 @@ fn folded(out: &mut String, length: usize, long: bool) {
 
 /// `3 POLICY, 1 TABLE`
 fn by_kind(objects: &[ObjectName]) -> String {
-    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut kinds: BTreeMap<ObjectKind, u64> = BTreeMap::new();
     for object in objects {
-        *kinds.entry(&object.kind).or_default() += 1;
+        *kinds.entry(object.kind).or_default() += 1;
     }
-    let words: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {}", line(kind))).collect();
+    let words: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {}", line(kind.word()))).collect();
     words.join(", ")
 }
 
@@ -215,7 +223,10 @@ mod tests {
     #[test]
     fn however_long_the_plan_the_summary_is_one_screen() {
         let many = |kind: &str| -> Vec<ObjectName> {
-            let name = |n| ObjectName { kind: format!("{kind} {}", n % 40), identity: format!("public.a_{n}") };
+            let name = |n| ObjectName {
+                kind: ObjectKind::of(&format!("{kind} {}", n % 40)),
+                identity: format!("public.a_{n}"),
+            };
             (0..500).map(name).collect()
         };
         let load = |n: u64| TableLoad {

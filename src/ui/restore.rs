@@ -19,7 +19,7 @@ pub fn changes(plan: &RestorePlan) -> String {
     let mut out = String::new();
     for (sign, objects) in [("+", &plan.drop), ("-", &plan.create), ("~", &plan.replace)] {
         for object in objects {
-            out.push_str(&format!("{sign} {} {}\n", line(&object.kind), line(&object.identity)));
+            out.push_str(&format!("{sign} {} {}\n", object.kind, line(&object.identity)));
         }
     }
     for load in &plan.load {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::object_kind::ObjectKind;
 
 /// Words that give another answer tomorrow.
 const MOVING: [&str; 21] = [
@@ -48,7 +49,7 @@ impl<'i> Clock<'i> {
                 code.entry(name).or_default().push(&object.definition);
             }
         }
-        let policies = inventory.of_kind("POLICY");
+        let policies = inventory.of_kind(ObjectKind::Policy);
         let policies =
             policies.filter_map(|o| Some((o.identity.split_once(" on ")?.1, o.definition.as_str()))).collect();
         Self { code, policies }
@@ -81,7 +82,10 @@ impl<'i> Clock<'i> {
 }
 
 fn is_code(object: &CatalogObject) -> bool {
-    matches!(object.kind.as_str(), "FUNCTION" | "PROCEDURE" | "VIEW" | "MATERIALIZED VIEW")
+    matches!(
+        object.kind,
+        ObjectKind::Function | ObjectKind::Procedure | ObjectKind::View | ObjectKind::MaterializedView
+    )
 }
 
 /// The last name before the arguments, without quotes, in lower case.

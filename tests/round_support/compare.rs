@@ -16,7 +16,7 @@ type Object = (String, Option<String>, Option<String>);
 fn by_identity(snapshot: &Snapshot) -> BTreeMap<(String, String), Vec<Object>> {
     let mut objects: BTreeMap<(String, String), Vec<Object>> = BTreeMap::new();
     for o in snapshot.inventory.objects.iter().cloned() {
-        objects.entry((o.kind, o.identity)).or_default().push((o.definition, o.owner, o.extension));
+        objects.entry((o.kind.to_string(), o.identity)).or_default().push((o.definition, o.owner, o.extension));
     }
     objects
 }

@@ -9,6 +9,7 @@ use super::columns::{ColumnValue, column_name, column_value, columns, commas, en
 use super::{Token, group_end, tokens};
 use crate::model::identity::{identifier_end, on};
 use crate::model::inventory::CatalogObject;
+use crate::model::object_kind::ObjectKind;
 
 /// What an expression is, so that a parser can be asked about it. Relations are qualified and quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,37 +65,37 @@ pub fn expressions(object: &CatalogObject) -> Vec<Expression> {
 fn found(object: &CatalogObject) -> Option<Vec<Expression>> {
     let definition = object.definition.as_str();
     // The text of a routine's body is no deparsed text.
-    if matches!(object.kind.as_str(), "FUNCTION" | "PROCEDURE") {
+    if matches!(object.kind, ObjectKind::Function | ObjectKind::Procedure) {
         return routine(object);
     }
     let all = tokens(definition)?;
-    match object.kind.as_str() {
-        "CHECK CONSTRAINT" => check(object, &all),
-        "CONSTRAINT" if all.first()?.is("EXCLUDE") => {
+    match object.kind {
+        ObjectKind::CheckConstraint => check(object, &all),
+        ObjectKind::Constraint if all.first()?.is("EXCLUDE") => {
             elements_and_where(definition, &all, &Form::OfRelation(on(&object.identity)?.1.to_string()))
         }
-        "TABLE" | "FOREIGN TABLE" => table(object, &all),
-        "VIEW" | "MATERIALIZED VIEW" => view(definition, &all),
-        "INDEX" => {
+        ObjectKind::Table | ObjectKind::ForeignTable => table(object, &all),
+        ObjectKind::View | ObjectKind::MaterializedView => view(definition, &all),
+        ObjectKind::Index => {
             let start = all.iter().position(|t| t.is("ON"))? + 1;
             let relation = relation_after(definition, &all[start..])?;
             elements_and_where(definition, &all, &Form::OfRelation(relation))
         }
-        "POLICY" => {
+        ObjectKind::Policy => {
             let form = Form::OfRelation(on(&object.identity)?.1.to_string());
             Some(groups_after(&all, &["USING", "CHECK"], &form))
         }
-        "TRIGGER" => {
+        ObjectKind::Trigger => {
             let form = Form::OfTrigger(on(&object.identity)?.1.to_string());
             Some(groups_after(&all, &["WHEN"], &form))
         }
-        "PUBLICATION TABLE" => {
+        ObjectKind::PublicationTable => {
             let relation = &object.identity[..qualified_end(&object.identity)?];
             Some(groups_after(&all, &["WHERE"], &Form::OfRelation(relation.to_string())))
         }
-        "RULE" => rule(definition, &all),
-        "STATISTICS" => statistics(definition, &all),
-        "DOMAIN" => {
+        ObjectKind::Rule => rule(definition, &all),
+        ObjectKind::Statistics => statistics(definition, &all),
+        ObjectKind::Domain => {
             let at = all.iter().position(|t| t.is("DEFAULT"))?;
             let range = all.get(at + 1)?.start..definition.len();
             Some(vec![Expression { key: "DEFAULT".into(), range, form: Form::Value }])
@@ -265,7 +266,7 @@ fn routine(object: &CatalogObject) -> Option<Vec<Expression>> {
     let schema = identifier_end(&object.identity)?;
     let name = object.identity[schema..].strip_prefix('.')?;
     let routine = Routine {
-        is_procedure: object.kind == "PROCEDURE",
+        is_procedure: object.kind == ObjectKind::Procedure,
         name: name[..identifier_end(name)?].to_string(),
         arguments: arguments.to_string(),
         result: head[..all[at].start].trim().to_string(),

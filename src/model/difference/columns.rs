@@ -5,6 +5,7 @@
 
 use crate::model::deparsed::columns::columns;
 use crate::model::inventory::CatalogObject;
+use crate::model::object_kind::ObjectKind;
 
 /// For whoever reads about it.
 pub const NOTE: &str =
@@ -12,8 +13,8 @@ pub const NOTE: &str =
 
 /// Everything is the same, the owner too, but for the order?
 pub fn same_but_for_order(left: &CatalogObject, right: &CatalogObject) -> bool {
-    if left.kind != "TABLE"
-        || right.kind != "TABLE"
+    if left.kind != ObjectKind::Table
+        || right.kind != ObjectKind::Table
         || (&left.owner, &left.extension) != (&right.owner, &right.extension)
     {
         return false;

@@ -3,13 +3,14 @@
 //! Invariant: a column that one of two major versions lacks is no difference; every other one is named, with whether it
 //! can be changed once the database is there.
 
+use crate::model::object_kind::ObjectKind;
 use serde_json::Value;
 
 use super::super::inventory::Inventory;
 use super::versions::row;
 
 /// Its kind in an inventory, which holds one of it.
-const KIND: &str = "DATABASE";
+const KIND: ObjectKind = ObjectKind::Database;
 
 /// One property that is not the same.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,29 +7,30 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Change, ObjectDifference, Pair};
 use crate::model::inventory::{Address, CatalogObject};
+use crate::model::object_kind::ObjectKind;
 
 /// Kinds whose definition does not tell one object from another.
-const TOO_PLAIN: [&str; 13] = [
-    "SCHEMA",
-    "ACL",
-    "DEFAULT ACL",
-    "COMMENT",
-    "SECURITY LABEL",
-    "ROW SECURITY",
-    "SEQUENCE",
-    "SEQUENCE SET",
-    "ROLE",
-    "ROLE MEMBERSHIP",
-    "ROLE SETTING",
-    "DATABASE SETTING",
-    "BLOB",
+const TOO_PLAIN: [ObjectKind; 13] = [
+    ObjectKind::Schema,
+    ObjectKind::Acl,
+    ObjectKind::DefaultAcl,
+    ObjectKind::Comment,
+    ObjectKind::SecurityLabel,
+    ObjectKind::RowSecurity,
+    ObjectKind::Sequence,
+    ObjectKind::SequenceSet,
+    ObjectKind::Role,
+    ObjectKind::RoleMembership,
+    ObjectKind::RoleSetting,
+    ObjectKind::DatabaseSetting,
+    ObjectKind::Blob,
 ];
 
 type Found<'a> = [(ObjectDifference, Pair<'a>)];
 
 /// Fills in `renamed_to`, and the note of the extra one.
 pub fn mark(found: &mut Found<'_>, same_database: bool) {
-    let mut renames: HashMap<(String, String), String> = HashMap::new();
+    let mut renames: HashMap<(ObjectKind, String), String> = HashMap::new();
     if same_database {
         by_address(found, &mut renames);
     }
@@ -42,8 +43,8 @@ pub fn mark(found: &mut Found<'_>, same_database: bool) {
         if difference.change != Change::Missing {
             continue;
         }
-        let Some(new) = renames.get(&(difference.kind.clone(), difference.identity.clone())).cloned() else { continue };
-        let (kind, old) = (difference.kind.clone(), difference.identity.clone());
+        let Some(new) = renames.get(&(difference.kind, difference.identity.clone())).cloned() else { continue };
+        let (kind, old) = (difference.kind, difference.identity.clone());
         let is_new = |d: &ObjectDifference| d.change == Change::Extra && d.kind == kind && d.identity == new;
         if let Some((extra, _)) = found.iter_mut().find(|(d, _)| is_new(d)) {
             extra.note.get_or_insert(format!("it may be {old}, renamed"));
@@ -62,42 +63,45 @@ fn one_sided<'a, 'b>(
     found.iter().filter_map(of)
 }
 
-fn by_address(found: &Found<'_>, renames: &mut HashMap<(String, String), String>) {
-    let key = |object: &CatalogObject| object.address.map(|address| (object.kind.clone(), address));
-    let extra: HashMap<(String, Address), &str> = one_sided(found, Change::Extra)
+fn by_address(found: &Found<'_>, renames: &mut HashMap<(ObjectKind, String), String>) {
+    let key = |object: &CatalogObject| object.address.map(|address| (object.kind, address));
+    let extra: HashMap<(ObjectKind, Address), &str> = one_sided(found, Change::Extra)
         .filter(|(_, object)| tells_address(object))
         .filter_map(|(_, object)| Some((key(object)?, object.identity.as_str())))
         .collect();
     for (_, object) in one_sided(found, Change::Missing).filter(|(_, object)| tells_address(object)) {
         if let Some(new) = key(object).and_then(|key| extra.get(&key)) {
-            renames.insert((object.kind.clone(), object.identity.clone()), (*new).to_string());
+            renames.insert((object.kind, object.identity.clone()), (*new).to_string());
         }
     }
 }
 
 /// One address has several grants, comments and attachments, but one definition of its own.
 fn tells_address(object: &CatalogObject) -> bool {
-    !matches!(object.kind.as_str(), "COMMENT" | "SECURITY LABEL" | "DEFAULT ACL" | "ROLE MEMBERSHIP")
+    !matches!(
+        object.kind,
+        ObjectKind::Comment | ObjectKind::SecurityLabel | ObjectKind::DefaultAcl | ObjectKind::RoleMembership
+    )
 }
 
-fn by_definition(found: &Found<'_>, on_a_table: bool, renames: &mut HashMap<(String, String), String>) {
+fn by_definition(found: &Found<'_>, on_a_table: bool, renames: &mut HashMap<(ObjectKind, String), String>) {
     let fits = |object: &CatalogObject| {
-        !TOO_PLAIN.contains(&object.kind.as_str()) && split_on(&object.identity).1.is_some() == on_a_table
+        !TOO_PLAIN.contains(&object.kind) && split_on(&object.identity).1.is_some() == on_a_table
     };
     type Group<'b> = (Vec<&'b str>, Vec<&'b str>);
-    let mut groups: BTreeMap<(String, String, Option<String>), Group<'_>> = BTreeMap::new();
+    let mut groups: BTreeMap<(ObjectKind, String, Option<String>), Group<'_>> = BTreeMap::new();
     for (_, object) in one_sided(found, Change::Missing).filter(|(_, object)| fits(object)) {
         // The table as it is called now.
         let table = split_on(&object.identity).1.map(|table| {
-            let tables = ["TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"];
-            let renamed = tables.iter().find_map(|kind| renames.get(&((*kind).to_string(), table.to_string())));
+            let tables = [ObjectKind::Table, ObjectKind::View, ObjectKind::MaterializedView, ObjectKind::ForeignTable];
+            let renamed = tables.iter().find_map(|kind| renames.get(&(*kind, table.to_string())));
             renamed.cloned().unwrap_or_else(|| table.to_string())
         });
-        groups.entry((object.kind.clone(), plain(object), table)).or_default().0.push(&object.identity);
+        groups.entry((object.kind, plain(object), table)).or_default().0.push(&object.identity);
     }
     for (_, object) in one_sided(found, Change::Extra).filter(|(_, object)| fits(object)) {
         let table = split_on(&object.identity).1.map(str::to_string);
-        if let Some(group) = groups.get_mut(&(object.kind.clone(), plain(object), table)) {
+        if let Some(group) = groups.get_mut(&(object.kind, plain(object), table)) {
             group.1.push(&object.identity);
         }
     }
@@ -117,7 +121,7 @@ fn plain(object: &CatalogObject) -> String {
         text = replace_word(&text, name, "\u{1}");
     }
     // Elsewhere the bare name would be taken for that of a column.
-    if matches!(object.kind.as_str(), "INDEX" | "TRIGGER" | "RULE" | "STATISTICS") {
+    if matches!(object.kind, ObjectKind::Index | ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Statistics) {
         text = replace_word(&text, last_part(before_arguments(own)), "\u{1}");
     }
     text

@@ -3,17 +3,18 @@
 //! Invariant: where one side could not see the verifiers they are compared on neither, and the caller says so. Pure.
 
 use super::super::inventory::CatalogObject;
+use crate::model::object_kind::ObjectKind;
 
 /// The word that stands in for a verifier that a role may not read.
 const NOT_READABLE: &str = "PASSWORD not readable";
 
 /// Takes the verifiers out of both sides where one could not see them all. Was that so?
 pub fn same_view_of_passwords(left: &mut [CatalogObject], right: &mut [CatalogObject]) -> bool {
-    let unseen = |o: &CatalogObject| o.kind == "ROLE" && o.definition.ends_with(NOT_READABLE);
+    let unseen = |o: &CatalogObject| o.kind == ObjectKind::Role && o.definition.ends_with(NOT_READABLE);
     if !left.iter().chain(right.iter()).any(unseen) {
         return false;
     }
-    for role in left.iter_mut().chain(right.iter_mut()).filter(|o| o.kind == "ROLE") {
+    for role in left.iter_mut().chain(right.iter_mut()).filter(|o| o.kind == ObjectKind::Role) {
         let cut = role.definition.rfind("PASSWORD ");
         if let Some(at) = cut.filter(|at| is_password(&role.definition[*at..])) {
             role.definition.truncate(at);

@@ -4,26 +4,23 @@
 
 use super::{Change, Pair, Rules, Severity, owners};
 use crate::model::inventory::CatalogObject;
-
-/// Kinds that say who may do what.
-const SECURITY_KINDS: [&str; 7] =
-    ["POLICY", "ROW SECURITY", "ACL", "DEFAULT ACL", "ROLE", "ROLE MEMBERSHIP", "SECURITY LABEL"];
+use crate::model::object_kind::ObjectKind;
 
 pub fn of(pair: &Pair<'_>, rules: &Rules) -> Severity {
     let Some(either) = pair.left.or(pair.right) else { return Severity::Structure };
     let change = if pair.left.is_some() && pair.right.is_some() { Change::Differs } else { Change::Missing };
     let (was, is) = owners(pair);
     let owner_changed = change == Change::Differs && !rules.ignore_owners && was != is;
-    let kind = either.kind.as_str();
-    if owner_changed || SECURITY_KINDS.contains(&kind) {
+    let kind = either.kind;
+    if owner_changed || kind.is_about_rights() {
         return Severity::Security;
     }
     let any = |test: fn(&CatalogObject) -> bool| [pair.left, pair.right].into_iter().flatten().any(test);
     match kind {
-        "COMMENT" => Severity::Cosmetic,
-        "FUNCTION" | "PROCEDURE" if any(runs_as_owner) => Severity::Security,
+        ObjectKind::Comment => Severity::Cosmetic,
+        ObjectKind::Function | ObjectKind::Procedure if any(runs_as_owner) => Severity::Security,
         // A view without security_invoker shows rows as its owner sees them.
-        "VIEW" if change == Change::Differs && view_options(pair.left) != view_options(pair.right) => {
+        ObjectKind::View if change == Change::Differs && view_options(pair.left) != view_options(pair.right) => {
             Severity::Security
         }
         _ => Severity::Structure,

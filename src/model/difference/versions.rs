@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{Change, ObjectDifference, Pair, Severity};
 use crate::model::inventory::CatalogObject;
 use crate::model::membership::{Alike, ROLE_MEMBERSHIP};
+use crate::model::object_kind::ObjectKind;
 
 /// Columns of catalogs under their older and their newer name.
 const RENAMED_COLUMNS: [(&str, &str); 2] = [("daticulocale", "datlocale"), ("colliculocale", "colllocale")];
@@ -16,9 +17,9 @@ const RENAMED_COLUMNS: [(&str, &str); 2] = [("daticulocale", "datlocale"), ("col
 /// Why a difference is one by nature, or none. `parser_asked`: texts that mean the same are equal already.
 pub fn by_nature(pair: &Pair<'_>, moved: &BTreeSet<&str>, parser_asked: bool) -> Option<String> {
     let either = pair.left.or(pair.right)?;
-    let kind = either.kind.as_str();
+    let kind = either.kind;
     if let Some(extension) = either.extension.as_deref().filter(|e| moved.contains(e))
-        && (!is_about_rights(kind) || (kind == "ACL" && (pair.left.is_none() || pair.right.is_none())))
+        && (!is_about_rights(kind) || (kind == ObjectKind::Acl && (pair.left.is_none() || pair.right.is_none())))
     {
         return Some(format!("it belongs to the extension {extension}, whose versions differ"));
     }
@@ -28,22 +29,22 @@ pub fn by_nature(pair: &Pair<'_>, moved: &BTreeSet<&str>, parser_asked: bool) ->
     }
     let (was, is) = (left.definition.as_str(), right.definition.as_str());
     let (equal, why) = match kind {
-        "ACL" | "DEFAULT ACL" => {
+        ObjectKind::Acl | ObjectKind::DefaultAcl => {
             (without_maintain(was) == without_maintain(is), "the privilege MAINTAIN exists since PostgreSQL 17")
         }
-        "EXTENSION" => {
+        ObjectKind::Extension => {
             (without_version(was) == without_version(is), "the versions of the extension differ, as the servers' do")
         }
-        "VIEW" | "MATERIALIZED VIEW" | "RULE" if parser_asked => (false, ""),
-        "VIEW" | "MATERIALIZED VIEW" => {
+        ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Rule if parser_asked => (false, ""),
+        ObjectKind::View | ObjectKind::MaterializedView => {
             (around_query(was) == around_query(is), "each major version prints a query in its own way: read both texts")
         }
-        "RULE" => (true, "each major version prints a rule in its own way: read both texts"),
-        "TABLE" => (
+        ObjectKind::Rule => (true, "each major version prints a rule in its own way: read both texts"),
+        ObjectKind::Table => (
             without_inherited_identity(was) == without_inherited_identity(is),
             "partitions have the identity of their parent's column since PostgreSQL 17",
         ),
-        "DATABASE" | "COLLATION" | "PUBLICATION" => {
+        ObjectKind::Database | ObjectKind::Collation | ObjectKind::Publication => {
             (same_row(was, is) == Some(true), "the catalogs of one version have columns that those of the other lack")
         }
         _ => (false, ""),
@@ -52,14 +53,22 @@ pub fn by_nature(pair: &Pair<'_>, moved: &BTreeSet<&str>, parser_asked: bool) ->
 }
 
 /// What an extension's version does not excuse: rights that somebody may have given or taken.
-fn is_about_rights(kind: &str) -> bool {
-    matches!(kind, "POLICY" | "ROW SECURITY" | "ACL" | "DEFAULT ACL" | "TRIGGER" | "SECURITY LABEL")
+fn is_about_rights(kind: ObjectKind) -> bool {
+    matches!(
+        kind,
+        ObjectKind::Policy
+            | ObjectKind::RowSecurity
+            | ObjectKind::Acl
+            | ObjectKind::DefaultAcl
+            | ObjectKind::Trigger
+            | ObjectKind::SecurityLabel
+    )
 }
 
 /// Extensions that both sides have, in different versions.
 pub fn moved_extensions<'a>(left: &'a [CatalogObject], right: &'a [CatalogObject]) -> BTreeSet<&'a str> {
     let of = |objects: &'a [CatalogObject]| -> BTreeMap<&'a str, &'a str> {
-        let extensions = objects.iter().filter(|o| o.kind == "EXTENSION");
+        let extensions = objects.iter().filter(|o| o.kind == ObjectKind::Extension);
         // Members name their extension as it is, its own identity is quoted where needed.
         extensions.map(|o| (o.identity.trim_matches('"'), version(&o.definition))).collect()
     };
@@ -129,7 +138,7 @@ pub fn mark_grantors(differences: &mut [ObjectDifference], left: &[CatalogObject
         memberships.map(|o| CatalogObject { definition: plain(o), ..o.clone() }).collect()
     };
     let alike = Alike::new(&without_options(left), &without_options(right));
-    for difference in differences.iter_mut().filter(|d| alike.holds(&d.kind, &d.identity)) {
+    for difference in differences.iter_mut().filter(|d| alike.holds(d.kind, &d.identity)) {
         difference.severity = Severity::Cosmetic;
         difference.note = Some("granted by another role, which means nothing before PostgreSQL 16".to_string());
     }
@@ -150,7 +159,7 @@ fn without_inherited_identity(definition: &str) -> String {
 pub fn mark_parts_of_foreign_keys(differences: &mut [ObjectDifference]) {
     let is_part = |d: &ObjectDifference| {
         let definition = d.left.as_deref().or(d.right.as_deref()).unwrap_or_default();
-        d.kind == "FK CONSTRAINT" && definition.contains(" OF A PARTITIONED PARENT")
+        d.kind == ObjectKind::FkConstraint && definition.contains(" OF A PARTITIONED PARENT")
     };
     let missing = differences.iter().filter(|d| d.change == Change::Missing && is_part(d));
     let renamed: BTreeMap<String, String> =

@@ -16,6 +16,7 @@ use crate::model::computed::ComputedRecord;
 use crate::model::failure::{FailureKind, Result};
 use crate::model::inventory::{Inventory, TableFacts};
 use crate::model::name::visible;
+use crate::model::object_kind::ObjectKind;
 use crate::model::rls_view::RlsView;
 use crate::pg::catalog::drift;
 use crate::pg::catalog::drift::DriftedObject;
@@ -29,7 +30,7 @@ use crate::pg::snapshot::SnapshotHolder;
 pub struct CatalogFacts {
     pub inventory: Inventory,
     /// Entries that pg_dump must write, by kind; empty when only some tables were asked for.
-    pub expected: BTreeMap<String, u64>,
+    pub expected: BTreeMap<ObjectKind, u64>,
     /// Tables whose rows were left out on purpose.
     pub rows_excluded: Vec<TableFacts>,
     /// Hash over all of it, for `--if-changed`.

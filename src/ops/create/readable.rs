@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::dump::ArchiveOrder;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::hex::hex;
+use crate::model::object_kind::ObjectKind;
 use crate::pgtools::dump::{Part, print_list, print_part};
 use crate::pgtools::toc::{Section, TableData, Toc};
 use crate::snapshot::readable;
@@ -53,7 +54,7 @@ pub fn write(
     let list: String = toc
         .entries
         .iter()
-        .filter(|e| e.section == Section::Data && e.desc != "TABLE DATA")
+        .filter(|e| e.section == Section::Data && e.desc != ObjectKind::TableData)
         .map(|e| format!("{};\n", e.dump_id))
         .collect();
     if !list.is_empty() {

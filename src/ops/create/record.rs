@@ -21,6 +21,7 @@ use crate::model::ids::SnapshotName;
 use crate::model::manifest::{
     ChangeMarker, Consistency, Coverage, FORMAT, Manifest, MemberMark, SnapshotKind, TableRecord, Tools,
 };
+use crate::model::object_kind::ObjectKind;
 use crate::model::outcome::Outcome;
 use crate::model::platform::is_managed_schema;
 use crate::model::replication::SLOT;
@@ -151,10 +152,11 @@ fn entries_left_out(selection: &Selection, done: &AttemptDone) -> Vec<i64> {
     };
     let entries = &archive.toc.entries;
     // pg_restore makes them anew, checked and switched on.
-    let from_files = |e: &&Entry| e.desc == "FK CONSTRAINT" && done.catalogs.foreign_keys_off.contains(&e.oid);
+    let from_files = |e: &&Entry| e.desc == ObjectKind::FkConstraint && done.catalogs.foreign_keys_off.contains(&e.oid);
     let mut ids: Vec<i64> = entries.iter().filter(from_files).map(|e| e.dump_id).collect();
     let hangs_on = |e: &&Entry| {
-        matches!(e.desc.as_str(), "COMMENT" | "SECURITY LABEL") && e.depends_on.iter().any(|id| ids.contains(id))
+        matches!(e.desc, ObjectKind::Comment | ObjectKind::SecurityLabel)
+            && e.depends_on.iter().any(|id| ids.contains(id))
     };
     let dependents: Vec<i64> = entries.iter().filter(hangs_on).map(|e| e.dump_id).collect();
     ids.extend(dependents);
@@ -197,7 +199,7 @@ fn gaps(preflight: &Preflight, done: &AttemptDone, coverage: &[Coverage]) -> Vec
         let why = format!("the catalogs have {}, the archive has {}", kind.in_catalogs, kind.in_archive);
         let todo =
             "dump that kind with pg_dump as a superuser, or write it down by hand; inventory.json has every definition";
-        gaps.push(Gap::new("coverage_disagrees", kind.kind.clone(), why, todo));
+        gaps.push(Gap::new("coverage_disagrees", kind.kind.word(), why, todo));
     }
     if done.archive.is_some() {
         gaps.extend(preflight.dump.gaps.iter().cloned());
@@ -264,15 +266,15 @@ fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
     let kinds = inventory.counts();
     let mut set = |count: Count, n: u64| counts.insert(count.word().to_string(), n);
     for (count, kind) in [
-        (Count::Views, "VIEW"),
-        (Count::MaterializedViews, "MATERIALIZED VIEW"),
-        (Count::Indexes, "INDEX"),
-        (Count::Triggers, "TRIGGER"),
-        (Count::Sequences, "SEQUENCE"),
+        (Count::Views, ObjectKind::View),
+        (Count::MaterializedViews, ObjectKind::MaterializedView),
+        (Count::Indexes, ObjectKind::Index),
+        (Count::Triggers, ObjectKind::Trigger),
+        (Count::Sequences, ObjectKind::Sequence),
     ] {
-        set(count, kinds.get(kind).copied().unwrap_or(0));
+        set(count, kinds.get(&kind).copied().unwrap_or(0));
     }
-    if let Some(slots) = kinds.get(SLOT) {
+    if let Some(slots) = kinds.get(&SLOT) {
         set(Count::ReplicationSlots, *slots);
     }
     if done.archive.is_some() {
@@ -287,7 +289,7 @@ fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
 /// What people count: all of their own schemas, and not what the platform and extensions bring. `<word>_all` is all of it.
 fn own_and_all(
     manifest: &Manifest,
-    kinds: &BTreeMap<String, u64>,
+    kinds: &BTreeMap<ObjectKind, u64>,
     has_tables: bool,
     counts: &mut BTreeMap<String, u64>,
 ) {
@@ -301,7 +303,11 @@ fn own_and_all(
         set(Count::Functions, Count::FunctionsAll, (if is_supabase { own } else { all }, all));
     }
     if let Some(all) = written(Count::Policies) {
-        set(Count::Policies, Count::PoliciesAll, (kinds.get("POLICY").copied().unwrap_or(all).min(all), all));
+        set(
+            Count::Policies,
+            Count::PoliciesAll,
+            (kinds.get(&ObjectKind::Policy).copied().unwrap_or(all).min(all), all),
+        );
     }
     if has_tables {
         let is_own = |t: &&TableRecord| !is_supabase || !is_managed_schema(&t.name.schema);

@@ -9,6 +9,7 @@ use crate::model::failure::Result;
 use crate::model::identity::{on, qualified, unquoted};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{dollar_quoted, literal};
+use crate::model::object_kind::ObjectKind;
 use crate::pgtools::toc::{Entry, Toc};
 use crate::restore::entries::{Entries, Making};
 use crate::restore::objects::drop::{comment, row_security};
@@ -36,15 +37,15 @@ pub fn undumped(inventory: &Inventory, toc: &Toc, database: &str) -> Result<Undu
     let mut found = Undumped::default();
     let mut statements = Vec::new();
     for object in inventory.objects.iter().filter(|o| matches!(entries.making(o), Making::Within(_))) {
-        match object.kind.as_str() {
-            "COMMENT" if object.address.is_some_and(|a| PARTS.contains(&a.class)) => {
+        match object.kind {
+            ObjectKind::Comment if object.address.is_some_and(|a| PARTS.contains(&a.class)) => {
                 statements.extend(comment(&object.identity, Some(&object.definition), database));
             }
             _ if object.extension.is_none() => {}
-            "ROW SECURITY" => statements.push(row_security(&object.identity, Some(&object.definition))),
-            "POLICY" => statements.extend(create_policy(object).and_then(|sql| unless_there(object, &sql))),
-            "INDEX" => statements.extend(unless_there(object, &object.definition)),
-            "TRIGGER" => match create_trigger(object) {
+            ObjectKind::RowSecurity => statements.push(row_security(&object.identity, Some(&object.definition))),
+            ObjectKind::Policy => statements.extend(create_policy(object).and_then(|sql| unless_there(object, &sql))),
+            ObjectKind::Index => statements.extend(unless_there(object, &object.definition)),
+            ObjectKind::Trigger => match create_trigger(object) {
                 Some(sql) => statements.extend(unless_there(object, &sql)),
                 None => found.not_restored.push(format!(
                     "trigger {}: its arguments hold a secret, managed_schema_objects.sql has it",
@@ -70,12 +71,12 @@ pub fn undumped(inventory: &Inventory, toc: &Toc, database: &str) -> Result<Undu
 
 /// Grants on queues, which are there later (access_grants.sql has them).
 fn not_to_run(inventory: &Inventory, toc: &Toc) -> Vec<i64> {
-    let of_queues = |entry: &&Entry| entry.desc == "ACL" && entry.schema.as_deref() == Some(QUEUES);
+    let of_queues = |entry: &&Entry| entry.desc == ObjectKind::Acl && entry.schema.as_deref() == Some(QUEUES);
     let is_member = |o: &&CatalogObject| o.extension.as_deref() == Some(QUEUES);
     let relations: Vec<String> = inventory
         .objects
         .iter()
-        .filter(|o| is_member(o) && matches!(o.kind.as_str(), "TABLE" | "SEQUENCE"))
+        .filter(|o| is_member(o) && matches!(o.kind, ObjectKind::Table | ObjectKind::Sequence))
         .filter_map(|o| qualified(&o.identity).map(|(_, name)| name))
         .collect();
     let on_relation = |entry: &&Entry| {
@@ -92,11 +93,12 @@ fn not_to_run(inventory: &Inventory, toc: &Toc) -> Vec<i64> {
 
 /// A statement that runs where its object is missing: extensions and queues bring some of their own.
 fn unless_there(object: &CatalogObject, sql: &str) -> Option<String> {
-    let there = match object.kind.as_str() {
-        "INDEX" => format!("pg_catalog.to_regclass({}) IS NOT NULL", literal(&object.identity)),
+    let there = match object.kind {
+        ObjectKind::Index => format!("pg_catalog.to_regclass({}) IS NOT NULL", literal(&object.identity)),
         kind => {
             let (name, table) = on(&object.identity)?;
-            let (catalog, column) = if kind == "POLICY" { ("pg_policy", "pol") } else { ("pg_trigger", "tg") };
+            let (catalog, column) =
+                if kind == ObjectKind::Policy { ("pg_policy", "pol") } else { ("pg_trigger", "tg") };
             format!(
                 "EXISTS (SELECT FROM pg_catalog.{catalog} WHERE {column}relid = pg_catalog.to_regclass({}) AND {column}name = {})",
                 literal(table),

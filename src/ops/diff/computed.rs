@@ -15,6 +15,7 @@ use crate::model::failure::Result;
 use crate::model::inventory::Inventory;
 use crate::model::manifest::{Manifest, TableRecord};
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::pg::computed::{Compared, Reader};
 use crate::snapshot::reader::ArchiveData;
 use crate::verify::rows::keys;
@@ -154,7 +155,7 @@ fn not_recorded(inventory: &Inventory, manifest: &Manifest, side: &str) -> Vec<N
         "the snapshot on the {side} has format {}.{}, which does not record it",
         manifest.format.major, manifest.format.minor
     );
-    let views = inventory.of_kind("MATERIALIZED VIEW").filter(|view| view.extension.is_none());
+    let views = inventory.of_kind(ObjectKind::MaterializedView).filter(|view| view.extension.is_none());
     let views = views.map(|view| format!("materialized view {}", view.identity));
     let is_generated = |record: &&TableRecord| {
         inventory.table(&record.name).is_some_and(|facts| facts.columns.iter().any(|column| column.generated))

@@ -10,13 +10,14 @@ use super::side::{Live, Side, Snapshot};
 use super::tables::NotCompared;
 use crate::model::difference::{Change, ObjectDifference, Severity};
 use crate::model::failure::Result;
+use crate::model::object_kind::ObjectKind;
 use crate::pg::session::Session;
 use crate::pgtools::toc::Toc;
 use crate::restore::rows::contents::{archive_hash, live_hashes};
 use crate::restore::rows::large_objects;
 use crate::snapshot::layout;
 
-const KIND: &str = "BLOB";
+const KIND: ObjectKind = ObjectKind::Blob;
 
 /// The objects whose content is not the same, or why that was not compared.
 pub async fn compare_large_objects(
@@ -58,7 +59,7 @@ async fn of_live(live: &Live) -> Result<Option<BTreeMap<u32, String>>> {
 
 fn difference(oid: u32, was: &str, is: &str) -> ObjectDifference {
     ObjectDifference {
-        kind: KIND.to_string(),
+        kind: KIND,
         schema: None,
         identity: oid.to_string(),
         change: Change::Differs,

@@ -13,6 +13,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::identity::unquoted;
 use crate::model::inventory::Inventory;
 use crate::model::name::{ident, shell};
+use crate::model::object_kind::ObjectKind;
 use crate::ops::restore::target_words;
 use crate::pg::session::Session;
 use crate::pgtools::client::SearchPlaces;
@@ -141,7 +142,7 @@ async fn set_password(session: &Session, roles: &mut Pieces<impl BufRead>, user:
 
 /// The superuser that the source's initdb made: by its number, else the one that a stack has.
 fn superuser(inventory: &Inventory, reader: &str) -> String {
-    let roles = inventory.of_kind("ROLE").filter(|o| o.definition.starts_with("SUPERUSER"));
+    let roles = inventory.of_kind(ObjectKind::Role).filter(|o| o.definition.starts_with("SUPERUSER"));
     let supers: Vec<(String, Option<u32>)> = roles.map(|o| (unquoted(&o.identity), o.address.map(|a| a.oid))).collect();
     let by_number = supers.iter().find(|(_, oid)| *oid == Some(BOOTSTRAP_OID)).map(|(name, _)| name.clone());
     let named = |wanted: &str| supers.iter().any(|(name, _)| name == wanted).then(|| wanted.to_string());
@@ -157,7 +158,7 @@ mod tests {
 
     fn role(identity: &str, definition: &str, oid: Option<u32>) -> CatalogObject {
         CatalogObject {
-            kind: "ROLE".into(),
+            kind: ObjectKind::Role,
             schema: None,
             identity: identity.into(),
             definition: definition.into(),

@@ -10,6 +10,7 @@ use crate::model::identity::unquoted;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, Proof};
 use crate::ops::predicted;
 use crate::ops::predicted::{exception, extension_differs};
@@ -65,12 +66,12 @@ fn expected(
 ) -> Vec<Expected> {
     let of_exception = |exception: &Exception| {
         let member = |o: &CatalogObject| {
-            o.kind == "EXTENSION" && exception.what == format!("extension {}", unquoted(&o.identity))
+            o.kind == ObjectKind::Extension && exception.what == format!("extension {}", unquoted(&o.identity))
         };
-        let is_it = |kind: &str, identity: &str| exception.what == format!("{kind} {identity}");
+        let is_it = |kind: ObjectKind, identity: &str| exception.what == format!("{kind} {identity}");
         // What is said about a subscription goes without it.
-        let about = |o: &CatalogObject| comment_on(o).is_some_and(|name| is_it("SUBSCRIPTION", name));
-        let objects = inventory.objects.iter().filter(|o| is_it(&o.kind, &o.identity) || member(o) || about(o));
+        let about = |o: &CatalogObject| comment_on(o).is_some_and(|name| is_it(ObjectKind::Subscription, name));
+        let objects = inventory.objects.iter().filter(|o| is_it(o.kind, &o.identity) || member(o) || about(o));
         let rows = exception.what.split_once(" rows of ").map(|(_, table)| table);
         Expected {
             exception: exception.clone(),
@@ -79,7 +80,9 @@ fn expected(
         }
     };
     let mut all: Vec<Expected> = exceptions.iter().map(of_exception).collect();
-    all.extend(inventory.of_kind("EXTENSION").map(|o| of_exception(&extension_differs(&unquoted(&o.identity)))));
+    all.extend(
+        inventory.of_kind(ObjectKind::Extension).map(|o| of_exception(&extension_differs(&unquoted(&o.identity)))),
+    );
     all.extend(invalid_indexes::all(inventory).into_iter().map(|index| Expected {
         exception: index.exception,
         objects: index.objects,

@@ -11,6 +11,7 @@ use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::CatalogObject;
 use crate::model::name::{ident, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::pg::catalog::inventory::inventory;
 use crate::pg::catalog::target::target;
 use crate::pg::session::Session;
@@ -54,7 +55,7 @@ pub async fn examined(source: &SnapshotSource, spec: &ConnSpec) -> Result<Ground
 /// Names of roles that both have and that differ in more than a verifier that one side cannot read.
 fn roles_that_differ(snapshot: &[CatalogObject], here: &[CatalogObject]) -> Vec<String> {
     let roles = |objects: &[CatalogObject]| -> BTreeMap<String, String> {
-        let kinds = objects.iter().filter(|o| o.kind == "ROLE" || o.kind == "ROLE SETTING");
+        let kinds = objects.iter().filter(|o| o.kind == ObjectKind::Role || o.kind == ObjectKind::RoleSetting);
         kinds.map(|o| (format!("{} {}", o.kind, o.identity), o.definition.clone())).collect()
     };
     let (theirs, ours) = (roles(snapshot), roles(here));
@@ -84,21 +85,21 @@ pub async fn emptied(source: &SnapshotSource, spec: &ConnSpec) -> Result<Vec<Str
     if let Err(failure) = session.rows(unlink, &[]).await {
         left.push(format!("large objects: {failure}"));
     }
-    let roles = source.inventory.of_kind("ROLE").count();
+    let roles = source.inventory.of_kind(ObjectKind::Role).count();
     left.push(format!("{roles} roles of the snapshot, which belong to the whole server"));
     Ok(left)
 }
 
 /// The statements, what others hang on last.
 fn drops(objects: &[CatalogObject]) -> Vec<(String, String)> {
-    const ORDER: [(&str, &str); 7] = [
-        ("EVENT TRIGGER", "DROP EVENT TRIGGER IF EXISTS {} CASCADE"),
-        ("PUBLICATION", "DROP PUBLICATION IF EXISTS {} CASCADE"),
-        ("SERVER", "DROP SERVER IF EXISTS {} CASCADE"),
-        ("EXTENSION", "DROP EXTENSION IF EXISTS {} CASCADE"),
-        ("FOREIGN DATA WRAPPER", "DROP FOREIGN DATA WRAPPER IF EXISTS {} CASCADE"),
-        ("SCHEMA", "DROP SCHEMA IF EXISTS {} CASCADE"),
-        ("PROCEDURAL LANGUAGE", "DROP LANGUAGE IF EXISTS {} CASCADE"),
+    const ORDER: [(ObjectKind, &str); 7] = [
+        (ObjectKind::EventTrigger, "DROP EVENT TRIGGER IF EXISTS {} CASCADE"),
+        (ObjectKind::Publication, "DROP PUBLICATION IF EXISTS {} CASCADE"),
+        (ObjectKind::Server, "DROP SERVER IF EXISTS {} CASCADE"),
+        (ObjectKind::Extension, "DROP EXTENSION IF EXISTS {} CASCADE"),
+        (ObjectKind::ForeignDataWrapper, "DROP FOREIGN DATA WRAPPER IF EXISTS {} CASCADE"),
+        (ObjectKind::Schema, "DROP SCHEMA IF EXISTS {} CASCADE"),
+        (ObjectKind::ProceduralLanguage, "DROP LANGUAGE IF EXISTS {} CASCADE"),
     ];
     let mut found = Vec::new();
     for (kind, sql) in ORDER {

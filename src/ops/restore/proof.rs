@@ -13,6 +13,7 @@ use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::TableRecord;
 use crate::model::membership::ROLE_MEMBERSHIP;
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::model::replication::{SLOT, SUBSCRIPTION};
 use crate::model::restore::{ConflictPolicy, Exception, ObjectName, Proof, SecurityCensus, TargetKind};
 use crate::ops::predicted;
@@ -46,25 +47,25 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
         return prove_copies(recovery, &engine, schema).await.map(Some);
     }
     let scope = proven_scope(&engine, done).await?;
-    let known: HashSet<(&str, &str)> =
-        source.inventory.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
-    let own = |o: &CatalogObject| o.kind == "ROLE" && unquoted(&o.identity) == scope.restorer;
+    let known: HashSet<(ObjectKind, &str)> =
+        source.inventory.objects.iter().map(|o| (o.kind, o.identity.as_str())).collect();
+    let own = |o: &CatalogObject| o.kind == ObjectKind::Role && unquoted(&o.identity) == scope.restorer;
     // What is the platform's and decides who may do what is a difference also where it had to stay.
     let open: HashSet<String> =
         prepared.plan.exceptions.iter().filter(|e| e.code == PLATFORM_OPEN).map(|e| e.what.clone()).collect();
     // Who granted a membership is not comparable with servers before 16; the engine has compared who is in what.
     let memberships = scope.rules.as_ref().is_none_or(|rules| rules.membership_options);
     let reached = |o: &CatalogObject| {
-        if o.kind == "ROLE MEMBERSHIP" && !memberships {
+        if o.kind == ObjectKind::RoleMembership && !memberships {
             return false;
         }
-        let brought = scope.brings_back(o) || (o.kind == "SEQUENCE SET" && scope.sets(o));
-        if o.kind == "DATABASE" {
+        let brought = scope.brings_back(o) || (o.kind == ObjectKind::SequenceSet && scope.sets(o));
+        if o.kind == ObjectKind::Database {
             return scope.is_whole() && !scope.untrusted;
         }
-        let there = known.contains(&(o.kind.as_str(), o.identity.as_str()));
+        let there = known.contains(&(o.kind, o.identity.as_str()));
         // None is ever made; an empty target keeps what it has.
-        if [SLOT, SUBSCRIPTION].contains(&o.kind.as_str()) {
+        if [SLOT, SUBSCRIPTION].contains(&o.kind) {
             return scope.is_whole() && !scope.untrusted && (there || prepared.plan.target.kind.has_a_past());
         }
         !own(o) && ((brought && there) || scope.may_drop(o) || open.contains(&format!("{} {}", o.kind, o.identity)))
@@ -134,7 +135,8 @@ async fn proven_scope(engine: &Engine<'_>, done: &Done) -> Result<Scope> {
 }
 
 /// Kinds of which the target may keep some that the snapshot does not have.
-const STAYING: [&str; 6] = ["SCHEMA", "DATABASE SETTING", "ROLE SETTING", ROLE_MEMBERSHIP, SLOT, SUBSCRIPTION];
+const STAYING: [ObjectKind; 6] =
+    [ObjectKind::Schema, ObjectKind::DatabaseSetting, ObjectKind::RoleSetting, ROLE_MEMBERSHIP, SLOT, SUBSCRIPTION];
 
 /// Is this about something that is not as it was, and nobody knows why?
 fn is_unexplained(exception: &Exception, done: &Done) -> bool {
@@ -148,15 +150,15 @@ fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
         let named = |o: &&CatalogObject| format!("{} {}", o.kind, o.identity) == exception.what;
         let member = |o: &&CatalogObject| {
             o.extension.as_ref().is_some_and(|e| exception.what == format!("extension {e}"))
-                || (o.kind == "EXTENSION" && exception.what == format!("extension {}", unquoted(&o.identity)))
+                || (o.kind == ObjectKind::Extension && exception.what == format!("extension {}", unquoted(&o.identity)))
         };
         let mut objects: Vec<_> =
             inventory.objects.iter().filter(|o| named(o) || member(o)).map(ObjectName::of).collect();
         // What had to stay is in no inventory of the snapshot.
         if objects.is_empty() {
             objects.extend(STAYING.iter().filter_map(|kind| {
-                let identity = exception.what.strip_prefix(kind)?.strip_prefix(' ')?;
-                Some(ObjectName { kind: (*kind).into(), identity: identity.into() })
+                let identity = exception.what.strip_prefix(kind.word())?.strip_prefix(' ')?;
+                Some(ObjectName { kind: *kind, identity: identity.into() })
             }));
         }
         Expected { exception: exception.clone(), objects, rows_of: Vec::new() }
@@ -177,7 +179,7 @@ fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
         objects: index.objects,
         rows_of: Vec::new(),
     }));
-    for object in inventory.of_kind("EXTENSION") {
+    for object in inventory.of_kind(ObjectKind::Extension) {
         let exception = extension_differs(&object.identity);
         list.push(Expected { exception, objects: vec![ObjectName::of(object)], rows_of: Vec::new() });
     }

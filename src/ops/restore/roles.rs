@@ -10,6 +10,7 @@ use super::Recovery;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::Result;
 use crate::model::identity::unquoted;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{RestorePlan, RoleMade};
 use crate::pg::catalog::role_uses::role_uses;
 use crate::pg::catalog::target::{RoleNew, roles_new_to};
@@ -17,7 +18,7 @@ use crate::pg::session::Session;
 
 /// The roles that a plan makes, without their numbers.
 pub fn made_by(plan: &RestorePlan) -> Vec<RoleMade> {
-    let names = plan.create.iter().filter(|o| o.kind == "ROLE").map(|o| unquoted(&o.identity));
+    let names = plan.create.iter().filter(|o| o.kind == ObjectKind::Role).map(|o| unquoted(&o.identity));
     names.filter(|name| !name.starts_with("pg_")).map(|name| RoleMade { name, oid: None }).collect()
 }
 

@@ -6,47 +6,43 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::manifest::Coverage;
+use crate::model::object_kind::ObjectKind;
 
 /// Entries that say how to read the archive, or that depend on more than the catalogs' rows: pg_dump writes an ACL only
 /// where it differs from the default and splits it by column, and comments and labels hang on each of its own entries.
 /// They are captured by collectors of their own. A database's own entries are there only for `--create`.
-pub const NOT_COMPARED: [&str; 10] = [
-    "ACL",
-    "COMMENT",
-    "DATABASE",
-    "DATABASE PROPERTIES",
-    "ENCODING",
-    "SEARCHPATH",
-    "SECURITY LABEL",
-    "STATISTICS DATA",
-    "STDSTRINGS",
-    "SUBSCRIPTION TABLE",
+pub const NOT_COMPARED: [ObjectKind; 10] = [
+    ObjectKind::Acl,
+    ObjectKind::Comment,
+    ObjectKind::Database,
+    ObjectKind::DatabaseProperties,
+    ObjectKind::Encoding,
+    ObjectKind::SearchPath,
+    ObjectKind::SecurityLabel,
+    ObjectKind::StatisticsData,
+    ObjectKind::StdStrings,
+    ObjectKind::SubscriptionTable,
 ];
 
 /// pg_dump takes a default, a check or a view's rule out of its table to break a cycle. Which one of a long cycle it
 /// takes depends on its sorting, so an archive may hold more of these than were counted.
-pub const SPLIT_OFF: [&str; 3] = ["CHECK CONSTRAINT", "DEFAULT", "RULE"];
+pub const SPLIT_OFF: [ObjectKind; 3] = [ObjectKind::CheckConstraint, ObjectKind::Default, ObjectKind::Rule];
 
 /// One row for each kind that either side has and that is compared, by kind.
-pub fn coverage(catalog: &BTreeMap<String, u64>, archive: &BTreeMap<String, u64>) -> Vec<Coverage> {
-    let kinds: BTreeSet<&String> = catalog.keys().chain(archive.keys()).collect();
-    let count = |side: &BTreeMap<String, u64>, kind: &str| side.get(kind).copied().unwrap_or(0);
+pub fn coverage(catalog: &BTreeMap<ObjectKind, u64>, archive: &BTreeMap<ObjectKind, u64>) -> Vec<Coverage> {
+    let kinds: BTreeSet<ObjectKind> = catalog.keys().chain(archive.keys()).copied().collect();
+    let count = |side: &BTreeMap<ObjectKind, u64>, kind: ObjectKind| side.get(&kind).copied().unwrap_or(0);
     kinds
         .into_iter()
-        .filter(|kind| !NOT_COMPARED.contains(&kind.as_str()))
-        .map(|kind| Coverage {
-            kind: kind.clone(),
-            in_catalogs: count(catalog, kind),
-            in_archive: count(archive, kind),
-        })
+        .filter(|kind| !NOT_COMPARED.contains(kind))
+        .map(|kind| Coverage { kind, in_catalogs: count(catalog, kind), in_archive: count(archive, kind) })
         .collect()
 }
 
 /// The rows that disagree: empty when the archive carries what the catalogs hold.
 pub fn disagreements(coverage: &[Coverage]) -> Vec<&Coverage> {
     let fine = |row: &Coverage| {
-        row.in_archive == row.in_catalogs
-            || (SPLIT_OFF.contains(&row.kind.as_str()) && row.in_archive > row.in_catalogs)
+        row.in_archive == row.in_catalogs || (SPLIT_OFF.contains(&row.kind) && row.in_archive > row.in_catalogs)
     };
     coverage.iter().filter(|row| !fine(row)).collect()
 }
@@ -56,8 +52,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn side(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
-        counts.iter().map(|(kind, n)| ((*kind).to_string(), *n)).collect()
+    fn side(counts: &[(&str, u64)]) -> BTreeMap<ObjectKind, u64> {
+        counts.iter().map(|(kind, n)| (ObjectKind::of(kind), *n)).collect()
     }
 
     #[test]
@@ -65,15 +61,16 @@ mod tests {
         let catalog = side(&[("TABLE", 3), ("POLICY", 2), ("DEFAULT", 1), ("TRIGGER", 1)]);
         let archive = side(&[("TABLE", 3), ("POLICY", 1), ("DEFAULT", 2), ("TYPE", 1), ("ACL", 9)]);
         let rows = coverage(&catalog, &archive);
-        let kinds: Vec<&str> = disagreements(&rows).iter().map(|row| row.kind.as_str()).collect();
+        let kinds: Vec<&str> = disagreements(&rows).iter().map(|row| row.kind.word()).collect();
         assert_eq!(kinds, ["POLICY", "TRIGGER", "TYPE"]);
-        assert!(rows.iter().all(|row| row.kind != "ACL"));
+        assert!(rows.iter().all(|row| row.kind != ObjectKind::Acl));
     }
 
     proptest! {
         #[test]
         fn one_entry_less_is_always_noticed(counts in proptest::collection::btree_map("[A-Z]{1,12}", 1_u64..50, 1..20), pick in 0_usize..20) {
-            prop_assume!(counts.keys().all(|kind| !NOT_COMPARED.contains(&kind.as_str())));
+            let counts: BTreeMap<ObjectKind, u64> = counts.iter().map(|(kind, n)| (ObjectKind::of(kind), *n)).collect();
+            prop_assume!(counts.keys().all(|kind| !NOT_COMPARED.contains(kind)));
             prop_assert!(disagreements(&coverage(&counts, &counts)).is_empty());
             let mut archive = counts.clone();
             let kind = counts.keys().nth(pick % counts.len()).unwrap();

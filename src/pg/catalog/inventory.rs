@@ -12,6 +12,7 @@ use crate::model::failure::Result;
 use crate::model::identity::of_any_major;
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::pg::session::Session;
 
 const QUERIES: &[&str] = &[
@@ -69,7 +70,7 @@ pub(super) async fn objects(session: &Session) -> Result<Vec<CatalogObject>> {
     let mut objects = Vec::with_capacity(results.iter().map(Vec::len).sum());
     for row in results.iter().flatten() {
         objects.push(CatalogObject {
-            kind: get(row, 0)?,
+            kind: ObjectKind::of(get(row, 0)?),
             schema: get(row, 1)?,
             identity: of_any_major(get::<Option<String>>(row, 2)?.unwrap_or_default()),
             definition: get::<Option<String>>(row, 3)?.unwrap_or_default(),
@@ -111,7 +112,7 @@ async fn sequence_values(session: &Session) -> Result<Vec<CatalogObject>> {
         let readable: bool = get(&row, 2)?;
         let value: Option<String> = get(&row, 3)?;
         let object = CatalogObject {
-            kind: "SEQUENCE SET".to_string(),
+            kind: ObjectKind::SequenceSet,
             schema: Some(name.schema.clone()),
             identity: get(&row, 4)?,
             definition: value.clone().unwrap_or_else(|| "not readable".to_string()),

@@ -74,7 +74,7 @@ pub async fn catalogs(session: &Session, objects: &[CatalogObject]) -> Result<St
     field(Some(&server));
     field(Some(&database));
     for object in objects {
-        field(Some(&object.kind));
+        field(Some(object.kind.word()));
         field(object.schema.as_deref());
         field(Some(&object.identity));
         field(Some(&object.definition));

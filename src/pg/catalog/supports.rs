@@ -6,6 +6,7 @@
 use super::{get, versioned};
 use crate::model::failure::Result;
 use crate::model::inventory::Address;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::pg::session::Session;
 
@@ -13,5 +14,5 @@ use crate::pg::session::Session;
 pub async fn supports(session: &Session, of: Address) -> Result<Vec<ObjectName>> {
     let sql = versioned::for_version(include_str!("../sql/supports.sql"), session.version_num);
     let rows = session.rows(&sql, &[&of.class, &of.oid]).await?;
-    rows.iter().map(|row| Ok(ObjectName { kind: get(row, 0)?, identity: get(row, 1)? })).collect()
+    rows.iter().map(|row| Ok(ObjectName { kind: ObjectKind::of(get(row, 0)?), identity: get(row, 1)? })).collect()
 }

@@ -10,6 +10,7 @@
 
 mod remake;
 
+use crate::model::object_kind::ObjectKind;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Mutex;
@@ -67,7 +68,7 @@ pub async fn read_alike(
     }
     let key = |q: &Question| {
         let object = &live.objects[q.object];
-        [object.kind.clone(), object.identity.clone(), q.wanted.text.clone(), q.found.text.clone()]
+        [object.kind.to_string(), object.identity.clone(), q.wanted.text.clone(), q.found.text.clone()]
     };
     let is_known = |q: &Question| known.0.lock().is_ok_and(|all| all.contains(&key(q)));
     let (mut same, open): (Vec<Question>, Vec<Question>) = questions.drain(..).partition(is_known);
@@ -88,9 +89,9 @@ pub fn is_open(wanted: &Inventory, live: &Inventory) -> bool {
 
 /// The expressions of objects that are on both sides and whose texts differ.
 fn questions(wanted: &[CatalogObject], live: &[CatalogObject]) -> Vec<Question> {
-    type Key<'a> = (&'a str, &'a str, Option<&'a str>);
+    type Key<'a> = (ObjectKind, &'a str, Option<&'a str>);
     fn key(object: &CatalogObject) -> Key<'_> {
-        (&object.kind, &object.identity, object.schema.as_deref())
+        (object.kind, &object.identity, object.schema.as_deref())
     }
     let by_key: BTreeMap<Key<'_>, &CatalogObject> = wanted.iter().map(|o| (key(o), o)).collect();
     let mut found = Vec::new();

@@ -7,6 +7,7 @@ use crate::model::deparsed::expressions::{Form, Routine};
 use crate::model::deparsed::{is_single, is_single_action, is_single_body};
 use crate::model::failure::Result;
 use crate::model::name::{ident, literal};
+use crate::model::object_kind::ObjectKind;
 use crate::pg::session::{Row, Session};
 
 /// A text and what it is.
@@ -167,7 +168,7 @@ fn rule(event: &str, relation: &str, action: &str, keep: impl Fn(&str) -> String
 
 /// Under its own name, by which a body may refer to its arguments.
 fn function(routine: &Routine, arguments: &str, body: &str, shown: &str, keep: impl Fn(&str) -> String) -> String {
-    let kind = if routine.is_procedure { "PROCEDURE" } else { "FUNCTION" };
+    let kind = if routine.is_procedure { ObjectKind::Procedure } else { ObjectKind::Function };
     let name = crate::model::identity::unquoted(&routine.name);
     let shown = match shown {
         "arguments" => "'(' || pg_catalog.pg_get_function_arguments(p.oid) || ')'",

@@ -8,6 +8,7 @@ use super::names::{names_of, table_of_constraint, table_of_default, view_of_rule
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::Inventory;
 use crate::model::name::visible;
+use crate::model::object_kind::{InArchive, ObjectKind};
 use crate::pgtools::toc::{Entry, Toc};
 
 /// What an entry is to a restore.
@@ -26,71 +27,27 @@ pub enum EntryClass {
     Unknown,
 }
 
-const OBJECTS: [&str; 43] = [
-    "ACCESS METHOD",
-    "AGGREGATE",
-    "BLOB",
-    "BLOB METADATA",
-    "CAST",
-    "CHECK CONSTRAINT",
-    "COLLATION",
-    "CONSTRAINT",
-    "CONVERSION",
-    "DEFAULT ACL",
-    "DOMAIN",
-    "EVENT TRIGGER",
-    "EXTENSION",
-    "FK CONSTRAINT",
-    "FOREIGN DATA WRAPPER",
-    "FOREIGN TABLE",
-    "FUNCTION",
-    "INDEX",
-    "MATERIALIZED VIEW",
-    "OPERATOR",
-    "OPERATOR CLASS",
-    "OPERATOR FAMILY",
-    "POLICY",
-    "PROCEDURAL LANGUAGE",
-    "PROCEDURE",
-    "PUBLICATION",
-    "PUBLICATION TABLE",
-    "PUBLICATION TABLES IN SCHEMA",
-    "SCHEMA",
-    "SEQUENCE",
-    "SERVER",
-    "STATISTICS",
-    "SUBSCRIPTION",
-    "TABLE",
-    "TEXT SEARCH CONFIGURATION",
-    "TEXT SEARCH DICTIONARY",
-    "TEXT SEARCH PARSER",
-    "TEXT SEARCH TEMPLATE",
-    "TRANSFORM",
-    "TRIGGER",
-    "TYPE",
-    "USER MAPPING",
-    "VIEW",
-];
-const DATA: [&str; 5] = ["BLOBS", "MATERIALIZED VIEW DATA", "SEQUENCE SET", "STATISTICS DATA", "TABLE DATA"];
-const PREAMBLE: [&str; 5] = ["DATABASE", "DATABASE PROPERTIES", "ENCODING", "SEARCHPATH", "STDSTRINGS"];
-/// What has one namespace: `pg_class`. The index of a constraint is in it too.
-const RELATIONS: [&str; 6] = ["FOREIGN TABLE", "INDEX", "MATERIALIZED VIEW", "SEQUENCE", "TABLE", "VIEW"];
-
 /// Dump ids by schema and name.
 type Names = HashMap<(String, String), i64>;
 
 /// The class of every entry, in the archive's order. Errors: see `Entries::new`.
 pub(crate) fn classify(toc: &Toc, inventory: &Inventory) -> Result<Vec<EntryClass>> {
     let relations = relations(toc, inventory);
-    let types: Names = toc.entries.iter().filter(|e| e.desc == "TYPE").map(|e| (name(e), e.dump_id)).collect();
-    let databases: BTreeSet<i64> = toc.entries.iter().filter(|e| e.desc == "DATABASE").map(|e| e.dump_id).collect();
+    let types: Names =
+        toc.entries.iter().filter(|e| e.desc == ObjectKind::Type).map(|e| (name(e), e.dump_id)).collect();
+    let databases: BTreeSet<i64> =
+        toc.entries.iter().filter(|e| e.desc == ObjectKind::Database).map(|e| e.dump_id).collect();
     let class = |entry: &Entry| {
-        let found = match entry.desc.as_str() {
-            "ACL" | "COMMENT" | "ROW SECURITY" | "SECURITY LABEL" => entry.depends_on.first().copied(),
-            "DEFAULT" => table_of_default(entry).and_then(|table| relations.get(&table).copied()),
-            "INDEX ATTACH" | "SEQUENCE OWNED BY" | "TABLE ATTACH" => relations.get(&name(entry)).copied(),
-            "SHELL TYPE" => types.get(&name(entry)).copied(),
-            "RULE" => match view_of_rule(entry) {
+        let found = match entry.desc {
+            ObjectKind::Acl | ObjectKind::Comment | ObjectKind::RowSecurity | ObjectKind::SecurityLabel => {
+                entry.depends_on.first().copied()
+            }
+            ObjectKind::Default => table_of_default(entry).and_then(|table| relations.get(&table).copied()),
+            ObjectKind::IndexAttach | ObjectKind::SequenceOwnedBy | ObjectKind::TableAttach => {
+                relations.get(&name(entry)).copied()
+            }
+            ObjectKind::ShellType => types.get(&name(entry)).copied(),
+            ObjectKind::Rule => match view_of_rule(entry) {
                 None => return Ok(EntryClass::Object),
                 Some(view) => view.and_then(|view| relations.get(&view).copied()),
             },
@@ -103,12 +60,12 @@ pub(crate) fn classify(toc: &Toc, inventory: &Inventory) -> Result<Vec<EntryClas
 }
 
 /// The class of a kind that needs no look at the entry.
-fn by_kind(kind: &str, entry: &Entry) -> Result<EntryClass> {
+fn by_kind(kind: ObjectKind, entry: &Entry) -> Result<EntryClass> {
     match kind_class(kind) {
         EntryClass::Unknown => {
             let text = format!(
                 "the archive holds {} \"{}\": this version does not know that kind of entry, so it cannot restore it",
-                visible(kind),
+                visible(kind.word()),
                 visible(&entry.tag)
             );
             Err(Failure::msg(FailureKind::Configuration, text)
@@ -118,21 +75,21 @@ fn by_kind(kind: &str, entry: &Entry) -> Result<EntryClass> {
     }
 }
 
-fn kind_class(kind: &str) -> EntryClass {
-    if OBJECTS.contains(&kind) {
-        EntryClass::Object
-    } else if DATA.contains(&kind) {
-        EntryClass::Data
-    } else if PREAMBLE.contains(&kind) {
-        EntryClass::Preamble
-    } else {
-        EntryClass::Unknown
+fn kind_class(kind: ObjectKind) -> EntryClass {
+    match kind.in_archive() {
+        InArchive::Object => EntryClass::Object,
+        InArchive::Data => EntryClass::Data,
+        InArchive::Preamble => EntryClass::Preamble,
+        InArchive::Part | InArchive::Nowhere | InArchive::Unknown => EntryClass::Unknown,
     }
 }
 
 fn orphan(entry: &Entry) -> Failure {
-    let text =
-        format!("{} \"{}\" in the archive does not say what it belongs to", visible(&entry.desc), visible(&entry.tag));
+    let text = format!(
+        "{} \"{}\" in the archive does not say what it belongs to",
+        visible(entry.desc.word()),
+        visible(&entry.tag)
+    );
     Failure::msg(FailureKind::Integrity, text)
         .hint("check the snapshot: stacksnap verify; restore_complete_backup.sh in it does without this")
 }
@@ -142,11 +99,11 @@ fn name(entry: &Entry) -> (String, String) {
 }
 
 fn relations(toc: &Toc, inventory: &Inventory) -> Names {
-    let kind = |e: &&Entry| RELATIONS.contains(&e.desc.as_str());
+    let kind = |e: &&Entry| e.desc.is_relation();
     let mut found: Names = toc.entries.iter().filter(kind).map(|e| (name(e), e.dump_id)).collect();
     // A NOT NULL that is not valid has the same kind of entry and no index: the inventory knows which is which.
     let of_index: BTreeSet<(u32, u32)> =
-        inventory.of_kind("CONSTRAINT").filter_map(|o| o.address.map(|a| (a.class, a.oid))).collect();
+        inventory.of_kind(ObjectKind::Constraint).filter_map(|o| o.address.map(|a| (a.class, a.oid))).collect();
     for entry in toc.entries.iter().filter(|e| of_index.contains(&(e.catalog_oid, e.oid))) {
         let names = table_of_constraint(entry).and_then(|(_, rest)| names_of(rest.trim_end_matches(['\n', ';'])));
         if let Some([index]) = names.as_deref() {
@@ -161,12 +118,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_one_class() {
-        let all: Vec<&str> = [&OBJECTS[..], &DATA, &PREAMBLE].concat();
-        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-        assert_eq!(kind_class("TABLE"), EntryClass::Object);
-        assert_eq!(kind_class("BLOBS"), EntryClass::Data);
-        assert_eq!(kind_class("STDSTRINGS"), EntryClass::Preamble);
-        assert_eq!(kind_class("PROPERTY GRAPH"), EntryClass::Unknown);
+    fn the_class_of_a_kind_follows_from_its_place_in_the_archive() {
+        assert_eq!(kind_class(ObjectKind::of("TABLE")), EntryClass::Object);
+        assert_eq!(kind_class(ObjectKind::of("BLOBS")), EntryClass::Data);
+        assert_eq!(kind_class(ObjectKind::of("STDSTRINGS")), EntryClass::Preamble);
+        assert_eq!(kind_class(ObjectKind::of("PROPERTY GRAPH")), EntryClass::Unknown);
     }
 }

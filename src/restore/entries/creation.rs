@@ -11,31 +11,32 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::identity::on;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::visible;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::pgtools::toc::{Entry, Section, Toc};
 use crate::restore::objects::overloads::{Apart, Overloads};
 
 /// Made equal from the inventory or from a file of the snapshot, after everything else.
-const ELSEWHERE: [&str; 11] = [
-    "ACL",
-    "DEFAULT ACL",
-    "BLOB",
-    "BLOB METADATA",
-    "PUBLICATION",
-    "PUBLICATION TABLE",
-    "PUBLICATION TABLES IN SCHEMA",
-    "SUBSCRIPTION",
-    "REPLICATION SLOT",
-    "SECURITY LABEL",
-    "SEQUENCE SET",
+const ELSEWHERE: [ObjectKind; 11] = [
+    ObjectKind::Acl,
+    ObjectKind::DefaultAcl,
+    ObjectKind::Blob,
+    ObjectKind::BlobMetadata,
+    ObjectKind::Publication,
+    ObjectKind::PublicationTable,
+    ObjectKind::PublicationTablesInSchema,
+    ObjectKind::Subscription,
+    ObjectKind::ReplicationSlot,
+    ObjectKind::SecurityLabel,
+    ObjectKind::SequenceSet,
 ];
 
 /// The archive's entries, tied to the inventory.
 pub struct Creation<'s> {
     pub entries: Vec<Step<'s>>,
-    makings: HashMap<(&'s str, &'s str), Vec<usize>>,
+    makings: HashMap<(ObjectKind, &'s str), Vec<usize>>,
     /// By the identity of the `ACL`.
-    grants: HashMap<(&'s str, &'s str), Vec<usize>>,
+    grants: HashMap<(ObjectKind, &'s str), Vec<usize>>,
     overloads: Overloads,
 }
 
@@ -69,7 +70,7 @@ impl<'s> Creation<'s> {
         let numbers: HashMap<i64, usize> = toc.entries.iter().enumerate().map(|(n, e)| (e.dump_id, n)).collect();
         let mut makings = HashMap::new();
         let mut grants: HashMap<_, Vec<usize>> = HashMap::new();
-        for object in inventory.of_kind("ACL") {
+        for object in inventory.of_kind(ObjectKind::Acl) {
             let made: Vec<usize> = match entries.making(object) {
                 Making::Entries(made) => made.iter().filter_map(|e| numbers.get(&e.dump_id).copied()).collect(),
                 // `public` has grants of its own although no entry makes it.
@@ -78,9 +79,9 @@ impl<'s> Creation<'s> {
                 }
                 _ => continue,
             };
-            grants.insert((object.kind.as_str(), object.identity.as_str()), made);
+            grants.insert((object.kind, object.identity.as_str()), made);
         }
-        for object in inventory.objects.iter().filter(|o| !ELSEWHERE.contains(&o.kind.as_str())) {
+        for object in inventory.objects.iter().filter(|o| !ELSEWHERE.contains(&o.kind)) {
             let made = match entries.making(object) {
                 Making::Entries(made) => made,
                 Making::Within(_) => continue,
@@ -90,7 +91,7 @@ impl<'s> Creation<'s> {
             if let Some(own) = made.iter().find(|n| steps[**n].entry.desc == object.kind) {
                 steps[*own].object.get_or_insert(object);
             }
-            makings.insert((object.kind.as_str(), object.identity.as_str()), made);
+            makings.insert((object.kind, object.identity.as_str()), made);
         }
         let overloads = Overloads::new(&steps);
         Ok(Self { entries: steps, makings, grants, overloads })
@@ -100,17 +101,17 @@ impl<'s> Creation<'s> {
     pub fn of(&self, missing: &[&CatalogObject]) -> Vec<&Step<'s>> {
         let numbers: BTreeSet<usize> = missing
             .iter()
-            .filter_map(|o| self.makings.get(&(o.kind.as_str(), o.identity.as_str())))
+            .filter_map(|o| self.makings.get(&(o.kind, o.identity.as_str())))
             .flatten()
             .copied()
             .collect();
         let steps = numbers.into_iter().map(|n| &self.entries[n]);
-        steps.filter(|s| !s.sql.is_empty() && !ELSEWHERE.contains(&s.entry.desc.as_str())).collect()
+        steps.filter(|s| !s.sql.is_empty() && !ELSEWHERE.contains(&s.entry.desc)).collect()
     }
 
     /// The entry that makes an object itself, without its parts.
     pub fn own(&self, object: &CatalogObject) -> Option<&Step<'s>> {
-        let made = self.makings.get(&(object.kind.as_str(), object.identity.as_str()))?;
+        let made = self.makings.get(&(object.kind, object.identity.as_str()))?;
         made.iter().map(|n| &self.entries[*n]).find(|s| s.entry.desc == object.kind)
     }
 
@@ -126,13 +127,15 @@ impl<'s> Creation<'s> {
         }
         let (_, whole) = on(&object.identity)?;
         let whole = whole.strip_prefix("domain ").unwrap_or(whole);
-        let made = ["TABLE", "FOREIGN TABLE", "DOMAIN"].iter().find_map(|kind| self.makings.get(&(*kind, whole)))?;
+        let made = [ObjectKind::Table, ObjectKind::ForeignTable, ObjectKind::Domain]
+            .iter()
+            .find_map(|kind| self.makings.get(&(*kind, whole)))?;
         made.iter().find_map(|n| self.apart(&self.entries[*n]))
     }
 
     /// The numbers of the archive's entries that make an object with its parts.
     pub fn entry_ids(&self, object: &CatalogObject) -> Vec<i64> {
-        let key = (object.kind.as_str(), object.identity.as_str());
+        let key = (object.kind, object.identity.as_str());
         let made = self.makings.get(&key).or_else(|| self.grants.get(&key));
         if let Some(made) = made {
             return made.iter().map(|n| self.entries[*n].entry.dump_id).collect();
@@ -155,15 +158,15 @@ impl<'s> Creation<'s> {
         let is_part =
             |numbers: &Vec<usize>| numbers.iter().any(|n| self.entries[*n].entry.dump_id == step.entry.dump_id);
         // What is said about an object is none of its parts here.
-        let said = matches!(step.entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
-        let of_kind = |kind: &str| !said || kind == step.entry.desc;
-        let found = all.filter(|((kind, _), numbers)| of_kind(kind) && is_part(numbers));
-        found.map(|((kind, identity), _)| ObjectName { kind: (*kind).into(), identity: (*identity).into() }).collect()
+        let said = matches!(step.entry.desc, ObjectKind::Acl | ObjectKind::Comment | ObjectKind::SecurityLabel);
+        let of_kind = |kind: ObjectKind| !said || kind == step.entry.desc;
+        let found = all.filter(|((kind, _), numbers)| of_kind(*kind) && is_part(numbers));
+        found.map(|((kind, identity), _)| ObjectName { kind: *kind, identity: (*identity).into() }).collect()
     }
 
     /// Was what makes an object taken away?
     pub fn is_fenced(&self, object: &CatalogObject) -> bool {
-        let Some(made) = self.makings.get(&(object.kind.as_str(), object.identity.as_str())) else { return false };
+        let Some(made) = self.makings.get(&(object.kind, object.identity.as_str())) else { return false };
         let steps = || made.iter().map(|n| &self.entries[*n]);
         match self.own(object) {
             Some(own) => own.fenced,
@@ -173,18 +176,14 @@ impl<'s> Creation<'s> {
 
     /// The archive's own grants on objects, in its order: grants are an ordered list.
     pub fn grants(&self, missing: &[&CatalogObject]) -> Vec<&Step<'s>> {
-        let numbers: BTreeSet<usize> = missing
-            .iter()
-            .filter_map(|o| self.grants.get(&(o.kind.as_str(), o.identity.as_str())))
-            .flatten()
-            .copied()
-            .collect();
+        let numbers: BTreeSet<usize> =
+            missing.iter().filter_map(|o| self.grants.get(&(o.kind, o.identity.as_str()))).flatten().copied().collect();
         numbers.into_iter().map(|n| &self.entries[n]).filter(|s| !s.sql.is_empty()).collect()
     }
 
     /// What fills materialized views, in the archive's order.
     pub fn refreshes(&self) -> impl Iterator<Item = &Step<'s>> {
-        self.entries.iter().filter(|s| s.entry.desc == "MATERIALIZED VIEW DATA")
+        self.entries.iter().filter(|s| s.entry.desc == ObjectKind::MaterializedViewData)
     }
 }
 
@@ -201,7 +200,7 @@ impl Step<'_> {
 }
 
 fn is_grant_on_public(entry: &Entry) -> bool {
-    entry.desc == "ACL" && entry.tag == "SCHEMA public"
+    entry.desc == ObjectKind::Acl && entry.tag == "SCHEMA public"
 }
 
 fn not_carried(object: &CatalogObject) -> Failure {

@@ -5,34 +5,41 @@
 //! Source: PostgreSQL's `pg_backup_archiver.c`, `_doSetFixedOutputState`, `_printTocEntry`, `_getObjectDescription`.
 
 use crate::model::name::ident;
+use crate::model::object_kind::ObjectKind;
 use crate::pgtools::toc::{Entry, Toc};
 
 /// Kinds whose owner is set by kind, schema and name.
-const OWNED_BY_NAME: [&str; 20] = [
-    "COLLATION",
-    "CONVERSION",
-    "DATABASE",
-    "DOMAIN",
-    "EVENT TRIGGER",
-    "FOREIGN DATA WRAPPER",
-    "FOREIGN TABLE",
-    "MATERIALIZED VIEW",
-    "PROCEDURAL LANGUAGE",
-    "PUBLICATION",
-    "SCHEMA",
-    "SEQUENCE",
-    "SERVER",
-    "STATISTICS",
-    "SUBSCRIPTION",
-    "TABLE",
-    "TEXT SEARCH CONFIGURATION",
-    "TEXT SEARCH DICTIONARY",
-    "TYPE",
-    "VIEW",
+const OWNED_BY_NAME: [ObjectKind; 20] = [
+    ObjectKind::Collation,
+    ObjectKind::Conversion,
+    ObjectKind::Database,
+    ObjectKind::Domain,
+    ObjectKind::EventTrigger,
+    ObjectKind::ForeignDataWrapper,
+    ObjectKind::ForeignTable,
+    ObjectKind::MaterializedView,
+    ObjectKind::ProceduralLanguage,
+    ObjectKind::Publication,
+    ObjectKind::Schema,
+    ObjectKind::Sequence,
+    ObjectKind::Server,
+    ObjectKind::Statistics,
+    ObjectKind::Subscription,
+    ObjectKind::Table,
+    ObjectKind::TextSearchConfiguration,
+    ObjectKind::TextSearchDictionary,
+    ObjectKind::Type,
+    ObjectKind::View,
 ];
 /// Kinds whose name has arguments, which only the DROP statement tells.
-const OWNED_BY_SIGNATURE: [&str; 6] =
-    ["AGGREGATE", "FUNCTION", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "PROCEDURE"];
+const OWNED_BY_SIGNATURE: [ObjectKind; 6] = [
+    ObjectKind::Aggregate,
+    ObjectKind::Function,
+    ObjectKind::Operator,
+    ObjectKind::OperatorClass,
+    ObjectKind::OperatorFamily,
+    ObjectKind::Procedure,
+];
 /// The first server that takes an access method for a partitioned table.
 const PARTITIONED_ACCESS_METHOD: u32 = 170_000;
 
@@ -45,7 +52,7 @@ pub fn session_statements(toc: &Toc) -> Vec<String> {
         "SET default_tablespace = ''",
         "SET default_table_access_method = heap",
     ];
-    let told = toc.entries.iter().filter(|e| ["STDSTRINGS", "SEARCHPATH"].contains(&e.desc.as_str()));
+    let told = toc.entries.iter().filter(|e| [ObjectKind::StdStrings, ObjectKind::SearchPath].contains(&e.desc));
     told.filter_map(definition).chain(fixed.map(str::to_string)).collect()
 }
 
@@ -82,7 +89,7 @@ pub fn owner_statement(entry: &Entry) -> Option<String> {
         return None;
     }
     let owner = ident(&entry.owner);
-    let kind = entry.desc.as_str();
+    let kind = entry.desc;
     if OWNED_BY_NAME.contains(&kind) {
         return Some(format!("ALTER {kind} {} OWNER TO {owner}", qualified(entry)));
     }
@@ -97,9 +104,9 @@ pub fn owner_statement(entry: &Entry) -> Option<String> {
 
 /// The large objects that an entry makes: one, or from client 17 on a group of up to 1000.
 pub fn large_objects(entry: &Entry) -> Vec<u32> {
-    match entry.desc.as_str() {
-        "BLOB" => vec![entry.oid],
-        "BLOB METADATA" => entry.definition.lines().filter_map(|line| line.trim().parse().ok()).collect(),
+    match entry.desc {
+        ObjectKind::Blob => vec![entry.oid],
+        ObjectKind::BlobMetadata => entry.definition.lines().filter_map(|line| line.trim().parse().ok()).collect(),
         _ => Vec::new(),
     }
 }
@@ -118,7 +125,7 @@ pub fn group_privileges(entry: &Entry, group: &Entry) -> Vec<String> {
 
 /// The statements of the entry itself.
 fn made(entry: &Entry) -> Option<Vec<String>> {
-    if entry.desc == "BLOB METADATA" {
+    if entry.desc == ObjectKind::BlobMetadata {
         let make = |oid: u32| format!("SELECT pg_catalog.lo_create('{oid}')");
         return Some(large_objects(entry).into_iter().map(make).collect());
     }
@@ -128,7 +135,7 @@ fn made(entry: &Entry) -> Option<Vec<String>> {
 /// What an entry says, without the newline at its end. None: nothing, or only a comment (the schema `public`).
 fn definition(entry: &Entry) -> Option<String> {
     let text = entry.definition.trim_end_matches('\n');
-    let comment = entry.desc == "SCHEMA" && text.starts_with("--");
+    let comment = entry.desc == ObjectKind::Schema && text.starts_with("--");
     (!text.trim().is_empty() && !comment).then(|| text.to_string())
 }
 

@@ -18,6 +18,7 @@ use super::objects::constraint::{Constraint, Origin};
 use super::objects::invalid_indexes;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
+use crate::model::object_kind::ObjectKind;
 use crate::pgtools::toc::{Entry, Toc};
 pub use class::EntryClass;
 use class::classify;
@@ -72,7 +73,7 @@ pub struct Entries<'a> {
     parts: HashMap<i64, Vec<usize>>,
     comments: HashMap<Key, usize>,
     /// Tables and servers that an extension makes: kind and identity.
-    members: Vec<(String, String)>,
+    members: Vec<(ObjectKind, String)>,
     /// Where indexes stand that no archive holds.
     left_over: HashSet<Address>,
 }
@@ -100,7 +101,7 @@ impl<'a> Entries<'a> {
         };
         for (n, entry) in toc.entries.iter().enumerate() {
             match found.classes[n] {
-                EntryClass::Object if entry.desc == "BLOB METADATA" => {
+                EntryClass::Object if entry.desc == ObjectKind::BlobMetadata => {
                     let oids = entry_sql::large_objects(entry);
                     found.by_address.extend(oids.into_iter().map(|oid| ((entry.catalog_oid, oid), n)));
                 }
@@ -131,30 +132,36 @@ impl<'a> Entries<'a> {
 
     /// When pg_restore runs it.
     pub fn pass(&self, entry: &Entry) -> Pass {
-        let of = |desc: &str| match desc {
-            "ACL" | "DEFAULT ACL" => Pass::Privileges,
-            "EVENT TRIGGER" | "MATERIALIZED VIEW DATA" => Pass::Last,
+        let of = |desc: ObjectKind| match desc {
+            ObjectKind::Acl | ObjectKind::DefaultAcl => Pass::Privileges,
+            ObjectKind::EventTrigger | ObjectKind::MaterializedViewData => Pass::Last,
             _ => Pass::Main,
         };
         match self.by_id.get(&entry.dump_id).map(|n| self.classes[*n]) {
             Some(EntryClass::Satellite(main)) => {
-                of(&entry.desc).max(self.entry(main).map_or(Pass::Main, |e| of(&e.desc)))
+                of(entry.desc).max(self.entry(main).map_or(Pass::Main, |e| of(e.desc)))
             }
-            _ => of(&entry.desc),
+            _ => of(entry.desc),
         }
     }
 
     /// How an object of the snapshot's inventory is made.
     pub fn making(&self, object: &CatalogObject) -> Making<'a> {
-        let found = match object.kind.as_str() {
-            "DATABASE" | "DATABASE SETTING" | "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING" => {
+        let found = match object.kind {
+            ObjectKind::Database
+            | ObjectKind::DatabaseSetting
+            | ObjectKind::Role
+            | ObjectKind::RoleMembership
+            | ObjectKind::RoleSetting => {
                 return Making::Within(OTHER_FILES);
             }
-            "ACL" | "COMMENT" | "SECURITY LABEL" => return self.attached(object),
-            "INDEX ATTACH" | "SEQUENCE SET" | "TABLE ATTACH" => self.named(object),
-            "ROW SECURITY" => self.whole(object.address).into_iter().filter(|e| e.desc == "ROW SECURITY").collect(),
-            "USER MAPPING" => self.mapping(object),
-            "BLOB" if object.address.is_none() => self.blobs_of(object),
+            ObjectKind::Acl | ObjectKind::Comment | ObjectKind::SecurityLabel => return self.attached(object),
+            ObjectKind::IndexAttach | ObjectKind::SequenceSet | ObjectKind::TableAttach => self.named(object),
+            ObjectKind::RowSecurity => {
+                self.whole(object.address).into_iter().filter(|e| e.desc == ObjectKind::RowSecurity).collect()
+            }
+            ObjectKind::UserMapping => self.mapping(object),
+            ObjectKind::Blob if object.address.is_none() => self.blobs_of(object),
             _ => self.whole(object.address),
         };
         if !found.is_empty() {
@@ -166,13 +173,14 @@ impl<'a> Entries<'a> {
     /// The rows of a table, or the refresh of a materialized view.
     pub fn data(&self, object: &CatalogObject) -> Option<&'a Entry> {
         let oid = object.address.filter(|a| a.class == CLASS)?.oid;
-        let rows = |e: &&Entry| e.oid == oid && ["TABLE DATA", "MATERIALIZED VIEW DATA"].contains(&e.desc.as_str());
+        let rows =
+            |e: &&Entry| e.oid == oid && [ObjectKind::TableData, ObjectKind::MaterializedViewData].contains(&e.desc);
         self.toc.entries.iter().find(rows)
     }
 
     /// The statements of an entry, without its owner: see [`entry_sql::statements`].
     pub fn statements(&self, entry: &Entry, server_version_num: u32) -> Vec<String> {
-        if entry.desc == "ACL"
+        if entry.desc == ObjectKind::Acl
             && entry.tag.starts_with("LARGE OBJECTS")
             && let Some(group) = entry.depends_on.first().and_then(|id| self.entry(*id))
         {
@@ -208,12 +216,12 @@ impl<'a> Entries<'a> {
 
     fn mapping(&self, object: &CatalogObject) -> Vec<&'a Entry> {
         let Some(tag) = mapping_tag(&object.identity) else { return Vec::new() };
-        self.toc.entries.iter().filter(|e| e.desc == "USER MAPPING" && e.tag == tag).collect()
+        self.toc.entries.iter().filter(|e| e.desc == ObjectKind::UserMapping && e.tag == tag).collect()
     }
 
     /// An inventory tells very many large objects by their owner only.
     fn blobs_of(&self, object: &CatalogObject) -> Vec<&'a Entry> {
-        let own = |e: &&Entry| e.desc.starts_with("BLOB") && Some(&e.owner) == object.owner.as_ref();
+        let own = |e: &&Entry| e.desc.is_large_objects() && Some(&e.owner) == object.owner.as_ref();
         let mains = self.all().filter(|(e, class)| *class == EntryClass::Object && own(e));
         mains.flat_map(|(e, _)| self.with_parts(self.by_id[&e.dump_id])).collect()
     }
@@ -223,12 +231,12 @@ impl<'a> Entries<'a> {
         let Some(address) = object.address.filter(|a| !SHARED.contains(&a.class)) else {
             return Making::Within(OTHER_FILES);
         };
-        let key = (object.kind == "COMMENT").then(|| key_of_object(object)).flatten();
+        let key = (object.kind == ObjectKind::Comment).then(|| key_of_object(object)).flatten();
         let found = match key {
             Some(key) => self.comments.get(&key).map(|n| &self.toc.entries[*n]).into_iter().collect(),
             None => {
                 let mut parts = self.whole(Some(address));
-                let column = object.kind == "ACL" && address.sub != 0;
+                let column = object.kind == ObjectKind::Acl && address.sub != 0;
                 parts.retain(|e| {
                     let fits = if column { e.tag.starts_with("COLUMN ") } else { key_of_comment(e).is_none() };
                     e.desc == object.kind && fits
@@ -236,9 +244,9 @@ impl<'a> Entries<'a> {
                 parts
             }
         };
-        match object.kind.as_str() {
+        match object.kind {
             _ if !found.is_empty() => Making::Entries(found),
-            "ACL" => Making::Within(GRANTS),
+            ObjectKind::Acl => Making::Within(GRANTS),
             _ => self.left_out(object).map_or(Making::Missing, Making::Within),
         }
     }
@@ -249,26 +257,33 @@ impl<'a> Entries<'a> {
         if object.extension.is_some() || self.hangs_on_member(object) {
             return Some(EXTENSION);
         }
-        match object.kind.as_str() {
+        match object.kind {
             _ if object.address.is_some_and(|a| a.oid < FIRST_OWN_OID) => Some(EVERYWHERE),
             _ if invalid_indexes::whole(object).is_some_and(|a| self.left_over.contains(&a)) => Some(NOT_VALID),
-            "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT" | "FK CONSTRAINT" => in_a_table(object),
-            "TRIGGER" if says("OF A PARTITIONED PARENT") => Some(BY_ITS_PARENT),
+            ObjectKind::CheckConstraint | ObjectKind::NotNullConstraint | ObjectKind::FkConstraint => {
+                in_a_table(object)
+            }
+            ObjectKind::Trigger if says("OF A PARTITIONED PARENT") => Some(BY_ITS_PARENT),
             // Those on inherited constraints and on cloned triggers are in no archive.
-            "COMMENT" if object.address.is_some_and(|a| PARTS.contains(&a.class)) => Some(FROM_INVENTORY),
-            "ROW SECURITY" if says("DISABLE, FORCE") => Some(IN_ITS_TABLE),
-            "OPERATOR" if object.is_only_a_name() => Some(SHELL),
-            "SUBSCRIPTION" => Some(NOT_SUPERUSER),
+            ObjectKind::Comment if object.address.is_some_and(|a| PARTS.contains(&a.class)) => Some(FROM_INVENTORY),
+            ObjectKind::RowSecurity if says("DISABLE, FORCE") => Some(IN_ITS_TABLE),
+            ObjectKind::Operator if object.is_only_a_name() => Some(SHELL),
+            ObjectKind::Subscription => Some(NOT_SUPERUSER),
             _ => None,
         }
     }
 
     /// A table of an extension in a publication, a mapping on a server of an extension: pg_dump writes neither.
     fn hangs_on_member(&self, object: &CatalogObject) -> bool {
-        let of = |kind: &str, fits: &dyn Fn(&str) -> bool| self.members.iter().any(|(k, i)| k == kind && fits(i));
-        match object.kind.as_str() {
-            "PUBLICATION TABLE" => of("TABLE", &|t| object.identity.starts_with(&format!("{t} in publication "))),
-            "USER MAPPING" => of("SERVER", &|s| object.identity.ends_with(&format!(" on server {s}"))),
+        let of =
+            |kind: ObjectKind, fits: &dyn Fn(&str) -> bool| self.members.iter().any(|(k, i)| *k == kind && fits(i));
+        match object.kind {
+            ObjectKind::PublicationTable => {
+                of(ObjectKind::Table, &|t| object.identity.starts_with(&format!("{t} in publication ")))
+            }
+            ObjectKind::UserMapping => {
+                of(ObjectKind::Server, &|s| object.identity.ends_with(&format!(" on server {s}")))
+            }
             _ => false,
         }
     }
@@ -279,14 +294,14 @@ fn in_a_table(object: &CatalogObject) -> Option<&'static str> {
     let constraint = Constraint::of(object)?;
     match constraint.from {
         Origin::PartitionedParent => Some(BY_ITS_PARENT),
-        Origin::Parent if object.kind != "FK CONSTRAINT" => Some(BY_ITS_PARENT),
-        Origin::Itself if object.kind != "FK CONSTRAINT" && constraint.proved => Some(IN_ITS_TABLE),
+        Origin::Parent if object.kind != ObjectKind::FkConstraint => Some(BY_ITS_PARENT),
+        Origin::Itself if object.kind != ObjectKind::FkConstraint && constraint.proved => Some(IN_ITS_TABLE),
         _ => None,
     }
 }
 
-fn members(inventory: &Inventory) -> Vec<(String, String)> {
-    let kinds = ["TABLE", "SERVER"];
-    let members = inventory.objects.iter().filter(|o| o.extension.is_some() && kinds.contains(&o.kind.as_str()));
-    members.map(|o| (o.kind.clone(), o.identity.clone())).collect()
+fn members(inventory: &Inventory) -> Vec<(ObjectKind, String)> {
+    let kinds = [ObjectKind::Table, ObjectKind::Server];
+    let members = inventory.objects.iter().filter(|o| o.extension.is_some() && kinds.contains(&o.kind));
+    members.map(|o| (o.kind, o.identity.clone())).collect()
 }

@@ -3,6 +3,7 @@
 //! Invariant: names are read as SQL writes them and compared whole; none is searched for in a text.
 
 use crate::model::inventory::CatalogObject;
+use crate::model::object_kind::ObjectKind;
 use crate::pgtools::toc::{Entry, dotted_name};
 
 /// What a comment is on when that has no entry of its own: a column, a constraint, a constraint's index.
@@ -59,7 +60,7 @@ fn relation(text: &str) -> Option<(Relation, &str)> {
 
 /// The key of a comment's entry. None: it is on the object that it depends on.
 pub(crate) fn key_of_comment(entry: &Entry) -> Option<Key> {
-    let text = entry.definition.strip_prefix("COMMENT ON ").filter(|_| entry.desc == "COMMENT")?;
+    let text = entry.definition.strip_prefix("COMMENT ON ").filter(|_| entry.desc == ObjectKind::Comment)?;
     if let Some(rest) = text.strip_prefix("COLUMN ") {
         return Some(("COLUMN", dotted_name(rest)?.0));
     }

@@ -9,6 +9,7 @@ use super::refusals::Refusal;
 use crate::model::identity::{on, unquoted};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::left_out::{FILE, Instead, LeftOut};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::restore::entries::creation::Creation;
 use crate::restore::objects::converge::Left;
@@ -16,7 +17,8 @@ use crate::restore::rows::tables::GivenUp;
 use crate::snapshot::layout;
 
 /// Kinds that decide who may do what.
-const PROTECTS: [&str; 4] = ["POLICY", "ROW SECURITY", "ACL", "DEFAULT ACL"];
+const PROTECTS: [ObjectKind; 4] =
+    [ObjectKind::Policy, ObjectKind::RowSecurity, ObjectKind::Acl, ObjectKind::DefaultAcl];
 
 /// What is known of a restore that did not bring back everything.
 pub struct Reckoning<'a> {
@@ -65,19 +67,20 @@ impl Reckoning<'_> {
     }
 
     fn instead(&self, name: &ObjectName, refusal: Option<&Refusal>) -> Instead {
-        match name.kind.as_str() {
+        match name.kind {
             FILE => Instead::Missing,
             _ if self.left.missing.contains(name) => Instead::Missing,
             _ if self.not_valid.contains(name) => Instead::NotValid,
-            "MATERIALIZED VIEW" if refusal.is_some() => Instead::NotPopulated,
+            ObjectKind::MaterializedView if refusal.is_some() => Instead::NotPopulated,
             _ => Instead::Differs,
         }
     }
 
     /// Is what it protects there without it?
     fn is_open(&self, name: &ObjectName, object: Option<&CatalogObject>, graph: &Graph<'_>) -> bool {
-        let protects = PROTECTS.contains(&name.kind.as_str()) || self.left.owners.contains(name);
-        let other_role = matches!(name.kind.as_str(), "ROLE" | "ROLE MEMBERSHIP") && !self.left.missing.contains(name);
+        let protects = PROTECTS.contains(&name.kind) || self.left.owners.contains(name);
+        let other_role =
+            matches!(name.kind, ObjectKind::Role | ObjectKind::RoleMembership) && !self.left.missing.contains(name);
         (protects && object.is_none_or(|o| graph.whole_of(o).is_none())) || other_role
     }
 }
@@ -116,11 +119,17 @@ impl<'a> Graph<'a> {
             for id in reckoning.creation.entry_ids(object) {
                 graph.by_entry.entry(id).or_default().push(object);
             }
-            match object.kind.as_str() {
-                "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE" | "DOMAIN" | "SCHEMA" | "SEQUENCE" => {
+            match object.kind {
+                ObjectKind::Table
+                | ObjectKind::View
+                | ObjectKind::MaterializedView
+                | ObjectKind::ForeignTable
+                | ObjectKind::Domain
+                | ObjectKind::Schema
+                | ObjectKind::Sequence => {
                     graph.by_name.insert(&object.identity, object);
                 }
-                "ROLE" => {
+                ObjectKind::Role => {
                     graph.roles.insert(unquoted(&object.identity), object);
                 }
                 _ => {}
@@ -131,7 +140,7 @@ impl<'a> Graph<'a> {
                 graph.by_address.insert(address, object);
             }
         }
-        let refused = reckoning.left.refusals.keys().filter(|name| name.kind == "MATERIALIZED VIEW");
+        let refused = reckoning.left.refusals.keys().filter(|name| name.kind == ObjectKind::MaterializedView);
         for view in refused.filter_map(|name| known.get(name)) {
             for id in reckoning.creation.entry_ids(view) {
                 graph.unfilled.insert(id, view);
@@ -149,10 +158,10 @@ impl<'a> Graph<'a> {
         if let Some(whole) = place.and_then(|place| self.by_address.get(&place).copied()).filter(differs) {
             return Some(whole);
         }
-        let parent = match object.kind.as_str() {
-            "PUBLICATION TABLE" => object.identity.split(" in publication ").next()?,
-            "ROW SECURITY" | "TABLE ATTACH" => &object.identity,
-            "INDEX" => return None,
+        let parent = match object.kind {
+            ObjectKind::PublicationTable => object.identity.split(" in publication ").next()?,
+            ObjectKind::RowSecurity | ObjectKind::TableAttach => &object.identity,
+            ObjectKind::Index => return None,
             _ => {
                 let table = on(&object.identity)?.1;
                 table.strip_prefix("domain ").unwrap_or(table)
@@ -166,7 +175,7 @@ impl<'a> Graph<'a> {
         let mut seen = HashSet::new();
         let mut at = object;
         // The first need of the first need, and so on, is a cause; a circle ends where it began.
-        while seen.insert((at.kind.as_str(), at.identity.as_str())) {
+        while seen.insert((at.kind, at.identity.as_str())) {
             match self.need(at) {
                 Some(next) => at = next,
                 None => break,
@@ -175,14 +184,14 @@ impl<'a> Graph<'a> {
         let name = ObjectName::of(at);
         if name != ObjectName::of(object) {
             let own = self.reckoning.left.refusals.contains_key(&name);
-            let file = if own { None } else { self.file(&at.kind) };
+            let file = if own { None } else { self.file(at.kind) };
             return Some(file.unwrap_or(name));
         }
         let withheld = object.address.and_then(|a| self.reckoning.withheld.get(&Address { sub: 0, ..a }));
-        if let Some(cause) = withheld.filter(|_| object.kind == "ACL") {
+        if let Some(cause) = withheld.filter(|_| object.kind == ObjectKind::Acl) {
             return Some(cause.clone());
         }
-        if refused { None } else { self.file(&object.kind) }
+        if refused { None } else { self.file(object.kind) }
     }
 
     /// Something that is missing and without which this one cannot be.
@@ -200,7 +209,7 @@ impl<'a> Graph<'a> {
                 continue;
             }
             let others = self.by_entry.get(&id).into_iter().flatten();
-            let unfilled = self.unfilled.get(&id).filter(|_| object.kind == "MATERIALIZED VIEW");
+            let unfilled = self.unfilled.get(&id).filter(|_| object.kind == ObjectKind::MaterializedView);
             let others = others.chain(unfilled);
             if let Some(other) = others.copied().find(|o| (&o.kind, &o.identity) != (&object.kind, &object.identity)) {
                 return Some(other);
@@ -211,18 +220,20 @@ impl<'a> Graph<'a> {
     }
 
     /// The file of the snapshot that sets such things, where it failed.
-    fn file(&self, kind: &str) -> Option<ObjectName> {
+    fn file(&self, kind: ObjectKind) -> Option<ObjectName> {
         let file = match kind {
-            "ACL" | "DEFAULT ACL" => layout::ACCESS_GRANTS_SQL,
-            "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING" => layout::DATABASE_ROLES_SQL,
-            "PUBLICATION" | "PUBLICATION TABLE" | "PUBLICATION TABLES IN SCHEMA" => layout::PUBLICATIONS_SQL,
-            "FK CONSTRAINT" => layout::FOREIGN_KEYS_SQL,
-            "EVENT TRIGGER" => layout::EVENT_TRIGGERS_SQL,
-            "DATABASE SETTING" => layout::DATABASE_SETTINGS_SQL,
-            "EXTENSION" => layout::EXTENSIONS_SQL,
+            ObjectKind::Acl | ObjectKind::DefaultAcl => layout::ACCESS_GRANTS_SQL,
+            ObjectKind::Role | ObjectKind::RoleMembership | ObjectKind::RoleSetting => layout::DATABASE_ROLES_SQL,
+            ObjectKind::Publication | ObjectKind::PublicationTable | ObjectKind::PublicationTablesInSchema => {
+                layout::PUBLICATIONS_SQL
+            }
+            ObjectKind::FkConstraint => layout::FOREIGN_KEYS_SQL,
+            ObjectKind::EventTrigger => layout::EVENT_TRIGGERS_SQL,
+            ObjectKind::DatabaseSetting => layout::DATABASE_SETTINGS_SQL,
+            ObjectKind::Extension => layout::EXTENSIONS_SQL,
             _ => return None,
         };
-        let name = ObjectName { kind: FILE.into(), identity: file.into() };
+        let name = ObjectName { kind: FILE, identity: file.into() };
         self.reckoning.left.refusals.contains_key(&name).then_some(name)
     }
 }
@@ -235,8 +246,14 @@ fn is_missing(graph: &Graph<'_>, object: &CatalogObject) -> bool {
 /// Has it an address of its own, not that of something that it is said about?
 fn is_whole(object: &CatalogObject) -> bool {
     let of_another = matches!(
-        object.kind.as_str(),
-        "ACL" | "COMMENT" | "ROW SECURITY" | "SECURITY LABEL" | "SEQUENCE SET" | "TABLE ATTACH" | "INDEX ATTACH"
+        object.kind,
+        ObjectKind::Acl
+            | ObjectKind::Comment
+            | ObjectKind::RowSecurity
+            | ObjectKind::SecurityLabel
+            | ObjectKind::SequenceSet
+            | ObjectKind::TableAttach
+            | ObjectKind::IndexAttach
     );
     !of_another && object.address.is_some_and(|address| address.sub == 0)
 }

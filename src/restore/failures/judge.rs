@@ -12,6 +12,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::left_out;
 use crate::model::left_out::LeftOut;
 use crate::model::name::{shell, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
 use crate::monitor::Monitor;
 use crate::pg::meaning::Within;
@@ -121,7 +122,7 @@ impl Judge<'_> {
     /// An empty database into which not one table came is no restore with exceptions.
     fn nothing_came(&self, left_out: &[LeftOut]) -> bool {
         let empty = matches!(self.examined.facts.kind, TargetKind::Bare | TargetKind::FreshProject);
-        let tables = || self.plan.create.iter().filter(|o| o.kind == "TABLE");
+        let tables = || self.plan.create.iter().filter(|o| o.kind == ObjectKind::Table);
         empty
             && tables().next().is_some()
             && tables()

@@ -8,12 +8,13 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::left_out::{Instead, LeftOut, TABLE_DATA};
 use crate::model::name::{QualifiedName, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{ObjectName, RestorePlan, RestoreRequest, TargetKind};
 use crate::model::sqlstate::SqlState;
 use crate::restore::target::belongs::belongs;
 use crate::restore::target::scope::Scope;
 
-const CHECK: &str = "CHECK CONSTRAINT";
+const CHECK: ObjectKind = ObjectKind::CheckConstraint;
 
 /// What a restore may go without.
 #[derive(Debug, Clone, Default)]
@@ -70,13 +71,13 @@ impl MayLack {
 }
 
 fn is_table(object: &ObjectName, identity: &str) -> bool {
-    object.kind == "TABLE" && object.identity == identity
+    object.kind == ObjectKind::Table && object.identity == identity
 }
 
 /// A table's name as the inventory writes it.
 pub fn identity(table: &QualifiedName, inventory: &Inventory) -> String {
     let own = |o: &&CatalogObject| belongs(o, table);
-    inventory.of_kind("TABLE").find(own).map_or_else(|| table.sql(), |o| o.identity.clone())
+    inventory.of_kind(ObjectKind::Table).find(own).map_or_else(|| table.sql(), |o| o.identity.clone())
 }
 
 /// The objects that `--leave-out` names.
@@ -93,9 +94,9 @@ fn one(name: &str, inventory: &Inventory) -> Result<ObjectName> {
         return Ok(object);
     }
     if let Some(identity) = name.strip_prefix(&format!("{TABLE_DATA} "))
-        && inventory.of_kind("TABLE").any(|o| o.identity == identity)
+        && inventory.of_kind(ObjectKind::Table).any(|o| o.identity == identity)
     {
-        return Ok(ObjectName { kind: TABLE_DATA.into(), identity: identity.into() });
+        return Ok(ObjectName { kind: TABLE_DATA, identity: identity.into() });
     }
     let text = format!("the snapshot has no object {} to leave out", visible(name));
     let failure = Failure::msg(FailureKind::Usage, text);

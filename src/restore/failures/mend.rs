@@ -10,6 +10,7 @@ use crate::model::failure::Result;
 use crate::model::identity::on;
 use crate::model::inventory::{Address, CatalogObject};
 use crate::model::name::{dollar_quoted, literal};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::restore::objects::constraint::not_valid;
 use crate::restore::objects::converge::{Converge, Left};
@@ -76,29 +77,40 @@ impl Converge<'_> {
     /// Is somebody shown more without it?
     fn leaves_open(&self, object: &CatalogObject, left: &Left) -> bool {
         let name = ObjectName::of(object);
-        match object.kind.as_str() {
-            "POLICY" => object.definition.starts_with("AS RESTRICTIVE"),
-            "ROW SECURITY" => true,
+        match object.kind {
+            ObjectKind::Policy => object.definition.starts_with("AS RESTRICTIVE"),
+            ObjectKind::RowSecurity => true,
             _ => left.owners.contains(&name),
         }
     }
 
     /// The statement that closes the relation or routine which an object is, or is on, and where that stands.
     fn withhold(&self, object: &CatalogObject) -> Option<(Address, String)> {
-        let target = match object.kind.as_str() {
-            "POLICY" => on(&object.identity)?.1,
+        let target = match object.kind {
+            ObjectKind::Policy => on(&object.identity)?.1,
             _ => &object.identity,
         };
-        let text = match object.kind.as_str() {
-            "POLICY" | "ROW SECURITY" | "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE" => WITHHOLD_RELATION,
-            "FUNCTION" | "PROCEDURE" => WITHHOLD_ROUTINE,
+        let text = match object.kind {
+            ObjectKind::Policy
+            | ObjectKind::RowSecurity
+            | ObjectKind::Table
+            | ObjectKind::View
+            | ObjectKind::MaterializedView
+            | ObjectKind::ForeignTable => WITHHOLD_RELATION,
+            ObjectKind::Function | ObjectKind::Procedure => WITHHOLD_ROUTINE,
             _ => return None,
         };
         let relation = |o: &&CatalogObject| {
-            o.identity == target && matches!(o.kind.as_str(), "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE")
+            o.identity == target
+                && matches!(
+                    o.kind,
+                    ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::ForeignTable
+                )
         };
-        let address = match object.kind.as_str() {
-            "POLICY" | "ROW SECURITY" => self.source.inventory.objects.iter().find(relation)?.address?,
+        let address = match object.kind {
+            ObjectKind::Policy | ObjectKind::RowSecurity => {
+                self.source.inventory.objects.iter().find(relation)?.address?
+            }
             _ => object.address?,
         };
         let sql = format!("DO {}", dollar_quoted(&text.replace("{name}", &literal(target))));

@@ -58,7 +58,7 @@ impl Refusals {
 
     /// A file of the snapshot that failed as a whole.
     pub fn note_file(&self, file: &str, failure: &Failure) {
-        self.note(ObjectName { kind: FILE.into(), identity: file.into() }, file, failure);
+        self.note(ObjectName { kind: FILE, identity: file.into() }, file, failure);
     }
 
     pub fn all(&self) -> BTreeMap<ObjectName, Refusal> {

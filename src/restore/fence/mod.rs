@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entries::creation::{Creation, Step};
 use crate::model::identity::unquoted;
 use crate::model::inventory::{Address, CatalogObject, Inventory};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 use crate::pgtools::toc::{Entry, dotted_name};
 
@@ -21,39 +22,48 @@ pub const LEFT_OUT: &str = "untrusted_left_out";
 const NAMED_MAX: usize = 8;
 
 /// Kinds of objects that may come back. What is not here does not.
-const KINDS: [&str; 26] = [
-    "AGGREGATE",
-    "CHECK CONSTRAINT",
-    "COLLATION",
-    "COMMENT",
-    "CONSTRAINT",
-    "DOMAIN",
-    "EXTENSION",
-    "FK CONSTRAINT",
-    "FUNCTION",
-    "INDEX",
-    "INDEX ATTACH",
-    "MATERIALIZED VIEW",
-    "NOT NULL CONSTRAINT",
-    "PROCEDURE",
-    "RULE",
-    "SCHEMA",
-    "SEQUENCE",
-    "SEQUENCE SET",
-    "STATISTICS",
-    "TABLE",
-    "TABLE ATTACH",
-    "TEXT SEARCH CONFIGURATION",
-    "TEXT SEARCH DICTIONARY",
-    "TRIGGER",
-    "TYPE",
-    "VIEW",
+const KINDS: [ObjectKind; 26] = [
+    ObjectKind::Aggregate,
+    ObjectKind::CheckConstraint,
+    ObjectKind::Collation,
+    ObjectKind::Comment,
+    ObjectKind::Constraint,
+    ObjectKind::Domain,
+    ObjectKind::Extension,
+    ObjectKind::FkConstraint,
+    ObjectKind::Function,
+    ObjectKind::Index,
+    ObjectKind::IndexAttach,
+    ObjectKind::MaterializedView,
+    ObjectKind::NotNullConstraint,
+    ObjectKind::Procedure,
+    ObjectKind::Rule,
+    ObjectKind::Schema,
+    ObjectKind::Sequence,
+    ObjectKind::SequenceSet,
+    ObjectKind::Statistics,
+    ObjectKind::Table,
+    ObjectKind::TableAttach,
+    ObjectKind::TextSearchConfiguration,
+    ObjectKind::TextSearchDictionary,
+    ObjectKind::Trigger,
+    ObjectKind::Type,
+    ObjectKind::View,
 ];
 /// Kinds of entries that are parts of these.
-const PARTS: [&str; 4] = ["DEFAULT", "MATERIALIZED VIEW DATA", "SEQUENCE OWNED BY", "SHELL TYPE"];
+const PARTS: [ObjectKind; 4] =
+    [ObjectKind::Default, ObjectKind::MaterializedViewData, ObjectKind::SequenceOwnedBy, ObjectKind::ShellType];
 /// They have the address of what they are about.
-const ABOUT: [&str; 8] =
-    ["ACL", "COMMENT", "DEFAULT ACL", "INDEX ATTACH", "ROW SECURITY", "SECURITY LABEL", "SEQUENCE SET", "TABLE ATTACH"];
+const ABOUT: [ObjectKind; 8] = [
+    ObjectKind::Acl,
+    ObjectKind::Comment,
+    ObjectKind::DefaultAcl,
+    ObjectKind::IndexAttach,
+    ObjectKind::RowSecurity,
+    ObjectKind::SecurityLabel,
+    ObjectKind::SequenceSet,
+    ObjectKind::TableAttach,
+];
 
 /// How statements of entries begin.
 const BEGINNINGS: [&str; 34] = [
@@ -96,13 +106,13 @@ const LANGUAGES: [&str; 2] = ["plpgsql", "sql"];
 
 /// May this entry be run, with extensions of these names?
 fn allows(step: &Step<'_>, extensions: &BTreeSet<String>) -> bool {
-    let kind = step.entry.desc.as_str();
+    let kind = step.entry.desc;
     if !KINDS.contains(&kind) && !PARTS.contains(&kind) {
         return false;
     }
     match kind {
-        "EXTENSION" => is_extension(step.entry, extensions),
-        "FUNCTION" | "PROCEDURE" => is_routine(&step.sql),
+        ObjectKind::Extension => is_extension(step.entry, extensions),
+        ObjectKind::Function | ObjectKind::Procedure => is_routine(&step.sql),
         _ => all_begin(&step.sql),
     }
 }
@@ -159,16 +169,16 @@ pub fn left_out(creation: &Creation<'_>, inventory: &Inventory) -> BTreeSet<Obje
     let own = || inventory.objects.iter().filter(|o| o.extension.is_none());
     let is_left = |o: &&CatalogObject| {
         // Every database has it, and it has an owner already.
-        let public = o.kind == "SCHEMA" && o.identity == "public";
-        public || !KINDS.contains(&o.kind.as_str()) || creation.is_fenced(o)
+        let public = o.kind == ObjectKind::Schema && o.identity == "public";
+        public || !KINDS.contains(&o.kind) || creation.is_fenced(o)
     };
     let mut names: BTreeSet<ObjectName> = own().filter(is_left).map(ObjectName::of).collect();
     let whole = |o: &CatalogObject| o.address.map(|address| Address { sub: 0, ..address });
     let gone: BTreeSet<Address> =
-        own().filter(is_left).filter(|o| !ABOUT.contains(&o.kind.as_str())).filter_map(whole).collect();
+        own().filter(is_left).filter(|o| !ABOUT.contains(&o.kind)).filter_map(whole).collect();
     names.extend(own().filter(|o| whole(o).is_some_and(|a| gone.contains(&a))).map(ObjectName::of));
     // Members of extensions come with them, but not who may use them.
-    names.extend(inventory.objects.iter().filter(|o| o.kind == "ACL").map(ObjectName::of));
+    names.extend(inventory.objects.iter().filter(|o| o.kind == ObjectKind::Acl).map(ObjectName::of));
     names
 }
 
@@ -180,9 +190,9 @@ pub fn exceptions(names: &BTreeSet<ObjectName>) -> Vec<Exception> {
         why: why.to_string(),
         todo: todo.to_string(),
     };
-    let mut by_kind: BTreeMap<&str, Vec<&ObjectName>> = BTreeMap::new();
-    for name in names.iter().filter(|n| !(n.kind == "SCHEMA" && n.identity == "public")) {
-        by_kind.entry(&name.kind).or_default().push(name);
+    let mut by_kind: BTreeMap<ObjectKind, Vec<&ObjectName>> = BTreeMap::new();
+    for name in names.iter().filter(|n| !(n.kind == ObjectKind::Schema && n.identity == "public")) {
+        by_kind.entry(name.kind).or_default().push(name);
     }
     let todo = "read it in the snapshot, and make it by hand if you want it";
     let mut found = vec![exception(
@@ -201,17 +211,32 @@ pub fn exceptions(names: &BTreeSet<ObjectName>) -> Vec<Exception> {
     found
 }
 
-fn why(kind: &str) -> &'static str {
+fn why(kind: ObjectKind) -> &'static str {
     match kind {
-        "EVENT TRIGGER" | "TRIGGER" | "RULE" => "it would run code of somebody unknown (--untrusted)",
-        "FUNCTION" | "PROCEDURE" | "AGGREGATE" => "not plainly in sql or plpgsql (--untrusted)",
-        "PROCEDURAL LANGUAGE" | "CAST" | "TRANSFORM" | "OPERATOR" | "OPERATOR CLASS" | "OPERATOR FAMILY" => {
-            "it decides how other code is run (--untrusted)"
+        ObjectKind::EventTrigger | ObjectKind::Trigger | ObjectKind::Rule => {
+            "it would run code of somebody unknown (--untrusted)"
         }
-        "FOREIGN DATA WRAPPER" | "SERVER" | "USER MAPPING" | "FOREIGN TABLE" | "SUBSCRIPTION" => {
-            "it would connect elsewhere (--untrusted)"
+        ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Aggregate => {
+            "not plainly in sql or plpgsql (--untrusted)"
         }
-        "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING" | "ACL" | "DEFAULT ACL" | "POLICY" | "ROW SECURITY" => {
+        ObjectKind::ProceduralLanguage
+        | ObjectKind::Cast
+        | ObjectKind::Transform
+        | ObjectKind::Operator
+        | ObjectKind::OperatorClass
+        | ObjectKind::OperatorFamily => "it decides how other code is run (--untrusted)",
+        ObjectKind::ForeignDataWrapper
+        | ObjectKind::Server
+        | ObjectKind::UserMapping
+        | ObjectKind::ForeignTable
+        | ObjectKind::Subscription => "it would connect elsewhere (--untrusted)",
+        ObjectKind::Role
+        | ObjectKind::RoleMembership
+        | ObjectKind::RoleSetting
+        | ObjectKind::Acl
+        | ObjectKind::DefaultAcl
+        | ObjectKind::Policy
+        | ObjectKind::RowSecurity => {
             "who may do what is not taken from somebody unknown: everything belongs to the restoring role (--untrusted)"
         }
         _ => "it is not among what is brought back from somebody unknown (--untrusted)",
@@ -230,7 +255,11 @@ pub fn of_extension(exception: &mut Exception, extensions: &BTreeSet<String>) {
 
 /// The extensions of a snapshot that may not be made.
 pub fn refused_extensions(inventory: &Inventory, allowed: &BTreeSet<String>) -> BTreeSet<String> {
-    inventory.of_kind("EXTENSION").map(|o| unquoted(&o.identity)).filter(|name| !allowed.contains(name)).collect()
+    inventory
+        .of_kind(ObjectKind::Extension)
+        .map(|o| unquoted(&o.identity))
+        .filter(|name| !allowed.contains(name))
+        .collect()
 }
 
 #[cfg(test)]

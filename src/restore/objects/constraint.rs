@@ -7,9 +7,11 @@ use super::drop::altered;
 use crate::model::identity::on;
 use crate::model::index_state::without_state;
 use crate::model::inventory::CatalogObject;
+use crate::model::object_kind::ObjectKind;
 
 /// Kinds that are read here.
-pub const KINDS: [&str; 4] = ["CHECK CONSTRAINT", "NOT NULL CONSTRAINT", "FK CONSTRAINT", "CONSTRAINT"];
+pub const KINDS: [ObjectKind; 4] =
+    [ObjectKind::CheckConstraint, ObjectKind::NotNullConstraint, ObjectKind::FkConstraint, ObjectKind::Constraint];
 
 /// Where a constraint of a table has its definition from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,18 +38,18 @@ pub struct Constraint<'a> {
 impl<'a> Constraint<'a> {
     /// `None`: it is no constraint.
     pub fn of(object: &'a CatalogObject) -> Option<Self> {
-        if !KINDS.contains(&object.kind.as_str()) {
+        if !KINDS.contains(&object.kind) {
             return None;
         }
         let all = object.definition.as_str();
         let mut text = without_state(object);
-        if object.kind == "FK CONSTRAINT" {
+        if object.kind == ObjectKind::FkConstraint {
             // Letters of states follow, never a blank.
             text = text.rfind(" RI TRIGGERS ").map_or(text, |at| &text[..at]);
         }
         text = text.strip_suffix(" REPLICA IDENTITY").unwrap_or(text);
         text = text.strip_suffix(" CLUSTERED").unwrap_or(text);
-        if object.kind == "CHECK CONSTRAINT" {
+        if object.kind == ObjectKind::CheckConstraint {
             text = text.strip_suffix(" NO INHERIT").filter(|t| t.contains(" NO INHERIT")).unwrap_or(text);
         }
         let rest = &all[text.len()..];
@@ -69,7 +71,7 @@ impl<'a> Constraint<'a> {
 /// `ADD CONSTRAINT`, for one that the archive has inside of its table only. `None` for one that a parent brings.
 pub fn add(object: &CatalogObject) -> Option<String> {
     let constraint = Constraint::of(object).filter(|c| c.from == Origin::Itself)?;
-    matches!(object.kind.as_str(), "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT")
+    matches!(object.kind, ObjectKind::CheckConstraint | ObjectKind::NotNullConstraint)
         .then(|| added(object, constraint.text))
         .flatten()
 }
@@ -83,7 +85,8 @@ pub fn add_before_attach(object: &CatalogObject) -> Option<String> {
 /// A constraint as one that does not look at the rows which are there. `None`: there is no such form of it, or a parent
 /// brings it.
 pub fn not_valid(object: &CatalogObject) -> Option<String> {
-    let constraint = Constraint::of(object).filter(|c| c.from == Origin::Itself && object.kind != "CONSTRAINT")?;
+    let constraint =
+        Constraint::of(object).filter(|c| c.from == Origin::Itself && object.kind != ObjectKind::Constraint)?;
     added(object, &format!("{} NOT VALID", constraint.core()))
 }
 
@@ -104,7 +107,7 @@ pub fn validate(wanted: &CatalogObject, live: &CatalogObject) -> Option<String> 
 
 /// Is it checked for new rows although old ones may break it? Foreign keys are not, while triggers sleep.
 pub fn binds_new_rows(object: &CatalogObject) -> bool {
-    matches!(object.kind.as_str(), "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT")
+    matches!(object.kind, ObjectKind::CheckConstraint | ObjectKind::NotNullConstraint)
         && Constraint::of(object).is_some_and(|c| !c.proved && !c.text.ends_with(" NOT ENFORCED"))
 }
 
@@ -119,9 +122,9 @@ pub fn is_part(wanted: &CatalogObject, live: &CatalogObject) -> bool {
 /// each, so that names can be exchanged: first all to a name that nobody has.
 pub fn renames(wanted: &[&CatalogObject], live: &[&CatalogObject]) -> Vec<(String, String)> {
     // A NOT NULL takes those along that children have from it.
-    let named_by_server = |o: &CatalogObject| match (o.kind.as_str(), Constraint::of(o).map(|c| c.from)) {
-        ("NOT NULL CONSTRAINT", Some(origin)) => origin == Origin::Itself,
-        ("FK CONSTRAINT", Some(origin)) => origin == Origin::PartitionedParent,
+    let named_by_server = |o: &CatalogObject| match (o.kind, Constraint::of(o).map(|c| c.from)) {
+        (ObjectKind::NotNullConstraint, Some(origin)) => origin == Origin::Itself,
+        (ObjectKind::FkConstraint, Some(origin)) => origin == Origin::PartitionedParent,
         _ => false,
     };
     let mut free: Vec<&CatalogObject> = live.iter().copied().filter(|o| named_by_server(o)).collect();

@@ -15,6 +15,7 @@ use crate::model::failure::{Failure, Result};
 use crate::model::identity;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{QualifiedName, ident};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::model::sqlstate;
 use crate::pg::meaning::Within;
@@ -98,7 +99,7 @@ impl Converge<'_> {
         }
         objects.extend(self.tables.given_up().into_keys());
         let missing = delta.missing.iter().map(|o| ObjectName::of(o)).collect();
-        let of_another = delta.differs.iter().filter(|(w, f)| w.owner != f.owner && w.kind != "ROLE");
+        let of_another = delta.differs.iter().filter(|(w, f)| w.owner != f.owner && w.kind != ObjectKind::Role);
         let owners = of_another.map(|(wanted, _)| ObjectName::of(wanted)).collect();
         let named = delta.of_order().collect();
         Left { objects, regranted, missing, owners, words, named, refusals: self.refusals.all() }
@@ -128,7 +129,7 @@ impl Converge<'_> {
         if self.scope.untrusted {
             return self.make(&delta.missing, words).await;
         }
-        let roles = delta.touches(&["ROLE", "ROLE MEMBERSHIP", "ROLE SETTING"]);
+        let roles = delta.touches(&[ObjectKind::Role, ObjectKind::RoleMembership, ObjectKind::RoleSetting]);
         if self.scope.is_whole() && (roles || (pass == 0 && !delta.missing.is_empty())) {
             self.settings_file(layout::DATABASE_ROLES_SQL, words).await?;
         }
@@ -161,7 +162,8 @@ impl Converge<'_> {
     /// on it is taken away, and `access_grants.sql` gives them back in the same pass.
     async fn close_own_defaults(&self, missing: &[&CatalogObject]) -> Result<()> {
         let restorer = &self.scope.restorer;
-        let known = self.source.inventory.of_kind("ROLE").any(|o| identity::unquoted(&o.identity) == *restorer);
+        let known =
+            self.source.inventory.of_kind(ObjectKind::Role).any(|o| identity::unquoted(&o.identity) == *restorer);
         let ours = missing.iter().filter_map(|o| o.schema.as_deref()).filter(|s| !self.scope.is_managed(Some(s)));
         let schemas: BTreeSet<&str> = ours.collect();
         if !known || !self.scope.is_whole() || schemas.is_empty() {
@@ -198,7 +200,7 @@ impl Converge<'_> {
         live: &Inventory,
         words: &mut BTreeMap<String, String>,
     ) -> Result<()> {
-        let missing: Vec<_> = delta.missing.iter().copied().filter(|o| o.kind == "EXTENSION").collect();
+        let missing: Vec<_> = delta.missing.iter().copied().filter(|o| o.kind == ObjectKind::Extension).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -222,7 +224,7 @@ impl Converge<'_> {
         let superusers = extensions::superusers(live);
         if superusers.contains(&self.scope.restorer) {
             // An extension may live in a schema that the snapshot makes.
-            let schemas: Vec<_> = delta.missing.iter().copied().filter(|o| o.kind == "SCHEMA").collect();
+            let schemas: Vec<_> = delta.missing.iter().copied().filter(|o| o.kind == ObjectKind::Schema).collect();
             self.entries(&self.creation.of(&schemas), words).await?;
             for extension in missing {
                 let Some(own) = self.creation.own(extension) else { continue };
@@ -249,7 +251,7 @@ impl Converge<'_> {
         self.entries(&pre, words).await?;
         let made: BTreeSet<QualifiedName> = missing
             .iter()
-            .filter(|o| o.kind == "TABLE")
+            .filter(|o| o.kind == ObjectKind::Table)
             .filter_map(|o| identity::qualified(&o.identity))
             .map(|(s, n)| QualifiedName::new(s, n))
             .collect();
@@ -274,10 +276,10 @@ impl Converge<'_> {
         let mut is_secret = false;
         let ours = missing.iter().filter(|o| o.extension.is_some() && self.creation.own(o).is_none());
         for object in ours.filter(|_| !self.scope.untrusted) {
-            let sql = match object.kind.as_str() {
-                "POLICY" => create_policy(object),
-                "TRIGGER" => create_trigger(object),
-                "INDEX" => Some(object.definition.clone()),
+            let sql = match object.kind {
+                ObjectKind::Policy => create_policy(object),
+                ObjectKind::Trigger => create_trigger(object),
+                ObjectKind::Index => Some(object.definition.clone()),
                 _ => continue,
             };
             is_secret |= sql.is_none();
@@ -309,7 +311,7 @@ impl Converge<'_> {
 
     /// A platform makes event triggers of its users for them, and lets no superuser make one of a user's function.
     async fn made_by_owner(&self, step: &Step<'_>) -> Result<bool> {
-        let Some(trigger) = step.object.filter(|o| o.kind == "EVENT TRIGGER" && self.scope.platform) else {
+        let Some(trigger) = step.object.filter(|o| o.kind == ObjectKind::EventTrigger && self.scope.platform) else {
             return Ok(false);
         };
         let Some(owner) = trigger.owner.as_deref().filter(|owner| *owner != self.scope.restorer) else {
@@ -321,7 +323,8 @@ impl Converge<'_> {
 
     /// A foreign key whose checks were switched off may have rows that break it.
     async fn added_around_rows(&self, step: &Step<'_>, failure: &Failure) -> Result<bool> {
-        let unchecked = |o: &&CatalogObject| o.kind == "FK CONSTRAINT" && !o.definition.ends_with("RI TRIGGERS O");
+        let unchecked =
+            |o: &&CatalogObject| o.kind == ObjectKind::FkConstraint && !o.definition.ends_with("RI TRIGGERS O");
         let Some(key) = step.object.filter(unchecked) else { return Ok(false) };
         let table = identity::on(&key.identity).and_then(|(_, table)| identity::qualified(table));
         let Some((schema, name)) = table else { return Ok(false) };
@@ -335,7 +338,7 @@ impl Converge<'_> {
     async fn refresh(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         let made: BTreeSet<(String, String)> = missing
             .iter()
-            .filter(|o| o.kind == "MATERIALIZED VIEW")
+            .filter(|o| o.kind == ObjectKind::MaterializedView)
             .filter_map(|o| identity::qualified(&o.identity))
             .collect();
         for step in self.creation.refreshes() {
@@ -345,7 +348,7 @@ impl Converge<'_> {
             }
             if let Some(failure) = self.runner.attempt(&step.what(), &step.sql).await? {
                 words.insert(step.what(), failure.to_string());
-                let views = self.source.inventory.of_kind("MATERIALIZED VIEW");
+                let views = self.source.inventory.of_kind(ObjectKind::MaterializedView);
                 for view in views.filter(|o| identity::qualified(&o.identity).as_ref() == Some(&name)) {
                     self.refusals.note(ObjectName::of(view), &step.what(), &failure);
                 }

@@ -12,6 +12,7 @@ use crate::model::identity::on;
 use crate::model::inventory::CatalogObject;
 use crate::model::membership::{Alike, Membership, ROLE_MEMBERSHIP};
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 use crate::restore::target::belongs::belongs;
 use crate::restore::target::scope::Scope;
@@ -30,16 +31,16 @@ pub struct Delta<'s, 't> {
 }
 
 /// Kinds whose definition may hold a password, a verifier or a token.
-const SECRETIVE: [&str; 9] = [
-    "ROLE",
-    "ROLE SETTING",
-    "DATABASE SETTING",
-    "USER MAPPING",
-    "SERVER",
-    "SUBSCRIPTION",
-    "TRIGGER",
-    "FUNCTION",
-    "PROCEDURE",
+const SECRETIVE: [ObjectKind; 9] = [
+    ObjectKind::Role,
+    ObjectKind::RoleSetting,
+    ObjectKind::DatabaseSetting,
+    ObjectKind::UserMapping,
+    ObjectKind::Server,
+    ObjectKind::Subscription,
+    ObjectKind::Trigger,
+    ObjectKind::Function,
+    ObjectKind::Procedure,
 ];
 
 /// How the words about a difference begin.
@@ -47,10 +48,10 @@ pub const SEEN: &str = "the snapshot";
 
 const SHOWN_CHARS: usize = 200;
 
-type Key<'a> = (&'a str, &'a str);
+type Key<'a> = (ObjectKind, &'a str);
 
 fn key(object: &CatalogObject) -> Key<'_> {
-    (&object.kind, &object.identity)
+    (object.kind, &object.identity)
 }
 
 impl<'s, 't> Delta<'s, 't> {
@@ -58,8 +59,9 @@ impl<'s, 't> Delta<'s, 't> {
         let counted = counted(wanted, live, scope);
         // Everything belongs to the one role that restores.
         let fenced = |w: &CatalogObject, f: &CatalogObject| scope.untrusted && w.definition == f.definition;
-        let own =
-            |o: &CatalogObject| o.kind == "ROLE" && crate::model::identity::unquoted(&o.identity) == scope.restorer;
+        let own = |o: &CatalogObject| {
+            o.kind == ObjectKind::Role && crate::model::identity::unquoted(&o.identity) == scope.restorer
+        };
         let counts = |o: &CatalogObject| counted.as_ref().is_none_or(|names| names.contains(&ObjectName::of(o)));
         let there: BTreeMap<Key, &CatalogObject> = live.iter().map(|o| (key(o), o)).collect();
         let wanted_keys: BTreeSet<Key> = wanted.iter().map(key).collect();
@@ -97,7 +99,8 @@ impl<'s, 't> Delta<'s, 't> {
             return;
         }
         self.differs.clear();
-        let is_missing = |table: &&QualifiedName| self.missing.iter().any(|o| o.kind == "TABLE" && belongs(o, table));
+        let is_missing =
+            |table: &&QualifiedName| self.missing.iter().any(|o| o.kind == ObjectKind::Table && belongs(o, table));
         let tables: Vec<&QualifiedName> = scope.tables.iter().filter(is_missing).collect();
         self.missing.retain(|o| tables.iter().any(|table| belongs(o, table)));
     }
@@ -112,17 +115,9 @@ impl<'s, 't> Delta<'s, 't> {
         })
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.extra.is_empty() && self.differs.is_empty()
-    }
-
-    pub fn len(&self) -> usize {
-        self.missing.len() + self.extra.len() + self.differs.len()
-    }
-
     /// Is any object of these kinds in it?
-    pub fn touches(&self, kinds: &[&str]) -> bool {
-        let of = |o: &CatalogObject| kinds.contains(&o.kind.as_str());
+    pub fn touches(&self, kinds: &[ObjectKind]) -> bool {
+        let of = |o: &CatalogObject| kinds.contains(&o.kind);
         self.missing.iter().any(|o| of(o))
             || self.extra.iter().any(|o| of(o))
             || self.differs.iter().any(|(o, _)| of(o))
@@ -130,7 +125,7 @@ impl<'s, 't> Delta<'s, 't> {
 
     /// What differs in what was made all the same, for a message: only of kinds whose definitions hold no secret.
     pub fn words(&self) -> BTreeMap<String, String> {
-        let shown = self.differs.iter().filter(|(wanted, _)| !SECRETIVE.contains(&wanted.kind.as_str()));
+        let shown = self.differs.iter().filter(|(wanted, _)| !SECRETIVE.contains(&wanted.kind));
         shown.map(|(wanted, found)| (format!("{} {}", wanted.kind, wanted.identity), in_words(wanted, found))).collect()
     }
 
@@ -143,7 +138,7 @@ impl<'s, 't> Delta<'s, 't> {
     ) -> (BTreeSet<ObjectName>, BTreeSet<ObjectName>) {
         let alike = Alike::new(wanted, live);
         let (mut regranted, left): (BTreeSet<_>, _) =
-            self.names().into_iter().partition(|name| alike.holds(&name.kind, &name.identity));
+            self.names().into_iter().partition(|name| alike.holds(name.kind, &name.identity));
         regranted.retain(|name| !self.extra.iter().any(|o| ObjectName::of(o) == *name));
         (left, regranted)
     }
@@ -211,35 +206,41 @@ fn is_of_another(object: &CatalogObject, there: impl Fn(Key) -> bool) -> bool {
     if object.extension.is_none() {
         return false;
     }
-    let privileges = match object.kind.as_str() {
-        "ACL" => return !there(("ACL", &object.identity)),
-        "ROW SECURITY" => format!("TABLE {}", object.identity),
-        "POLICY" | "TRIGGER" => format!("TABLE {}", on(&object.identity).map_or("", |(_, table)| table)),
-        "COMMENT" if object.identity.starts_with("table ") && !object.identity.starts_with("table column ") => {
+    let privileges = match object.kind {
+        ObjectKind::Acl => return !there((ObjectKind::Acl, &object.identity)),
+        ObjectKind::RowSecurity => format!("TABLE {}", object.identity),
+        ObjectKind::Policy | ObjectKind::Trigger => {
+            format!("TABLE {}", on(&object.identity).map_or("", |(_, table)| table))
+        }
+        ObjectKind::Comment
+            if object.identity.starts_with("table ") && !object.identity.starts_with("table column ") =>
+        {
             format!("TABLE {}", &object.identity["table ".len()..])
         }
         _ => return false,
     };
-    !there(("ACL", &privileges))
+    !there((ObjectKind::Acl, &privileges))
 }
 
 /// Privileges on a column of a table that goes: they go with it.
 fn is_of_new_table(object: &CatalogObject, wanted: &BTreeSet<Key>) -> bool {
-    let Some(column) = object.identity.strip_prefix("COLUMN ").filter(|_| object.kind == "ACL") else { return false };
+    let Some(column) = object.identity.strip_prefix("COLUMN ").filter(|_| object.kind == ObjectKind::Acl) else {
+        return false;
+    };
     let of = |identity: &str| {
         let table = identity.strip_prefix("TABLE ");
         table.is_some_and(|table| column.strip_prefix(table).is_some_and(|rest| rest.starts_with('.')))
     };
-    !wanted.iter().any(|(kind, identity)| *kind == "ACL" && of(identity))
+    !wanted.iter().any(|(kind, identity)| *kind == ObjectKind::Acl && of(identity))
 }
 
 /// Equal in everything that a restore can bring back.
 pub fn is_equal(wanted: &CatalogObject, found: &CatalogObject) -> bool {
-    match wanted.kind.as_str() {
+    match wanted.kind {
         // Whose an extension is cannot be altered, and its version is the server's choice. Its schema can be.
-        "EXTENSION" => extension_schema(&wanted.definition) == extension_schema(&found.definition),
+        ObjectKind::Extension => extension_schema(&wanted.definition) == extension_schema(&found.definition),
         // A verifier that one side may not read tells nothing.
-        "ROLE" => roles_equal(&wanted.definition, &found.definition),
+        ObjectKind::Role => roles_equal(&wanted.definition, &found.definition),
         _ => wanted.definition == found.definition && wanted.owner == found.owner,
     }
 }
@@ -304,8 +305,8 @@ mod tests {
         assert_eq!(delta.differs.len(), 1);
         assert_eq!(delta.missing[0].identity, "public.b");
         assert_eq!(delta.extra[0].identity, "public.b");
-        assert_eq!(delta.len(), 3);
-        assert!(delta.touches(&["VIEW"]) && !delta.touches(&["INDEX"]));
+        assert_eq!(delta.missing.len() + delta.extra.len() + delta.differs.len(), 3);
+        assert!(delta.touches(&[ObjectKind::View]) && !delta.touches(&[ObjectKind::Index]));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::delta::Delta;
 use crate::model::failure::Result;
 use crate::model::identity::on;
 use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::object_kind::ObjectKind;
 use crate::pg::session::Session;
 
 /// Domains that a stored column holds inside of another type.
@@ -43,7 +44,7 @@ pub async fn stuck<'t>(
     let rows = session.rows(HELD, &[]).await?;
     let held: BTreeSet<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
     let is_stuck = |o: &&CatalogObject| domains.contains(o.identity.as_str()) && held.contains(&o.identity);
-    Ok(live.of_kind("DOMAIN").filter(is_stuck).collect())
+    Ok(live.of_kind(ObjectKind::Domain).filter(is_stuck).collect())
 }
 
 /// The domain that a constraint is on, where making it looks at rows.

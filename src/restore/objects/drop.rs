@@ -3,70 +3,35 @@
 //! Invariant: identities come from an inventory, quoted by the server that read them; texts become literals. A kind
 //! that is not known here is an error in words. Pure: it makes statements and runs none.
 
-use crate::model::identity::{on, qualified, unquoted};
+use crate::model::identity::{on, qualified};
 use crate::model::inventory::CatalogObject;
 use crate::model::name::{ident, literal};
-
-/// Kinds whose `DROP` is `DROP <kind> <identity>`, with the kind's word in SQL.
-const PLAIN: [(&str, &str); 31] = [
-    ("TABLE", "TABLE"),
-    ("FOREIGN TABLE", "FOREIGN TABLE"),
-    ("VIEW", "VIEW"),
-    ("MATERIALIZED VIEW", "MATERIALIZED VIEW"),
-    ("SEQUENCE", "SEQUENCE"),
-    ("INDEX", "INDEX"),
-    ("SCHEMA", "SCHEMA"),
-    ("EXTENSION", "EXTENSION"),
-    ("FUNCTION", "FUNCTION"),
-    ("PROCEDURE", "PROCEDURE"),
-    ("AGGREGATE", "AGGREGATE"),
-    ("TYPE", "TYPE"),
-    ("DOMAIN", "DOMAIN"),
-    ("COLLATION", "COLLATION"),
-    ("CONVERSION", "CONVERSION"),
-    ("ACCESS METHOD", "ACCESS METHOD"),
-    ("EVENT TRIGGER", "EVENT TRIGGER"),
-    ("PUBLICATION", "PUBLICATION"),
-    ("SERVER", "SERVER"),
-    ("FOREIGN DATA WRAPPER", "FOREIGN DATA WRAPPER"),
-    ("TEXT SEARCH CONFIGURATION", "TEXT SEARCH CONFIGURATION"),
-    ("TEXT SEARCH DICTIONARY", "TEXT SEARCH DICTIONARY"),
-    ("TEXT SEARCH PARSER", "TEXT SEARCH PARSER"),
-    ("TEXT SEARCH TEMPLATE", "TEXT SEARCH TEMPLATE"),
-    ("STATISTICS", "STATISTICS"),
-    ("PROCEDURAL LANGUAGE", "LANGUAGE"),
-    ("OPERATOR", "OPERATOR"),
-    ("OPERATOR CLASS", "OPERATOR CLASS"),
-    ("OPERATOR FAMILY", "OPERATOR FAMILY"),
-    ("CAST", "CAST"),
-    ("ROLE", "ROLE"),
-];
-
-fn plain_word(kind: &str) -> Option<&'static str> {
-    PLAIN.iter().find(|(k, _)| *k == kind).map(|(_, word)| *word)
-}
+use crate::model::object_kind::ObjectKind;
 
 /// The statement that drops a live object with all that hangs on it. `None`: it is not dropped by itself (it goes with
 /// another, or one of the snapshot's files puts it right).
 pub fn drop_statement(object: &CatalogObject) -> Option<String> {
     let identity = &object.identity;
-    if let Some(word) = plain_word(&object.kind) {
-        let cascade = if matches!(object.kind.as_str(), "ROLE" | "PUBLICATION") { "" } else { " CASCADE" };
+    if let Some(word) = object.kind.sql_word() {
+        let cascade = if matches!(object.kind, ObjectKind::Role | ObjectKind::Publication) { "" } else { " CASCADE" };
         return Some(format!("DROP {word} IF EXISTS {identity}{cascade}"));
     }
-    if object.kind == "TRANSFORM" {
+    if object.kind == ObjectKind::Transform {
         return Some(format!("DROP TRANSFORM IF EXISTS {} CASCADE", transform(identity)));
     }
     let (name, rest) = on(identity)?;
-    match object.kind.as_str() {
-        "TRIGGER" if object.definition.ends_with("OF A PARTITIONED PARENT") => None,
-        "TRIGGER" | "POLICY" | "RULE" => Some(format!("DROP {} IF EXISTS {name} ON {rest} CASCADE", object.kind)),
-        "USER MAPPING" => {
+    match object.kind {
+        ObjectKind::Trigger if object.definition.ends_with("OF A PARTITIONED PARENT") => None,
+        ObjectKind::Trigger | ObjectKind::Policy | ObjectKind::Rule => {
+            Some(format!("DROP {} IF EXISTS {name} ON {rest} CASCADE", object.kind))
+        }
+        ObjectKind::UserMapping => {
             rest.strip_prefix("server ").map(|server| format!("DROP USER MAPPING IF EXISTS FOR {name} SERVER {server}"))
         }
-        "CONSTRAINT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "NOT NULL CONSTRAINT" => {
-            Some(drop_constraint(name, rest))
-        }
+        ObjectKind::Constraint
+        | ObjectKind::CheckConstraint
+        | ObjectKind::FkConstraint
+        | ObjectKind::NotNullConstraint => Some(drop_constraint(name, rest)),
         _ => None,
     }
 }
@@ -90,9 +55,15 @@ pub fn altered(place: &str) -> String {
 
 /// `ALTER … RENAME TO`, for a schema or a relation that only has another name than before.
 pub fn rename_statement(live: &CatalogObject, wanted: &CatalogObject) -> Option<String> {
-    let word = match live.kind.as_str() {
-        "SCHEMA" => return Some(format!("ALTER SCHEMA {} RENAME TO {}", live.identity, wanted.identity)),
-        "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "SEQUENCE" | "INDEX" | "TYPE" | "DOMAIN" => live.kind.as_str(),
+    let word = match live.kind {
+        ObjectKind::Schema => return Some(format!("ALTER SCHEMA {} RENAME TO {}", live.identity, wanted.identity)),
+        ObjectKind::Table
+        | ObjectKind::View
+        | ObjectKind::MaterializedView
+        | ObjectKind::Sequence
+        | ObjectKind::Index
+        | ObjectKind::Type
+        | ObjectKind::Domain => live.kind,
         _ => return None,
     };
     let ((schema, _), (wanted_schema, name)) = (qualified(&live.identity)?, qualified(&wanted.identity)?);
@@ -102,20 +73,7 @@ pub fn rename_statement(live: &CatalogObject, wanted: &CatalogObject) -> Option<
 /// `ALTER … OWNER TO`, for kinds that have an owner which can be changed.
 pub fn owner_statement(object: &CatalogObject) -> Option<String> {
     let owner = ident(object.owner.as_deref()?);
-    let word = match object.kind.as_str() {
-        "BLOB" => "LARGE OBJECT",
-        "EXTENSION"
-        | "CAST"
-        | "TRANSFORM"
-        | "ACCESS METHOD"
-        | "TEXT SEARCH PARSER"
-        | "TEXT SEARCH TEMPLATE"
-        | "DEFAULT ACL"
-        | "ROLE"
-        | "SUBSCRIPTION"
-        | "DATABASE" => return None,
-        kind => plain_word(kind)?,
-    };
+    let word = object.kind.owned_word()?;
     Some(format!("ALTER {word} {} OWNER TO {owner}", object.identity))
 }
 
@@ -222,11 +180,6 @@ pub fn set_sequence(object: &CatalogObject) -> Option<(String, String)> {
     let (last, called): (i64, bool) = (last.parse().ok()?, called.parse().ok()?);
     let set = format!("SELECT pg_catalog.setval({}, {last}, {called})", literal(&object.identity));
     Some((format!("ALTER SEQUENCE {} RESTART", object.identity), set))
-}
-
-/// The name of a role from its identity.
-pub fn role_name(object: &CatalogObject) -> String {
-    unquoted(&object.identity)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use crate::model::identity::unquoted;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::ident;
+use crate::model::object_kind::ObjectKind;
 
 /// For one extension of another owner: what makes it, as one message. `None`: the file does as well.
 pub fn made_by_owner(
@@ -38,7 +39,7 @@ pub fn definitions(archived: &str) -> impl Iterator<Item = &str> {
 /// Roles that are superusers on the target.
 pub fn superusers(live: &Inventory) -> BTreeSet<String> {
     let is_super = |o: &&CatalogObject| o.definition.split(' ').next() == Some("SUPERUSER");
-    live.of_kind("ROLE").filter(is_super).map(|o| unquoted(&o.identity)).collect()
+    live.of_kind(ObjectKind::Role).filter(is_super).map(|o| unquoted(&o.identity)).collect()
 }
 
 #[cfg(test)]
@@ -55,7 +56,7 @@ mod tests {
     #[test]
     fn r18_an_extension_is_made_as_its_owner() {
         let extension = CatalogObject {
-            kind: "EXTENSION".into(),
+            kind: ObjectKind::Extension,
             schema: None,
             identity: "pgmq".into(),
             definition: String::new(),

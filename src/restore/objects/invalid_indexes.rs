@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use crate::model::index_state::{is_left_over, is_repaired};
 use crate::model::inventory::{Address, CatalogObject, Inventory};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 
 /// One of them, and everything that is said about it: its comment, what it is attached to.
@@ -26,13 +27,13 @@ pub fn all(wanted: &Inventory) -> Vec<LeftOver> {
             .map(ObjectName::of)
             .collect(),
     };
-    wanted.of_kind("INDEX").filter(|o| is_left_over(o)).map(of).collect()
+    wanted.of_kind(ObjectKind::Index).filter(|o| is_left_over(o)).map(of).collect()
 }
 
 /// Those that the target lacks.
 pub fn not_there(wanted: &Inventory, live: &Inventory) -> Vec<Exception> {
-    let lacking = |index: &&CatalogObject| !live.of_kind("INDEX").any(|o| o.identity == index.identity);
-    wanted.of_kind("INDEX").filter(|o| is_left_over(o)).filter(lacking).map(exception).collect()
+    let lacking = |index: &&CatalogObject| !live.of_kind(ObjectKind::Index).any(|o| o.identity == index.identity);
+    wanted.of_kind(ObjectKind::Index).filter(|o| is_left_over(o)).filter(lacking).map(exception).collect()
 }
 
 /// May the target keep an index that is valid, where the snapshot's is not?

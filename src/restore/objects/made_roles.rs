@@ -11,6 +11,7 @@ use crate::model::failure::{Failure, Result};
 use crate::model::identity::unquoted;
 use crate::model::inventory::CatalogObject;
 use crate::model::name::{dollar_quoted, literal, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, RestorePlan, RoleMade, TargetKind};
 use crate::pg::catalog::role_uses::{RoleUse, role_uses};
 use crate::pg::catalog::target::{RoleNew, roles_new_to};
@@ -23,7 +24,7 @@ use crate::restore::target::state::Examined;
 /// The word for a role that stays.
 pub const ROLE_STAYS: &str = "role_stays";
 
-const ROLE: &str = "ROLE";
+const ROLE: ObjectKind = ObjectKind::Role;
 
 const TAKE_RIGHTS: &str = include_str!("../sql/take_rights.sql");
 
@@ -43,7 +44,7 @@ pub async fn foretell(engine: &Engine<'_>, scope: &Scope, session: &Session) -> 
     for role in ours(engine, scope, session).await? {
         match stays(&role) {
             Some(exception) => foretold.exceptions.push(exception),
-            None => foretold.drop.push(ObjectName { kind: ROLE.into(), identity: role.identity }),
+            None => foretold.drop.push(ObjectName { kind: ROLE, identity: role.identity }),
         }
     }
     foretold.exceptions.extend(came_and_stay(engine, scope, session).await?);

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::model::difference::{Change, ObjectDifference, Rules, compare};
 use crate::model::identity::unquoted;
 use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, TargetKind};
 use crate::restore::target::scope::Scope;
 
@@ -15,7 +16,16 @@ use crate::restore::target::scope::Scope;
 pub const MEMBER_DIFFERS: &str = "extension_member_differs";
 
 /// Kinds that stand in an extension's script and nowhere else. Tables and sequences of members live: queues come and go.
-const KINDS: [&str; 8] = ["FUNCTION", "PROCEDURE", "AGGREGATE", "VIEW", "TYPE", "DOMAIN", "OPERATOR", "CAST"];
+const KINDS: [ObjectKind; 8] = [
+    ObjectKind::Function,
+    ObjectKind::Procedure,
+    ObjectKind::Aggregate,
+    ObjectKind::View,
+    ObjectKind::Type,
+    ObjectKind::Domain,
+    ObjectKind::Operator,
+    ObjectKind::Cast,
+];
 
 /// What of extensions that are the same otherwise is not what the snapshot has.
 pub fn altered(source: &Inventory, live: &Inventory, scope: &Scope) -> Vec<Exception> {
@@ -23,14 +33,14 @@ pub fn altered(source: &Inventory, live: &Inventory, scope: &Scope) -> Vec<Excep
         return Vec::new();
     }
     let versions = |all: &Inventory| -> BTreeMap<String, String> {
-        all.of_kind("EXTENSION").map(|o| (unquoted(&o.identity), o.definition.clone())).collect()
+        all.of_kind(ObjectKind::Extension).map(|o| (unquoted(&o.identity), o.definition.clone())).collect()
     };
     let (was, is) = (versions(source), versions(live));
     let same = |o: &&CatalogObject| {
         o.extension.as_ref().is_some_and(|name| was.contains_key(name) && was.get(name) == is.get(name))
     };
     let members = |all: &Inventory| -> Vec<CatalogObject> {
-        all.objects.iter().filter(|o| KINDS.contains(&o.kind.as_str())).filter(same).cloned().collect()
+        all.objects.iter().filter(|o| KINDS.contains(&o.kind)).filter(same).cloned().collect()
     };
     let differences = compare(&members(source), &members(live), &Rules::default());
     differences.iter().filter(|d| d.change != Change::Extra && d.note.is_none()).map(exception).collect()

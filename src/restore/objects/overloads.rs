@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use crate::model::identity::{identifier_end, unquoted};
 use crate::model::inventory::CatalogObject;
 use crate::model::name::{dollar_quoted, literal};
+use crate::model::object_kind::ObjectKind;
 use crate::restore::entries::creation::Step;
 
 /// Types that stand for any type.
@@ -106,7 +107,7 @@ fn overloaded<'a>(steps: &[Step<'a>]) -> Vec<Routine<'a>> {
 }
 
 fn routine(object: &CatalogObject, dump_id: i64) -> Option<Routine<'_>> {
-    if !matches!(object.kind.as_str(), "FUNCTION" | "PROCEDURE" | "AGGREGATE") {
+    if !matches!(object.kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Aggregate) {
         return None;
     }
     let signature = object.identity.as_str();

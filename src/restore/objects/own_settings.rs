@@ -4,6 +4,7 @@
 //! the snapshot has it. In place they go: the snapshot's state is what was asked for. Pure.
 
 use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::restore::target::state::Examined;
 
@@ -13,7 +14,7 @@ pub fn kept(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Vec<Ex
     if !fresh || !examined.scope.is_whole() {
         return Vec::new();
     }
-    let known = |o: &CatalogObject| wanted.of_kind(&o.kind).any(|w| w.identity == o.identity);
+    let known = |o: &CatalogObject| wanted.of_kind(o.kind).any(|w| w.identity == o.identity);
     live.objects.iter().filter(|o| is_of_the_database(o) && !known(o)).map(exception).collect()
 }
 
@@ -23,7 +24,7 @@ pub fn of_server(wanted: &Inventory, live: &Inventory, examined: &Examined, drop
     if examined.facts.kind != TargetKind::SameDatabase || !examined.scope.is_whole() {
         return Vec::new();
     }
-    let known = |o: &CatalogObject| wanted.of_kind("ACL").any(|w| w.identity == o.identity);
+    let known = |o: &CatalogObject| wanted.of_kind(ObjectKind::Acl).any(|w| w.identity == o.identity);
     // The schema `public` has the last number that initdb gives, and is the user's.
     let of_initdb = |o: &CatalogObject| o.address.is_some_and(|a| a.oid < 16_384 && a.sub == 0 && a.oid != 2200);
     let is_extra = |o: &&CatalogObject| {
@@ -40,13 +41,13 @@ pub fn of_server(wanted: &Inventory, live: &Inventory, examined: &Examined, drop
         ),
         todo: "as a superuser: REVOKE what came, GRANT what went (pg_init_privs has what the server had)".into(),
     };
-    live.of_kind("ACL").filter(is_extra).map(told).collect()
+    live.of_kind(ObjectKind::Acl).filter(is_extra).map(told).collect()
 }
 
 /// Is everything in this ACL of roles that are dropped, but for what owner and PUBLIC have?
 fn goes_with_roles(acl: &CatalogObject, drop: &[ObjectName]) -> bool {
     let is_of = |line: &str, role: &ObjectName| line.strip_prefix(&role.identity).is_some_and(|l| l.starts_with('='));
-    let goes = |line: &&str| drop.iter().any(|role| role.kind == "ROLE" && is_of(line, role));
+    let goes = |line: &&str| drop.iter().any(|role| role.kind == ObjectKind::Role && is_of(line, role));
     let (going, others): (Vec<&str>, Vec<&str>) = acl.definition.lines().partition(goes);
     let is_usual = |line: &&str| {
         let owner = line.rsplit_once('/').map_or("", |(_, grantor)| grantor);
@@ -57,9 +58,9 @@ fn goes_with_roles(acl: &CatalogObject, drop: &[ObjectName]) -> bool {
 
 /// Is it a setting that the database has for everybody, or for one role in it?
 fn is_of_the_database(object: &CatalogObject) -> bool {
-    match object.kind.as_str() {
-        "DATABASE SETTING" => true,
-        "ROLE SETTING" => object.identity.contains(" in this database "),
+    match object.kind {
+        ObjectKind::DatabaseSetting => true,
+        ObjectKind::RoleSetting => object.identity.contains(" in this database "),
         _ => false,
     }
 }

@@ -12,18 +12,19 @@ use super::replace::table_parts;
 use crate::model::failure::Result;
 use crate::model::identity::on;
 use crate::model::inventory::{CatalogObject, Inventory};
+use crate::model::object_kind::ObjectKind;
 use crate::pgtools::toc::dotted_name;
 use crate::restore::entries::creation::Step;
 
-const ATTACH: &str = "TABLE ATTACH";
+const ATTACH: ObjectKind = ObjectKind::TableAttach;
 /// Kinds that the server may have named by itself.
-const RENAMED: [&str; 2] = ["FK CONSTRAINT", "NOT NULL CONSTRAINT"];
+const RENAMED: [ObjectKind; 2] = [ObjectKind::FkConstraint, ObjectKind::NotNullConstraint];
 
 /// Does a table lack, or have too much, of nothing but its place below a partitioned parent?
 pub fn only_moved(delta: &Delta<'_, '_>, wanted: &CatalogObject, live: &CatalogObject) -> bool {
     let is_it = |o: &&CatalogObject| o.kind == ATTACH && o.identity == wanted.identity;
     let moved = delta.missing.iter().copied().any(|o| is_it(&o)) || delta.extra.iter().copied().any(|o| is_it(&o));
-    moved && wanted.kind == "TABLE" && without_place(wanted) == without_place(live)
+    moved && wanted.kind == ObjectKind::Table && without_place(wanted) == without_place(live)
 }
 
 /// The definition without the mark of columns that come from a parent. A partition has no others and no INHERITS.
@@ -57,7 +58,9 @@ impl Converge<'_> {
             return Ok(true);
         }
         for table in delta.missing.iter().copied().filter(|o| o.kind == ATTACH) {
-            let lacks_itself = |o: &&CatalogObject| o.identity == table.identity && o.kind.ends_with("TABLE");
+            let lacks_itself = |o: &&CatalogObject| {
+                o.identity == table.identity && matches!(o.kind, ObjectKind::Table | ObjectKind::ForeignTable)
+            };
             let differs = delta.differs.iter().find(|(wanted, _)| lacks_itself(wanted));
             if delta.missing.iter().any(lacks_itself) || differs.is_some_and(|(w, l)| !only_moved(delta, w, l)) {
                 continue;
@@ -65,7 +68,7 @@ impl Converge<'_> {
             let steps = self.creation.of(&[table]);
             let checks =
                 delta.missing.iter().copied().filter(|o| on(&o.identity).is_some_and(|(_, t)| t == table.identity));
-            let checks = checks.filter(|o| o.kind == "CHECK CONSTRAINT").filter_map(add_before_attach);
+            let checks = checks.filter(|o| o.kind == ObjectKind::CheckConstraint).filter_map(add_before_attach);
             let sql: Vec<String> = checks.chain(steps.iter().map(|step| step.sql.clone())).collect();
             moved |= self.moved(table, &sql.join(";\n"), words).await?;
         }
@@ -78,7 +81,7 @@ impl Converge<'_> {
         let Some(table) = step.object.filter(|o| o.kind == ATTACH) else { return Ok(false) };
         let of_table = |o: &&CatalogObject| on(&o.identity).is_some_and(|(_, t)| t == table.identity);
         let all = self.source.inventory.objects.iter();
-        let checks = all.filter(|o| matches!(o.kind.as_str(), "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT"));
+        let checks = all.filter(|o| matches!(o.kind, ObjectKind::CheckConstraint | ObjectKind::NotNullConstraint));
         for check in checks.filter(of_table).filter_map(add_before_attach) {
             // What came with the table is there already.
             self.runner.attempt("check of a partition", &check).await?;
@@ -89,13 +92,13 @@ impl Converge<'_> {
     /// True when any constraint got its name back. What was just made has to be looked at too, where nothing else may
     /// be dropped.
     pub(crate) async fn rename_constraints(&self, delta: &Delta<'_, '_>, live: &Inventory) -> Result<bool> {
-        let snapshot = self.source.inventory.objects.iter().filter(|o| RENAMED.contains(&o.kind.as_str()));
-        let known: BTreeSet<(&str, &str)> = snapshot.map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
+        let snapshot = self.source.inventory.objects.iter().filter(|o| RENAMED.contains(&o.kind));
+        let known: BTreeSet<(ObjectKind, &str)> = snapshot.map(|o| (o.kind, o.identity.as_str())).collect();
         let (wanted, found): (Vec<_>, Vec<_>) = delta.differs.iter().copied().unzip();
         let extra = live
             .objects
             .iter()
-            .filter(|o| RENAMED.contains(&o.kind.as_str()) && !known.contains(&(o.kind.as_str(), o.identity.as_str())));
+            .filter(|o| RENAMED.contains(&o.kind) && !known.contains(&(o.kind, o.identity.as_str())));
         let renames = renames(&[&delta.missing[..], &wanted].concat(), &extra.chain(found).collect::<Vec<_>>());
         if renames.is_empty() {
             return Ok(false);

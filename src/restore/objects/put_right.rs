@@ -14,6 +14,7 @@ use crate::model::identity;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::membership::{Alike, Membership, ROLE_MEMBERSHIP};
 use crate::model::name::{dollar_quoted, ident, literal};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::restore::parts::queues;
 use crate::snapshot::layout;
@@ -47,9 +48,9 @@ impl Converge<'_> {
         self.owners_of_wrappers(delta, words).await?;
         let differing = delta.differs.iter().map(|(w, _)| *w);
         for object in missing.iter().copied().chain(differing).chain(delta.missing.iter().copied()) {
-            let sql = match object.kind.as_str() {
-                "COMMENT" => comment(&object.identity, Some(&object.definition), &self.database),
-                "ROW SECURITY" => Some(row_security(&object.identity, Some(&object.definition))),
+            let sql = match object.kind {
+                ObjectKind::Comment => comment(&object.identity, Some(&object.definition), &self.database),
+                ObjectKind::RowSecurity => Some(row_security(&object.identity, Some(&object.definition))),
                 _ => None,
             };
             if let Some(sql) = sql {
@@ -59,14 +60,14 @@ impl Converge<'_> {
         // Who may not grant a membership in the name of another grants it in the own: that is taken for the other's.
         let grants_as_any = extensions::superusers(live).contains(&self.scope.restorer);
         let alike = Alike::new(&self.source.inventory.objects, &live.objects);
-        let stands_in = |o: &CatalogObject| !grants_as_any && alike.holds(&o.kind, &o.identity);
+        let stands_in = |o: &CatalogObject| !grants_as_any && alike.holds(o.kind, &o.identity);
         for object in &delta.extra {
-            let sql = match object.kind.as_str() {
-                "COMMENT" => comment(&object.identity, None, &self.database),
-                "ROW SECURITY" => Some(row_security(&object.identity, None)),
-                "ACL" => take_list(object),
-                "DATABASE SETTING" => roles::reset_for_all(object),
-                "ROLE SETTING" => roles::reset_setting(object, &self.database),
+            let sql = match object.kind {
+                ObjectKind::Comment => comment(&object.identity, None, &self.database),
+                ObjectKind::RowSecurity => Some(row_security(&object.identity, None)),
+                ObjectKind::Acl => take_list(object),
+                ObjectKind::DatabaseSetting => roles::reset_for_all(object),
+                ObjectKind::RoleSetting => roles::reset_setting(object, &self.database),
                 ROLE_MEMBERSHIP if stands_in(object) || self.is_own(object) => None,
                 ROLE_MEMBERSHIP => Membership::of(object).map(Membership::revoke),
                 _ => None,
@@ -93,7 +94,7 @@ impl Converge<'_> {
 
     /// Whose the database is decides who grants on it. Platforms keep it to themselves.
     async fn database_owner(&self, live: &Inventory, words: &mut BTreeMap<String, String>) -> Result<()> {
-        let of = |i: &Inventory| i.of_kind("DATABASE").next().and_then(|o| o.owner.clone());
+        let of = |i: &Inventory| i.of_kind(ObjectKind::Database).next().and_then(|o| o.owner.clone());
         let (Some(wanted), Some(found)) = (of(&self.source.inventory), of(live)) else { return Ok(()) };
         if wanted == found || self.scope.platform || !self.scope.only.is_empty() {
             return Ok(());
@@ -113,13 +114,19 @@ impl Converge<'_> {
             return self.grants_of_made(missing, words).await;
         }
         let made_any = !missing.is_empty() || !delta.differs.is_empty();
-        if delta.touches(&["DATABASE SETTING"]) {
+        if delta.touches(&[ObjectKind::DatabaseSetting]) {
             self.settings_file(layout::DATABASE_SETTINGS_SQL, words).await?;
         }
-        if made_any || delta.touches(&["FK CONSTRAINT"]) {
+        if made_any || delta.touches(&[ObjectKind::FkConstraint]) {
             self.file(layout::FOREIGN_KEYS_SQL, words).await?;
         }
-        if made_any || delta.touches(&["PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA"]) {
+        if made_any
+            || delta.touches(&[
+                ObjectKind::Publication,
+                ObjectKind::PublicationTable,
+                ObjectKind::PublicationTablesInSchema,
+            ])
+        {
             self.file(layout::PUBLICATIONS_SQL, words).await?;
         }
         if self.installs_members(live) {
@@ -131,7 +138,7 @@ impl Converge<'_> {
             self.file(layout::MEMBER_ROUTINES_SQL, words).await?;
         }
         // Grants are an ordered list: from none, in the archive's order; then exactly what the snapshot says.
-        let differing: Vec<_> = delta.differs.iter().map(|(w, _)| *w).filter(|o| o.kind == "ACL").collect();
+        let differing: Vec<_> = delta.differs.iter().map(|(w, _)| *w).filter(|o| o.kind == ObjectKind::Acl).collect();
         for object in differing.iter().filter(|o| !self.creation.grants(&[*o]).is_empty()) {
             if let Some(sql) = take_all(object) {
                 self.tried(&format!("close {}", object.identity), &sql, words).await?;
@@ -143,10 +150,10 @@ impl Converge<'_> {
                 self.refused(step, &failure, words);
             }
         }
-        if made_any || delta.touches(&["ACL", "DEFAULT ACL"]) {
+        if made_any || delta.touches(&[ObjectKind::Acl, ObjectKind::DefaultAcl]) {
             self.file(layout::ACCESS_GRANTS_SQL, words).await?;
         }
-        if delta.touches(&["EVENT TRIGGER"]) {
+        if delta.touches(&[ObjectKind::EventTrigger]) {
             self.file(layout::EVENT_TRIGGERS_SQL, words).await?;
         }
         Ok(())
@@ -154,12 +161,14 @@ impl Converge<'_> {
 
     /// A part of a stack: what was made gets exactly the snapshot's grants, and nothing else is touched.
     async fn grants_of_made(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
-        for object in missing.iter().filter(|o| matches!(o.kind.as_str(), "TABLE" | "SEQUENCE" | "VIEW")) {
+        for object in
+            missing.iter().filter(|o| matches!(o.kind, ObjectKind::Table | ObjectKind::Sequence | ObjectKind::View))
+        {
             let sql = close(&object.identity);
             self.tried(&format!("close {}", object.identity), &sql, words).await?;
         }
         let acls: Vec<&CatalogObject> =
-            self.source.inventory.of_kind("ACL").filter(|o| self.scope.brings_back(o)).collect();
+            self.source.inventory.of_kind(ObjectKind::Acl).filter(|o| self.scope.brings_back(o)).collect();
         let made: Vec<&CatalogObject> = if missing.is_empty() { Vec::new() } else { acls };
         for step in self.creation.grants(&made) {
             if let Some(failure) = self.runner.attempt(&step.what(), &step.sql).await? {
@@ -171,15 +180,15 @@ impl Converge<'_> {
 
     /// Are extensions of the snapshot there that have rows or settings of their own?
     fn installs_members(&self, live: &Inventory) -> bool {
-        self.scope.only.is_empty() && live.of_kind("EXTENSION").next().is_some()
+        self.scope.only.is_empty() && live.of_kind(ObjectKind::Extension).next().is_some()
     }
 
     /// A wrapper comes with its extension and belongs to whoever made that; platforms give it to their users. Its grants
     /// are its owner's.
     async fn owners_of_wrappers(&self, delta: &Delta<'_, '_>, words: &mut BTreeMap<String, String>) -> Result<()> {
-        for (acl, _) in delta.differs.iter().filter(|(w, _)| w.kind == "ACL" && w.extension.is_some()) {
+        for (acl, _) in delta.differs.iter().filter(|(w, _)| w.kind == ObjectKind::Acl && w.extension.is_some()) {
             let Some(name) = acl.identity.strip_prefix("FOREIGN DATA WRAPPER ") else { continue };
-            let mut wrappers = self.source.inventory.of_kind("FOREIGN DATA WRAPPER");
+            let mut wrappers = self.source.inventory.of_kind(ObjectKind::ForeignDataWrapper);
             if let Some(wrapper) = wrappers.find(|o| o.identity == name) {
                 self.set_owner(wrapper, words).await?;
             }
@@ -195,7 +204,7 @@ impl Converge<'_> {
         let Some(failure) = self.runner.attempt(&what, &sql).await? else { return Ok(()) };
         let owner = ident(object.owner.as_deref().unwrap_or_default());
         let raised = format!("ALTER ROLE {owner} SUPERUSER;\n{sql};\nALTER ROLE {owner} NOSUPERUSER");
-        let wants_superuser = matches!(object.kind.as_str(), "EVENT TRIGGER" | "FOREIGN DATA WRAPPER");
+        let wants_superuser = matches!(object.kind, ObjectKind::EventTrigger | ObjectKind::ForeignDataWrapper);
         if wants_superuser && self.runner.attempt(&what, &raised).await?.is_none() {
             return Ok(());
         }

@@ -10,6 +10,7 @@ use crate::model::deparsed::columns::{column_name, columns, without_default};
 use crate::model::identity::on;
 use crate::model::index_state;
 use crate::model::inventory::CatalogObject;
+use crate::model::object_kind::ObjectKind;
 use crate::pgtools::toc::Entry;
 
 /// What to try for one object.
@@ -27,53 +28,57 @@ pub enum Way {
 pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) -> Way {
     let same_definition = wanted.definition == live.definition;
     let for_all = |o: &CatalogObject| o.definition.contains("\"puballtables\": true");
-    match wanted.kind.as_str() {
+    match wanted.kind {
         // What is published by all its tables cannot become one of some.
-        "PUBLICATION" if for_all(wanted) != for_all(live) => Way::Drop,
-        "ACL"
-        | "DEFAULT ACL"
-        | "COMMENT"
-        | "ROLE"
-        | "ROLE MEMBERSHIP"
-        | "ROLE SETTING"
-        | "DATABASE SETTING"
-        | "SEQUENCE SET"
-        | "PUBLICATION"
-        | "PUBLICATION TABLE"
-        | "PUBLICATION TABLES IN SCHEMA"
-        | "BLOB" => Way::Elsewhere,
-        "EXTENSION" => match extension_schema(&wanted.definition) {
+        ObjectKind::Publication if for_all(wanted) != for_all(live) => Way::Drop,
+        ObjectKind::Acl
+        | ObjectKind::DefaultAcl
+        | ObjectKind::Comment
+        | ObjectKind::Role
+        | ObjectKind::RoleMembership
+        | ObjectKind::RoleSetting
+        | ObjectKind::DatabaseSetting
+        | ObjectKind::SequenceSet
+        | ObjectKind::Publication
+        | ObjectKind::PublicationTable
+        | ObjectKind::PublicationTablesInSchema
+        | ObjectKind::Blob => Way::Elsewhere,
+        ObjectKind::Extension => match extension_schema(&wanted.definition) {
             Some(schema) => Way::Alter(vec![format!("ALTER EXTENSION {} SET SCHEMA {schema}", wanted.identity)]),
             None => Way::Elsewhere,
         },
         // Whose it is, is set for everything at the end.
         _ if same_definition => Way::Elsewhere,
-        "ROW SECURITY" => Way::Alter(vec![row_security(&wanted.identity, Some(&wanted.definition))]),
-        "FUNCTION" | "PROCEDURE" => or_replace(entry, &["FUNCTION", "PROCEDURE"]),
-        "VIEW" if has_other_defaults(wanted, live) => Way::Drop,
-        "VIEW" => or_replace(entry, &["VIEW"]),
-        "SEQUENCE" if same_place(wanted, live) => alter_sequence(wanted).map_or(Way::Drop, |sql| Way::Alter(vec![sql])),
-        "MATERIALIZED VIEW" => matview(wanted, live),
-        "TABLE" => table(wanted, live),
-        "CONSTRAINT" => index_state::statements(wanted, live).map_or(Way::Drop, Way::Alter),
-        "TABLE ATTACH" | "INDEX ATTACH" => Way::Elsewhere,
-        "TRIGGER" => trigger(wanted, live),
+        ObjectKind::RowSecurity => Way::Alter(vec![row_security(&wanted.identity, Some(&wanted.definition))]),
+        ObjectKind::Function | ObjectKind::Procedure => {
+            or_replace(entry, &[ObjectKind::Function, ObjectKind::Procedure])
+        }
+        ObjectKind::View if has_other_defaults(wanted, live) => Way::Drop,
+        ObjectKind::View => or_replace(entry, &[ObjectKind::View]),
+        ObjectKind::Sequence if same_place(wanted, live) => {
+            alter_sequence(wanted).map_or(Way::Drop, |sql| Way::Alter(vec![sql]))
+        }
+        ObjectKind::MaterializedView => matview(wanted, live),
+        ObjectKind::Table => table(wanted, live),
+        ObjectKind::Constraint => index_state::statements(wanted, live).map_or(Way::Drop, Way::Alter),
+        ObjectKind::TableAttach | ObjectKind::IndexAttach => Way::Elsewhere,
+        ObjectKind::Trigger => trigger(wanted, live),
         // The state of a key's triggers is that of a file.
-        "FK CONSTRAINT" if constraint::is_part(wanted, live) => Way::Elsewhere,
+        ObjectKind::FkConstraint if constraint::is_part(wanted, live) => Way::Elsewhere,
         kind if constraint::KINDS.contains(&kind) => {
             constraint::validate(wanted, live).map_or(Way::Drop, |sql| Way::Alter(vec![sql]))
         }
-        "EVENT TRIGGER" => event_trigger(wanted, live),
+        ObjectKind::EventTrigger => event_trigger(wanted, live),
         // The archive has no options either.
-        "USER MAPPING" if wanted.definition.contains("not readable") => Way::Elsewhere,
+        ObjectKind::UserMapping if wanted.definition.contains("not readable") => Way::Elsewhere,
         _ => Way::Drop,
     }
 }
 
 /// `CREATE` becomes `CREATE OR REPLACE`: the statement begins with its verb, whatever the body holds.
-fn or_replace(entry: Option<&Entry>, words: &[&str]) -> Way {
+fn or_replace(entry: Option<&Entry>, kinds: &[ObjectKind]) -> Way {
     let Some(entry) = entry else { return Way::Drop };
-    for word in words {
+    for word in kinds {
         if let Some(rest) = entry.definition.strip_prefix(&format!("CREATE {word} ")) {
             return Way::Alter(vec![format!("CREATE OR REPLACE {word} {rest}")]);
         }
@@ -193,7 +198,10 @@ pub fn only_not_nulls(wanted: &CatalogObject, live: &CatalogObject) -> bool {
     let same = |(w, l): (&&str, &&str)| {
         w == l || without_not_null(w).is_some_and(|w| w == **l) || without_not_null(l).is_some_and(|l| l == **w)
     };
-    wanted.kind == "TABLE" && (w.0, w.2) == (l.0, l.2) && w.1.len() == l.1.len() && w.1.iter().zip(&l.1).all(same)
+    wanted.kind == ObjectKind::Table
+        && (w.0, w.2) == (l.0, l.2)
+        && w.1.len() == l.1.len()
+        && w.1.iter().zip(&l.1).all(same)
 }
 
 /// A column's line without its NOT NULL, which stands before everything that may hold those words.

@@ -8,6 +8,7 @@ use crate::model::identity::{identifier_end, unquoted};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::membership::Membership;
 use crate::model::name::ident;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 use crate::restore::target::state::Examined;
 
@@ -38,7 +39,9 @@ pub const OWN_PASSWORD: &str = "own_password";
 
 /// The role that restores keeps its password: a restore that changed it would lock out who runs it.
 pub fn own_password(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Option<Exception> {
-    let own = |all: &'_ Inventory| all.of_kind("ROLE").find(|o| unquoted(&o.identity) == examined.facts.user).cloned();
+    let own = |all: &'_ Inventory| {
+        all.of_kind(ObjectKind::Role).find(|o| unquoted(&o.identity) == examined.facts.user).cloned()
+    };
     let (was, is) = (own(wanted)?, own(live)?);
     let asked = examined.scope.is_whole() && !examined.scope.untrusted;
     if !asked || !is_seen(&was) || !is_seen(&is) || verifier_of(&was) == verifier_of(&is) {
@@ -80,7 +83,7 @@ mod tests {
 
     fn object(identity: &str) -> CatalogObject {
         CatalogObject {
-            kind: "ROLE SETTING".into(),
+            kind: ObjectKind::RoleSetting,
             schema: None,
             identity: identity.into(),
             definition: String::new(),

@@ -15,6 +15,7 @@ use crate::model::failure::Result;
 use crate::model::identity::{on, qualified};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::pg::catalog::supports::supports;
 use crate::pg::meaning::Within;
@@ -24,7 +25,14 @@ use crate::pg::session::Session;
 const DROPS_MAX: usize = 4;
 
 /// Kinds whose objects may come from one of a parent.
-const HUNG: [&str; 6] = ["CHECK CONSTRAINT", "NOT NULL CONSTRAINT", "FK CONSTRAINT", "CONSTRAINT", "INDEX", "TRIGGER"];
+const HUNG: [ObjectKind; 6] = [
+    ObjectKind::CheckConstraint,
+    ObjectKind::NotNullConstraint,
+    ObjectKind::FkConstraint,
+    ObjectKind::Constraint,
+    ObjectKind::Index,
+    ObjectKind::Trigger,
+];
 
 impl Converge<'_> {
     /// Drops and alters until nothing that is there lacks a part: a type that goes takes attributes of others along,
@@ -84,7 +92,7 @@ impl Converge<'_> {
                     if let Some(failure) = self.attempt_for(wanted, &wanted.identity, &sql).await? {
                         self.refusals.note(ObjectName::of(wanted), &wanted.identity, &failure);
                         dropped |= self.drop(found, words).await?;
-                    } else if wanted.kind == "TABLE" {
+                    } else if wanted.kind == ObjectKind::Table {
                         // Columns were dropped with what hung on them.
                         dropped = true;
                     }
@@ -120,7 +128,7 @@ impl Converge<'_> {
     /// Drops an object, and before it what it comes from: a partition's index goes with that of its parent.
     async fn drop(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<bool> {
         let Some(mut sql) = drop_statement(object) else { return Ok(false) };
-        if let Some(address) = object.address.filter(|_| HUNG.contains(&object.kind.as_str())) {
+        if let Some(address) = object.address.filter(|_| HUNG.contains(&object.kind)) {
             let above = supports(self.runner.session, address).await?;
             let above = above.into_iter().map(|name| CatalogObject {
                 kind: name.kind,
@@ -132,7 +140,7 @@ impl Converge<'_> {
             // The server may put another in its place while it drops (a constraint of a child stays as its own).
             sql = statements.into_iter().chain([sql]).collect::<Vec<_>>().join(";\n");
         }
-        if object.kind == "EXTENSION" && self.scope.platform {
+        if object.kind == ObjectKind::Extension && self.scope.platform {
             sql = format!("{AWAKE};\n{sql};\n{ASLEEP}");
         }
         match self.runner.attempt(&format!("drop {} {}", object.kind, object.identity), &sql).await? {
@@ -149,26 +157,26 @@ impl Converge<'_> {
 
 /// Since 18 they are, on both sides.
 pub fn not_nulls_are_objects(snapshot: &Inventory, target: &Session) -> bool {
-    target.version_num >= 180_000 && snapshot.of_kind("NOT NULL CONSTRAINT").next().is_some()
+    target.version_num >= 180_000 && snapshot.of_kind(ObjectKind::NotNullConstraint).next().is_some()
 }
 
 /// What others hang on goes last, so that little is taken along unnamed.
 fn in_order_of_drops<'a>(extra: &[&'a CatalogObject]) -> Vec<&'a CatalogObject> {
-    const FIRST: [&str; 12] = [
-        "EVENT TRIGGER",
-        "PUBLICATION",
-        "POLICY",
-        "TRIGGER",
-        "RULE",
-        "VIEW",
-        "MATERIALIZED VIEW",
-        "FK CONSTRAINT",
-        "CHECK CONSTRAINT",
-        "CONSTRAINT",
-        "INDEX",
-        "STATISTICS",
+    const FIRST: [ObjectKind; 12] = [
+        ObjectKind::EventTrigger,
+        ObjectKind::Publication,
+        ObjectKind::Policy,
+        ObjectKind::Trigger,
+        ObjectKind::Rule,
+        ObjectKind::View,
+        ObjectKind::MaterializedView,
+        ObjectKind::FkConstraint,
+        ObjectKind::CheckConstraint,
+        ObjectKind::Constraint,
+        ObjectKind::Index,
+        ObjectKind::Statistics,
     ];
-    const LAST: [&str; 4] = ["TYPE", "DOMAIN", "EXTENSION", "SCHEMA"];
+    const LAST: [ObjectKind; 4] = [ObjectKind::Type, ObjectKind::Domain, ObjectKind::Extension, ObjectKind::Schema];
     let rank = |o: &CatalogObject| {
         let first = FIRST.iter().position(|k| *k == o.kind);
         let last = LAST.iter().position(|k| *k == o.kind).map(|n| n + FIRST.len() + 1);

@@ -9,6 +9,7 @@ use crate::model::difference::{PropertyDifference, database_properties};
 use crate::model::failure::Result;
 use crate::model::inventory::Inventory;
 use crate::model::name::ident;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 use crate::restore::Engine;
 use crate::restore::sql::runner::Runner;
@@ -25,7 +26,7 @@ pub fn foretell(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> (
     let all = database_properties(&engine.source.inventory, live);
     let (set, fixed): (Vec<_>, Vec<_>) = all.into_iter().partition(|property| property.put_back().is_some());
     let name = |property: &PropertyDifference| ObjectName {
-        kind: "DATABASE".into(),
+        kind: ObjectKind::Database,
         identity: format!("database: {}", property.word()),
     };
     (set.iter().map(name).collect(), exception(&fixed, live, None))
@@ -65,7 +66,8 @@ fn is_ours(examined: &Examined) -> bool {
 
 /// `engine`: its owner counts too, for what is left at the end.
 fn exception(left: &[PropertyDifference], live: &Inventory, engine: Option<&Engine<'_>>) -> Option<Exception> {
-    let owner = |inventory: &Inventory| inventory.of_kind("DATABASE").next().and_then(|object| object.owner.clone());
+    let owner =
+        |inventory: &Inventory| inventory.of_kind(ObjectKind::Database).next().and_then(|object| object.owner.clone());
     let mut told: Vec<String> = left.iter().map(PropertyDifference::told).collect();
     if let Some(engine) = engine {
         let (was, is) = (owner(&engine.source.inventory), owner(live));

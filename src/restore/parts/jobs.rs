@@ -9,6 +9,7 @@ use crate::model::failure::{Failure, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::TableRecord;
 use crate::model::name::{QualifiedName, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::rows::fingerprint_table;
 use crate::pg::session::Session;
@@ -65,7 +66,7 @@ pub struct Strange {
 impl Strange {
     /// As it stands in a plan.
     pub fn object(&self) -> ObjectName {
-        ObjectName { kind: "CRON JOB".into(), identity: format!("{} {}", self.number, visible(&self.word)) }
+        ObjectName { kind: ObjectKind::CronJob, identity: format!("{} {}", self.number, visible(&self.word)) }
     }
 }
 
@@ -152,10 +153,11 @@ pub async fn last_number(
     runner: &Runner<'_>,
     words: &mut BTreeMap<String, String>,
 ) -> Result<()> {
-    let mut sequences = engine.source.inventory.of_kind("SEQUENCE SET");
+    let mut sequences = engine.source.inventory.of_kind(ObjectKind::SequenceSet);
     let Some(wanted) = sequences.find(|o| o.identity == "cron.jobid_seq") else { return Ok(()) };
     let Some((restart, set)) = set_sequence(wanted).filter(|_| record(engine).is_some()) else { return Ok(()) };
-    if live.of_kind("SEQUENCE SET").any(|o| o.identity == wanted.identity && o.definition == wanted.definition) {
+    if live.of_kind(ObjectKind::SequenceSet).any(|o| o.identity == wanted.identity && o.definition == wanted.definition)
+    {
         return Ok(());
     }
     if let Some(failure) = runner.attempt("the next job's number", &format!("{restart}; {set}")).await? {

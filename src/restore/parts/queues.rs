@@ -13,6 +13,7 @@ use crate::model::failure::{Failure, Result};
 use crate::model::inventory::Inventory;
 use crate::model::manifest::TableRecord;
 use crate::model::name::{QualifiedName, literal, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
 use crate::pg::rows::fingerprint_table;
 use crate::pg::session::Session;
@@ -35,7 +36,7 @@ const NOT_EXACT: &str = "SET LOCAL stacksnap.exact = 'off'";
 pub use crate::restore::target::scope::QUEUES as EXTENSION;
 
 /// The kind of a queue's table in a plan.
-const KIND: &str = "QUEUE";
+const KIND: ObjectKind = ObjectKind::Queue;
 
 /// More tables than this are counted, not named.
 const NAMED_MAX: usize = 4;
@@ -99,7 +100,7 @@ pub async fn differing(
     }
     for record in records.iter().filter(|record| !vouched.contains(&record.name)) {
         if !is_equal(session, record).await? {
-            found.push(ObjectName { kind: KIND.into(), identity: record.name.plain() });
+            found.push(ObjectName { kind: KIND, identity: record.name.plain() });
         }
     }
     Ok(found)
@@ -121,12 +122,12 @@ pub async fn came_later(source: &SnapshotSource, session: &Session) -> Result<Ve
 
 /// As one stands in a plan.
 pub fn object(queue: &str) -> ObjectName {
-    ObjectName { kind: KIND.into(), identity: visible(queue) }
+    ObjectName { kind: KIND, identity: visible(queue) }
 }
 
 /// The snapshot's queues. `None`: it has pgmq, and its list of queues was not readable.
 fn names(source: &SnapshotSource) -> Result<Option<Vec<String>>> {
-    if !source.inventory.of_kind("EXTENSION").any(|o| o.identity == QUEUES) {
+    if !source.inventory.of_kind(ObjectKind::Extension).any(|o| o.identity == QUEUES) {
         return Ok(Some(Vec::new()));
     }
     let Some(meta) = members(&source.place)?.into_iter().find(|m| m.table == "meta" && m.rows.is_some()) else {

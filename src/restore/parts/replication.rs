@@ -8,6 +8,7 @@ use crate::model::failure::Result;
 use crate::model::identity::unquoted;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::literal;
+use crate::model::object_kind::ObjectKind;
 use crate::model::replication::{SLOT, SUBSCRIPTION, create_slot};
 use crate::model::restore::{Exception, ObjectName};
 use crate::pg::session::Session;
@@ -25,12 +26,12 @@ pub async fn comments_without(engine: &Engine<'_>, session: &Session) -> Result<
     let rows = session.rows(sql, &[]).await?;
     let there: BTreeSet<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
     let of_none = |o: &&CatalogObject| comment_on(o).is_some_and(|name| !there.contains(name));
-    Ok(wanted.of_kind("COMMENT").filter(of_none).map(ObjectName::of).collect())
+    Ok(wanted.of_kind(ObjectKind::Comment).filter(of_none).map(ObjectName::of).collect())
 }
 
 /// The subscription that a comment is on.
 pub fn comment_on(object: &CatalogObject) -> Option<&str> {
-    object.identity.strip_prefix("subscription ").filter(|_| object.kind == "COMMENT")
+    object.identity.strip_prefix("subscription ").filter(|_| object.kind == ObjectKind::Comment)
 }
 
 /// Everything that is not as in the snapshot, for the plan. An empty target keeps what it has.

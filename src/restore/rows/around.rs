@@ -8,6 +8,7 @@ use super::load::{LoadTask, Loaded};
 use super::merge;
 use crate::model::failure::{Failure, Result};
 use crate::model::name::{QualifiedName, ident, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::restore::sql::runner::Runner;
 
@@ -86,7 +87,7 @@ pub async fn fill(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) 
         let statements: Vec<String> = checks.into_iter().chain(plain.clone()).collect();
         if let Ok(loaded) = without.clone()(statements).await? {
             let tables = failing.iter().flat_map(|column| column.family.iter());
-            let names = tables.map(|table| ObjectName { kind: "TABLE".into(), identity: table.clone() });
+            let names = tables.map(|table| ObjectName { kind: ObjectKind::Table, identity: table.clone() });
             return Ok(Filled::Rows(loaded, names.collect()));
         }
     }

@@ -12,12 +12,13 @@ use crate::model::failure::Result;
 use crate::model::inventory::Inventory;
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{ObjectName, RestorePlan, TargetKind};
 use crate::pg::computed::{Compared, Reader};
 use crate::restore::Engine;
 
 /// In a plan: the contents of a materialized view, as pg_dump calls them.
-const VIEW_DATA: &str = "MATERIALIZED VIEW DATA";
+const VIEW_DATA: ObjectKind = ObjectKind::MaterializedViewData;
 
 /// Those of `equal` (tables whose rows are equal) whose generated columns differ.
 pub async fn tables(engine: &Engine<'_>, equal: &[&TableRecord]) -> Result<Vec<QualifiedName>> {
@@ -31,7 +32,7 @@ pub async fn views(engine: &Engine<'_>, live: &Inventory) -> Result<Vec<ObjectNa
     let names = differing(engine, ComputedKind::MaterializedView, is_there).await?;
     let object = |name: &QualifiedName| {
         let identity = identity(live, name)?.to_string();
-        Some(ObjectName { kind: VIEW_DATA.into(), identity })
+        Some(ObjectName { kind: VIEW_DATA, identity })
     };
     Ok(names.iter().filter_map(object).collect())
 }
@@ -48,7 +49,7 @@ pub fn left_alone(engine: &Engine<'_>, plan: &RestorePlan) -> BTreeSet<Qualified
     if !was_compared || matches!(plan.target.kind, TargetKind::FreshProject | TargetKind::Bare) {
         return BTreeSet::new();
     }
-    let is_view = |object: &&ObjectName| matches!(object.kind.as_str(), VIEW_DATA | "MATERIALIZED VIEW");
+    let is_view = |object: &&ObjectName| matches!(object.kind, VIEW_DATA | ObjectKind::MaterializedView);
     let written: BTreeSet<QualifiedName> = plan
         .replace
         .iter()
@@ -81,7 +82,7 @@ async fn differing(
 }
 
 fn identity<'i>(live: &'i Inventory, name: &QualifiedName) -> Option<&'i str> {
-    let views = live.of_kind("MATERIALIZED VIEW").map(|view| view.identity.as_str());
+    let views = live.of_kind(ObjectKind::MaterializedView).map(|view| view.identity.as_str());
     let mut views = views.filter(|identity| {
         crate::model::identity::qualified(identity)
             .is_some_and(|(schema, view)| QualifiedName::new(schema, view) == *name)

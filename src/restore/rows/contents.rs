@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::large_objects as objects;
 use crate::model::failure::Result;
 use crate::model::hex::hex;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::pg::session::Session;
 use crate::restore::Engine;
@@ -81,5 +82,5 @@ fn all(wanted: &[objects::LargeObject]) -> Vec<ObjectName> {
 }
 
 fn named(identity: &str) -> ObjectName {
-    ObjectName { kind: "BLOB".into(), identity: identity.into() }
+    ObjectName { kind: ObjectKind::Blob, identity: identity.into() }
 }

@@ -16,6 +16,7 @@ use super::load::{Loaded, cancelled};
 use crate::model::cancel::Cancel;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::ident;
+use crate::model::object_kind::ObjectKind;
 use crate::pg::session::{Row, Session};
 use crate::pgtools::toc::Toc;
 use crate::snapshot::reader::open_data;
@@ -40,9 +41,9 @@ pub struct LargeObject {
 /// How many large objects the archive makes.
 pub fn numbers(toc: &Toc) -> usize {
     let group = |text: &str| text.split_whitespace().count();
-    let of = |entry: &crate::pgtools::toc::Entry| match entry.desc.as_str() {
-        "BLOB" => 1,
-        "BLOB METADATA" => group(&entry.definition),
+    let of = |entry: &crate::pgtools::toc::Entry| match entry.desc {
+        ObjectKind::Blob => 1,
+        ObjectKind::BlobMetadata => group(&entry.definition),
         _ => 0,
     };
     toc.entries.iter().map(of).sum()
@@ -53,9 +54,9 @@ pub fn numbers(toc: &Toc) -> usize {
 pub fn list(toc: &Toc, folder: &Path) -> Result<Vec<LargeObject>> {
     let mut owners: BTreeMap<u32, &str> = BTreeMap::new();
     for entry in &toc.entries {
-        let numbers = match entry.desc.as_str() {
-            "BLOB" => entry.tag.as_str(),
-            "BLOB METADATA" => entry.definition.as_str(),
+        let numbers = match entry.desc {
+            ObjectKind::Blob => entry.tag.as_str(),
+            ObjectKind::BlobMetadata => entry.definition.as_str(),
             _ => continue,
         };
         for number in numbers.split_whitespace() {
@@ -64,7 +65,7 @@ pub fn list(toc: &Toc, folder: &Path) -> Result<Vec<LargeObject>> {
         }
     }
     let mut objects = BTreeMap::new();
-    for entry in toc.entries.iter().filter(|e| e.desc == "BLOBS" && !e.file_name.is_empty()) {
+    for entry in toc.entries.iter().filter(|e| e.desc == ObjectKind::Blobs && !e.file_name.is_empty()) {
         let text = read_list(folder, &entry.file_name).map_err(|e| unreadable(e, &entry.file_name))?;
         for line in text.lines() {
             let object = listed(line).ok_or_else(|| {

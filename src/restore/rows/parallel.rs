@@ -15,6 +15,7 @@ use crate::model::inventory::Inventory;
 use crate::model::load_reason::LoadReason;
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::RestorePlan;
 use crate::restore::Engine;
 use crate::restore::entries::creation::{Creation, Step};
@@ -69,20 +70,20 @@ pub async fn fill(
 
 /// Indexes and keys of the tables that are filled here.
 fn builds(creation: &Creation<'_>, live: &Inventory, filled: &BTreeMap<QualifiedName, u64>) -> Vec<BuildTask> {
-    let there: BTreeSet<(&str, &str)> = live.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
+    let there: BTreeSet<(ObjectKind, &str)> = live.objects.iter().map(|o| (o.kind, o.identity.as_str())).collect();
     let table_of: HashMap<i64, QualifiedName> = creation
         .entries
         .iter()
-        .filter(|s| matches!(s.entry.desc.as_str(), "TABLE" | "MATERIALIZED VIEW"))
+        .filter(|s| matches!(s.entry.desc, ObjectKind::Table | ObjectKind::MaterializedView))
         .map(|s| (s.entry.dump_id, name_of(s)))
         .collect();
     let steps: HashMap<i64, &Step<'_>> = creation.entries.iter().map(|s| (s.entry.dump_id, s)).collect();
     let is_build = |s: &&Step| {
-        matches!(s.entry.desc.as_str(), "INDEX" | "CONSTRAINT" | "FK CONSTRAINT" | "CHECK CONSTRAINT" | "INDEX ATTACH")
+        matches!(s.entry.desc, ObjectKind::Index | ObjectKind::Constraint | ObjectKind::FkConstraint | ObjectKind::CheckConstraint | ObjectKind::IndexAttach)
             && s.is_post_data()
             // It alters functions, which is for one connection alone.
             && creation.apart(s).is_none()
-            && s.object.is_some_and(|o| !there.contains(&(o.kind.as_str(), o.identity.as_str())))
+            && s.object.is_some_and(|o| !there.contains(&(o.kind, o.identity.as_str())))
     };
     let mut builds: Vec<BuildTask> = Vec::new();
     for step in creation.entries.iter().filter(is_build) {
@@ -98,7 +99,7 @@ fn builds(creation: &Creation<'_>, live: &Inventory, filled: &BTreeMap<Qualified
             needs: step.entry.depends_on.clone(),
             after_rows: tables.iter().filter(|t| filled.contains_key(t)).cloned().collect(),
             tables: tables.into_iter().collect(),
-            shared: step.entry.desc == "INDEX",
+            shared: step.entry.desc == ObjectKind::Index,
             weight: weight(step, bytes),
         });
     }
@@ -139,12 +140,12 @@ fn tables_of(
 /// first.
 fn weight(step: &Step<'_>, bytes: u64) -> u64 {
     let text = &step.entry.definition;
-    let hundredths = match step.entry.desc.as_str() {
+    let hundredths = match step.entry.desc {
         _ if text.contains(" USING hnsw ") || text.contains(" USING ivfflat ") => 2000,
         _ if text.contains(" USING gin ") || text.contains(" USING gist ") => 200,
-        "INDEX" => 25,
-        "CONSTRAINT" => 16,
-        "FK CONSTRAINT" | "CHECK CONSTRAINT" => 9,
+        ObjectKind::Index => 25,
+        ObjectKind::Constraint => 16,
+        ObjectKind::FkConstraint | ObjectKind::CheckConstraint => 9,
         _ => 0,
     };
     1 + bytes.saturating_mul(hundredths) / 100

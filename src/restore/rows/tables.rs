@@ -320,7 +320,7 @@ impl<'a> Tables<'a> {
             }
             Filled::Nothing => {
                 let identity = leave_out::identity(&record.name, &self.source.inventory);
-                self.give_up(ObjectName { kind: TABLE_DATA.into(), identity }, Instead::NoRows, &failure);
+                self.give_up(ObjectName { kind: TABLE_DATA, identity }, Instead::NoRows, &failure);
                 Ok(Some(Loaded::default()))
             }
         }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use super::text::{find_outside, in_brackets, mentions, value, without_arguments};
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{dollar_quoted, literal};
+use crate::model::object_kind::ObjectKind;
 use crate::pgtools::toc::Entry;
 
 /// Pseudo-types that no procedural language takes.
@@ -42,7 +43,7 @@ impl<'a> Members<'a> {
             let extension = t.extension.as_deref().filter(|e| missing.contains(*e))?;
             Some((t.name.schema.clone(), t.name.name.clone(), extension))
         });
-        let views = members.iter().filter(|o| is_relation(&o.kind)).filter_map(|o| {
+        let views = members.iter().filter(|o| o.kind.is_table_like()).filter_map(|o| {
             let (schema, name) = crate::model::identity::qualified(&o.identity)?;
             Some((schema, name, o.extension.as_deref()?))
         });
@@ -53,19 +54,21 @@ impl<'a> Members<'a> {
     }
 
     fn sign_of_absent(&self, object: &'a CatalogObject) -> Option<(String, &'a str)> {
-        let sign = match object.kind.as_str() {
-            kind if is_relation(kind) => object.identity.clone(),
-            "AGGREGATE" => format!("{}(", without_arguments(&object.identity)),
-            "FUNCTION" | "PROCEDURE" if self.routine(object).is_none() => {
+        let sign = match object.kind {
+            kind if kind.is_table_like() => object.identity.clone(),
+            ObjectKind::Aggregate => format!("{}(", without_arguments(&object.identity)),
+            ObjectKind::Function | ObjectKind::Procedure if self.routine(object).is_none() => {
                 format!("{}(", without_arguments(&object.identity))
             }
-            "OPERATOR CLASS" | "OPERATOR FAMILY" => object.identity.split(" USING ").next()?.to_string(),
-            "ACCESS METHOD" => format!("USING {} ", object.identity),
-            "COLLATION"
-            | "TEXT SEARCH CONFIGURATION"
-            | "TEXT SEARCH DICTIONARY"
-            | "TEXT SEARCH PARSER"
-            | "TEXT SEARCH TEMPLATE" => object.identity.clone(),
+            ObjectKind::OperatorClass | ObjectKind::OperatorFamily => {
+                object.identity.split(" USING ").next()?.to_string()
+            }
+            ObjectKind::AccessMethod => format!("USING {} ", object.identity),
+            ObjectKind::Collation
+            | ObjectKind::TextSearchConfiguration
+            | ObjectKind::TextSearchDictionary
+            | ObjectKind::TextSearchParser
+            | ObjectKind::TextSearchTemplate => object.identity.clone(),
             _ => return None,
         };
         Some((sign, object.extension.as_deref()?))
@@ -76,8 +79,10 @@ impl<'a> Members<'a> {
         let of_a_member = self.relations.iter().filter(|(schema, name, _)| is_about(entry, schema, name));
         let mut found: BTreeSet<String> = of_a_member.map(|(.., extension)| (*extension).to_string()).collect();
         // The body of a function is not looked at by the server while it is made; its head is.
-        let text = match entry.desc.as_str() {
-            "FUNCTION" | "PROCEDURE" => entry.definition.split("\n    AS ").next().unwrap_or_default(),
+        let text = match entry.desc {
+            ObjectKind::Function | ObjectKind::Procedure => {
+                entry.definition.split("\n    AS ").next().unwrap_or_default()
+            }
             _ => entry.definition.as_str(),
         };
         let needed = self.absent.iter().filter(|(sign, _)| mentions(text, sign));
@@ -87,7 +92,7 @@ impl<'a> Members<'a> {
 
     /// Columns of a table whose type is a stand-in.
     pub fn stubbed_columns(&self, entry: &Entry) -> Vec<String> {
-        if entry.desc != "TABLE" {
+        if entry.desc != ObjectKind::Table {
             return Vec::new();
         }
         let schema = entry.schema.as_deref().unwrap_or_default();
@@ -104,7 +109,7 @@ impl<'a> Members<'a> {
         let types = |wanted: fn(&CatalogObject) -> bool| self.members.iter().filter(move |o| wanted(o));
         sql.extend(types(is_base).map(|o| format!("CREATE TYPE {}", o.identity)));
         sql.extend(types(is_base).flat_map(|o| self.base_type(o)));
-        for object in self.members.iter().filter(|o| o.kind == "TYPE" && !is_base(o)) {
+        for object in self.members.iter().filter(|o| o.kind == ObjectKind::Type && !is_base(o)) {
             let words = object.definition.split(" (").next().unwrap_or_default();
             let list = &object.definition[words.len()..];
             match words {
@@ -114,14 +119,14 @@ impl<'a> Members<'a> {
                 _ => {}
             }
         }
-        let domains = self.members.iter().filter(|o| o.kind == "DOMAIN");
+        let domains = self.members.iter().filter(|o| o.kind == ObjectKind::Domain);
         sql.extend(domains.map(|o| format!("CREATE DOMAIN {} {}", o.identity, o.definition)));
         for object in &self.members {
-            match object.kind.as_str() {
-                "PROCEDURAL LANGUAGE" => {
+            match object.kind {
+                ObjectKind::ProceduralLanguage => {
                     sql.push(format!("CREATE LANGUAGE {} HANDLER pg_catalog.plpgsql_call_handler", object.identity))
                 }
-                "FOREIGN DATA WRAPPER" => sql.push(format!("CREATE FOREIGN DATA WRAPPER {}", object.identity)),
+                ObjectKind::ForeignDataWrapper => sql.push(format!("CREATE FOREIGN DATA WRAPPER {}", object.identity)),
                 _ => {}
             }
         }
@@ -138,7 +143,7 @@ impl<'a> Members<'a> {
     fn schemas(&self) -> Vec<String> {
         let mut names: BTreeSet<String> = BTreeSet::new();
         for object in &self.members {
-            if object.kind == "SCHEMA" {
+            if object.kind == ObjectKind::Schema {
                 names.insert(object.identity.clone());
             } else if needs_schema(object)
                 && let Some((schema, _)) = crate::model::identity::qualified(without_arguments(&object.identity))
@@ -187,7 +192,7 @@ impl<'a> Members<'a> {
 
     fn arguments_of(&self, function: &str) -> Option<&str> {
         let object = self.members.iter().find(|o| {
-            o.kind == "FUNCTION"
+            o.kind == ObjectKind::Function
                 && without_arguments(&o.identity) == function
                 && o.identity[function.len()..].starts_with("(cstring")
         })?;
@@ -202,7 +207,9 @@ impl<'a> Members<'a> {
 
     /// A function or a procedure that answers nothing. None when it cannot be written in PL/pgSQL.
     fn routine(&self, object: &CatalogObject) -> Option<String> {
-        if !matches!(object.kind.as_str(), "FUNCTION" | "PROCEDURE") || object.definition.contains(" WINDOW ") {
+        if !matches!(object.kind, ObjectKind::Function | ObjectKind::Procedure)
+            || object.definition.contains(" WINDOW ")
+        {
             return None;
         }
         let (arguments, rest) = in_brackets(&object.definition)?;
@@ -210,7 +217,7 @@ impl<'a> Members<'a> {
         let result = rest[..at].trim().strip_prefix("RETURNS ").unwrap_or_default();
         let head = format!("{arguments} {result}");
         let foreign = UNSTUBBABLE.iter().any(|word| mentions(&head, word));
-        let of_tables = self.members.iter().any(|o| is_relation(&o.kind) && mentions(&head, &o.identity));
+        let of_tables = self.members.iter().any(|o| o.kind.is_table_like() && mentions(&head, &o.identity));
         if foreign || of_tables {
             return None;
         }
@@ -245,7 +252,7 @@ fn careful(statement: &str) -> String {
 }
 
 fn operator(object: &CatalogObject) -> Option<String> {
-    if object.kind != "OPERATOR" {
+    if object.kind != ObjectKind::Operator {
         return None;
     }
     let name = without_arguments(&object.identity);
@@ -266,15 +273,14 @@ fn range(object: &CatalogObject) -> Option<String> {
 }
 
 fn is_base(object: &CatalogObject) -> bool {
-    object.kind == "TYPE" && object.definition.starts_with("BASE ")
-}
-
-fn is_relation(kind: &str) -> bool {
-    matches!(kind, "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "SEQUENCE" | "FOREIGN TABLE")
+    object.kind == ObjectKind::Type && object.definition.starts_with("BASE ")
 }
 
 fn needs_schema(object: &CatalogObject) -> bool {
-    matches!(object.kind.as_str(), "TYPE" | "DOMAIN" | "FUNCTION" | "PROCEDURE" | "OPERATOR")
+    matches!(
+        object.kind,
+        ObjectKind::Type | ObjectKind::Domain | ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Operator
+    )
 }
 
 /// Is the entry about this table or view: its rows, its privileges, something on it?
@@ -282,16 +288,25 @@ fn is_about(entry: &Entry, schema: &str, name: &str) -> bool {
     if entry.schema.as_deref() != Some(schema) {
         return false;
     }
-    match entry.desc.as_str() {
-        "TABLE DATA" | "SEQUENCE SET" | "MATERIALIZED VIEW DATA" | "ROW SECURITY" => entry.tag == name,
-        "POLICY" | "TRIGGER" | "RULE" | "DEFAULT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "CONSTRAINT" => {
-            entry.tag.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '))
+    match entry.desc {
+        ObjectKind::TableData
+        | ObjectKind::SequenceSet
+        | ObjectKind::MaterializedViewData
+        | ObjectKind::RowSecurity => entry.tag == name,
+        ObjectKind::Policy
+        | ObjectKind::Trigger
+        | ObjectKind::Rule
+        | ObjectKind::Default
+        | ObjectKind::CheckConstraint
+        | ObjectKind::FkConstraint
+        | ObjectKind::Constraint => entry.tag.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')),
+        ObjectKind::Acl | ObjectKind::Comment | ObjectKind::SecurityLabel => {
+            entry.tag.split_once(' ').is_some_and(|(kind, rest)| {
+                matches!(kind, "TABLE" | "VIEW" | "SEQUENCE") && rest == name
+                    || kind == "COLUMN" && rest.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
+            })
         }
-        "ACL" | "COMMENT" | "SECURITY LABEL" => entry.tag.split_once(' ').is_some_and(|(kind, rest)| {
-            matches!(kind, "TABLE" | "VIEW" | "SEQUENCE") && rest == name
-                || kind == "COLUMN" && rest.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
-        }),
-        "PUBLICATION TABLE" => entry.tag.ends_with(&format!(" {name}")),
+        ObjectKind::PublicationTable => entry.tag.ends_with(&format!(" {name}")),
         _ => false,
     }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::model::identity::unquoted;
 use crate::model::inventory::{Address, CatalogObject, Inventory};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 use crate::pgtools::toc::{Entry, Toc};
 use member::Members;
@@ -42,7 +43,7 @@ impl StubPlan {
 /// Plans for a target that offers the extensions in `available`.
 pub fn plan(toc: &Toc, inventory: &Inventory, available: &[String]) -> StubPlan {
     let missing: BTreeSet<String> = inventory
-        .of_kind("EXTENSION")
+        .of_kind(ObjectKind::Extension)
         .map(|o| unquoted(&o.identity))
         .filter(|name| !available.contains(name))
         .collect();
@@ -53,7 +54,7 @@ pub fn plan(toc: &Toc, inventory: &Inventory, available: &[String]) -> StubPlan 
     let mut plan = StubPlan { statements: members.statements(), ..StubPlan::default() };
     plan.not_proven.extend(missing.iter().map(|name| of_extension(name)));
     for object in &inventory.objects {
-        let is_missing = object.kind == "EXTENSION" && missing.contains(&unquoted(&object.identity));
+        let is_missing = object.kind == ObjectKind::Extension && missing.contains(&unquoted(&object.identity));
         if is_missing || object.extension.as_ref().is_some_and(|e| missing.contains(e)) {
             plan.objects.insert(name(object));
         }
@@ -84,7 +85,7 @@ pub fn plan(toc: &Toc, inventory: &Inventory, available: &[String]) -> StubPlan 
 }
 
 fn name(object: &CatalogObject) -> ObjectName {
-    ObjectName { kind: object.kind.clone(), identity: object.identity.clone() }
+    ObjectName { kind: object.kind, identity: object.identity.clone() }
 }
 
 /// The address of the whole object that this is, or is said about.
@@ -121,7 +122,7 @@ struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     fn new(toc: &'a Toc, missing: &BTreeSet<String>, members: &'a Members<'a>) -> Self {
-        let own = toc.entries.iter().filter(|e| e.desc == "EXTENSION" && missing.contains(&e.tag));
+        let own = toc.entries.iter().filter(|e| e.desc == ObjectKind::Extension && missing.contains(&e.tag));
         let extension_ids = own.map(|e| (e.dump_id, e.tag.clone())).collect();
         let known = toc.entries.iter().map(|e| e.dump_id).collect();
         Self { toc, members, extension_ids, known, verdicts: HashMap::new() }
@@ -190,17 +191,23 @@ impl<'a> Entries<'a> {
 /// Does it use what the extension knows of its types, and not only their names: how to sort, to compare, to index?
 fn is_built_on(entry: &Entry) -> bool {
     let sorts = || ["ORDER BY", "GROUP BY", "DISTINCT", "UNION"].iter().any(|word| entry.definition.contains(word));
-    match entry.desc.as_str() {
+    match entry.desc {
         // The comment of the extension itself.
-        "INDEX" | "CONSTRAINT" | "COMMENT" => true,
-        "VIEW" | "MATERIALIZED VIEW" | "RULE" => sorts(),
+        ObjectKind::Index | ObjectKind::Constraint | ObjectKind::Comment => true,
+        ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Rule => sorts(),
         _ => false,
     }
 }
 
 /// Kinds that only say something about another object, which is named already.
-const SAID_ELSEWHERE: [&str; 6] =
-    ["ACL", "COMMENT", "SECURITY LABEL", "DEFAULT", "SEQUENCE OWNED BY", "STATISTICS DATA"];
+const SAID_ELSEWHERE: [ObjectKind; 6] = [
+    ObjectKind::Acl,
+    ObjectKind::Comment,
+    ObjectKind::SecurityLabel,
+    ObjectKind::Default,
+    ObjectKind::SequenceOwnedBy,
+    ObjectKind::StatisticsData,
+];
 
 fn of_extension(name: &str) -> Exception {
     Exception {
@@ -218,13 +225,13 @@ fn exception(
     columns: Vec<String>,
     object: Option<&CatalogObject>,
 ) -> Option<Exception> {
-    if SAID_ELSEWHERE.contains(&entry.desc.as_str()) || entry.desc == "EXTENSION" {
+    if SAID_ELSEWHERE.contains(&entry.desc) || entry.desc == ObjectKind::Extension {
         return None;
     }
     let schema = entry.schema.as_ref().map(|s| format!("{s}.")).unwrap_or_default();
     let what = match object.filter(|_| verdict.skipped) {
         Some(object) => format!("{} {}", object.kind, object.identity),
-        None => format!("{} {schema}{}", entry.desc.to_lowercase(), entry.tag),
+        None => format!("{} {schema}{}", entry.desc.word().to_lowercase(), entry.tag),
     };
     let list: Vec<&str> = verdict.extensions.iter().map(String::as_str).collect();
     let list = list.join(", ");

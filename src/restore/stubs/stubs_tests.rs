@@ -134,7 +134,7 @@ fn trap_26_types_are_stubbed_what_needs_more_is_left_out_and_all_is_named() {
         assert!(sql.contains(wanted), "{wanted} in {sql}");
     }
     assert!(!sql.contains("x.avg") && sql.matches("FUNCTION x.vector_in").count() == 1, "{sql}");
-    assert!(plan.objects.iter().any(|o| o.kind == "TYPE" && o.identity == "x.vector"));
+    assert!(plan.objects.iter().any(|o| o.kind == ObjectKind::Type && o.identity == "x.vector"));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use crate::model::identity::{on, qualified};
 use crate::model::inventory::CatalogObject;
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 
 /// The identity of a table as an inventory writes it is not known from its name alone: compare the parts.
 fn is(identity: &str, table: &QualifiedName) -> bool {
@@ -20,15 +21,21 @@ fn is_column(text: &str, table: &QualifiedName) -> bool {
 pub fn belongs(object: &CatalogObject, table: &QualifiedName) -> bool {
     let identity = object.identity.as_str();
     let after = |word: &str| identity.strip_prefix(word);
-    match object.kind.as_str() {
-        "TABLE" | "ROW SECURITY" | "TABLE ATTACH" => is(identity, table),
-        "CONSTRAINT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "NOT NULL CONSTRAINT" | "TRIGGER" | "POLICY" | "RULE" => {
-            on(identity).is_some_and(|(_, t)| is(t, table))
+    match object.kind {
+        ObjectKind::Table | ObjectKind::RowSecurity | ObjectKind::TableAttach => is(identity, table),
+        ObjectKind::Constraint
+        | ObjectKind::CheckConstraint
+        | ObjectKind::FkConstraint
+        | ObjectKind::NotNullConstraint
+        | ObjectKind::Trigger
+        | ObjectKind::Policy
+        | ObjectKind::Rule => on(identity).is_some_and(|(_, t)| is(t, table)),
+        ObjectKind::Index => index_table(&object.definition).is_some_and(|t| is(t, table)),
+        ObjectKind::Sequence => owned_by(&object.definition).is_some_and(|column| is_column(column, table)),
+        ObjectKind::Acl => {
+            after("TABLE ").is_some_and(|t| is(t, table)) || after("COLUMN ").is_some_and(|c| is_column(c, table))
         }
-        "INDEX" => index_table(&object.definition).is_some_and(|t| is(t, table)),
-        "SEQUENCE" => owned_by(&object.definition).is_some_and(|column| is_column(column, table)),
-        "ACL" => after("TABLE ").is_some_and(|t| is(t, table)) || after("COLUMN ").is_some_and(|c| is_column(c, table)),
-        "COMMENT" => {
+        ObjectKind::Comment => {
             after("table ").is_some_and(|t| is(t, table))
                 || after("table column ").is_some_and(|c| is_column(c, table))
                 || ["table constraint ", "trigger ", "policy ", "rule "]

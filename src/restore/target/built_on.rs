@@ -13,12 +13,20 @@ use crate::model::difference::{Change, ObjectDifference, compare};
 use crate::model::failure::Result;
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::name::{QualifiedName, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::session::Session;
 use crate::restore::Engine;
 
 /// What can be built on a table that is somebody else's.
-const KINDS: [&str; 6] = ["INDEX", "STATISTICS", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "RULE"];
+const KINDS: [ObjectKind; 6] = [
+    ObjectKind::Index,
+    ObjectKind::Statistics,
+    ObjectKind::Constraint,
+    ObjectKind::CheckConstraint,
+    ObjectKind::FkConstraint,
+    ObjectKind::Rule,
+];
 
 /// More objects are counted, not named.
 const NAMED_MAX: usize = 8;
@@ -53,11 +61,12 @@ impl BuiltOn {
         let services = Services::rights(source, live, session, scope, is_superuser).await?;
         let relations: BTreeSet<&str> = live.objects.iter().map(|o| o.identity.as_str()).collect();
         let on_theirs = |o: &&CatalogObject| {
-            KINDS.contains(&o.kind.as_str())
+            KINDS.contains(&o.kind)
                 && scope.is_managed(o.schema.as_deref())
                 && o.extension.is_none()
                 && !scope.brings_back(o)
-                && (o.kind == "STATISTICS" || relation_of(o).is_some_and(|relation| relations.contains(relation)))
+                && (o.kind == ObjectKind::Statistics
+                    || relation_of(o).is_some_and(|relation| relations.contains(relation)))
         };
         let part = |all: &[CatalogObject]| all.iter().filter(on_theirs).cloned().collect::<Vec<_>>();
         let rules = scope.rules.clone().unwrap_or_default();
@@ -69,7 +78,7 @@ impl BuiltOn {
             {
                 continue;
             }
-            let name = ObjectName { kind: difference.kind.clone(), identity: difference.identity.clone() };
+            let name = ObjectName { kind: difference.kind, identity: difference.identity.clone() };
             let schema = difference.schema.clone().unwrap_or_default();
             if !found.same_version.contains(&schema) {
                 unknown.entry(schema).or_default().push(name.to_string());
@@ -101,7 +110,8 @@ impl BuiltOn {
     fn with_comments(&mut self, source: &Inventory) {
         let addresses: BTreeSet<Address> =
             source.objects.iter().filter(|o| self.has(o)).filter_map(|o| o.address).collect();
-        let about = |o: &&CatalogObject| o.kind == "COMMENT" && o.address.is_some_and(|a| addresses.contains(&a));
+        let about =
+            |o: &&CatalogObject| o.kind == ObjectKind::Comment && o.address.is_some_and(|a| addresses.contains(&a));
         let comments: Vec<ObjectName> = source.objects.iter().filter(about).map(ObjectName::of).collect();
         self.ours.extend(comments);
     }
@@ -112,7 +122,7 @@ fn not_permitted(difference: &ObjectDifference) -> Exception {
         (Change::Extra, _) => {
             ("the other project has it on a table of the platform's, which this role does not own", None)
         }
-        (_, Some(text)) if difference.kind == "INDEX" || difference.kind == "STATISTICS" => (
+        (_, Some(text)) if difference.kind == ObjectKind::Index || difference.kind == ObjectKind::Statistics => (
             "it is on a table of the platform's, which this role does not own",
             Some(format!("as its owner: {}", visible(text))),
         ),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::ident;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 use crate::pg::session::Session;
 use crate::restore::objects::roles::reset_setting;
@@ -50,7 +51,7 @@ pub async fn leave_out(session: &Session, inventory: &Inventory, stubs: &mut Stu
 }
 
 fn loads(object: &CatalogObject) -> bool {
-    matches!(object.kind.as_str(), "ROLE SETTING" | "DATABASE SETTING")
+    matches!(object.kind, ObjectKind::RoleSetting | ObjectKind::DatabaseSetting)
         && LOADING.iter().any(|name| object.identity.ends_with(name))
 }
 
@@ -85,8 +86,8 @@ pub fn resets<'a>(
     database: &str,
 ) -> Vec<String> {
     let objects = left_out.filter_map(|name| inventory.objects.iter().find(|o| ObjectName::of(o) == *name && loads(o)));
-    let reset = |o: &CatalogObject| match o.kind.as_str() {
-        "ROLE SETTING" => reset_setting(o, database),
+    let reset = |o: &CatalogObject| match o.kind {
+        ObjectKind::RoleSetting => reset_setting(o, database),
         _ => o
             .identity
             .strip_prefix("in this database ")

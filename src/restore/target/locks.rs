@@ -4,6 +4,7 @@
 //! one, so what cannot fit is refused before anything is written, with the setting to change. Pure, but for the asking.
 
 use crate::model::failure::{Failure, FailureKind, Result};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::pg::catalog::lock_room::LockRoom;
 use crate::pgtools::toc::Toc;
@@ -24,11 +25,15 @@ impl Needed {
         let mut needed = Self::default();
         let mut has_large_objects = false;
         for object in objects {
-            let (least, most) = match object.kind.as_str() {
-                "TABLE" | "MATERIALIZED VIEW" => (1, 3),
+            let (least, most) = match object.kind {
+                ObjectKind::Table | ObjectKind::MaterializedView => (1, 3),
                 // A primary key has an index; so has not every constraint.
-                "INDEX" | "CONSTRAINT" | "SEQUENCE" | "VIEW" | "FOREIGN TABLE" => (1, 1),
-                "BLOB" => {
+                ObjectKind::Index
+                | ObjectKind::Constraint
+                | ObjectKind::Sequence
+                | ObjectKind::View
+                | ObjectKind::ForeignTable => (1, 1),
+                ObjectKind::Blob => {
                     has_large_objects = true;
                     (0, 0)
                 }

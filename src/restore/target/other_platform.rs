@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::belongs::belongs;
 use crate::model::identity::{qualified, unquoted};
+use crate::model::object_kind::ObjectKind;
 
 use super::scope::Scope;
 use crate::model::inventory::{CatalogObject, Inventory};
@@ -41,22 +42,21 @@ pub struct OtherPlatform {
 impl OtherPlatform {
     /// Compares the platform's schemas. `scope` is what the restore may touch otherwise.
     pub fn new(source: &Inventory, live: &Inventory, scope: &Scope, is_superuser: bool) -> Self {
-        let there: BTreeSet<(&str, &str)> =
-            live.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
-        let partitions: BTreeSet<&str> = source.of_kind("TABLE ATTACH").map(|o| o.identity.as_str()).collect();
+        let there: BTreeSet<(ObjectKind, &str)> = live.objects.iter().map(|o| (o.kind, o.identity.as_str())).collect();
+        let partitions: BTreeSet<&str> = source.of_kind(ObjectKind::TableAttach).map(|o| o.identity.as_str()).collect();
         let theirs = |o: &&CatalogObject| {
             scope.is_managed(o.schema.as_deref()) && o.extension.is_none() && !scope.brings_back(o)
         };
         let is_absent = |o: &&CatalogObject| {
             theirs(o)
-                && is_of_its_own(&o.kind)
+                && is_of_its_own(o.kind)
                 && !partitions.contains(o.identity.as_str())
-                && !there.contains(&(o.kind.as_str(), o.identity.as_str()))
+                && !there.contains(&(o.kind, o.identity.as_str()))
         };
         let absent: Vec<CatalogObject> = source.objects.iter().filter(is_absent).cloned().collect();
-        let tables = absent.iter().filter(|o| o.kind == "TABLE").filter_map(|o| qualified(&o.identity));
+        let tables = absent.iter().filter(|o| o.kind == ObjectKind::Table).filter_map(|o| qualified(&o.identity));
         let absent_tables = tables.map(|(schema, name)| QualifiedName::new(schema, name)).collect();
-        let known = || source.of_kind("ROLE MEMBERSHIP").filter_map(Membership::of).map(Membership::pair);
+        let known = || source.of_kind(ObjectKind::RoleMembership).filter_map(Membership::of).map(Membership::pair);
         let memberships = (!is_superuser).then(|| known().map(|(m, g)| (unquoted(m), unquoted(g))).collect());
         Self { memberships, absent, absent_tables, lacking: lacking(source, live, scope) }
     }
@@ -89,7 +89,7 @@ impl OtherPlatform {
         same_version: &BTreeSet<String>,
     ) -> Vec<Exception> {
         let mut found = Vec::new();
-        for membership in live.of_kind("ROLE MEMBERSHIP").filter(|o| self.keeps(o)) {
+        for membership in live.of_kind(ObjectKind::RoleMembership).filter(|o| self.keeps(o)) {
             found.push(Exception {
                 code: "platform_membership".into(),
                 what: format!("{} {}", membership.kind, membership.identity),
@@ -104,8 +104,10 @@ impl OtherPlatform {
                 *others.entry(schema).or_default() += 1;
                 continue;
             }
-            let rows =
-                tables.iter().find(|t| object.kind == "TABLE" && is_named(object, &t.name)).map_or(0, |t| t.rows);
+            let rows = tables
+                .iter()
+                .find(|t| object.kind == ObjectKind::Table && is_named(object, &t.name))
+                .map_or(0, |t| t.rows);
             let lost = if rows > 0 { format!(", and so are its {rows} rows") } else { String::new() };
             let why = format!("the {schema} service of the target is older and does not have it: it is left out{lost}");
             found.push(older(format!("{} {}", object.kind, object.identity), why));
@@ -149,18 +151,18 @@ fn older(what: String, why: String) -> Exception {
 }
 
 /// Is it an object that others hang on?
-fn is_of_its_own(kind: &str) -> bool {
-    const KINDS: [&str; 10] = [
-        "TABLE",
-        "FOREIGN TABLE",
-        "VIEW",
-        "MATERIALIZED VIEW",
-        "SEQUENCE",
-        "TYPE",
-        "DOMAIN",
-        "FUNCTION",
-        "PROCEDURE",
-        "AGGREGATE",
+fn is_of_its_own(kind: ObjectKind) -> bool {
+    const KINDS: [ObjectKind; 10] = [
+        ObjectKind::Table,
+        ObjectKind::ForeignTable,
+        ObjectKind::View,
+        ObjectKind::MaterializedView,
+        ObjectKind::Sequence,
+        ObjectKind::Type,
+        ObjectKind::Domain,
+        ObjectKind::Function,
+        ObjectKind::Procedure,
+        ObjectKind::Aggregate,
     ];
     KINDS.contains(&kind)
 }
@@ -172,23 +174,19 @@ fn is_named(object: &CatalogObject, name: &QualifiedName) -> bool {
 /// A grant or a comment on that very object, or the value of that sequence.
 fn is_set_on(object: &CatalogObject, on: &CatalogObject) -> bool {
     let rest = |word: &str| object.identity.strip_prefix(word).and_then(|rest| rest.strip_prefix(' '));
-    match object.kind.as_str() {
-        "ACL" => {
-            // Grants on views and foreign tables are written as on tables.
-            let word = if on.kind.ends_with("VIEW") || on.kind == "FOREIGN TABLE" { "TABLE" } else { &on.kind };
-            rest(word) == Some(on.identity.as_str())
-        }
-        "COMMENT" => rest(&on.kind.to_lowercase()) == Some(on.identity.as_str()),
-        "SEQUENCE SET" => on.kind == "SEQUENCE" && object.identity == on.identity,
+    match object.kind {
+        ObjectKind::Acl => rest(on.kind.granted_as().word()) == Some(on.identity.as_str()),
+        ObjectKind::Comment => rest(&on.kind.word().to_lowercase()) == Some(on.identity.as_str()),
+        ObjectKind::SequenceSet => on.kind == ObjectKind::Sequence && object.identity == on.identity,
         _ => false,
     }
 }
 
 /// A grant or a comment on one of these columns.
 fn is_of_column(object: &CatalogObject, table: &QualifiedName, columns: &[String]) -> bool {
-    let column = match object.kind.as_str() {
-        "ACL" => object.identity.strip_prefix("COLUMN "),
-        "COMMENT" => object.identity.strip_prefix("table column "),
+    let column = match object.kind {
+        ObjectKind::Acl => object.identity.strip_prefix("COLUMN "),
+        ObjectKind::Comment => object.identity.strip_prefix("table column "),
         _ => None,
     };
     belongs(object, table) && column.is_some_and(|c| columns.iter().any(|name| ends_in_column(c, name)))

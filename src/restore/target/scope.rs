@@ -16,6 +16,7 @@ use crate::model::identity::{identifier_end, on, unquoted};
 use crate::model::inventory::CatalogObject;
 use crate::model::membership::Membership;
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::model::platform::{
     PLATFORM_EVENT_TRIGGERS, PLATFORM_TRIGGERS, is_managed_schema, is_platform_owner, is_service_partition,
 };
@@ -26,8 +27,14 @@ const MIGRATIONS_SCHEMA: &str = "supabase_migrations";
 
 /// Kinds that no pass over the objects changes: the database is more than this restore's, subscriptions connect
 /// elsewhere, a slot is a place in a log, values of sequences and large objects are loaded like rows.
-const NEVER_MADE: [&str; 6] =
-    ["DATABASE", "SUBSCRIPTION", "REPLICATION SLOT", "SECURITY LABEL", "SEQUENCE SET", "BLOB"];
+const NEVER_MADE: [ObjectKind; 6] = [
+    ObjectKind::Database,
+    ObjectKind::Subscription,
+    ObjectKind::ReplicationSlot,
+    ObjectKind::SecurityLabel,
+    ObjectKind::SequenceSet,
+    ObjectKind::Blob,
+];
 
 /// Schemas of the platform that come with an extension, and stay behind when it goes.
 pub const EXTENSION_SCHEMAS: [&str; 5] = ["cron", "net", "pgmq", "pgmq_public", "pgtle"];
@@ -79,7 +86,7 @@ impl Scope {
 
     /// Should this object of the snapshot be on the target afterwards, made by us if need be?
     pub fn brings_back(&self, object: &CatalogObject) -> bool {
-        if NEVER_MADE.contains(&object.kind.as_str()) || object.is_only_a_name() || !self.in_parts(&object.kind) {
+        if NEVER_MADE.contains(&object.kind) || object.is_only_a_name() || !self.in_parts(object.kind) {
             return false;
         }
         if !self.tables.is_empty() && !self.tables.iter().any(|table| belongs(object, table)) {
@@ -92,16 +99,17 @@ impl Scope {
             return false;
         }
         if object.extension.is_some() {
-            return (object.kind == "ACL" || is_built_on_member(object)) && !self.is_missing_extension(object);
+            return (object.kind == ObjectKind::Acl || is_built_on_member(object))
+                && !self.is_missing_extension(object);
         }
-        match object.kind.as_str() {
-            "EXTENSION" => !self.extensions_missing.contains(&unquoted(&object.identity)),
-            "EVENT TRIGGER" => {
+        match object.kind {
+            ObjectKind::Extension => !self.extensions_missing.contains(&unquoted(&object.identity)),
+            ObjectKind::EventTrigger => {
                 !self.platform
                     || !PLATFORM_EVENT_TRIGGERS.contains(&unquoted(&object.identity).as_str())
                     || self.services.restores(object)
             }
-            "SCHEMA" => !self.is_managed(object.schema.as_deref()),
+            ObjectKind::Schema => !self.is_managed(object.schema.as_deref()),
             _ => {
                 !self.is_managed(object.schema.as_deref())
                     || is_users_own(object)
@@ -114,37 +122,45 @@ impl Scope {
     /// May this object of the target be dropped when the snapshot does not have it?
     pub fn may_drop(&self, object: &CatalogObject) -> bool {
         // `--only`: what was not asked for is not taken away either.
-        if !self.tables.is_empty() || !self.in_parts(&object.kind) {
+        if !self.tables.is_empty() || !self.in_parts(object.kind) {
             return false;
         }
         // A project is made with extensions that its user may have switched off in the source: graphql opens tables.
         let fresh = matches!(self.kind, TargetKind::FreshProject | TargetKind::Bare);
         // Who is in what among the roles of the snapshot is the snapshot's.
         let of_roles = Membership::of(object).is_some_and(|m| !self.is_kept(m.member) && !self.is_kept(m.group));
-        if fresh && !of_roles && !(self.platform && object.kind == "EXTENSION") {
+        if fresh && !of_roles && !(self.platform && object.kind == ObjectKind::Extension) {
             return false;
         }
         if object.extension.is_some() {
             // Elsewhere another version of the extension may have made it.
-            let is_users = object.kind != "INDEX" || self.kind == TargetKind::SameDatabase;
+            let is_users = object.kind != ObjectKind::Index || self.kind == TargetKind::SameDatabase;
             return is_users && is_built_on_member(object) && self.brings_back(object);
         }
-        match object.kind.as_str() {
+        match object.kind {
             // Privileges on an object go with it, or are those of the snapshot; these lists come and go by themselves.
-            "ACL" if object.identity.starts_with("COLUMN ") => self.brings_back(object),
-            "ACL" if object.identity.starts_with("PARAMETER ") => {
+            ObjectKind::Acl if object.identity.starts_with("COLUMN ") => self.brings_back(object),
+            ObjectKind::Acl if object.identity.starts_with("PARAMETER ") => {
                 self.kind == TargetKind::SameDatabase && self.brings_back(object)
             }
-            "ROLE" | "ACL" | "SEQUENCE SET" => false,
+            ObjectKind::Role | ObjectKind::Acl | ObjectKind::SequenceSet => false,
             // Elsewhere the platform has its own.
-            "DEFAULT ACL" => {
+            ObjectKind::DefaultAcl => {
                 self.kind == TargetKind::SameDatabase && self.brings_back(object) && self.services.may_change(object)
             }
             // An extension that a project is made with stays, and what is said of it.
-            "COMMENT" if self.platform && self.kind != TargetKind::SameDatabase && self.is_about_kept(object) => false,
-            "ROLE MEMBERSHIP" | "ROLE SETTING" if self.is_among_kept_roles(object) || self.other.keeps(object) => false,
-            "EXTENSION" => !self.platform || !self.keeps_extension(&unquoted(&object.identity)),
-            "SCHEMA" if self.platform && self.kind == TargetKind::SameDatabase => {
+            ObjectKind::Comment
+                if self.platform && self.kind != TargetKind::SameDatabase && self.is_about_kept(object) =>
+            {
+                false
+            }
+            ObjectKind::RoleMembership | ObjectKind::RoleSetting
+                if self.is_among_kept_roles(object) || self.other.keeps(object) =>
+            {
+                false
+            }
+            ObjectKind::Extension => !self.platform || !self.keeps_extension(&unquoted(&object.identity)),
+            ObjectKind::Schema if self.platform && self.kind == TargetKind::SameDatabase => {
                 self.brings_back(object) || EXTENSION_SCHEMAS.contains(&unquoted(&object.identity).as_str())
             }
             _ => self.brings_back(object),
@@ -191,17 +207,24 @@ impl Scope {
     }
 
     /// `--only`: does a kind of object belong to what was asked for?
-    fn in_parts(&self, kind: &str) -> bool {
+    fn in_parts(&self, kind: ObjectKind) -> bool {
         if self.only.is_empty() {
             return true;
         }
         self.only.iter().any(|part| match part {
-            RestorePart::Policies => matches!(kind, "POLICY" | "ROW SECURITY"),
-            RestorePart::Functions => matches!(kind, "FUNCTION" | "PROCEDURE" | "AGGREGATE"),
-            RestorePart::Schema => {
-                !matches!(kind, "ROLE" | "ROLE MEMBERSHIP" | "ROLE SETTING" | "DATABASE SETTING" | "SEQUENCE SET")
+            RestorePart::Policies => matches!(kind, ObjectKind::Policy | ObjectKind::RowSecurity),
+            RestorePart::Functions => {
+                matches!(kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Aggregate)
             }
-            RestorePart::Data => kind == "SEQUENCE SET",
+            RestorePart::Schema => !matches!(
+                kind,
+                ObjectKind::Role
+                    | ObjectKind::RoleMembership
+                    | ObjectKind::RoleSetting
+                    | ObjectKind::DatabaseSetting
+                    | ObjectKind::SequenceSet
+            ),
+            RestorePart::Data => kind == ObjectKind::SequenceSet,
             RestorePart::Users | RestorePart::Roles | RestorePart::Encryption | RestorePart::Migrations => false,
         })
     }
@@ -210,23 +233,25 @@ impl Scope {
 /// What users build on the tables of an extension: who sees which messages of a queue, what one sets off. No
 /// extension brings it back.
 fn is_built_on_member(object: &CatalogObject) -> bool {
-    match object.kind.as_str() {
-        "POLICY" | "ROW SECURITY" => object.extension.is_some(),
-        "TRIGGER" | "INDEX" => object.extension.as_deref() == Some(QUEUES),
-        "COMMENT" => object.extension.as_deref() == Some(QUEUES) && object.identity.starts_with("table pgmq."),
+    match object.kind {
+        ObjectKind::Policy | ObjectKind::RowSecurity => object.extension.is_some(),
+        ObjectKind::Trigger | ObjectKind::Index => object.extension.as_deref() == Some(QUEUES),
+        ObjectKind::Comment => {
+            object.extension.as_deref() == Some(QUEUES) && object.identity.starts_with("table pgmq.")
+        }
         _ => false,
     }
 }
 
 /// What users build on the platform's schemas: policies, their own triggers, and what no role of the platform owns.
 pub(crate) fn is_users_own(object: &CatalogObject) -> bool {
-    match object.kind.as_str() {
-        "POLICY" => true,
-        "TRIGGER" => {
+    match object.kind {
+        ObjectKind::Policy => true,
+        ObjectKind::Trigger => {
             let (name, table) = on(&object.identity).unwrap_or((&object.identity, ""));
             !PLATFORM_TRIGGERS.iter().any(|(t, n)| *t == table && *n == unquoted(name))
         }
-        "ACL" => true,
+        ObjectKind::Acl => true,
         _ => object.owner.as_deref().is_some_and(|owner| !is_platform_owner(owner)),
     }
 }

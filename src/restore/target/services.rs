@@ -16,6 +16,7 @@ use crate::model::failure::Result;
 use crate::model::identity::on;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::{QualifiedName, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::platform::{MANAGED_SCHEMAS, PLATFORM_EVENT_TRIGGERS, is_service_partition};
 use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
 use crate::pg::meaning::Within;
@@ -116,7 +117,9 @@ impl Services {
         let live = engine.source.read_target(session, Within::Nothing).await?;
         for name in lost {
             let of_schema = |o: &&CatalogObject| {
-                o.schema.as_deref() == Some(name.schema.as_str()) && is_theirs(o, scope) && o.kind != "SEQUENCE SET"
+                o.schema.as_deref() == Some(name.schema.as_str())
+                    && is_theirs(o, scope)
+                    && o.kind != ObjectKind::SequenceSet
             };
             let part = |all: &[CatalogObject]| all.iter().filter(of_schema).cloned().collect::<Vec<_>>();
             let differ = compare(&part(&engine.source.inventory.objects), &part(&live.objects), &Rules::default());
@@ -151,7 +154,8 @@ impl Services {
     /// Is this object of the platform put back, or dropped where the snapshot does not have it?
     pub fn restores(&self, object: &CatalogObject) -> bool {
         // The platform's event triggers call functions of that schema.
-        let schema = if object.kind == "EVENT TRIGGER" { "extensions" } else { object.schema.as_deref().unwrap_or("") };
+        let schema =
+            if object.kind == ObjectKind::EventTrigger { "extensions" } else { object.schema.as_deref().unwrap_or("") };
         self.restored.contains(schema)
             && object.extension.is_none()
             && can_be_made_again(object, schema)
@@ -168,13 +172,14 @@ impl Services {
     /// The platform's own object that could not be put back stays as it is, where that is no worse than before: one that
     /// was there, and was dropped to be made again, is never passed over.
     pub fn excuse(&self, object: &CatalogObject, words: Option<&str>, plan: &RestorePlan) -> Option<Exception> {
-        const ALTERED: [&str; 4] = ["FUNCTION", "PROCEDURE", "ROW SECURITY", "EVENT TRIGGER"];
+        const ALTERED: [ObjectKind; 4] =
+            [ObjectKind::Function, ObjectKind::Procedure, ObjectKind::RowSecurity, ObjectKind::EventTrigger];
         let name = ObjectName::of(object);
-        let no_worse = plan.create.contains(&name) || ALTERED.contains(&object.kind.as_str());
+        let no_worse = plan.create.contains(&name) || ALTERED.contains(&object.kind);
         if !no_worse || is_users_own(object) || !self.restores(object) {
             return None;
         }
-        let security = ALTERED.contains(&object.kind.as_str());
+        let security = ALTERED.contains(&object.kind);
         let code = if security { PLATFORM_OPEN } else { PLATFORM_DIFFERS };
         let why = format!("it is the platform's, and could not be put back: {}", words.unwrap_or("it still differs"));
         Some(left(code, format!("{} {}", object.kind, object.identity), why))
@@ -189,11 +194,11 @@ impl Services {
             all.iter().filter(|o| is_theirs(o, scope) && !scope.brings_back(o)).cloned().collect()
         };
         let extra = |all: &[CatalogObject]| -> Vec<CatalogObject> {
-            let known: BTreeSet<(&str, &str)> =
-                source.objects.iter().map(|o| (o.kind.as_str(), o.identity.as_str())).collect();
+            let known: BTreeSet<(ObjectKind, &str)> =
+                source.objects.iter().map(|o| (o.kind, o.identity.as_str())).collect();
             let left = all.iter().filter(|o| is_theirs(o, scope));
             left.filter(|o| {
-                let is_known = known.contains(&(o.kind.as_str(), o.identity.as_str()));
+                let is_known = known.contains(&(o.kind, o.identity.as_str()));
                 if is_known { !scope.brings_back(o) } else { !scope.may_drop(o) && !goes_along(o) }
             })
             .cloned()
@@ -229,13 +234,8 @@ impl Services {
 /// Is it something new that people who use the API may reach?
 fn is_open(difference: &ObjectDifference, live: &Inventory) -> bool {
     const PEOPLE: [&str; 3] = ["PUBLIC=", "anon=", "authenticated="];
-    let word = if difference.kind.ends_with("VIEW") || difference.kind == "FOREIGN TABLE" {
-        "TABLE"
-    } else {
-        &difference.kind
-    };
-    let identity = format!("{word} {}", difference.identity);
-    let acl = live.of_kind("ACL").find(|o| difference.change == Change::Extra && o.identity == identity);
+    let identity = format!("{} {}", difference.kind.granted_as(), difference.identity);
+    let acl = live.of_kind(ObjectKind::Acl).find(|o| difference.change == Change::Extra && o.identity == identity);
     acl.is_some_and(|acl| acl.definition.lines().any(|line| PEOPLE.iter().any(|who| line.starts_with(who))))
 }
 
@@ -272,42 +272,53 @@ async fn mine(session: &Session, is_superuser: bool) -> Result<Option<BTreeSet<S
 /// Is it the platform's, by where it is? Default privileges are always somebody's.
 fn is_theirs(object: &CatalogObject, scope: &Scope) -> bool {
     let of_service = || is_service_partition(object.schema.as_deref(), relation_of(object).unwrap_or_default());
-    match object.kind.as_str() {
-        "EVENT TRIGGER" => {
+    match object.kind {
+        ObjectKind::EventTrigger => {
             scope.platform
                 && PLATFORM_EVENT_TRIGGERS.contains(&crate::model::identity::unquoted(&object.identity).as_str())
         }
-        "DEFAULT ACL" => true,
+        ObjectKind::DefaultAcl => true,
         // Values move with the rows.
-        "SEQUENCE SET" => false,
+        ObjectKind::SequenceSet => false,
         _ => object.extension.is_none() && scope.is_managed(object.schema.as_deref()) && !of_service(),
     }
 }
 
 /// Privileges and comments go with what they are on.
 fn goes_along(object: &CatalogObject) -> bool {
-    matches!(object.kind.as_str(), "ACL" | "COMMENT")
+    matches!(object.kind, ObjectKind::Acl | ObjectKind::Comment)
 }
 
 /// Where a restore brings no rows, nothing that holds any is made anew; and never what a service reads its version from.
 fn can_be_made_again(object: &CatalogObject, schema: &str) -> bool {
-    const HOLDS_STATE: [&str; 6] = ["TABLE", "TYPE", "DOMAIN", "SEQUENCE", "MATERIALIZED VIEW", "TABLE ATTACH"];
+    const HOLDS_STATE: [ObjectKind; 6] = [
+        ObjectKind::Table,
+        ObjectKind::Type,
+        ObjectKind::Domain,
+        ObjectKind::Sequence,
+        ObjectKind::MaterializedView,
+        ObjectKind::TableAttach,
+    ];
     if is_service_partition(Some(schema), relation_of(object).unwrap_or_default()) {
         return false;
     }
     let of_versions = versions::TABLES.iter().any(|(s, t)| object.identity == format!("{s}.{t}"));
-    let holds_state = HOLDS_STATE.contains(&object.kind.as_str());
+    let holds_state = HOLDS_STATE.contains(&object.kind);
     !holds_state || (FILLED.contains(&schema) && !of_versions)
 }
 
 /// The relation that an object is, or is on.
 pub(crate) fn relation_of(object: &CatalogObject) -> Option<&str> {
-    match object.kind.as_str() {
-        "INDEX" => index_table(&object.definition),
-        "CONSTRAINT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "NOT NULL CONSTRAINT" | "TRIGGER" | "POLICY" | "RULE" => {
-            on(&object.identity).map(|(_, table)| table)
-        }
-        "ACL" => {
+    match object.kind {
+        ObjectKind::Index => index_table(&object.definition),
+        ObjectKind::Constraint
+        | ObjectKind::CheckConstraint
+        | ObjectKind::FkConstraint
+        | ObjectKind::NotNullConstraint
+        | ObjectKind::Trigger
+        | ObjectKind::Policy
+        | ObjectKind::Rule => on(&object.identity).map(|(_, table)| table),
+        ObjectKind::Acl => {
             let rest = object.identity.strip_prefix("TABLE ").or_else(|| object.identity.strip_prefix("COLUMN "));
             rest.or_else(|| object.identity.strip_prefix("SEQUENCE "))
         }

@@ -13,6 +13,7 @@ use crate::model::difference::Rules;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::identity::unquoted;
 use crate::model::name::{ident, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, RestorePlan, TargetFacts, TargetKind};
 use crate::pg::catalog::fence::{far_reaching, trusted_extensions};
 use crate::pg::catalog::target::{RoleNew, TargetState, roles_new_to, target};
@@ -151,7 +152,7 @@ async fn roles_that_came(
     kind: TargetKind,
     session: &Session,
 ) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
-    let known: Vec<String> = engine.source.inventory.of_kind("ROLE").map(|o| unquoted(&o.identity)).collect();
+    let known: Vec<String> = engine.source.inventory.of_kind(ObjectKind::Role).map(|o| unquoted(&o.identity)).collect();
     let mut came = roles_new_to(session, &known).await?;
     let made = |role: &RoleNew| {
         engine
@@ -228,7 +229,7 @@ fn kind(engine: &Engine<'_>, state: &TargetState) -> TargetKind {
 fn missing_extensions(engine: &Engine<'_>, state: &TargetState) -> BTreeSet<String> {
     let there =
         |name: &str| state.available_extensions.iter().any(|e| e == name) || state.extensions.iter().any(|e| e == name);
-    let wanted = engine.source.inventory.of_kind("EXTENSION").map(|o| unquoted(&o.identity));
+    let wanted = engine.source.inventory.of_kind(ObjectKind::Extension).map(|o| unquoted(&o.identity));
     wanted.filter(|name| !there(name)).collect()
 }
 
@@ -242,7 +243,7 @@ async fn not_installable(
 ) -> Result<BTreeSet<String>> {
     let mut refused = BTreeSet::new();
     session.execute("BEGIN; CREATE SCHEMA stacksnap_trial; SET LOCAL search_path = stacksnap_trial").await?;
-    for object in engine.source.inventory.of_kind("EXTENSION") {
+    for object in engine.source.inventory.of_kind(ObjectKind::Extension) {
         let name = unquoted(&object.identity);
         if missing.contains(&name) || state.extensions.contains(&name) {
             continue;

@@ -13,6 +13,7 @@ use crate::model::computed::{ComputedContent, ComputedKind, ComputedRecord};
 use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::manifest::{FORMAT, TableRecord};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 use crate::pg::computed::{Compared, Reader};
 use crate::pg::rows::LiveTable;
@@ -60,7 +61,7 @@ fn in_scope(input: &ProofInput<'_>, record: &ComputedRecord, found: &Found) -> b
 
 /// Materialized views that should be there and are not excused.
 fn views<'a>(input: &'a ProofInput<'_>) -> impl Iterator<Item = &'a CatalogObject> {
-    let views = input.inventory.of_kind("MATERIALIZED VIEW").filter(|view| view.extension.is_none());
+    let views = input.inventory.of_kind(ObjectKind::MaterializedView).filter(|view| view.extension.is_none());
     views.filter(|view| {
         let name = ObjectName::of(view);
         input.objects.is_none_or(|wanted| wanted(view)) && !input.expected.iter().any(|e| e.objects.contains(&name))

@@ -10,6 +10,7 @@ use crate::model::difference::{Change, ObjectDifference, Severity};
 use crate::model::inventory::CatalogObject;
 use crate::model::membership::Alike;
 use crate::model::name::{QualifiedName, ident};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{ObjectName, ProofFinding};
 
 /// Definitions up to this length are told whole; of longer ones the first line that differs.
@@ -35,7 +36,7 @@ pub fn judge(
             if let Some(explained) = found.explained.get_mut(at) {
                 *explained = true;
             }
-        } else if alike.holds(&difference.kind, &difference.identity) {
+        } else if alike.holds(difference.kind, &difference.identity) {
             found.notes.push(format!("{} {}: granted by another role", difference.kind, difference.identity));
         } else {
             found.findings.push(finding(difference));
@@ -45,18 +46,19 @@ pub fn judge(
 
 /// Which extension an object belongs to, on either side, and which extensions are the same on both.
 struct Members<'a> {
-    of: BTreeMap<(&'a str, &'a str), &'a str>,
+    of: BTreeMap<(ObjectKind, &'a str), &'a str>,
     same: BTreeSet<&'a str>,
 }
 
 impl<'a> Members<'a> {
     fn of(left: &'a [CatalogObject], right: &'a [CatalogObject]) -> Self {
-        let members = left
-            .iter()
-            .chain(right)
-            .filter_map(|o| Some(((o.kind.as_str(), o.identity.as_str()), o.extension.as_deref()?)));
+        let members =
+            left.iter().chain(right).filter_map(|o| Some(((o.kind, o.identity.as_str()), o.extension.as_deref()?)));
         let versions = |all: &'a [CatalogObject]| -> BTreeMap<&'a str, &'a str> {
-            all.iter().filter(|o| o.kind == "EXTENSION").map(|o| (o.identity.as_str(), o.definition.as_str())).collect()
+            all.iter()
+                .filter(|o| o.kind == ObjectKind::Extension)
+                .map(|o| (o.identity.as_str(), o.definition.as_str()))
+                .collect()
         };
         let is = versions(right);
         let same = versions(left).into_iter().filter(|(name, was)| is.get(name) == Some(was)).map(|(name, _)| name);
@@ -65,14 +67,18 @@ impl<'a> Members<'a> {
 
     /// Why a difference about a member is none of the restore's.
     fn excuse(&self, difference: &ObjectDifference) -> Option<String> {
-        let extension = *self.of.get(&(difference.kind.as_str(), difference.identity.as_str()))?;
+        let extension = *self.of.get(&(difference.kind, difference.identity.as_str()))?;
         if !self.same.contains(ident_if_needed(extension).as_str()) {
             return Some(format!("a member of the extension {extension}, which is not the same on both sides"));
         }
-        match difference.kind.as_str() {
-            "ACL" | "POLICY" | "ROW SECURITY" | "TRIGGER" | "SECURITY LABEL" => None,
+        match difference.kind {
+            ObjectKind::Acl
+            | ObjectKind::Policy
+            | ObjectKind::RowSecurity
+            | ObjectKind::Trigger
+            | ObjectKind::SecurityLabel => None,
             // Behind, the next row of a queue would meet one that is there.
-            "SEQUENCE SET" => (position(difference.right.as_deref()) >= position(difference.left.as_deref()))
+            ObjectKind::SequenceSet => (position(difference.right.as_deref()) >= position(difference.left.as_deref()))
                 .then(|| format!("a sequence of the extension {extension} moved on")),
             _ => Some(format!("a member of the extension {extension}, whose version is the same")),
         }
@@ -98,26 +104,31 @@ fn explains(object: &ObjectName, difference: &ObjectDifference) -> bool {
     if object.kind == difference.kind && &object.identity == identity {
         return true;
     }
-    if object.kind == "EXTENSION" {
-        return difference.kind == "COMMENT" && *identity == format!("extension {}", object.identity);
+    if object.kind == ObjectKind::Extension {
+        return difference.kind == ObjectKind::Comment && *identity == format!("extension {}", object.identity);
     }
-    let hangs = matches!(object.kind.as_str(), "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW");
+    let hangs = matches!(
+        object.kind,
+        ObjectKind::Table | ObjectKind::ForeignTable | ObjectKind::View | ObjectKind::MaterializedView
+    );
     if !hangs || difference.change != Change::Missing {
         return false;
     }
     let of_table = |definition: &str| {
         [" ON ", " ON ONLY "].iter().any(|on| definition.contains(&format!("{on}{} ", object.identity)))
     };
-    (difference.kind == "INDEX" && difference.left.as_deref().is_some_and(of_table))
-        || hangs_on(&object.identity, &difference.kind, identity)
+    (difference.kind == ObjectKind::Index && difference.left.as_deref().is_some_and(of_table))
+        || hangs_on(&object.identity, difference.kind, identity)
 }
 
 /// Is this an object of that table: its index, constraint, policy, trigger, grant, comment, …?
-fn hangs_on(table: &str, kind: &str, identity: &str) -> bool {
+fn hangs_on(table: &str, kind: ObjectKind, identity: &str) -> bool {
     let of_column = |rest: Option<&str>| rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     match kind {
-        "ACL" => identity == format!("TABLE {table}") || of_column(identity.strip_prefix(&format!("COLUMN {table}"))),
-        "COMMENT" => {
+        ObjectKind::Acl => {
+            identity == format!("TABLE {table}") || of_column(identity.strip_prefix(&format!("COLUMN {table}")))
+        }
+        ObjectKind::Comment => {
             identity.ends_with(&format!(" on {table}"))
                 || of_column(identity.strip_prefix(&format!("table {table}")))
                 || of_column(identity.strip_prefix(&format!("table column {table}")))
@@ -147,7 +158,7 @@ fn finding(difference: &ObjectDifference) -> ProofFinding {
             ("owner_differs", owned(&difference.owner_left), owned(&difference.owner_right))
         }
         Change::Differs => {
-            let code = if difference.kind == "SEQUENCE SET" { "sequence_differs" } else { "object_differs" };
+            let code = if difference.kind == ObjectKind::SequenceSet { "sequence_differs" } else { "object_differs" };
             let (was, is) = lines(difference.left.as_deref(), difference.right.as_deref());
             (code, was, is)
         }
@@ -199,14 +210,15 @@ fn lines(left: Option<&str>, right: Option<&str>) -> (String, String) {
 
 /// Does a finding concern what decides about the rights on `name` (a table or a function of the census)?
 pub fn decides_about(finding: &ProofFinding, name: &str) -> bool {
-    let Some((kind, identity)) =
-        KINDS_OF_RIGHTS.iter().find_map(|kind| Some((*kind, finding.what.strip_prefix(kind)?.strip_prefix(' ')?)))
+    let Some((kind, identity)) = KINDS_OF_RIGHTS
+        .iter()
+        .find_map(|kind| Some((*kind, finding.what.strip_prefix(kind.word())?.strip_prefix(' ')?)))
     else {
         return false;
     };
     match kind {
-        "ROLE" | "ROLE MEMBERSHIP" => true,
-        "ACL" => {
+        ObjectKind::Role | ObjectKind::RoleMembership => true,
+        ObjectKind::Acl => {
             identity.strip_prefix("SCHEMA ").is_some_and(|schema| name.starts_with(&format!("{schema}.")))
                 || identity.ends_with(&format!(" {name}"))
                 || identity.starts_with(&format!("COLUMN {name}."))
@@ -216,16 +228,16 @@ pub fn decides_about(finding: &ProofFinding, name: &str) -> bool {
 }
 
 /// Longer words before those that they begin with.
-const KINDS_OF_RIGHTS: [&str; 9] = [
-    "ACL",
-    "ROW SECURITY",
-    "ROLE MEMBERSHIP",
-    "ROLE",
-    "MATERIALIZED VIEW",
-    "VIEW",
-    "FOREIGN TABLE",
-    "TABLE",
-    "FUNCTION",
+const KINDS_OF_RIGHTS: [ObjectKind; 9] = [
+    ObjectKind::Acl,
+    ObjectKind::RowSecurity,
+    ObjectKind::RoleMembership,
+    ObjectKind::Role,
+    ObjectKind::MaterializedView,
+    ObjectKind::View,
+    ObjectKind::ForeignTable,
+    ObjectKind::Table,
+    ObjectKind::Function,
 ];
 
 #[cfg(test)]
@@ -248,12 +260,12 @@ mod tests {
             ("COMMENT", "policy p on public.\"odd t\""),
             ("PUBLICATION TABLE", "public.\"odd t\" in publication p"),
         ] {
-            assert!(hangs_on(t, kind, identity), "{kind} {identity}");
+            assert!(hangs_on(t, ObjectKind::of(kind), identity), "{kind} {identity}");
         }
         for (kind, identity) in
             [("ACL", "TABLE public.odd"), ("ACL", "COLUMN public.\"odd t\"2.a"), ("POLICY", "p on public.t")]
         {
-            assert!(!hangs_on(t, kind, identity), "{kind} {identity}");
+            assert!(!hangs_on(t, ObjectKind::of(kind), identity), "{kind} {identity}");
         }
     }
 

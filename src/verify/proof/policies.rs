@@ -11,6 +11,7 @@ use crate::model::failure::Result;
 use crate::model::inventory::TableFacts;
 use crate::model::left_out::Instead;
 use crate::model::name::{QualifiedName, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::platform::is_managed_schema;
 use crate::model::restore::ProbeOutcome;
 use crate::model::rls_view::{RlsComparison, RlsView, compare};
@@ -63,7 +64,7 @@ fn everything_is_there(input: &ProofInput<'_>, found: &Found) -> bool {
     let services = |t: &QualifiedName| is_managed_schema(&t.schema) && !matches!(t.schema.as_str(), "auth" | "storage");
     let matters = |expected: &Expected| {
         matches!(expected.exception.code.as_str(), "extension_missing" | "extension_stubbed")
-            || (Instead::is_code(&expected.exception.code) && expected.objects.iter().any(|o| decides(&o.kind)))
+            || (Instead::is_code(&expected.exception.code) && expected.objects.iter().any(|o| decides(o.kind)))
             || expected.rows_of.iter().any(|t| !services(t))
     };
     let lost = input.expected.iter().zip(&found.explained).any(|(e, came_true)| *came_true && matters(e));
@@ -73,10 +74,16 @@ fn everything_is_there(input: &ProofInput<'_>, found: &Found) -> bool {
 }
 
 /// May something of this kind decide which rows somebody sees?
-fn decides(kind: &str) -> bool {
+fn decides(kind: ObjectKind) -> bool {
     !matches!(
         kind,
-        "INDEX" | "CONSTRAINT" | "FK CONSTRAINT" | "CHECK CONSTRAINT" | "TRIGGER" | "COMMENT" | "STATISTICS"
+        ObjectKind::Index
+            | ObjectKind::Constraint
+            | ObjectKind::FkConstraint
+            | ObjectKind::CheckConstraint
+            | ObjectKind::Trigger
+            | ObjectKind::Comment
+            | ObjectKind::Statistics
     )
 }
 

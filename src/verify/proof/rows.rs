@@ -9,6 +9,7 @@ use crate::model::failure::Result;
 use crate::model::inventory::{Inventory, TableFacts};
 use crate::model::manifest::TableRecord;
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 use crate::pg::rows::{LiveTable, fingerprint_tables};
 use crate::pg::session::Session;
 
@@ -96,7 +97,8 @@ pub fn judge(input: &ProofInput<'_>, tables: &[&TableRecord], live: &[LiveTable]
 /// Does an expected loss cover the rows of this table? Notes that it came true.
 fn explain(input: &ProofInput<'_>, table: &QualifiedName, found: &mut Found) -> bool {
     let names = |e: &super::Expected| {
-        e.rows_of.contains(table) || e.objects.iter().any(|o| o.kind == "TABLE" && super::objects::is_table(o, table))
+        e.rows_of.contains(table)
+            || e.objects.iter().any(|o| o.kind == ObjectKind::Table && super::objects::is_table(o, table))
     };
     let at = input.expected.iter().position(names);
     if let Some(explained) = at.and_then(|at| found.explained.get_mut(at)) {

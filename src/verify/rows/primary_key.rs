@@ -4,11 +4,12 @@
 
 use crate::model::inventory::CatalogObject;
 use crate::model::name::QualifiedName;
+use crate::model::object_kind::ObjectKind;
 
 /// The columns of the primary key of `table`, in the order of the key.
 pub fn primary_key(objects: &[CatalogObject], table: &QualifiedName) -> Option<Vec<String>> {
     let constraint = objects.iter().find(|object| {
-        object.kind == "CONSTRAINT"
+        object.kind == ObjectKind::Constraint
             && object.schema.as_deref() == Some(&table.schema)
             && object.definition.starts_with("PRIMARY KEY (")
             && table_of(&object.identity).as_ref() == Some(table)

@@ -9,6 +9,7 @@ use crate::model::failure::{Failure, Result};
 use crate::model::gap::Gap;
 use crate::model::left_out::{Instead, LeftOut};
 use crate::model::name::visible;
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::Exception;
 use crate::model::schema_verification::NotTried;
 use crate::model::sqlstate::{INTERNAL_ERROR, INVALID_OBJECT_DEFINITION, SqlState};
@@ -33,7 +34,7 @@ pub struct Findings {
     /// Tables with a key of partitions: that of a constant would be refused.
     partitioned: BTreeSet<String>,
     /// Entries of an object, by kind and identity.
-    entries: BTreeMap<(String, String), Vec<i64>>,
+    entries: BTreeMap<(ObjectKind, String), Vec<i64>>,
 }
 
 impl Findings {
@@ -100,14 +101,14 @@ impl Findings {
             return Some("it needs a function of the source's to run, which this verification does not let it");
         }
         // A locale is the machine's.
-        let locale = cause.object.kind == "COLLATION" && code.class() == "22";
+        let locale = cause.object.kind == ObjectKind::Collation && code.class() == "22";
         (is_of_the_server(code) || locale).then_some("the throw-away server could not say")
     }
 
     /// Functions sleep and give NULL: where one is called all the same (support functions of operator classes, constants
     /// in the key of a partitioned table), these errors can come of it.
     fn may_be_sleep(&self, cause: &LeftOut, code: SqlState) -> bool {
-        let key = (cause.object.kind.clone(), cause.object.identity.clone());
+        let key = (cause.object.kind, cause.object.identity.clone());
         let needs = || self.entries.get(&key).is_some_and(|ids| ids.iter().any(|id| self.on_functions.contains(id)));
         let is_key = || code.is(INVALID_OBJECT_DEFINITION) && self.partitioned.contains(&cause.object.identity);
         (code.is(INTERNAL_ERROR) || code.class() == "22" || is_key()) && needs()
@@ -122,8 +123,9 @@ fn is_short(one: &LeftOut) -> bool {
 
 /// A partition that is told already: it stands for itself because it could not be attached.
 fn is_unattached(one: &LeftOut, all: &[LeftOut]) -> bool {
-    let attach = |other: &&LeftOut| other.object.kind == "TABLE ATTACH" && other.object.identity == one.object.identity;
-    one.object.kind == "TABLE" && one.is_unexplained() && all.iter().any(|other| attach(&other))
+    let attach =
+        |other: &&LeftOut| other.object.kind == ObjectKind::TableAttach && other.object.identity == one.object.identity;
+    one.object.kind == ObjectKind::Table && one.is_unexplained() && all.iter().any(|other| attach(&other))
 }
 
 fn verdict(instead: Instead) -> &'static str {
@@ -154,14 +156,15 @@ fn with_it(fallen: &[String]) -> String {
 /// the partition.
 fn on_functions(source: &SnapshotSource) -> BTreeSet<i64> {
     let all = &source.toc.entries;
-    let is_function = |desc: &str| matches!(desc, "FUNCTION" | "PROCEDURE" | "AGGREGATE");
-    let mut found: BTreeSet<i64> = all.iter().filter(|e| is_function(&e.desc)).map(|e| e.dump_id).collect();
+    let is_function =
+        |desc: ObjectKind| matches!(desc, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Aggregate);
+    let mut found: BTreeSet<i64> = all.iter().filter(|e| is_function(e.desc)).map(|e| e.dump_id).collect();
     loop {
         let before = found.len();
         for entry in all {
             if entry.depends_on.iter().any(|id| found.contains(id)) {
                 found.insert(entry.dump_id);
-                if entry.desc == "TABLE ATTACH" {
+                if entry.desc == ObjectKind::TableAttach {
                     found.extend(entry.depends_on.iter().copied());
                 }
             }
@@ -173,18 +176,18 @@ fn on_functions(source: &SnapshotSource) -> BTreeSet<i64> {
 }
 
 fn partitioned(source: &SnapshotSource) -> BTreeSet<String> {
-    let tables = source.inventory.of_kind("TABLE").filter(|o| o.definition.contains("PARTITION BY "));
+    let tables = source.inventory.of_kind(ObjectKind::Table).filter(|o| o.definition.contains("PARTITION BY "));
     tables.map(|o| o.identity.clone()).collect()
 }
 
-fn entries(source: &SnapshotSource) -> BTreeMap<(String, String), Vec<i64>> {
+fn entries(source: &SnapshotSource) -> BTreeMap<(ObjectKind, String), Vec<i64>> {
     let mut by_address: BTreeMap<(u32, u32), Vec<i64>> = BTreeMap::new();
     for entry in &source.toc.entries {
         by_address.entry((entry.catalog_oid, entry.oid)).or_default().push(entry.dump_id);
     }
     let of = |o: &crate::model::inventory::CatalogObject| {
         let ids = by_address.get(&o.address.map(|a| (a.class, a.oid))?)?.clone();
-        Some(((o.kind.clone(), o.identity.clone()), ids))
+        Some(((o.kind, o.identity.clone()), ids))
     };
     source.inventory.objects.iter().filter_map(of).collect()
 }

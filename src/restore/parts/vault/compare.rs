@@ -7,6 +7,7 @@ use super::live::{Found, Live, Rights, look};
 use super::{EXTENSION, Held, Seal, Vault};
 use crate::model::failure::Result;
 use crate::model::name::{literal, visible};
+use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::session::Session;
 use crate::restore::Engine;
@@ -84,13 +85,13 @@ pub fn concerned<'a>(engine: &Engine<'a>, examined: &Examined) -> Option<&'a [He
     let missing = examined.scope.extensions_missing.contains(EXTENSION);
     // What another project keeps in its vault goes too where the snapshot has no vault at all.
     let other = examined.facts.kind == TargetKind::OtherDatabase;
-    let has_vault = || engine.source.inventory.of_kind("EXTENSION").any(|o| o.identity == EXTENSION);
+    let has_vault = || engine.source.inventory.of_kind(ObjectKind::Extension).any(|o| o.identity == EXTENSION);
     let held = engine.vault.secrets.as_deref().or_else(|| (other && !has_vault()).then_some(&[][..]))?;
     (examined.scope.is_whole() && !examined.scope.untrusted && !missing).then_some(held)
 }
 
 fn object(identity: &str) -> ObjectName {
-    ObjectName { kind: "VAULT SECRET".into(), identity: identity.into() }
+    ObjectName { kind: ObjectKind::VaultSecret, identity: identity.into() }
 }
 
 /// Compares.
