@@ -2,7 +2,7 @@
 //!
 //! Invariant: the word of a kind is the one that pg_dump writes into its table of contents where there is one; it stands
 //! in `inventory.json`, plans and records, and never changes. A kind that this version does not know keeps its word: a
-//! newer minor of the format may hold one. Whoever adds a kind is asked by the compiler about each property below.
+//! newer minor of the format may hold one. A row of the table below does not compile without its properties.
 
 mod properties;
 
@@ -10,10 +10,11 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 pub use properties::InArchive;
+use properties::Sql;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! kinds {
-    ($($kind:ident => $word:literal,)+) => {
+    ($($kind:ident => $word:literal, $place:ident, $sql:ident$(($other:literal))?;)+) => {
         /// What an object is, or an entry of an archive.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ObjectKind {
@@ -41,85 +42,101 @@ macro_rules! kinds {
                     other => ObjectKind::Other(kept(other)),
                 }
             }
+
+            pub fn in_archive(self) -> InArchive {
+                match self {
+                    $(ObjectKind::$kind => InArchive::$place,)+
+                    ObjectKind::Other(_) => InArchive::Unknown,
+                }
+            }
+
+            fn sql(self) -> Sql {
+                match self {
+                    $(ObjectKind::$kind => Sql::$sql$(($other))?,)+
+                    ObjectKind::Other(_) => Sql::None,
+                }
+            }
         }
     };
 }
 
+// The kind, its word, where pg_dump keeps it, and its word in `DROP`, `ALTER` and `COMMENT ON` where its identity alone
+// names it there.
 kinds! {
-    AccessMethod => "ACCESS METHOD",
-    Acl => "ACL",
-    Aggregate => "AGGREGATE",
-    Blob => "BLOB",
-    BlobMetadata => "BLOB METADATA",
-    Blobs => "BLOBS",
-    Cast => "CAST",
-    CheckConstraint => "CHECK CONSTRAINT",
-    Collation => "COLLATION",
-    Comment => "COMMENT",
-    Constraint => "CONSTRAINT",
-    Conversion => "CONVERSION",
-    CronJob => "CRON JOB",
-    Database => "DATABASE",
-    DatabaseProperties => "DATABASE PROPERTIES",
-    DatabaseSetting => "DATABASE SETTING",
-    Default => "DEFAULT",
-    DefaultAcl => "DEFAULT ACL",
-    Domain => "DOMAIN",
-    Encoding => "ENCODING",
-    EventTrigger => "EVENT TRIGGER",
-    Extension => "EXTENSION",
-    FkConstraint => "FK CONSTRAINT",
-    ForeignDataWrapper => "FOREIGN DATA WRAPPER",
-    File => "FILE",
-    ForeignTable => "FOREIGN TABLE",
-    Function => "FUNCTION",
-    Index => "INDEX",
-    IndexAttach => "INDEX ATTACH",
-    MaterializedView => "MATERIALIZED VIEW",
-    MaterializedViewData => "MATERIALIZED VIEW DATA",
-    NotNullConstraint => "NOT NULL CONSTRAINT",
-    Operator => "OPERATOR",
-    OperatorClass => "OPERATOR CLASS",
-    OperatorFamily => "OPERATOR FAMILY",
-    Policy => "POLICY",
-    ProceduralLanguage => "PROCEDURAL LANGUAGE",
-    Procedure => "PROCEDURE",
-    Publication => "PUBLICATION",
-    PublicationTable => "PUBLICATION TABLE",
-    PublicationTablesInSchema => "PUBLICATION TABLES IN SCHEMA",
-    ReplicationSlot => "REPLICATION SLOT",
-    Queue => "QUEUE",
-    Role => "ROLE",
-    RoleMembership => "ROLE MEMBERSHIP",
-    RoleSetting => "ROLE SETTING",
-    RowSecurity => "ROW SECURITY",
-    Rule => "RULE",
-    Schema => "SCHEMA",
-    SearchPath => "SEARCHPATH",
-    SecurityLabel => "SECURITY LABEL",
-    Sequence => "SEQUENCE",
-    SequenceOwnedBy => "SEQUENCE OWNED BY",
-    SequenceSet => "SEQUENCE SET",
-    Server => "SERVER",
-    ShellType => "SHELL TYPE",
-    Statistics => "STATISTICS",
-    StatisticsData => "STATISTICS DATA",
-    StdStrings => "STDSTRINGS",
-    Subscription => "SUBSCRIPTION",
-    SubscriptionTable => "SUBSCRIPTION TABLE",
-    Table => "TABLE",
-    TableAttach => "TABLE ATTACH",
-    TableData => "TABLE DATA",
-    TextSearchConfiguration => "TEXT SEARCH CONFIGURATION",
-    TextSearchDictionary => "TEXT SEARCH DICTIONARY",
-    TextSearchParser => "TEXT SEARCH PARSER",
-    TextSearchTemplate => "TEXT SEARCH TEMPLATE",
-    Transform => "TRANSFORM",
-    Trigger => "TRIGGER",
-    Type => "TYPE",
-    UserMapping => "USER MAPPING",
-    VaultSecret => "VAULT SECRET",
-    View => "VIEW",
+    AccessMethod => "ACCESS METHOD", Object, Own;
+    Acl => "ACL", Part, None;
+    Aggregate => "AGGREGATE", Object, Own;
+    Blob => "BLOB", Object, None;
+    BlobMetadata => "BLOB METADATA", Object, None;
+    Blobs => "BLOBS", Data, None;
+    Cast => "CAST", Object, Own;
+    CheckConstraint => "CHECK CONSTRAINT", Object, None;
+    Collation => "COLLATION", Object, Own;
+    Comment => "COMMENT", Part, None;
+    Constraint => "CONSTRAINT", Object, None;
+    Conversion => "CONVERSION", Object, Own;
+    CronJob => "CRON JOB", Nowhere, None;
+    Database => "DATABASE", Preamble, None;
+    DatabaseProperties => "DATABASE PROPERTIES", Preamble, None;
+    DatabaseSetting => "DATABASE SETTING", Nowhere, None;
+    Default => "DEFAULT", Part, None;
+    DefaultAcl => "DEFAULT ACL", Object, None;
+    Domain => "DOMAIN", Object, Own;
+    Encoding => "ENCODING", Preamble, None;
+    EventTrigger => "EVENT TRIGGER", Object, Own;
+    Extension => "EXTENSION", Object, Own;
+    FkConstraint => "FK CONSTRAINT", Object, None;
+    ForeignDataWrapper => "FOREIGN DATA WRAPPER", Object, Own;
+    File => "FILE", Nowhere, None;
+    ForeignTable => "FOREIGN TABLE", Object, Own;
+    Function => "FUNCTION", Object, Own;
+    Index => "INDEX", Object, Own;
+    IndexAttach => "INDEX ATTACH", Part, None;
+    MaterializedView => "MATERIALIZED VIEW", Object, Own;
+    MaterializedViewData => "MATERIALIZED VIEW DATA", Data, None;
+    NotNullConstraint => "NOT NULL CONSTRAINT", Nowhere, None;
+    Operator => "OPERATOR", Object, Own;
+    OperatorClass => "OPERATOR CLASS", Object, Own;
+    OperatorFamily => "OPERATOR FAMILY", Object, Own;
+    Policy => "POLICY", Object, None;
+    ProceduralLanguage => "PROCEDURAL LANGUAGE", Object, Word("LANGUAGE");
+    Procedure => "PROCEDURE", Object, Own;
+    Publication => "PUBLICATION", Object, Own;
+    PublicationTable => "PUBLICATION TABLE", Object, None;
+    PublicationTablesInSchema => "PUBLICATION TABLES IN SCHEMA", Object, None;
+    ReplicationSlot => "REPLICATION SLOT", Nowhere, None;
+    Queue => "QUEUE", Nowhere, None;
+    Role => "ROLE", Nowhere, Own;
+    RoleMembership => "ROLE MEMBERSHIP", Nowhere, None;
+    RoleSetting => "ROLE SETTING", Nowhere, None;
+    RowSecurity => "ROW SECURITY", Part, None;
+    Rule => "RULE", Part, None;
+    Schema => "SCHEMA", Object, Own;
+    SearchPath => "SEARCHPATH", Preamble, None;
+    SecurityLabel => "SECURITY LABEL", Part, None;
+    Sequence => "SEQUENCE", Object, Own;
+    SequenceOwnedBy => "SEQUENCE OWNED BY", Part, None;
+    SequenceSet => "SEQUENCE SET", Data, None;
+    Server => "SERVER", Object, Own;
+    ShellType => "SHELL TYPE", Part, None;
+    Statistics => "STATISTICS", Object, Own;
+    StatisticsData => "STATISTICS DATA", Data, None;
+    StdStrings => "STDSTRINGS", Preamble, None;
+    Subscription => "SUBSCRIPTION", Object, None;
+    SubscriptionTable => "SUBSCRIPTION TABLE", Nowhere, None;
+    Table => "TABLE", Object, Own;
+    TableAttach => "TABLE ATTACH", Part, None;
+    TableData => "TABLE DATA", Data, None;
+    TextSearchConfiguration => "TEXT SEARCH CONFIGURATION", Object, Own;
+    TextSearchDictionary => "TEXT SEARCH DICTIONARY", Object, Own;
+    TextSearchParser => "TEXT SEARCH PARSER", Object, Own;
+    TextSearchTemplate => "TEXT SEARCH TEMPLATE", Object, Own;
+    Transform => "TRANSFORM", Object, None;
+    Trigger => "TRIGGER", Object, None;
+    Type => "TYPE", Object, Own;
+    UserMapping => "USER MAPPING", Object, None;
+    VaultSecret => "VAULT SECRET", Nowhere, None;
+    View => "VIEW", Object, Own;
 }
 
 /// Words of newer versions live as long as the process: there are few, and a kind stays `Copy`.

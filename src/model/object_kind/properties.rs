@@ -1,6 +1,6 @@
 //! What follows from the kind of an object alone, wherever it is asked.
 //!
-//! Invariant: every match names every kind, so a new one does not compile until its properties are decided.
+//! Invariant: what every kind must say stands in the table of kinds; what holds for a few is asked here, once.
 
 use super::ObjectKind::{self, *};
 
@@ -21,140 +21,24 @@ pub enum InArchive {
     Unknown,
 }
 
-impl ObjectKind {
-    pub fn in_archive(self) -> InArchive {
-        match self {
-            AccessMethod
-            | Aggregate
-            | Blob
-            | BlobMetadata
-            | Cast
-            | CheckConstraint
-            | Collation
-            | Constraint
-            | Conversion
-            | DefaultAcl
-            | Domain
-            | EventTrigger
-            | Extension
-            | FkConstraint
-            | ForeignDataWrapper
-            | ForeignTable
-            | Function
-            | Index
-            | MaterializedView
-            | Operator
-            | OperatorClass
-            | OperatorFamily
-            | Policy
-            | ProceduralLanguage
-            | Procedure
-            | Publication
-            | PublicationTable
-            | PublicationTablesInSchema
-            | Schema
-            | Sequence
-            | Server
-            | Statistics
-            | Subscription
-            | Table
-            | TextSearchConfiguration
-            | TextSearchDictionary
-            | TextSearchParser
-            | TextSearchTemplate
-            | Transform
-            | Trigger
-            | Type
-            | UserMapping
-            | View => InArchive::Object,
-            Acl | Comment | Default | IndexAttach | RowSecurity | Rule | SecurityLabel | SequenceOwnedBy
-            | ShellType | TableAttach => InArchive::Part,
-            Blobs | MaterializedViewData | SequenceSet | StatisticsData | TableData => InArchive::Data,
-            Database | DatabaseProperties | Encoding | SearchPath | StdStrings => InArchive::Preamble,
-            CronJob | DatabaseSetting | File | NotNullConstraint | Queue | ReplicationSlot | Role | RoleMembership
-            | RoleSetting | SubscriptionTable | VaultSecret => InArchive::Nowhere,
-            Other(_) => InArchive::Unknown,
-        }
-    }
+/// How SQL names it by its identity alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sql {
+    /// By the kind's own word.
+    Own,
+    /// By another word.
+    Word(&'static str),
+    /// Not at all: it is a part of something, or has a statement of its own.
+    None,
+}
 
+impl ObjectKind {
     /// Its word in `DROP`, `ALTER` and `COMMENT ON`, for kinds that their identity alone names there.
     pub fn sql_word(self) -> Option<&'static str> {
-        match self {
-            ProceduralLanguage => Some("LANGUAGE"),
-            AccessMethod
-            | Aggregate
-            | Cast
-            | Collation
-            | Conversion
-            | Domain
-            | EventTrigger
-            | Extension
-            | ForeignDataWrapper
-            | ForeignTable
-            | Function
-            | Index
-            | MaterializedView
-            | Operator
-            | OperatorClass
-            | OperatorFamily
-            | Procedure
-            | Publication
-            | Role
-            | Schema
-            | Sequence
-            | Server
-            | Statistics
-            | Table
-            | TextSearchConfiguration
-            | TextSearchDictionary
-            | TextSearchParser
-            | TextSearchTemplate
-            | Type
-            | View => Some(self.word()),
-            CronJob
-            | VaultSecret
-            | Acl
-            | Blob
-            | BlobMetadata
-            | Blobs
-            | CheckConstraint
-            | Comment
-            | Constraint
-            | Database
-            | DatabaseProperties
-            | DatabaseSetting
-            | Default
-            | DefaultAcl
-            | Encoding
-            | File
-            | FkConstraint
-            | IndexAttach
-            | MaterializedViewData
-            | NotNullConstraint
-            | Policy
-            | PublicationTable
-            | PublicationTablesInSchema
-            | Queue
-            | ReplicationSlot
-            | RoleMembership
-            | RoleSetting
-            | RowSecurity
-            | Rule
-            | SearchPath
-            | SecurityLabel
-            | SequenceOwnedBy
-            | SequenceSet
-            | ShellType
-            | StatisticsData
-            | StdStrings
-            | Subscription
-            | SubscriptionTable
-            | TableAttach
-            | TableData
-            | Transform
-            | Trigger
-            | UserMapping
-            | Other(_) => None,
+        match self.sql() {
+            Sql::Own => Some(self.word()),
+            Sql::Word(word) => Some(word),
+            Sql::None => None,
         }
     }
 
