@@ -40,4 +40,5 @@ pub mod rls_view;
 pub mod run;
 pub mod schema_verification;
 pub mod secret;
+pub mod sql_lexer;
 pub mod sqlstate;

@@ -1,7 +1,7 @@
-//! `diff`: what a snapshot and another one, or a live database, differ in.
+//! `diff`: compares a snapshot with another one, or with a live database.
 //!
-//! Invariant: it reads only. No snapshot is believed before its checksums are right, and a live database is seen at one
-//! instant. What was not compared is named, never counted as equal.
+//! Invariant: it only reads. A snapshot is used only after its checksums were verified, and a live database is read at
+//! one instant. What was not compared is named, never counted as equal.
 
 mod computed;
 mod large_objects;
@@ -29,21 +29,21 @@ pub use crate::verify::rows::keys::{KEYS_SHOWN, KeyDifferences, KeyValues};
 use side::{Live, Side, Snapshot};
 pub use tables::{NotCompared, RowChange, TableDifference};
 
-/// How deep to look.
+/// How much is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
-    /// Objects, and of those only what is about security.
+    /// Objects, and only differences that concern security.
     Security,
-    /// Objects. Values of sequences are data.
+    /// Objects. Values of sequences count as rows.
     Schema,
-    /// And rows and fingerprint of each table. A live database is read whole.
+    /// Objects, and rows and fingerprint of each table. All rows of a live database are read.
     Rows,
-    /// And the keys of rows that are not the same.
+    /// All of that, and the keys of rows that differ.
     Keys,
 }
 
-/// What to compare with.
+/// The right side.
 #[derive(Debug)]
 pub enum Other {
     Snapshot(PathBuf),
@@ -57,7 +57,7 @@ pub struct DiffRequest {
     pub left: PathBuf,
     pub right: Other,
     pub depth: Depth,
-    /// Threads that verify, and connections that read.
+    /// Threads that verify, or connections that read.
     pub jobs: usize,
     /// How long to wait for a locked table of a live database.
     pub lock_wait: Duration,
@@ -70,7 +70,7 @@ pub enum SideKind {
     Live,
 }
 
-/// What stood on one side.
+/// The source of one side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SideFacts {
     pub kind: SideKind,
@@ -78,27 +78,27 @@ pub struct SideFacts {
     pub name: String,
     pub database: String,
     pub server_version: String,
-    /// The instant that it shows.
+    /// The instant that this side shows.
     pub taken_at: Timestamp,
 }
 
-/// What came out.
+/// The result of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diff {
     pub left: SideFacts,
     pub right: SideFacts,
     pub depth: Depth,
     pub equal: bool,
-    /// The servers are of different major versions: see `model::difference::Rules`.
+    /// The servers have different major versions: see `model::difference::Rules`.
     pub across_majors: bool,
     /// Worst first.
     pub objects: Vec<ObjectDifference>,
     /// Sorted by name.
     pub tables: Vec<TableDifference>,
-    /// Objects on the left, or on the right where there are more.
+    /// The number of objects on the side that has more.
     pub objects_compared: u64,
     pub tables_compared: u64,
-    /// Rows on the left of the tables that were compared.
+    /// Rows of the compared tables, on the left.
     pub rows_compared: u64,
     pub not_compared: Vec<NotCompared>,
     pub duration_ms: u64,
@@ -110,7 +110,7 @@ impl Diff {
     }
 }
 
-/// Compares. `Integrity` when a snapshot is damaged; the errors of a connection for a live database.
+/// Compares both sides. Errors: `Integrity` when a snapshot is damaged; connection errors for a live database.
 pub async fn diff(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> Result<Diff> {
     let work = work(request, monitor, cancel);
     tokio::select! {
@@ -155,7 +155,7 @@ async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> 
         rows.not_compared.sort();
     }
     if passwords {
-        let why = "one side was read by a role that may not see them".to_string();
+        let why = "the role that read one side may not see them".to_string();
         rows.not_compared.push(NotCompared { what: "passwords of roles".to_string(), why });
     }
     let count = |inventory: &Inventory| inventory.objects.len() as u64;

@@ -1,7 +1,7 @@
-//! `doctor --for create`: everything that can spoil a snapshot, asked before one is taken.
+//! `doctor --for create`: checks everything that can make a snapshot fail, before one is taken.
 //!
-//! Invariant: it reads only, waits for no lock, and each finding that is not fine says what to do. Names of objects
-//! are as SQL quotes them; whoever prints them makes control characters visible.
+//! Invariant: it only reads and waits for no lock. Each finding that is not `ok` says what to do. Object names are
+//! quoted as in SQL; the printer escapes control characters.
 
 use std::path::{Path, PathBuf};
 
@@ -26,9 +26,9 @@ use crate::pgtools::client::SearchPlaces;
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Ok,
-    /// A snapshot is made; something about it is worth knowing.
+    /// A snapshot succeeds, but something about it is worth knowing.
     Warn,
-    /// A snapshot would fail, or would not hold everything.
+    /// A snapshot would fail, or would be incomplete.
     Fail,
 }
 
@@ -39,7 +39,7 @@ pub struct Check {
     pub name: &'static str,
     pub status: Status,
     pub what: String,
-    /// What to do; none when there is nothing to do.
+    /// What to do; `None` when there is nothing to do.
     pub todo: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl Check {
     }
 }
 
-/// A pg_dump that was found, by whoever may look for programs.
+/// A pg_dump that the caller found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundClient {
     pub path: PathBuf,
@@ -65,19 +65,19 @@ pub struct FoundClient {
     pub minor: u32,
 }
 
-/// First minors in which pg_dump is safe against a hostile server: before them it could be made to overwrite its own
-/// stack through `lo_read` (CVE-2026-6477) and to write commands that run at restore (CVE-2025-8714, -8715).
-/// Majors that are not here get no more fixes.
+/// The first minors whose pg_dump is safe against a hostile server. Older ones can be made to overwrite their own stack
+/// through `lo_read` (CVE-2026-6477) and to write commands that run at restore (CVE-2025-8714, -8715). Majors that are
+/// not listed get no more fixes.
 pub const MINIMUM_MINORS: [(u32, u32); 5] = [(14, 23), (15, 18), (16, 14), (17, 10), (18, 4)];
 
 const OLDEST_SERVER: u32 = 12;
-/// Lists are cut here: doctor is read by a person.
+/// Longer lists are cut for readability.
 const NAMED: usize = 10;
 
-/// What there is on this machine, and what its settings say.
+/// The facts about this machine and its settings.
 pub struct Here<'a> {
     pub clients: &'a [FoundClient],
-    /// Where snapshots live; it need not exist yet.
+    /// The snapshots' root folder; it need not exist yet.
     pub root: &'a Path,
     /// Where server programs may be.
     pub programs: &'a SearchPlaces,
@@ -104,7 +104,7 @@ pub async fn doctor_for_create(spec: &ConnSpec, session: &Session, here: &Here<'
     Ok(checks)
 }
 
-/// Will the next snapshot's schema be restored at once, and where does a server for it come from?
+/// Will the schema of the next snapshot be verified, and by which server?
 fn schema_verification(here: &Here<'_>, server_version_num: u32) -> Check {
     const NAME: &str = "verify_schema";
     let wanted = schema::wanted(here.verify, SnapshotKind::Full);
@@ -122,7 +122,7 @@ fn schema_verification(here: &Here<'_>, server_version_num: u32) -> Check {
         Foreseen::OnRequest(why) => Check::ok(NAME, format!("not done by default: {why}")),
         Foreseen::None(failure) => {
             let todo =
-                failure.hints.first().cloned().unwrap_or_else(|| "--verify none if it is not wanted".to_string());
+                failure.hints.first().cloned().unwrap_or_else(|| "if you do not want it, set --verify none".to_string());
             Check::warn(NAME, format!("schemas are not verified: {failure}"), todo)
         }
     }
@@ -160,7 +160,7 @@ fn pooler(spec: &ConnSpec, around: &Surroundings) -> Check {
     match around.server_port {
         Some(own) if own != i32::from(port) => Check::warn(
             "pooler",
-            format!("connected to port {port}, but the server itself listens on {own}: something is between"),
+            format!("connected to port {port}, but the server itself listens on {own}: there is a proxy or pooler in between"),
             "fine for a forwarded port; a pooler there must be in session mode",
         ),
         _ => Check::ok("pooler", "no sign of a pooler"),
@@ -177,7 +177,7 @@ fn server(facts: &SourceFacts) -> Check {
     Check::ok("server", what)
 }
 
-/// The client that a run would take (trap 11): the server's major, else the lowest newer one; and whether it is safe.
+/// The client that a run would use (trap 11): the server's major, else the lowest newer one; and whether it is safe.
 fn client(server_major: u32, clients: &[FoundClient]) -> Check {
     let usable = clients.iter().filter(|c| c.major >= server_major);
     let Some(client) = usable.min_by_key(|c| (c.major, u32::MAX - c.minor)) else {
@@ -210,7 +210,7 @@ fn client(server_major: u32, clients: &[FoundClient]) -> Check {
     }
 }
 
-/// One line for each schema (and one for what is in none).
+/// One line per schema, and one for privileges outside of schemas.
 fn privileges(missing: &[MissingPrivilege], abilities: &SourceAbilities) -> Vec<Check> {
     if missing.is_empty() {
         return vec![Check::ok("privileges", format!("{} may read everything", abilities.user))];
@@ -239,18 +239,18 @@ fn bypass_rls(abilities: &SourceAbilities) -> Check {
     }
     let todo =
         format!("ALTER ROLE {} BYPASSRLS; or use a role that has it", crate::model::name::ident(&abilities.user));
-    Check::warn("bypassrls", "this role is subject to row security where it is on and the table is not its own", todo)
+    Check::warn("bypassrls", "row security applies to this role on tables that it does not own", todo)
 }
 
 fn locks(locks: &[BlockingLock]) -> Check {
     if locks.is_empty() {
-        return Check::ok("locks", "nobody holds or awaits an exclusive lock");
+        return Check::ok("locks", "no session holds or waits for an ACCESS EXCLUSIVE lock");
     }
     let lines: Vec<String> = locks
         .iter()
         .map(|l| {
             let verb = if l.held { "holds" } else { "waits for" };
-            format!("pid {} ({}) {verb} ACCESS EXCLUSIVE on {} since {} s", l.pid, l.user, l.table, l.seconds)
+            format!("pid {} ({}) {verb} ACCESS EXCLUSIVE on {} for {} s", l.pid, l.user, l.table, l.seconds)
         })
         .collect();
     let todo = "wait for it, end it with pg_terminate_backend(pid), or bound the wait with --lock-wait";
@@ -277,14 +277,14 @@ fn timeouts(around: &Surroundings) -> Check {
     Check::ok("timeouts", format!("{}: switched off for the snapshot's own sessions", around.timeouts.join(", ")))
 }
 
-/// Archive, CSV and SQL together take about what the database takes, and one more snapshot should fit.
+/// Archive, CSV and SQL together take about the size of the database, and there should be room for one more snapshot.
 fn disk(root: &Path, needed: u64) -> Check {
     let place = root.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
     let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
     let free = match rustix::fs::statvfs(place) {
         Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
         Err(error) => {
-            let what = format!("free space at {} is not known: {error}", place.display());
+            let what = format!("cannot read the free space at {}: {error}", place.display());
             return Check::warn("disk", what, "check that --root names a folder on a local disk");
         }
     };
@@ -304,7 +304,7 @@ fn standby(facts: &SourceFacts, around: &Surroundings) -> Check {
         (false, true) => Check::ok("standby", "not a standby; no unlogged tables"),
         (false, false) => Check::ok("standby", format!("not a standby; {} unlogged tables", around.unlogged.len())),
         (true, true) => {
-            Check::warn("standby", "this is a standby", "long reads may be cancelled: max_standby_streaming_delay = -1")
+            Check::warn("standby", "this is a standby", "long queries may be cancelled: set max_standby_streaming_delay = -1")
         }
         (true, false) => Check::fail(
             "standby",
@@ -315,23 +315,23 @@ fn standby(facts: &SourceFacts, around: &Surroundings) -> Check {
 }
 
 fn extensions(tables: &[TableFacts]) -> Check {
-    let beside = tables.iter().filter(|t| t.extension.is_some() && !t.extension_config && t.rows_estimated > 0);
+    let not_dumped = tables.iter().filter(|t| t.extension.is_some() && !t.extension_config && t.rows_estimated > 0);
     let lines: Vec<String> =
-        beside.map(|t| format!("{} ({})", t.name.sql(), t.extension.as_deref().unwrap_or_default())).collect();
+        not_dumped.map(|t| format!("{} ({})", t.name.sql(), t.extension.as_deref().unwrap_or_default())).collect();
     if lines.is_empty() {
         return Check::ok("extensions", "no extension keeps rows that a dump misses");
     }
-    let todo = "kept as extension_state beside the archive; a restore by pg_restore alone leaves them out";
+    let todo = "stacksnap keeps them in extension_state/; a restore with pg_restore alone lacks them";
     Check::warn("extensions", format!("no dump carries the rows of {}", named(&lines)), todo)
 }
 
 fn system_schemas(around: &Surroundings) -> Check {
     if around.in_system_schemas.is_empty() {
-        return Check::ok("system_schemas", "nobody's objects are in the server's own schemas");
+        return Check::ok("system_schemas", "the server's own schemas hold no user objects");
     }
     let what =
-        format!("no dump carries what was made in the server's own schemas: {}", named(&around.in_system_schemas));
-    Check::warn("system_schemas", what, "move it to a schema of yours")
+        format!("no dump holds user objects in the server's own schemas: {}", named(&around.in_system_schemas));
+    Check::warn("system_schemas", what, "move them to a schema of yours")
 }
 
 fn encoding(facts: &SourceFacts) -> Check {
@@ -341,7 +341,7 @@ fn encoding(facts: &SourceFacts) -> Check {
         "SQL_ASCII" => Check::warn(
             "encoding",
             what,
-            "rows are captured byte for byte; a name, definition or comment that is not UTF-8 stops create, which names it",
+            "rows are captured byte for byte; create fails, and names it, if a name, definition or comment is not UTF-8",
         ),
         _ => Check::warn("encoding", what, "files are written as UTF-8; a restore needs a database of this encoding"),
     }

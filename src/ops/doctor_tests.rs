@@ -1,4 +1,4 @@
-//! What doctor says of facts, without a server.
+//! Tests of doctor's checks, without a server.
 
 use super::*;
 

@@ -15,7 +15,11 @@ pub fn is_single(text: &str) -> bool {
             let next = found.get(at + 1).filter(|next| next.start == token.end());
             let begins_comment =
                 ["--", "/*"].iter().any(|c| *token.text == c[..1] && next.is_some_and(|n| *n.text == c[1..]));
+            // The server may read two constants in a row as one, with the escapes of the first.
+            let continues =
+                token.kind == TokenKind::String && found.get(at + 1).is_some_and(|n| n.kind == TokenKind::String);
             match token.kind {
+                TokenKind::String if continues => return false,
                 TokenKind::Group => open.push(&token.text[1..token.text.len() - 1]),
                 TokenKind::Sign if begins_comment || matches!(token.text, ";" | ")" | "]" | "\\") => return false,
                 // `$1` is a parameter; anything else may begin a dollar quote.
@@ -113,6 +117,7 @@ mod tests {
             "e'\\'' ; x",
             "'a",
             "a$b",
+            "E'a'\n'b\\' || '; DROP TABLE t --'",
             "[1;2]",
         ] {
             assert!(!is_single(text), "{text}");

@@ -1,7 +1,7 @@
-//! What one run is to hold: parts, tables, rows left out; and which kind of snapshot that makes.
+//! What one run captures: parts, tables, excluded rows; and the kind of snapshot that results.
 //!
-//! Invariant: a run that was asked for less than everything is never of kind `full`. Names given by a user are matched
-//! here against catalog names; they reach no other program as patterns.
+//! Invariant: a run that captures less than everything is never of kind `full`. Patterns given by a user are matched
+//! here against catalog names; no other program gets them as patterns.
 
 use crate::config::{Format, ReadableCompression, Settings};
 use crate::model::category::Category;
@@ -11,21 +11,21 @@ use crate::model::manifest::SnapshotKind;
 use crate::model::pattern;
 use crate::model::request::CreateRequest;
 
-/// From so many bytes of rows on, readable files are compressed unless the settings say otherwise.
+/// With at least this many bytes of rows, readable files are compressed unless the settings say otherwise.
 pub const COMPRESSED_FROM_BYTES: u64 = 256_000_000;
 
-/// The decision, made once.
+/// The selection, made once per run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     parts: Vec<Category>,
-    /// Patterns of tables; empty is all.
+    /// Patterns of tables; empty means all.
     pub tables: Vec<String>,
     pub exclude_data: Vec<String>,
     pub kind: SnapshotKind,
     readable: ReadableCompression,
 }
 
-/// Parts that are made from the archive's data files.
+/// Parts that are derived from the archive's data files.
 const FROM_ARCHIVE: [Category; 7] = [
     Category::Archive,
     Category::ReadableSql,
@@ -36,7 +36,7 @@ const FROM_ARCHIVE: [Category; 7] = [
     Category::Storage,
 ];
 
-/// Parts that still make sense when only some tables are wanted.
+/// Parts that still make sense when only some tables are selected.
 const OF_TABLES: [Category; 3] = [Category::Archive, Category::ReadableSql, Category::Csv];
 
 impl Selection {
@@ -73,13 +73,13 @@ impl Selection {
         self.parts.contains(&category)
     }
 
-    /// Does the size of the rows decide how readable files are kept?
+    /// Does the size of the rows decide whether readable files are compressed?
     pub fn depends_on_size(&self) -> bool {
         let readable = self.has(Category::ReadableSql) || self.has(Category::Csv);
         readable && self.readable == ReadableCompression::Auto
     }
 
-    /// Are readable files compressed, with so many bytes of rows?
+    /// Are readable files compressed when the rows have this many bytes?
     pub fn compresses(&self, rows_bytes: u64) -> bool {
         match self.readable {
             ReadableCompression::Auto => rows_bytes >= COMPRESSED_FROM_BYTES,
@@ -93,7 +93,7 @@ impl Selection {
         FROM_ARCHIVE.iter().any(|c| self.has(*c))
     }
 
-    /// The tables that the patterns name. An error when a pattern names none.
+    /// The tables that match the patterns. An error when a pattern matches no table.
     pub fn matching<'t>(patterns: &[String], tables: &'t [TableFacts]) -> Result<Vec<&'t TableFacts>> {
         for p in patterns {
             if !tables.iter().any(|t| names(p, t)) {
@@ -105,14 +105,14 @@ impl Selection {
         Ok(named_by(patterns, tables))
     }
 
-    /// Are the rows of this table asked for?
+    /// Are the rows of this table selected?
     pub fn wants_rows(&self, table: &TableFacts) -> bool {
         let asked = self.tables.is_empty() || self.tables.iter().any(|p| names(p, table));
         asked && !self.exclude_data.iter().any(|p| names(p, table))
     }
 
-    /// The tables whose rows are left out. A pattern that names none is no error (the same settings serve several
-    /// databases) and takes nothing from the others.
+    /// The tables whose rows are excluded. A pattern that matches no table is no error, because the same settings serve
+    /// several databases.
     pub fn rows_excluded<'t>(&self, tables: &'t [TableFacts]) -> Vec<&'t TableFacts> {
         named_by(&self.exclude_data, tables)
     }
@@ -122,7 +122,7 @@ fn named_by<'t>(patterns: &[String], tables: &'t [TableFacts]) -> Vec<&'t TableF
     tables.iter().filter(|t| patterns.iter().any(|p| names(p, t))).collect()
 }
 
-/// Does the pattern name the table? Without a dot it speaks of the schema `public`.
+/// Does the pattern match the table? A pattern without a dot means the schema `public`.
 fn names(p: &str, t: &TableFacts) -> bool {
     let bare = !p.contains('.');
     pattern::matches(p, &t.name.plain()) || (bare && t.name.schema == "public" && pattern::matches(p, &t.name.name))

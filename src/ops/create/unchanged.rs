@@ -1,6 +1,6 @@
-//! `--if-changed`: is there anything that a new snapshot would hold and the last one of everything does not?
+//! `--if-changed`: would a new snapshot hold anything that the last full one does not?
 //!
-//! Invariant: "nothing changed" is said only when it is proved; whatever cannot be told means that a snapshot is taken.
+//! Invariant: "nothing changed" is reported only when it is proved; in doubt a snapshot is taken.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,8 +24,8 @@ use crate::pg::catalog::tables::tables;
 use crate::pg::session::Session;
 use crate::root::folder::Root;
 
-/// The last snapshot of everything, when a new one would hold the same. One with gaps counts too, but for a part that
-/// failed: that may go better now.
+/// The last full snapshot, if a new one would hold the same. A snapshot with gaps counts, but not one with a failed
+/// part, because that part may succeed now.
 pub async fn since_last(
     job: &Job<'_>,
     preflight: &Preflight,
@@ -47,7 +47,8 @@ pub async fn since_last(
             job.monitor.note(format!("taking a snapshot: {why}"));
             Ok(None)
         }
-        // What this role may not read could have been written, and an object that goes away while it is read fails the query (trap 5), and is a change.
+        // A table that this role may not read could have been written. A query that fails because an object was dropped
+        // meanwhile (trap 5) means a change too.
         Err(failure) if matches!(failure.kind, FailureKind::Failed | FailureKind::Denied) => {
             job.monitor.note(format!("taking a snapshot: {failure}"));
             Ok(None)
@@ -73,8 +74,8 @@ async fn compared(
     }
 }
 
-/// What was written since, as the rows themselves tell: every table's, and those of large objects. Deleted rows are
-/// missing in the count of a table whose rows the snapshot has.
+/// Finds a table, or the large objects, with rows written since, by the `xmin` of the rows. Deleted rows show in the
+/// row count of a table whose rows the snapshot holds.
 async fn written(session: &Session, last: &Manifest, old: &ChangeMarker, new: &ChangeMarker) -> Result<Option<String>> {
     let Some(oldest) = oldest_unseen(&old.transaction_horizon, &new.transaction_horizon) else {
         return Ok(Some("too many transactions ended since".to_string()));
@@ -91,7 +92,7 @@ async fn written(session: &Session, last: &Manifest, old: &ChangeMarker, new: &C
     Ok(None)
 }
 
-/// Hash over what decides what a snapshot holds.
+/// Hash of the settings that decide what a snapshot holds.
 pub fn settings_sha256(job: &Job<'_>, preflight: &Preflight, selection: &Selection) -> String {
     let settings = job.settings;
     let text = format!(

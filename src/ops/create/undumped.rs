@@ -1,8 +1,8 @@
-//! What the restore script has to know about the archive: what is not in it and comes from a file beside it, what in it
-//! would stop or undo it, and what the script puts back in no way.
+//! What the restore script needs to know about the archive: objects that it lacks and that come from a separate file,
+//! entries that would fail or undo something, and objects that the script does not restore.
 //!
-//! Invariant: how an object is made without the archive is the restore engine's knowledge, and asked there. Whatever the
-//! script does not put back is named. Pure.
+//! Invariant: the restore engine knows how an object is created without the archive, and is asked for it. Every object
+//! that the script does not restore is named. Pure.
 
 use crate::collect::sql_file::SqlFile;
 use crate::model::failure::Result;
@@ -16,19 +16,19 @@ use crate::restore::objects::drop::{comment, row_security};
 use crate::restore::objects::invalid_indexes;
 use crate::restore::objects::replace::{create_policy, create_trigger};
 
-/// Constraints and triggers: comments on inherited ones are in no archive.
+/// pg_constraint and pg_trigger: no archive holds comments on inherited constraints and triggers.
 const PARTS: [u32; 2] = [2606, 2620];
-/// Its queues are made by its functions, after the archive.
+/// The extension whose own functions create its queues, after the archive is restored.
 const QUEUES: &str = "pgmq";
 
-/// What was found.
+/// The result.
 #[derive(Debug, Default)]
 pub struct Undumped {
-    /// The file that makes what the archive lacks.
+    /// The SQL file that creates what the archive lacks.
     pub sql: Option<String>,
     /// Dump ids of entries that pg_restore must not run.
     pub entries: Vec<i64>,
-    /// One line for each thing that the script does not put back.
+    /// One line for each object that the script does not restore.
     pub not_restored: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ pub fn undumped(inventory: &Inventory, toc: &Toc, database: &str) -> Result<Undu
     found.entries = not_to_run(inventory, toc);
     if !statements.is_empty() {
         let mut file = SqlFile::new(&[
-            "What no dump holds: policies, row security, indexes and triggers on tables of extensions,",
+            "Objects that no dump holds: policies, row security, indexes and triggers on tables of extensions,",
             "comments on inherited constraints and on triggers of partitions. Run it after the queues.",
         ]);
         statements.iter().for_each(|sql| file.statement(sql));
@@ -69,7 +69,7 @@ pub fn undumped(inventory: &Inventory, toc: &Toc, database: &str) -> Result<Undu
     Ok(found)
 }
 
-/// Grants on queues, which are there later (access_grants.sql has them).
+/// Grants on queues, which do not exist yet when the archive is restored (access_grants.sql has them).
 fn not_to_run(inventory: &Inventory, toc: &Toc) -> Vec<i64> {
     let of_queues = |entry: &&Entry| entry.desc == ObjectKind::Acl && entry.schema.as_deref() == Some(QUEUES);
     let is_member = |o: &&CatalogObject| o.extension.as_deref() == Some(QUEUES);
@@ -91,7 +91,7 @@ fn not_to_run(inventory: &Inventory, toc: &Toc) -> Vec<i64> {
     toc.entries.iter().filter(|e| of_queues(e) && on_relation(e)).map(|e| e.dump_id).collect()
 }
 
-/// A statement that runs where its object is missing: extensions and queues bring some of their own.
+/// Wraps the statement so that it runs only if its object is missing: extensions and queues create some of their own.
 fn unless_there(object: &CatalogObject, sql: &str) -> Option<String> {
     let there = match object.kind {
         ObjectKind::Index => format!("pg_catalog.to_regclass({}) IS NOT NULL", literal(&object.identity)),

@@ -1,6 +1,6 @@
-//! Which tables pg_dump is told of, and how large what it reads will be: asked of the catalogs right before it starts.
+//! The tables that pg_dump gets, and the size of what it reads: read from the catalogs right before it starts.
 //!
-//! Invariant: nothing is asked that the run does not need, and no question waits behind a change of a table.
+//! Invariant: it queries only what the run needs, and no query waits behind DDL.
 
 use super::gate::Gate;
 use super::selection::{COMPRESSED_FROM_BYTES, Selection};
@@ -10,18 +10,18 @@ use crate::model::name::QualifiedName;
 use crate::pg::catalog::tables;
 use crate::pg::session::Session;
 
-/// What the catalogs say of the selection.
+/// The selection, resolved against the catalogs.
 pub struct Wanted {
-    /// Only these; all when empty.
+    /// Dump only these tables; all when empty.
     pub tables: Vec<QualifiedName>,
     pub exclude_data: Vec<QualifiedName>,
-    /// Readable SQL and CSV are compressed.
+    /// Whether readable SQL and CSV are compressed.
     pub compressed: bool,
 }
 
 impl Wanted {
     pub async fn of(selection: &Selection, database_bytes: u64, session: &Session, gate: &Gate) -> Result<Self> {
-        // A database of less than the bound has no more rows than that.
+        // A database below the bound has fewer bytes of rows than the bound.
         let by_size = selection.depends_on_size() && database_bytes >= COMPRESSED_FROM_BYTES;
         if !by_size && selection.tables.is_empty() && selection.exclude_data.is_empty() {
             let compressed = selection.compresses(0);
@@ -42,7 +42,7 @@ impl Wanted {
     }
 }
 
-/// Bytes of these tables' rows: from the disk where the locks are held, else what the catalogs estimate.
+/// Bytes of these tables' rows: the size on disk if we hold the locks, else an estimate from the catalogs.
 async fn size(wanted: &[&TableFacts], session: &Session, gate: &Gate) -> Result<u64> {
     if gate.is_closed() {
         let oids: Vec<u32> = wanted.iter().map(|t| t.oid).collect();

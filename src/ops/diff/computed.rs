@@ -1,8 +1,8 @@
-//! Stored generated columns and materialized views, side by side.
+//! Compares stored generated columns and materialized views.
 //!
-//! Invariant: contents are compared only where both sides hold the same columns of the same object, and generated
-//! values only where the table's own rows are equal: else they follow from what is told already. What one side does
-//! not know is named as not compared.
+//! Invariant: contents are compared only where both sides hold the same columns of the same object. Generated values
+//! are compared only where the table's own rows are equal; otherwise the rows are already reported. Contents that one
+//! side does not hold are named as not compared.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::snapshot::reader::ArchiveData;
 use crate::verify::rows::keys;
 use crate::verify::rows::row_source::RowSource;
 
-/// Adds to `rows` what is not the same, and what was not compared.
+/// Adds differences to `rows`, and what was not compared.
 pub async fn compare_computed(
     request: &DiffRequest,
     left: &Snapshot,
@@ -60,7 +60,7 @@ pub async fn compare_computed(
 
 enum Outcome {
     Equal,
-    /// With so many rows on the right.
+    /// The number of rows on the right.
     Differs(u64),
     NotCompared(String),
     OtherObject,
@@ -91,7 +91,7 @@ fn of_snapshot(record: &ComputedRecord, others: &[ComputedRecord]) -> Outcome {
     match (&record.content, &other.content) {
         (ComputedContent::NotRead { why }, _) => not_held("left", why),
         (_, ComputedContent::NotRead { why }) => not_held("right", why),
-        _ if record.columns != other.columns => Outcome::NotCompared("its key is another one".to_string()),
+        _ if record.columns != other.columns => Outcome::NotCompared("its columns are different".to_string()),
         (
             ComputedContent::Read { rows: was, fingerprint: left, .. },
             ComputedContent::Read { rows: is, fingerprint: right, .. },
@@ -125,7 +125,7 @@ async fn difference(
     };
     let Some(table) = table.filter(|_| request.depth == Depth::Keys) else { return Ok(difference) };
     if record.kind == ComputedKind::MaterializedView {
-        difference.keys_why_not = Some("a snapshot keeps the fingerprint of a materialized view alone".to_string());
+        difference.keys_why_not = Some("a snapshot keeps only the fingerprint of a materialized view".to_string());
         return Ok(difference);
     }
     let mine = left.generated(std::slice::from_ref(&table));
@@ -149,7 +149,7 @@ fn records(manifest: &Manifest) -> Vec<TableRecord> {
     manifest.computed.iter().flatten().filter_map(ComputedRecord::as_table).collect()
 }
 
-/// What a snapshot from before format 1.4 does not say.
+/// What a snapshot before format 1.4 does not record.
 fn not_recorded(inventory: &Inventory, manifest: &Manifest, side: &str) -> Vec<NotCompared> {
     let why = format!(
         "the snapshot on the {side} has format {}.{}, which does not record it",

@@ -1,7 +1,7 @@
-//! What large objects hold, side by side. That they exist, and whose they are, the objects tell.
+//! Compares the contents of large objects. Their existence and owners are compared with the other objects.
 //!
-//! Invariant: memory does not grow with them. A live database is asked for sums only, within a transaction that may end
-//! with an error: so it has a session of its own. Beyond a bound, or without the right, it is named as not compared.
+//! Invariant: memory does not grow with their size. A live database computes hashes, in a session of its own, because
+//! an error may end that transaction. Beyond a size bound, or without the privilege, they are named as not compared.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::snapshot::layout;
 
 const KIND: ObjectKind = ObjectKind::Blob;
 
-/// The objects whose content is not the same, or why that was not compared.
+/// The objects whose content differs, or the reason why contents were not compared.
 pub async fn compare_large_objects(
     left: &Snapshot,
     right: &Side,
@@ -33,7 +33,7 @@ pub async fn compare_large_objects(
         Side::Live(live) => of_live(live).await?,
     };
     let Some(theirs) = hashes else {
-        let why = "that they exist was compared; there is more of them than is read, or this role may not read them";
+        let why = "only their existence was compared: they are larger than the limit, or this role may not read them";
         return Ok(Err(NotCompared { what: "large objects".to_string(), why: why.to_string() }));
     };
     let mine = tokio::task::block_in_place(|| of_archive(left.place()))?;

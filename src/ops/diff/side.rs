@@ -1,7 +1,7 @@
-//! The two kinds of side: a snapshot that was verified, and a live database at one instant.
+//! The two kinds of side: a verified snapshot, and a live database at one instant.
 //!
-//! Invariant: a snapshot is verified before anything but its manifest is read; a live database is read in transactions
-//! that are READ ONLY and share one exported snapshot, which lives as long as the side.
+//! Invariant: a snapshot is verified before anything but its manifest is read. A live database is read in READ ONLY
+//! transactions that share one exported snapshot, which lives as long as the side.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ use crate::verify::rows::row_source::RowSource;
 use crate::verify::{Level, verify};
 
 pub const APPLICATION: &str = "stacksnap diff";
-/// More than this is no inventory.
+/// A larger file cannot be an inventory.
 const INVENTORY_BYTES_MAX: u64 = 1 << 30;
 
 /// A verified snapshot.
@@ -36,7 +36,7 @@ pub struct Snapshot {
     pub manifest: Manifest,
     pub inventory: Inventory,
     pub archive: ArchiveData,
-    /// Tables of extensions whose rows are beside the archive.
+    /// Tables of extensions, whose rows are in `extension_state/` and not in the archive.
     pub members: Vec<TableRecord>,
     place: PathBuf,
 }
@@ -72,17 +72,17 @@ impl Snapshot {
         Ok(Self { manifest, inventory, archive, members, place: place.to_path_buf() })
     }
 
-    /// Its folder.
+    /// The snapshot's folder.
     pub fn place(&self) -> &Path {
         &self.place
     }
 
-    /// The values of these generated columns.
+    /// The data files of these generated columns.
     pub fn generated(&self, records: &[TableRecord]) -> ArchiveData {
         ArchiveData::generated(&self.place, records)
     }
 
-    /// Every table whose rows it knows.
+    /// Every table whose rows the snapshot holds.
     pub fn records(&self) -> impl Iterator<Item = &TableRecord> {
         self.manifest.tables.iter().chain(&self.members)
     }
@@ -106,7 +106,7 @@ impl Snapshot {
 pub struct Live {
     pub spec: ConnSpec,
     pub holder: SnapshotHolder,
-    /// On the exported snapshot.
+    /// Reads under the exported snapshot.
     pub session: Session,
     pub source: SourceFacts,
     pub inventory: Inventory,
@@ -128,8 +128,8 @@ impl Live {
         Ok(Self { spec: spec.clone(), holder, session, source: facts, inventory })
     }
 
-    /// Asks the server whether definitions whose texts differ mean the same. It needs a session of its own: the other
-    /// one may only read, and here temporary views are made and rolled back.
+    /// Asks the server whether definitions with different texts mean the same. It needs a session of its own: the other
+    /// one is READ ONLY, and here temporary views are created and rolled back.
     pub async fn read_alike(&mut self, wanted: &Inventory) -> Result<()> {
         if !meaning::is_open(wanted, &self.inventory) {
             return Ok(());
@@ -154,7 +154,7 @@ impl Side {
         }
     }
 
-    /// To read its words like another one's.
+    /// For adapting the inventory to the other side's notation before comparing.
     pub fn inventory_mut(&mut self) -> &mut Inventory {
         match self {
             Self::Snapshot(snapshot) => &mut snapshot.inventory,
@@ -162,7 +162,7 @@ impl Side {
         }
     }
 
-    /// Where rows of its tables come from.
+    /// Where the rows of its tables come from.
     pub fn rows(&self) -> RowSource<'_> {
         match self {
             Self::Snapshot(snapshot) => RowSource::Archive(&snapshot.archive),

@@ -1,7 +1,7 @@
-//! Rows and fingerprints of each table, side by side.
+//! Compares rows and fingerprints of each table.
 //!
-//! Invariant: two fingerprints are compared only when they were made of the same columns in the same order; a table
-//! whose rows one side does not know is named as not compared.
+//! Invariant: two fingerprints are compared only if they cover the same columns in the same order. A table whose rows
+//! one side does not hold is named as not compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,28 +31,28 @@ pub enum RowChange {
     Missing,
     /// The table is only on the right.
     Extra,
-    /// Its columns are others: the rows were not compared.
+    /// The columns differ, so the rows were not compared.
     Columns,
-    /// Its rows are others.
+    /// The rows differ.
     Rows,
-    /// Its rows are equal, its stored generated columns hold other values.
+    /// The rows are equal, but stored generated columns hold other values.
     GeneratedColumns,
-    /// A materialized view that holds other rows.
+    /// A materialized view with different rows.
     MaterializedView,
 }
 
-/// One table whose rows are not the same.
+/// One table with a difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TableDifference {
     #[serde(flatten)]
     pub table: QualifiedName,
     pub change: RowChange,
-    /// None where they were not counted.
+    /// `None` if they were not counted.
     pub rows_left: Option<u64>,
     pub rows_right: Option<u64>,
-    /// Which rows, when that was asked for and could be told.
+    /// Which rows differ, if keys were requested and could be determined.
     pub keys: Option<KeyDifferences>,
-    /// Why the keys are not told.
+    /// Why there are no keys.
     pub keys_why_not: Option<String>,
 }
 
@@ -73,7 +73,7 @@ pub struct Compared {
     pub not_compared: Vec<NotCompared>,
 }
 
-/// What is known of a table on one side.
+/// Row count and fingerprint of a table on one side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
     rows: u64,
@@ -109,7 +109,7 @@ pub async fn compare_rows(
         };
         if request.depth == Depth::Keys && record.data_file.is_none() {
             difference.keys_why_not =
-                Some("it is a table of an extension: its rows are beside the archive".to_string());
+                Some("it is a table of an extension: its rows are not in the archive".to_string());
         } else if request.depth == Depth::Keys {
             let message = format!("finding the rows that differ in {}", record.name.plain());
             monitor.event(Event::Note { message });
@@ -132,7 +132,7 @@ pub fn of(table: &QualifiedName, change: RowChange) -> TableDifference {
     TableDifference { table, change, rows_left: None, rows_right: None, keys: None, keys_why_not: None }
 }
 
-/// Records of the left whose rows can be compared, the biggest first; everything else is told at once.
+/// Records of the left whose rows can be compared, the largest first. Everything else goes to `compared` at once.
 fn pairs<'a>(left: &'a Snapshot, right: &Side, compared: &mut Compared) -> Vec<&'a TableRecord> {
     let (was, is) = (by_name(&left.inventory), by_name(right.inventory()));
     let records: BTreeMap<&QualifiedName, &TableRecord> = left.records().map(|t| (&t.name, t)).collect();
@@ -178,7 +178,7 @@ fn by_name(inventory: &Inventory) -> BTreeMap<&QualifiedName, &TableFacts> {
     inventory.tables.iter().map(|table| (&table.name, table)).collect()
 }
 
-/// The columns that COPY writes.
+/// The columns that COPY writes by default.
 fn written(table: &TableFacts) -> Vec<String> {
     table.columns.iter().filter(|c| !c.generated).map(|c| c.name.clone()).collect()
 }
@@ -192,7 +192,7 @@ fn sorted(columns: &[String]) -> Vec<&String> {
 fn unknown(table: &TableFacts, side: &str) -> NotCompared {
     let why = match &table.extension {
         Some(extension) => format!("it is a table of the extension {extension}, whose rows the snapshot does not hold"),
-        None => format!("the snapshot on the {side} was told to leave its rows out"),
+        None => format!("its rows are excluded from the snapshot on the {side}"),
     };
     NotCompared { what: table.name.plain(), why }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::visible;
+use crate::model::sql_lexer::{Kind, Piece, pieces};
 use crate::pg::session::Session;
 
 /// A question that takes longer is answered with no.
@@ -41,108 +42,21 @@ pub fn parse(text: &str) -> Result<Vec<Assertion>> {
     Ok(queries)
 }
 
+fn is_separator(piece: &Piece<'_>) -> bool {
+    piece.kind == Kind::Sign && piece.text == ";"
+}
+
 fn has_separator(text: &str) -> bool {
-    let mut scanner = Scanner { text, at: 0 };
-    while let Some(piece) = scanner.next_piece() {
-        if piece == Piece::Separator {
-            return true;
-        }
-    }
-    false
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Piece<'t> {
-    Text(&'t str),
-    Comment,
-    Separator,
-}
-
-/// Goes over SQL and knows strings, quoted names, dollar quotes and comments from the rest.
-struct Scanner<'t> {
-    text: &'t str,
-    at: usize,
-}
-
-impl<'t> Scanner<'t> {
-    fn next_piece(&mut self) -> Option<Piece<'t>> {
-        let rest = &self.text[self.at..];
-        let first = rest.chars().next()?;
-        let (length, piece): (usize, fn(&'t str) -> Piece<'t>) = if rest.starts_with("--") {
-            (rest.find('\n').unwrap_or(rest.len()), |_| Piece::Comment)
-        } else if rest.starts_with("/*") {
-            (block_comment(rest), |_| Piece::Comment)
-        } else if first == ';' {
-            (1, |_| Piece::Separator)
-        } else if first == '\'' {
-            let escapes = self.text[..self.at].ends_with(['e', 'E']);
-            (quoted(rest, '\'', escapes), Piece::Text)
-        } else if first == '"' {
-            (quoted(rest, '"', false), Piece::Text)
-        } else if let Some(length) = dollar_quoted(rest) {
-            (length, Piece::Text)
-        } else {
-            (first.len_utf8(), Piece::Text)
-        };
-        self.at += length;
-        Some(piece(&rest[..length]))
-    }
-}
-
-fn quoted(text: &str, quote: char, escapes: bool) -> usize {
-    let mut chars = text.char_indices().skip(1);
-    while let Some((at, c)) = chars.next() {
-        if escapes && c == '\\' {
-            chars.next();
-        } else if c == quote {
-            return at + c.len_utf8();
-        }
-    }
-    text.len()
-}
-
-fn block_comment(text: &str) -> usize {
-    let (mut depth, mut at) = (0usize, 0usize);
-    while at < text.len() {
-        let rest = &text.as_bytes()[at..];
-        if rest.starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if rest.starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at;
-            }
-        } else {
-            at += 1;
-        }
-    }
-    text.len()
-}
-
-fn dollar_quoted(text: &str) -> Option<usize> {
-    let inner = text.strip_prefix('$')?;
-    let end = inner.find('$')?;
-    let name = &inner[..end];
-    let plain =
-        name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
-    if !plain {
-        return None;
-    }
-    let tag = &text[..end + 2];
-    Some(text[tag.len()..].find(tag).map_or(text.len(), |at| at + 2 * tag.len()))
+    pieces(text).iter().any(is_separator)
 }
 
 fn split(text: &str) -> Vec<String> {
-    let mut scanner = Scanner { text, at: 0 };
-    let mut found = Vec::new();
-    let mut current = String::new();
-    while let Some(piece) = scanner.next_piece() {
-        match piece {
-            Piece::Text(part) => current.push_str(part),
-            Piece::Comment => current.push(' '),
-            Piece::Separator => found.push(std::mem::take(&mut current)),
+    let (mut found, mut current) = (Vec::new(), String::new());
+    for piece in pieces(text) {
+        match piece.kind {
+            Kind::Comment => current.push(if piece.text.ends_with('\n') { '\n' } else { ' ' }),
+            Kind::Sign if is_separator(&piece) => found.push(std::mem::take(&mut current)),
+            _ => current.push_str(piece.text),
         }
     }
     found.push(current);
@@ -198,7 +112,7 @@ mod tests {
     #[test]
     fn one_a_line_or_one_a_statement() {
         assert_eq!(texts("-- about\nSELECT true\n\n  SELECT 1 = 1\n"), ["SELECT true", "SELECT 1 = 1"]);
-        assert_eq!(texts("SELECT\n  true;\nSELECT 1 -- one; not two\n = 1"), ["SELECT\n  true", "SELECT 1  \n = 1"]);
+        assert_eq!(texts("SELECT\n  true;\nSELECT 1 -- one; not two\n = 1"), ["SELECT\n  true", "SELECT 1 \n = 1"]);
         assert_eq!(texts("SELECT true;"), ["SELECT true"]);
         assert!(parse("-- nothing\n;;").is_err());
     }

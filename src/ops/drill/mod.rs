@@ -1,8 +1,10 @@
-//! `drill`: a restore rehearsed and proven, in a throw-away cluster or in an empty database that is named for it.
+//! `drill`: restores a snapshot and proves the result, in a throw-away cluster or in an empty database named for
+//! drills.
 //!
-//! Invariant: nothing of the source or of another database is touched. The snapshot's checksums are verified first. What
-//! was not tried is said (`not_proven`, 15), never counted as good; what is left behind is named. The report is kept
-//! beside the snapshots, `drills/<snapshot>.json`, because a file in the snapshot's own folder would break its checksums.
+//! Invariant: neither the source nor another database is touched. The snapshot's checksums are verified first. What was
+//! not tried is reported (`not_proven`, 15), never counted as good; whatever is not removed is named. The report is
+//! kept next to the snapshots, in `drills/<snapshot>.json`, because a file in the snapshot's own folder would break its
+//! checksums.
 
 pub mod assertions;
 pub(in crate::ops) mod place;
@@ -36,16 +38,16 @@ use assertions::Assertion;
 use place::Ground;
 pub use report::{DrillReport, Kept, Stage, exit_kind};
 
-/// A table that is locked in a throw-away cluster is locked by us.
+/// In a throw-away cluster only our own sessions hold locks.
 const LOCK_WAIT_MS: u64 = 60_000;
 
-/// What is asked for.
+/// The input of a drill.
 #[derive(Debug, Clone)]
 pub struct DrillRequest {
     pub now: Timestamp,
     pub jobs: u32,
     pub assertions: Vec<Assertion>,
-    /// Leave the restored database running.
+    /// Keep the restored database running.
     pub keep: bool,
     /// `--vouch`: the first digits of the checksum of a manifest that this root did not seal.
     pub vouch: Option<String>,
@@ -57,7 +59,7 @@ pub struct DrillRequest {
 pub enum Where {
     /// A cluster that is made for it: where programs may be, and folders for it, best first.
     Cluster { programs: SearchPlaces, parents: Vec<PathBuf> },
-    /// An empty database whose name holds `_drill_`.
+    /// An empty database whose name contains `_drill_`.
     Target(Box<ConnSpec>),
 }
 
@@ -70,10 +72,11 @@ pub struct Drill<'a> {
 }
 
 impl Drill<'_> {
-    /// Verifies, restores, proves, asks the assertions and clears up. The report is kept.
+    /// Verifies, restores, proves, runs the assertions and cleans up. The report is kept.
     ///
-    /// Errors: `Integrity` for a damaged snapshot or one that nobody answers for, `NotConfirmed` for a database that is not one for drills, `NotProven`
-    /// when it could not be tried, the cancellation's kind. A snapshot that cannot be restored is a report.
+    /// Errors: `Integrity` for a damaged snapshot or one that this root's key did not sign, `NotConfirmed` for a
+    /// database that is not one for drills, `NotProven` when it could not be tried, the cancellation's kind. A snapshot
+    /// that cannot be restored is a report, not an error.
     pub async fn run(&self, place: &Path) -> Result<DrillReport> {
         let clock = Instant::now();
         let jobs = usize::try_from(self.request.jobs.max(1)).unwrap_or(1);
@@ -82,7 +85,7 @@ impl Drill<'_> {
             return Err(damage.context("nothing was restored"));
         }
         self.stop_here()?;
-        // The throw-away server is a process of this machine, and runs what the snapshot holds.
+        // The throw-away server runs on this machine and executes code from the snapshot.
         let asked = Asked { vouch: self.request.vouch.as_deref(), untrusted: false };
         trust::demand(place, self.root.path(), &verification, &asked)?;
         let source = trust::open(place, &verification)?;
@@ -94,12 +97,12 @@ impl Drill<'_> {
             outcome = self.rehearse(&source, &ground, &mut report) => outcome,
             reason = self.cancel.cancelled() => Err(Failure::msg(reason.failure_kind(), reason.sentence())),
         };
-        // The verdict stands whatever becomes of the clearing up.
+        // The verdict stands even if cleaning up fails.
         let cleared = self.clear(&source, &mut ground, outcome.is_ok(), &mut report).await;
         drop(ground);
         outcome?;
         if let Err(failure) = cleared {
-            report.left.push(format!("clearing up failed: {failure}"));
+            report.left.push(format!("cleaning up failed: {failure}"));
         }
         report.duration_ms = millis(clock.elapsed());
         if report.stage == Stage::ThrowAwayCluster {
@@ -159,13 +162,13 @@ impl Drill<'_> {
         request: &RestoreRequest,
         report: &mut DrillReport,
     ) -> Result<()> {
-        // Whether secrets open on another server is not what a drill asks: it has no key, and their rows are compared.
+        // A drill has no key, so it cannot decrypt vault secrets. Their rows are compared as they are.
         let vault = Vault::default();
         let engine = Engine { source, vault: &vault, target, request, monitor: self.monitor, cancel: self.cancel };
         let plan = engine.plan().await?;
         report.exceptions.clone_from(&plan.exceptions);
         let (name, digest) = (plan.target.database.clone(), plan.digest.clone());
-        // Nobody is asked: the database was made for this, or named for it and found empty.
+        // No confirmation: the database was created for this, or named for it and found empty.
         let done = engine.execute(&plan.confirm(&name, &digest)?).await?;
         report.statements = done.statements;
         report.rows_loaded = done.rows_loaded;
@@ -179,7 +182,7 @@ impl Drill<'_> {
 
     fn restore_request(&self, ground: &Ground) -> RestoreRequest {
         RestoreRequest {
-            // Nothing runs jobs in a throw-away cluster; another server may.
+            // No scheduler runs jobs in a throw-away cluster; another server may have one.
             activate_jobs: ground.stage() == Stage::ThrowAwayCluster,
             ..RestoreRequest::whole(self.request.now, self.request.jobs, LOCK_WAIT_MS)
         }
@@ -189,7 +192,7 @@ impl Drill<'_> {
         match proof::prove(self, source, ground, report).await {
             Ok(proof) => report.proof = proof,
             Err(failure) if self.cancel.is_cancelled() => return Err(failure),
-            Err(failure) => report.notes.push(format!("the proof could not be made: {failure}")),
+            Err(failure) => report.notes.push(format!("the proof failed: {failure}")),
         }
         Ok(())
     }
@@ -211,7 +214,7 @@ impl Drill<'_> {
         Ok(())
     }
 
-    /// A report that cannot be kept is a warning: the drill was done.
+    /// A report that cannot be written is a warning: the drill itself was done.
     fn record(&self, report: &DrillReport) {
         if let Err(failure) = report::keep(self.root.path(), report) {
             self.monitor.warn("record_not_written", failure.to_string(), failure.hints.first().cloned());
@@ -226,18 +229,18 @@ impl Drill<'_> {
     }
 }
 
-/// Does it say something about the snapshot, and not about the server that it was tried on?
+/// Is the failure about the snapshot, and not about the server that it was tried on?
 pub(in crate::ops) fn is_of_the_snapshot(failure: &Failure) -> bool {
     let short_of_something = failure.sqlstate.is_some_and(is_of_the_server) || failure.is_disk_full();
     matches!(failure.kind, FailureKind::Failed | FailureKind::Integrity) && !short_of_something
 }
 
-/// No space, no memory, too many connections; or a server built without XML, for one.
+/// The server lacks disk space, memory, connections, or a feature such as XML.
 pub(in crate::ops) fn is_of_the_server(code: SqlState) -> bool {
     code.is_of_the_server() || code.is(sqlstate::FEATURE_NOT_SUPPORTED)
 }
 
-/// A restore that failed: a verdict on the snapshot, or no verdict because the reason lies elsewhere.
+/// Classifies a restore that failed: a finding about the snapshot, or an error because the cause lies elsewhere.
 fn broken(failure: Failure, report: &mut DrillReport) -> Result<()> {
     let text = failure.to_string();
     match failure.kind {

@@ -1,6 +1,6 @@
-//! The ground of a drill: a throw-away cluster that is like the source, or the database that was named.
+//! Where a drill restores to: a throw-away cluster that resembles the source, or the named database.
 //!
-//! Invariant: it is empty when it is handed over, and its superuser has the name of the source's own.
+//! Invariant: the database is empty when it is handed over, and its superuser has the name of the source's own.
 
 use std::io::BufRead;
 use std::path::PathBuf;
@@ -24,16 +24,16 @@ use crate::restore::sql::files;
 use crate::restore::sql::files::Pieces;
 use crate::snapshot::layout::DATABASE_ROLES_SQL;
 
-/// Beside those that write: the engine's own, the proof's, one for assertions.
+/// In addition to the writers: the engine's own, the proof's, and one for assertions.
 const MORE_CONNECTIONS: u32 = 12;
-/// Made and dropped again; a name with spaces that no stack has.
+/// A role that is created and dropped again; the spaces keep it apart from real names.
 const HELPER: &str = "stacksnap drill helper";
 
-/// Where the snapshot goes.
+/// The database that a drill restores into.
 pub struct Ground {
     pub spec: ConnSpec,
     pub server_version: String,
-    /// None: the database was named by the user.
+    /// `None` if the user named the database.
     pub cluster: Option<Cluster>,
 }
 
@@ -46,7 +46,7 @@ impl Ground {
         self.cluster.as_ref().map_or(&[], |cluster| &cluster.notes)
     }
 
-    /// Leaves it as it is, and says how to reach it and how to be rid of it.
+    /// Keeps the database, and returns how to connect to it and how to remove it.
     pub fn keep(&mut self) -> Result<Kept> {
         let Some(cluster) = &mut self.cluster else {
             let remove = format!("DROP DATABASE {}", ident(&self.spec.database));
@@ -63,7 +63,7 @@ impl Ground {
     }
 }
 
-/// Makes and starts a cluster for this snapshot, with an empty database of the source's name.
+/// Creates and starts a cluster for this snapshot, with an empty database of the source's name.
 pub async fn throw_away(
     source: &SnapshotSource,
     programs: &SearchPlaces,
@@ -90,7 +90,7 @@ pub async fn throw_away(
     Ok(Ground { spec, server_version, cluster: Some(cluster) })
 }
 
-/// An empty database of this name; initdb's own where the name is its.
+/// Creates an empty database of this name. If initdb created that name already, `postgres` is used.
 pub async fn database(cluster: &Cluster, name: &str) -> Result<String> {
     if !matches!(name, "postgres" | "template0" | "template1") {
         let session = Session::open(&cluster.connection("postgres"), "stacksnap drill").await?;
@@ -100,12 +100,13 @@ pub async fn database(cluster: &Cluster, name: &str) -> Result<String> {
     Ok("postgres".to_string())
 }
 
-/// Sets a role's password to a hash without either in the statement: an error shows where a statement begins.
+/// Sets a role's password to a hash. Neither is in the statement, because an error message quotes the start of it.
 const SET_PASSWORD: &str = "DO $$ BEGIN EXECUTE format('ALTER ROLE %I PASSWORD %L', \
     current_setting('stacksnap.role'), current_setting('stacksnap.hash')); END $$";
 
-/// A restore leaves the password alone of the role that it runs as. Here that role is one of the snapshot, and nobody else
-/// uses it: another superuser sets it, and goes. What else the roles' file says about that role is not tried again.
+/// Sets the password of the superuser that the drill runs as. A restore never changes the password of its own role, but
+/// here that role is from the snapshot and only the drill uses it. A second superuser sets it and is dropped again. The
+/// rest of the roles' file is not applied.
 pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<bool> {
     if ground.cluster.is_none() {
         return Ok(false);
@@ -123,7 +124,7 @@ pub async fn own_password(source: &SnapshotSource, ground: &Ground) -> Result<bo
         .map_err(|failure| failure.context("cannot set the password of the superuser in the throw-away cluster"))
 }
 
-/// Gives `user` the password that the roles' file gives it, and nothing else.
+/// Sets the password of `user` to that in the roles' file, and rolls back everything else in it.
 async fn set_password(session: &Session, roles: &mut Pieces<impl BufRead>, user: &str) -> Result<()> {
     session.execute("SET client_min_messages = error; BEGIN").await?;
     while let Some(piece) = roles.next_piece()? {
@@ -140,7 +141,7 @@ async fn set_password(session: &Session, roles: &mut Pieces<impl BufRead>, user:
     session.execute("COMMIT").await
 }
 
-/// The superuser that the source's initdb made: by its number, else the one that a stack has.
+/// The superuser of the source's initdb: the role with OID 10, else one with a usual name.
 fn superuser(inventory: &Inventory, reader: &str) -> String {
     let roles = inventory.of_kind(ObjectKind::Role).filter(|o| o.definition.starts_with("SUPERUSER"));
     let supers: Vec<(String, Option<u32>)> = roles.map(|o| (unquoted(&o.identity), o.address.map(|a| a.oid))).collect();

@@ -1,7 +1,8 @@
-//! The words of SQL that stand outside of strings, quoted names, bodies and comments, statement by statement.
+//! The words of SQL text outside of constants and comments, statement by statement.
 //!
-//! Invariant: it reads as the server does with `standard_conforming_strings` on. Pure; it never panics, and of a text that
-//! does not end what it began nothing is left unread: the rest belongs to the last word.
+//! Invariant: `model::sql_lexer` decides what is a word; nothing of a text that does not end what it began is skipped. Pure.
+
+use crate::model::sql_lexer::{Kind, Piece, pieces};
 
 /// One word, or a quoted name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,61 +10,54 @@ pub struct Word {
     /// In lower case, unless it was quoted.
     pub text: String,
     pub quoted: bool,
-    /// How many brackets are open around it.
+    /// How many parentheses and brackets are open around it.
     pub depth: u32,
 }
 
-/// The statements of a text, each as its words; one without a word is none.
+/// The statements of a text, each as its words; a statement without a word is left out.
 pub fn statements(sql: &str) -> Vec<Vec<Word>> {
-    let mut reader = Reader { text: sql, at: 0, depth: 0, blocks: 0, found: vec![Vec::new()] };
-    while reader.step() {}
+    let mut reader = Reader { depth: 0, blocks: 0, found: vec![Vec::new()] };
+    let pieces = pieces(sql);
+    let mut at = 0;
+    while let Some(piece) = pieces.get(at) {
+        at += 1;
+        match piece.kind {
+            Kind::Word => reader.word(piece.text.to_ascii_lowercase(), false),
+            Kind::Name => {
+                let more = pieces[at..].iter().take_while(|next| next.kind == Kind::Name).count();
+                reader.word(name(&pieces[at - 1..at + more]), true);
+                at += more;
+            }
+            Kind::Sign => reader.sign(piece.text),
+            Kind::Constant | Kind::Comment | Kind::Space => {}
+        }
+    }
     reader.found.retain(|words| !words.is_empty());
     reader.found
 }
 
-struct Reader<'t> {
-    text: &'t str,
-    at: usize,
+/// The name that the pieces of one quoted name spell: they are cut at doubled quotes.
+fn name(pieces: &[Piece<'_>]) -> String {
+    let inner = |piece: &Piece<'_>| {
+        let text = piece.text.strip_prefix('"').unwrap_or(piece.text);
+        text.strip_suffix('"').unwrap_or(text).to_string()
+    };
+    pieces.iter().map(inner).collect::<Vec<_>>().join("\"")
+}
+
+struct Reader {
     depth: u32,
     /// Open blocks of a body in SQL (`BEGIN ATOMIC … END`), in which a semicolon ends no statement.
     blocks: u32,
     found: Vec<Vec<Word>>,
 }
 
-impl Reader<'_> {
-    fn step(&mut self) -> bool {
-        let rest = &self.text[self.at..];
-        let Some(first) = rest.chars().next() else { return false };
-        self.at += if rest.starts_with("--") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            comment(rest)
-        } else if first == '\'' {
-            quoted(rest, '\'', self.text[..self.at].ends_with(['e', 'E']))
-        } else if first == '"' {
-            let length = quoted(rest, '"', false);
-            let inner = &rest[1..length];
-            let name = inner.strip_suffix('"').unwrap_or(inner).replace("\"\"", "\"");
-            self.word(name, true);
-            length
-        } else if let Some(length) = (first == '$').then(|| dollar_quoted(rest)).flatten() {
-            length
-        } else if is_of_word(first) {
-            let length = rest.find(|c: char| !is_of_word(c) && c != '$').unwrap_or(rest.len());
-            self.word(rest[..length].to_ascii_lowercase(), false);
-            length
-        } else {
-            self.sign(first);
-            first.len_utf8()
-        };
-        true
-    }
-
-    fn sign(&mut self, sign: char) {
+impl Reader {
+    fn sign(&mut self, sign: &str) {
         match sign {
-            '(' | '[' => self.depth += 1,
-            ')' | ']' => self.depth = self.depth.saturating_sub(1),
-            ';' if self.blocks == 0 && self.depth == 0 => self.found.push(Vec::new()),
+            "(" | "[" => self.depth += 1,
+            ")" | "]" => self.depth = self.depth.saturating_sub(1),
+            ";" if self.blocks == 0 && self.depth == 0 => self.found.push(Vec::new()),
             _ => {}
         }
     }
@@ -93,45 +87,6 @@ pub fn starts(words: &[Word], beginning: &str) -> bool {
     beginning.split(' ').all(|expected| words.next().is_some_and(|w| !w.quoted && w.text == expected))
 }
 
-fn is_of_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || !c.is_ascii()
-}
-
-fn quoted(text: &str, quote: char, escapes: bool) -> usize {
-    let mut chars = text.char_indices().skip(1).peekable();
-    while let Some((at, c)) = chars.next() {
-        if escapes && c == '\\' {
-            chars.next();
-        } else if c == quote && chars.next_if(|(_, next)| *next == quote).is_none() {
-            return at + 1;
-        }
-    }
-    text.len()
-}
-
-fn comment(text: &str) -> usize {
-    let (bytes, mut depth, mut at) = (text.as_bytes(), 0u32, 0);
-    while at < bytes.len() {
-        match &bytes[at..] {
-            [b'/', b'*', ..] => (depth, at) = (depth + 1, at + 2),
-            [b'*', b'/', ..] if depth == 1 => return at + 2,
-            [b'*', b'/', ..] => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
-        }
-    }
-    text.len()
-}
-
-fn dollar_quoted(text: &str) -> Option<usize> {
-    let end = text[1..].find('$')? + 1;
-    let name = &text[1..end];
-    if !name.chars().all(is_of_word) || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    let tag = &text[..=end];
-    Some(text[tag.len()..].find(tag).map_or(text.len(), |at| at + 2 * tag.len()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +111,14 @@ mod tests {
         assert_eq!(texts(sql).len(), 2);
         assert_eq!(texts("CREATE TABLE begin atomic; DROP x").len(), 2);
         assert_eq!(texts("CREATE FUNCTION f(begin atomic); DROP x").len(), 2);
+    }
+
+    /// What the server runs as a second statement is seen as one, whatever stands before it.
+    #[test]
+    fn a_constant_cannot_hide_a_statement() {
+        for sql in ["SELECT date'1\\'; DROP TABLE x; --'", "SELECT E'a'\n'b\\' || '; DROP TABLE x; --'"] {
+            assert!(texts(sql).contains(&"drop table x".to_string()), "{sql}: {:?}", texts(sql));
+        }
     }
 
     proptest! {

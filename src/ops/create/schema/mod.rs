@@ -1,9 +1,10 @@
-//! `create --verify schema`: everything but rows is restored into a throw-away cluster before the snapshot is sealed, by
-//! our own engine, and what fails is a named gap.
+//! `create --verify schema`: before the snapshot is sealed, restore's engine restores everything but rows into a
+//! throw-away cluster. Every failure is a named gap.
 //!
-//! Invariant: no function of the source runs (see `restore::only_schema`), and no row is loaded. It reads the folder that
-//! is being written and what is in memory, never the source, whose snapshot is let go before. Whatever keeps it from an
-//! answer is said and costs the snapshot nothing. The cluster is gone when this ends, whichever way.
+//! Invariant: no function of the source runs (see `restore::only_schema`) and no row is loaded. It reads the folder
+//! that is being written and what is in memory, never the source, whose snapshot is released before. If the
+//! verification cannot finish, the reason is recorded and the snapshot is still sealed. The cluster is removed however
+//! this ends.
 
 mod decision;
 mod findings;
@@ -39,26 +40,26 @@ use crate::restore::source::SnapshotSource;
 use crate::restore::{Done, Engine, ONLY_SCHEMA_SERVER_MIN};
 use findings::Findings;
 
-/// A schema that takes longer is given up: the snapshot waits for it.
+/// The snapshot waits for the verification, so it is given up after this time.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
-/// The engine's own, and one that ends a statement.
+/// The engine's own connections, and one that cancels a statement.
 const CONNECTIONS: u32 = 4;
 const LOCK_WAIT_MS: u64 = 60_000;
-/// The first server that makes a tablespace inside of its own folder.
+/// The first server with `allow_in_place_tablespaces`.
 const IN_PLACE_TABLESPACES: u32 = 15;
 
-/// A verification that was begun: the throw-away cluster is made while the source is read.
+/// A verification in progress: the throw-away cluster is created while the source is read.
 pub struct Verification {
     starting: Option<JoinHandle<Result<Cluster>>>,
-    /// Stops the cluster and the restore; its own, because a snapshot goes on without them.
+    /// Stops the cluster and the restore. It has its own, because the snapshot goes on without the verification.
     cancel: Cancel,
     requested: bool,
-    /// Why there will be none.
+    /// Why the schema will not be verified.
     left: Option<String>,
 }
 
 impl Verification {
-    /// Decides, and begins to make the cluster beside everything else.
+    /// Decides, and starts to create the cluster in the background.
     pub(super) fn begin(job: &Job<'_>, preflight: &Preflight, kind: SnapshotKind) -> Self {
         let none = |requested, why| Self { starting: None, cancel: Cancel::new(), requested, left: Some(why) };
         let requested = match wanted(job.settings.verify, kind) {
@@ -85,7 +86,7 @@ impl Verification {
         }
     }
 
-    /// Restores and says what came of it. `manifest` is the draft, `place` the folder that it is of.
+    /// Restores and returns the result. `manifest` is the draft, `place` its folder.
     pub(super) async fn finish(
         mut self,
         job: &Job<'_>,
@@ -108,7 +109,7 @@ impl Verification {
             outcome = self.rehearse(job, &source) => outcome,
             reason = job.cancel.cancelled() => Err(Failure::msg(reason.failure_kind(), reason.sentence())),
             () = tokio::time::sleep(LIMIT) => {
-                let text = format!("it was not done after {} minutes", LIMIT.as_secs() / 60);
+                let text = format!("it was not finished after {} minutes", LIMIT.as_secs() / 60);
                 Err(Failure::msg(FailureKind::NotProven, text))
             }
         };
@@ -135,7 +136,8 @@ impl Verification {
         (record, found.gaps)
     }
 
-    /// The whole of it, with the cluster gone at the end. An error says nothing about the snapshot.
+    /// Restores and classifies what failed. The cluster is removed at the end. An error proves nothing about the
+    /// snapshot.
     async fn rehearse(&mut self, job: &Job<'_>, source: &SnapshotSource) -> Result<Findings> {
         let cluster = self.cluster().await?;
         let facts = &source.manifest.source;
@@ -158,13 +160,13 @@ impl Verification {
         }
         let thread = self.starting.take().map(JoinHandle::join);
         thread.and_then(|joined| joined.ok()).unwrap_or_else(|| {
-            Err(Failure::msg(FailureKind::NotProven, "the thread that makes the throw-away cluster failed"))
+            Err(Failure::msg(FailureKind::NotProven, "the thread that creates the throw-away cluster failed"))
         })
     }
 }
 
 impl Drop for Verification {
-    /// A cluster that nobody wants any more goes before this returns.
+    /// Waits until a cluster that is no longer needed is removed.
     fn drop(&mut self) {
         self.cancel.cancel(CancelReason::Terminated);
         if let Some(starting) = self.starting.take() {
@@ -173,7 +175,7 @@ impl Drop for Verification {
     }
 }
 
-/// On a thread of its own. By default only where it can do no harm whatever happens.
+/// Runs on a thread of its own. By default it accepts only a server that can do no harm.
 fn start(request: &ClusterRequest, requested: bool, cancel: &Cancel) -> Result<Cluster> {
     let prospect = match foreseen(&request.programs, request.source_version_num, requested) {
         Foreseen::Server(prospect) => prospect,
@@ -189,7 +191,7 @@ fn start(request: &ClusterRequest, requested: bool, cancel: &Cancel) -> Result<C
     Cluster::start_found(request, &prospect, cancel)
 }
 
-/// Where server programs may be, as a drill looks for them.
+/// Where server programs may be; a drill searches the same folders.
 fn programs(settings: &Settings) -> SearchPlaces {
     SearchPlaces { named: settings.pg_bin.clone(), path: settings.program_dirs.clone() }
 }
@@ -200,7 +202,8 @@ fn parents(settings: &Settings) -> Vec<PathBuf> {
     [settings.temp_dir.clone()].into_iter().chain(usual).chain([settings.root.clone()]).collect()
 }
 
-/// The source's tablespaces, inside of the cluster's own folder. Before 15 there are none, and what is in one fails.
+/// Creates the source's tablespaces in place, in the cluster's own folder. Servers before 15 cannot, so objects in a
+/// tablespace fail there.
 async fn tablespaces(spec: &ConnSpec, toc: &Toc, major: u32) -> Result<()> {
     let names = toc.entries.iter().filter_map(|e| e.tablespace.as_deref()).filter(|name| !name.is_empty());
     let names: BTreeSet<&str> = names.collect();
@@ -227,7 +230,7 @@ async fn restore(
     let engine = Engine { source, vault: &vault, target, request: &request, monitor, cancel };
     let plan = engine.plan().await?;
     let (name, digest) = (plan.target.database.clone(), plan.digest.clone());
-    // Nobody is asked: the cluster was made for this.
+    // No confirmation: the cluster was created for this.
     engine.execute(&plan.confirm(&name, &digest)?).await
 }
 
@@ -236,7 +239,7 @@ fn why(failure: &Failure) -> String {
     failure.to_string().replace('\n', " ")
 }
 
-/// What the engine tells goes to the log: this restore is a part of a phase, and its warnings are about the throw-away
+/// Sends the engine's events to the log: this restore is part of a phase, and its warnings are about the throw-away
 /// server.
 struct Quiet<'a>(&'a dyn Monitor);
 
