@@ -5,13 +5,14 @@ mod take_support;
 
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::restore::{ProbeOutcome, SecurityCensus};
-use stacksnap::model::rls_view::{self, RlsSeen};
+use stacksnap::model::rls_view::RlsSeen;
 use stacksnap::model::secret::Secret;
 use stacksnap::pg::catalog::inventory::inventory;
 use stacksnap::pg::census::{census, compare};
 use stacksnap::pg::probe_rls::rls_view;
 use stacksnap::pg::probes::{known_login, probes};
 use stacksnap::pg::session::Session;
+use stacksnap::verify::proof::rls;
 use take_support::{Database, Place, alone_with_roles, server};
 
 fn spec(database: &Database, user: &str) -> ConnSpec {
@@ -245,7 +246,7 @@ async fn r35_row_security_shows_what_it_showed_and_an_opened_policy_is_found() {
     session.execute("CREATE POLICY open ON public.orders FOR SELECT TO anon USING (true)").await.unwrap();
     let after = rls_view(&session, before.user.as_deref()).await.unwrap();
     let told: Vec<String> =
-        rls_view::compare(&before, &after, |_| true).differences.into_iter().map(|(_, f)| f.what).collect();
+        rls::compare(&before, &after, |_| true).differences.into_iter().map(|(_, f)| f.what).collect();
     assert_eq!(told, ["as anon: public.orders"]);
     session.execute("DROP POLICY open ON public.orders; CREATE POLICY slow ON public.orders AS RESTRICTIVE USING (pg_sleep(3) IS NOT NULL)").await.unwrap();
     let slow = rls_view(&session, before.user.as_deref()).await.unwrap();

@@ -8,7 +8,8 @@ use std::ffi::OsString;
 use serde::Serialize;
 
 use super::args::CreateArgs;
-use super::{Ended, Surroundings, create};
+use super::finish::finish;
+use super::{Ended, Surroundings};
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::shell;
@@ -37,7 +38,7 @@ pub fn start(around: &Surroundings, args: &CreateArgs, root: &Root, run: &Run, s
     let monitor = screen(around.ui);
     let lock = match flight::clear(root, run, args.min_interval, monitor.as_ref())? {
         Clearance::Cleared(lock) => lock,
-        Clearance::Skipped(skipped) => return Ok(create::finish(around.ui, source, &skipped)),
+        Clearance::Skipped(skipped) => return Ok(finish(around.ui, source, &skipped)),
     };
     let env = around.globals.db_url.as_ref().map(|url| ("STACKSNAP_DB_URL", Secret::new(url)));
     let what = Detached {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::args::CreateArgs;
+use super::finish::finish;
 use super::{Ended, Surroundings, background, block_on, clock, drill, signals, wiring};
 use crate::config::{self, Settings, Verify};
 use crate::model::cancel::Cancel;
@@ -164,19 +165,6 @@ fn finish_with_drill(
         out::data(&format!("{}\n{}", report::render(report), ui_drill::render(&drilled)));
     }
     Ok(drill::both(report.exit_kind(), Some(&Ok(drilled))))
-}
-
-/// Prints the result and says how the command ends.
-pub fn finish(ui: Ui, source: &ConnSpec, report: &TakeReport) -> Ended {
-    let ended = report.exit_kind();
-    if !ui.is_text() {
-        ui.document("create", &With::new(source, report));
-    } else if ui.verbosity > Verbosity::Quiet {
-        out::data(&report::render(report));
-    } else if ended == Some(FailureKind::Partial) {
-        out::aside("the snapshot is not complete; see: stacksnap show latest --gaps");
-    }
-    ended
 }
 
 fn request(args: &CreateArgs, now: jiff::Timestamp) -> CreateRequest {

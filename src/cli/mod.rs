@@ -12,6 +12,7 @@ mod create;
 mod diff;
 mod doctor;
 mod drill;
+mod finish;
 mod guard;
 mod list;
 mod logs;

@@ -33,6 +33,7 @@ pub mod setting;
 pub mod sql_file;
 pub mod storage;
 pub mod storage_files;
+mod storage_object;
 pub mod stored_name;
 pub mod tables;
 pub mod tree;

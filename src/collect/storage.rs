@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::storage_files::{Files, FilesReport};
+use super::storage_object::{Object, finish};
 use super::tables;
 use super::values::blocking;
 use crate::model::category::Category;
@@ -27,15 +28,6 @@ pub const COLLECTOR: Collector = Collector {
     stage: Stage::Archive,
     run: |ctx| Box::pin(run(ctx)) as CollectFuture<'_>,
 };
-
-/// One row of `storage.objects`, as far as it says something about a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Object {
-    pub bucket: String,
-    pub name: String,
-    pub version: Option<String>,
-    pub size: Option<u64>,
-}
 
 async fn run(ctx: &Context<'_>) -> Result<Collected> {
     let listed = tables::list(ctx.session).await?;
@@ -110,11 +102,6 @@ fn tell_files(collected: &mut Collected, report: &FilesReport, objects: u64) {
 
 fn writer<'s>(ctx: &Context<'s>, name: &str) -> io::Result<BufWriter<ArtifactWriter<'s>>> {
     Ok(BufWriter::new(ctx.sink.create(&format!("{STORAGE_DIR}/{name}"), Category::Storage)?))
-}
-
-/// Ends a buffered file of the snapshot.
-pub fn finish(out: BufWriter<ArtifactWriter<'_>>) -> io::Result<()> {
-    out.into_inner().map_err(|e| e.into_error())?.finish().map(|_| ())
 }
 
 /// `buckets.json`. Returns the ids.

@@ -14,7 +14,7 @@ use rustix::fs::{Stat, fgetxattr, flistxattr};
 use serde_json::{Map, Value, json};
 
 use super::folder::{self, Kind};
-use super::storage::{Object, finish};
+use super::storage_object::{Object, finish};
 use super::stored_name::stored_path;
 use super::tree::{NotCopied, begin, copy_open_file, walk};
 use crate::model::category::Category;

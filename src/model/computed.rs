@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::TableRecord;
 use super::name::QualifiedName;
+use super::table_record::TableRecord;
 
 /// What the contents belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -6,7 +6,8 @@
 use crate::model::object_kind::ObjectKind;
 use serde::{Deserialize, Serialize};
 
-use super::restore::{Exception, ObjectName};
+use super::exception::Exception;
+use super::object_name::ObjectName;
 
 /// Kind of the rows of a table, in pg_dump's own words.
 pub const TABLE_DATA: ObjectKind = ObjectKind::TableData;

@@ -7,83 +7,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use super::exception::Exception;
 use super::failure::{Failure, FailureKind, Result};
 use super::hex::hex;
-use super::inventory::CatalogObject;
 use super::left_out::LeftOut;
 use super::load_reason::LoadReason;
 use super::manifest::FormatVersion;
 use super::name::QualifiedName;
-use super::object_kind::ObjectKind;
-pub use super::restore_request::RestoreRequest;
-
-/// `--only`: one part of a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RestorePart {
-    Users,
-    Roles,
-    Policies,
-    Functions,
-    Encryption,
-    Schema,
-    Data,
-    Migrations,
-}
-
-impl RestorePart {
-    pub const ALL: [Self; 8] = [
-        Self::Users,
-        Self::Roles,
-        Self::Policies,
-        Self::Functions,
-        Self::Encryption,
-        Self::Schema,
-        Self::Data,
-        Self::Migrations,
-    ];
-
-    /// The word for flags, plans and JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Users => "users",
-            Self::Roles => "roles",
-            Self::Policies => "policies",
-            Self::Functions => "functions",
-            Self::Encryption => "encryption",
-            Self::Schema => "schema",
-            Self::Data => "data",
-            Self::Migrations => "migrations",
-        }
-    }
-
-    /// Reads a word of `--only`; `None` when there is no such part.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|part| part.word() == word)
-    }
-}
-
-/// A role that a restore made: it was not on the server before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoleMade {
-    pub name: String,
-    /// Its number. None: the restore did not come to its end, or that could not be asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oid: Option<u32>,
-}
-
-/// What happens to rows of `auth` and `storage` that the target has and that differ from the snapshot's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConflictPolicy {
-    /// The tables become what the snapshot holds: rows that came later are removed.
-    #[default]
-    Overwrite,
-    /// Rows of the target stay as they are; only missing ones are added.
-    Keep,
-    /// Any row that differs ends the restore before the first write.
-    Abort,
-}
+pub use super::object_name::ObjectName;
+pub use super::restore_request::{ConflictPolicy, RestorePart, RestoreRequest, RoleMade};
 
 /// What the target is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,25 +54,6 @@ pub struct TargetFacts {
     pub is_supabase: bool,
 }
 
-/// An object that the plan touches, by kind and identity as in the inventory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ObjectName {
-    pub kind: ObjectKind,
-    pub identity: String,
-}
-
-impl std::fmt::Display for ObjectName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.kind, self.identity)
-    }
-}
-
-impl ObjectName {
-    pub fn of(object: &CatalogObject) -> Self {
-        Self { kind: object.kind, identity: object.identity.clone() }
-    }
-}
-
 /// One table's rows that will be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableLoad {
@@ -149,16 +62,6 @@ pub struct TableLoad {
     pub bytes_raw: u64,
     #[serde(rename = "why")]
     pub reason: LoadReason,
-}
-
-/// Something of the snapshot that will not be there afterwards, or that a person has to do.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Exception {
-    /// Stable word, e.g. `extension_missing`.
-    pub code: String,
-    pub what: String,
-    pub why: String,
-    pub todo: String,
 }
 
 /// Everything that a restore will do. A dry run prints exactly this.

@@ -3,9 +3,9 @@
 //! Invariant: it says what is wanted and never what will be done: that is the plan's. No secret is in it.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::name::QualifiedName;
-use super::restore::{ConflictPolicy, RestorePart, RoleMade};
 
 /// One `restore`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,4 +62,72 @@ impl RestoreRequest {
             lock_wait_ms,
         }
     }
+}
+
+/// What happens to rows of `auth` and `storage` that the target has and that differ from the snapshot's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConflictPolicy {
+    /// The tables become what the snapshot holds: rows that came later are removed.
+    #[default]
+    Overwrite,
+    /// Rows of the target stay as they are; only missing ones are added.
+    Keep,
+    /// Any row that differs ends the restore before the first write.
+    Abort,
+}
+
+/// `--only`: one part of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestorePart {
+    Users,
+    Roles,
+    Policies,
+    Functions,
+    Encryption,
+    Schema,
+    Data,
+    Migrations,
+}
+
+impl RestorePart {
+    pub const ALL: [Self; 8] = [
+        Self::Users,
+        Self::Roles,
+        Self::Policies,
+        Self::Functions,
+        Self::Encryption,
+        Self::Schema,
+        Self::Data,
+        Self::Migrations,
+    ];
+
+    /// The word for flags, plans and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Roles => "roles",
+            Self::Policies => "policies",
+            Self::Functions => "functions",
+            Self::Encryption => "encryption",
+            Self::Schema => "schema",
+            Self::Data => "data",
+            Self::Migrations => "migrations",
+        }
+    }
+
+    /// Reads a word of `--only`; `None` when there is no such part.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.word() == word)
+    }
+}
+
+/// A role that a restore made: it was not on the server before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleMade {
+    pub name: String,
+    /// Its number. None: the restore did not come to its end, or that could not be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oid: Option<u32>,
 }

@@ -121,8 +121,11 @@ fn schema_verification(here: &Here<'_>, server_version_num: u32) -> Check {
         }
         Foreseen::OnRequest(why) => Check::ok(NAME, format!("not done by default: {why}")),
         Foreseen::None(failure) => {
-            let todo =
-                failure.hints.first().cloned().unwrap_or_else(|| "if you do not want it, set --verify none".to_string());
+            let todo = failure
+                .hints
+                .first()
+                .cloned()
+                .unwrap_or_else(|| "if you do not want it, set --verify none".to_string());
             Check::warn(NAME, format!("schemas are not verified: {failure}"), todo)
         }
     }
@@ -160,7 +163,9 @@ fn pooler(spec: &ConnSpec, around: &Surroundings) -> Check {
     match around.server_port {
         Some(own) if own != i32::from(port) => Check::warn(
             "pooler",
-            format!("connected to port {port}, but the server itself listens on {own}: there is a proxy or pooler in between"),
+            format!(
+                "connected to port {port}, but the server itself listens on {own}: there is a proxy or pooler in between"
+            ),
             "fine for a forwarded port; a pooler there must be in session mode",
         ),
         _ => Check::ok("pooler", "no sign of a pooler"),
@@ -303,9 +308,11 @@ fn standby(facts: &SourceFacts, around: &Surroundings) -> Check {
     match (facts.is_standby, around.unlogged.is_empty()) {
         (false, true) => Check::ok("standby", "not a standby; no unlogged tables"),
         (false, false) => Check::ok("standby", format!("not a standby; {} unlogged tables", around.unlogged.len())),
-        (true, true) => {
-            Check::warn("standby", "this is a standby", "long queries may be cancelled: set max_standby_streaming_delay = -1")
-        }
+        (true, true) => Check::warn(
+            "standby",
+            "this is a standby",
+            "long queries may be cancelled: set max_standby_streaming_delay = -1",
+        ),
         (true, false) => Check::fail(
             "standby",
             format!("a standby has no rows of unlogged tables: {}", named(&around.unlogged)),
@@ -329,8 +336,7 @@ fn system_schemas(around: &Surroundings) -> Check {
     if around.in_system_schemas.is_empty() {
         return Check::ok("system_schemas", "the server's own schemas hold no user objects");
     }
-    let what =
-        format!("no dump holds user objects in the server's own schemas: {}", named(&around.in_system_schemas));
+    let what = format!("no dump holds user objects in the server's own schemas: {}", named(&around.in_system_schemas));
     Check::warn("system_schemas", what, "move them to a schema of yours")
 }
 

@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod computed;
 pub mod connect;
 pub mod copy;
+pub mod exported;
 pub mod hints;
 pub mod locks;
 pub mod meaning;

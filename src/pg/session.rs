@@ -12,8 +12,8 @@ pub use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::connect::{Connected, connect};
+use super::exported::ExportedSnapshot;
 use super::pulse::Pulse;
-use super::snapshot::ExportedSnapshot;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::literal;

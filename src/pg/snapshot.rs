@@ -6,26 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use super::exported::ExportedSnapshot;
 use super::session::Session;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::Result;
 
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
-
-/// What another session needs to see the same instant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportedSnapshot {
-    pub id: String,
-    /// The server's clock.
-    pub taken_at: Timestamp,
-    pub wal_lsn: Option<String>,
-    /// `xmin:xmax:in-progress`.
-    pub transaction_horizon: String,
-}
 
 /// Holds the exporting session. Dropping it ends the snapshot.
 pub struct SnapshotHolder {

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 use super::copy_check::{CopyCheck, CsvCheck};
+use super::problem::Problem;
 
 /// The last line of pg_dump's plain output but for blank and comment lines and `\unrestrict`.
 const DUMP_TRAILER: &[u8] = b"\n-- PostgreSQL database dump complete\n";
@@ -12,19 +13,6 @@ const TAIL_BYTES: usize = 4096;
 const DECODED_PIECE_BYTES: usize = 256 * 1024;
 /// How much more than recorded may come out of a data file before it is given up.
 const DECODED_SLACK_BYTES: u64 = 1 << 20;
-
-/// Why a file is not what it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    pub code: &'static str,
-    pub what: String,
-}
-
-impl Problem {
-    pub fn new(code: &'static str, what: impl Into<String>) -> Self {
-        Self { code, what: what.into() }
-    }
-}
 
 /// How a file is compressed, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 
 use std::io::BufRead;
 
-use super::content::Problem;
+use super::problem::Problem;
 use crate::model::fingerprint::TableFingerprint;
 use crate::snapshot::copy_text::END_OF_DATA;
 

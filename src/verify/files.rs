@@ -12,7 +12,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use sha2::{Digest, Sha256};
 
 use super::Finding;
-use super::content::{Content, Problem};
+use super::content::Content;
+use super::problem::Problem;
 use super::records::Job;
 use crate::model::hex::hex;
 use crate::monitor::{Event, Monitor, Phase};

@@ -8,6 +8,7 @@ mod content;
 mod copy_check;
 mod files;
 mod folder;
+mod problem;
 pub mod proof;
 mod records;
 pub mod rows;

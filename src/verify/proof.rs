@@ -7,6 +7,7 @@
 mod computed;
 mod objects;
 mod policies;
+pub mod rls;
 mod rows;
 
 use std::path::Path;

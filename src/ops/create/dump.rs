@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::dump_failure::DumpFailure;
-use super::readable;
+use super::readable::{self, ReadableOrder};
 use crate::model::category::Category;
 use crate::model::failure::Failure;
 use crate::model::name::QualifiedName;
@@ -155,7 +155,9 @@ fn derive_beside(
         let sql = order.readable_sql.then(|| {
             let (toc, data) = (&toc, &data);
             scope.spawn(move || {
-                let result = readable::write(order, toc, data, sink, &|| wait_state(state));
+                let order =
+                    ReadableOrder { client: order.client, archive: &order.dump.folder, compressed: order.compressed };
+                let result = readable::write(&order, toc, data, sink, &|| wait_state(state));
                 if result.is_err() {
                     state.stop();
                 }

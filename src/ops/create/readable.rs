@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::dump::ArchiveOrder;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::hex::hex;
 use crate::model::object_kind::ObjectKind;
+use crate::pgtools::client::Client;
 use crate::pgtools::dump::{Part, print_list, print_part};
 use crate::pgtools::toc::{Section, TableData, Toc};
 use crate::snapshot::readable;
@@ -16,16 +16,25 @@ use crate::snapshot::sink::ArtifactSink;
 /// Where pg_restore prints its parts: beside the archive, removed at the end.
 const SCRATCH_DIR: &str = ".readable";
 
+/// What is printed, and how.
+pub struct ReadableOrder<'a> {
+    pub client: &'a Client,
+    /// The archive that pg_dump is writing.
+    pub archive: &'a Path,
+    /// `.sql.zst` instead of `.sql`.
+    pub compressed: bool,
+}
+
 /// Writes the file. `wait` tells whether pg_dump has ended and fails when the run was stopped.
 pub fn write(
-    order: &ArchiveOrder<'_>,
+    order: &ReadableOrder<'_>,
     toc: &Toc,
     data: &[TableData],
     sink: &ArtifactSink,
     wait: &(dyn Fn() -> io::Result<bool> + Sync),
 ) -> Result<()> {
     let scratch = Scratch::new(sink.root())?;
-    let archive = &order.dump.folder;
+    let archive = order.archive;
     let mut key_bytes = [0; 24];
     getrandom::fill(&mut key_bytes)
         .map_err(|e| Failure::msg(FailureKind::Failed, format!("no random numbers: {e}")))?;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::rls::{self, RlsComparison, compare};
 use super::{Expected, Found, ProofInput};
 use crate::model::failure::Result;
 use crate::model::inventory::TableFacts;
@@ -14,7 +15,7 @@ use crate::model::name::{QualifiedName, visible};
 use crate::model::object_kind::ObjectKind;
 use crate::model::platform::is_managed_schema;
 use crate::model::restore::ProbeOutcome;
-use crate::model::rls_view::{RlsComparison, RlsView, compare};
+use crate::model::rls_view::RlsView;
 use crate::pg::probe_rls::rls_view;
 use crate::pg::session::Session;
 use crate::verify::clock::Clock;
@@ -26,7 +27,7 @@ const NAMED_MAX: usize = 3;
 pub async fn probe(session: &Session, input: &ProofInput<'_>, found: &mut Found) -> Result<ProbeOutcome> {
     let source = input.inventory.rls_view.as_ref().filter(|_| input.compare_rls);
     let view = rls_view(session, source.and_then(|v| v.user.as_deref())).await?;
-    let mut outcome = view.outcome();
+    let mut outcome = rls::outcome(&view);
     let Some(source) = source else { return Ok(outcome) };
     if let Some(why) = &source.not_asked {
         outcome.detail.push_str(&format!("; the source was not asked: {}", visible(why)));

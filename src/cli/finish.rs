@@ -1,0 +1,22 @@
+//! Prints the result of a `create` and says how the command ends.
+
+use super::Ended;
+use crate::model::connection::ConnSpec;
+use crate::model::failure::FailureKind;
+use crate::model::report::TakeReport;
+use crate::ui::connection::With;
+use crate::ui::out::{self, Ui, Verbosity};
+use crate::ui::report;
+
+/// Prints the result and says how the command ends.
+pub fn finish(ui: Ui, source: &ConnSpec, report: &TakeReport) -> Ended {
+    let ended = report.exit_kind();
+    if !ui.is_text() {
+        ui.document("create", &With::new(source, report));
+    } else if ui.verbosity > Verbosity::Quiet {
+        out::data(&report::render(report));
+    } else if ended == Some(FailureKind::Partial) {
+        out::aside("the snapshot is not complete; see: stacksnap show latest --gaps");
+    }
+    ended
+}
