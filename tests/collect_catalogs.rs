@@ -326,7 +326,7 @@ fn vault_values_are_sealed_or_not_there() {
     let db = Database::stack("vault");
     let key = age::x25519::Identity::generate();
     let settings = stacksnap::collect::context::CollectSettings {
-        seal: Some(stacksnap::collect::context::Seal::Recipients(vec![key.to_public().to_string()])),
+        seal: Some(stacksnap::collect::context::SealTo::Recipients(vec![key.to_public().to_string()])),
         ..Default::default()
     };
     let run = run_with(&extension_state::COLLECTOR, &db.0, "supabase_admin", &settings, || {});

@@ -15,7 +15,7 @@ use crate::model::manifest::SecretNotice;
 use crate::monitor::Monitor;
 use crate::pg::session::Session;
 use crate::snapshot::reader::ArchiveData;
-pub use crate::snapshot::sealed::Seal;
+pub use crate::snapshot::sealed::SealTo;
 use crate::snapshot::sink::ArtifactSink;
 
 /// What is asked of the collectors: from the configuration and the command line.
@@ -32,7 +32,7 @@ pub struct CollectSettings {
     /// Write sessions, refresh tokens and one-time tokens into the users' SQL.
     pub keep_sessions: bool,
     /// Where vault secrets are sealed to; none: they are listed as not captured.
-    pub seal: Option<Seal>,
+    pub seal: Option<SealTo>,
 }
 
 /// Everything that a collector may use.

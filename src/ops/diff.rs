@@ -3,6 +3,7 @@
 //! Invariant: it only reads. A snapshot is used only after its checksums were verified, and a live database is read at
 //! one instant. What was not compared is named, never counted as equal.
 
+mod compared;
 mod computed;
 mod large_objects;
 mod side;
@@ -26,8 +27,8 @@ use crate::monitor::Monitor;
 use crate::monitor::millis;
 
 pub use crate::verify::rows::keys::{KEYS_SHOWN, KeyDifferences, KeyValues};
+pub use compared::{NotCompared, RowChange, TableDifference};
 use side::{Live, Side, Snapshot};
-pub use tables::{NotCompared, RowChange, TableDifference};
 
 /// How much is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -145,7 +146,7 @@ async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> 
     let mut rows = if request.depth >= Depth::Rows {
         tables::compare_rows(request, &left, &right, monitor, cancel).await?
     } else {
-        tables::Compared::default()
+        compared::Compared::default()
     };
     if request.depth >= Depth::Rows {
         match large_objects::compare_large_objects(&left, &right).await? {

@@ -11,7 +11,7 @@ use crate::model::manifest::Manifest;
 use crate::model::name::visible;
 use crate::restore::source::SnapshotSource;
 use crate::snapshot::layout::ROOT_KEY;
-use crate::snapshot::signature::Seal;
+use crate::snapshot::signature::SignedBy;
 use crate::verify::Verification;
 
 /// Digits of `manifest_sha256` that `--vouch` needs at least.
@@ -33,9 +33,9 @@ pub fn demand(place: &Path, root: &Path, verification: &Verification, asked: &As
         return vouched(place, vouch, sha256);
     }
     let why = match &verification.seal {
-        Some(Seal::Ours) => return Ok(()),
+        Some(SignedBy::Ours) => return Ok(()),
         _ if asked.untrusted => return Ok(()),
-        Some(Seal::Foreign { key_id }) => format!("it has the signature of another one, {key_id}"),
+        Some(SignedBy::Foreign { key_id }) => format!("it has the signature of another one, {key_id}"),
         _ => "it has no signature".to_string(),
     };
     let text = format!("nothing was written: {} was not sealed with this root's key: {why}", name(place));
@@ -49,7 +49,7 @@ pub fn demand(place: &Path, root: &Path, verification: &Verification, asked: &As
 /// What somebody can do about it.
 fn ways(failure: Failure, root: &Path, verification: &Verification, sha256: &str) -> Failure {
     let mut failure = failure;
-    if matches!(verification.seal, Some(Seal::Foreign { .. })) {
+    if matches!(verification.seal, Some(SignedBy::Foreign { .. })) {
         let beside = visible(&root.join(format!("{ROOT_KEY}.OTHER")).to_string_lossy());
         failure = failure.hint(format!(
             "if the key is yours, from another machine: copy {ROOT_KEY} of the root folder there to {beside}, mode 0600, \
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::verify::{Level, Verdict};
 
-    fn verification(seal: Option<Seal>) -> Verification {
+    fn verification(seal: Option<SignedBy>) -> Verification {
         Verification {
             level: Level::Checksum,
             verdict: Verdict::Good,
@@ -125,15 +125,15 @@ mod tests {
         }
     }
 
-    fn ask(seal: Option<Seal>, asked: Asked<'_>) -> Result<()> {
+    fn ask(seal: Option<SignedBy>, asked: Asked<'_>) -> Result<()> {
         demand(Path::new("x/snap"), Path::new("root"), &verification(seal), &asked)
     }
 
     #[test]
     fn only_our_own_needs_nobodys_word() {
-        let foreign = || Some(Seal::Foreign { key_id: "00".repeat(8) });
-        assert!(ask(Some(Seal::Ours), Asked::default()).is_ok());
-        for seal in [None, Some(Seal::Unsigned), foreign()] {
+        let foreign = || Some(SignedBy::Foreign { key_id: "00".repeat(8) });
+        assert!(ask(Some(SignedBy::Ours), Asked::default()).is_ok());
+        for seal in [None, Some(SignedBy::Unsigned), foreign()] {
             let failure = ask(seal.clone(), Asked::default()).unwrap_err();
             assert_eq!(failure.kind.exit_code(), 13);
             assert!(ask(seal, Asked { untrusted: true, ..Asked::default() }).is_ok());
@@ -144,12 +144,12 @@ mod tests {
 
     #[test]
     fn a_word_holds_for_one_manifest_and_needs_enough_digits() {
-        let vouch = |digits| ask(Some(Seal::Unsigned), Asked { vouch: Some(digits), ..Asked::default() });
+        let vouch = |digits| ask(Some(SignedBy::Unsigned), Asked { vouch: Some(digits), ..Asked::default() });
         assert!(vouch("0123456789ab").is_ok() && vouch("0123456789ABCDEF").is_ok());
         for wrong in ["0123456789a", "0123456789ac", "", "1123456789ab"] {
             assert_eq!(vouch(wrong).unwrap_err().kind, FailureKind::Integrity, "{wrong}");
         }
         // Nor is another one than the named one restored because it is ours.
-        assert!(ask(Some(Seal::Ours), Asked { vouch: Some("ffffffffffff"), ..Asked::default() }).is_err());
+        assert!(ask(Some(SignedBy::Ours), Asked { vouch: Some("ffffffffffff"), ..Asked::default() }).is_err());
     }
 }

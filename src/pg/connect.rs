@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -315,6 +316,14 @@ fn keep_alive(stream: &TcpStream, keepalive: &Keepalive) -> rustix::io::Result<(
     Ok(())
 }
 
+/// The session that `silence` asks through.
+fn second_session(spec: ConnSpec) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>)>> + Send>> {
+    Box::pin(async move {
+        let connected = connect_as(&spec, "stacksnap look", Watched::No).await?;
+        Ok((connected.client, connected.driver))
+    })
+}
+
 /// Runs until the client is dropped, or the server is lost in silence; what goes wrong shows up in the client's next
 /// call.
 async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>, watched: Option<(ConnSpec, Arc<Pulse>)>)
@@ -329,7 +338,7 @@ where
     tokio::select! {
         _ = connection => {}
         // The reason is there before the client hears that the connection is gone.
-        () = async { pulse.lose(silence::watch(spec, Arc::clone(&pulse)).await) } => {}
+        () = async { pulse.lose(silence::watch(spec, Arc::clone(&pulse), second_session).await) } => {}
     }
 }
 

@@ -8,9 +8,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connect::{Watched, connect_as};
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+
 use super::pulse::Pulse;
 use crate::model::connection::ConnSpec;
+use crate::model::failure::Result;
 use crate::model::sqlstate;
 
 /// How long nothing may be heard before somebody asks, unless the connection says otherwise.
@@ -30,9 +33,12 @@ enum Look {
     Lost(String),
 }
 
+/// Opens a second session to the same server, which nobody watches: the client, and the task that drives it.
+pub type Connector = fn(ConnSpec) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>)>> + Send>>;
+
 /// Resolves, with the reason, when the connection of `pulse` has to be given up. `spec` names the one server that it
 /// goes to. Boxed: looking means connecting, and connecting means watching.
-pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>) -> Pin<Box<dyn Future<Output = String> + Send>> {
+pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>, connect: Connector) -> Pin<Box<dyn Future<Output = String> + Send>> {
     Box::pin(async move {
         let silence = spec.silence.unwrap_or(SILENCE);
         // The last look: in which silence it was, when, and whether the server waited too.
@@ -44,7 +50,7 @@ pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>) -> Pin<Box<dyn Future<Output = S
             if silent < silence || same.is_some_and(|(_, when, _)| when.elapsed() < silence) {
                 continue;
             }
-            let found = look(&spec, &pulse).await;
+            let found = look(&spec, &pulse, connect).await;
             if pulse.last() != last || pulse.silent_for().is_zero() {
                 continue;
             }
@@ -58,19 +64,19 @@ pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>) -> Pin<Box<dyn Future<Output = S
     })
 }
 
-async fn look(spec: &ConnSpec, pulse: &Pulse) -> Look {
+async fn look(spec: &ConnSpec, pulse: &Pulse, connect: Connector) -> Look {
     let Some(pid) = pulse.backend() else {
         return Look::Lost("the session was only beginning".to_string());
     };
     let asking = async {
-        let connected = match connect_as(spec, "stacksnap look", Watched::No).await {
+        let (client, driver) = match connect(spec.clone()).await {
             Ok(connected) => connected,
             // It answers, and is full: that says nothing of our session.
             Err(failure) if failure.is_sqlstate(sqlstate::TOO_MANY_CONNECTIONS) => return Look::Works,
             Err(failure) => return Look::Lost(format!("a second session cannot be had: {failure}")),
         };
-        let found = connected.client.query_opt(ACTIVITY, &[&pid]).await;
-        connected.driver.abort();
+        let found = client.query_opt(ACTIVITY, &[&pid]).await;
+        driver.abort();
         match found {
             Ok(Some(row)) => judge(row.get::<_, Option<&str>>(0), row.get::<_, Option<&str>>(1), pulse),
             Ok(None) => Look::Lost(format!("the server has no process {pid} any more")),

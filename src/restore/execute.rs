@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::entries::creation::Creation;
-use super::failures::judge::Judge;
+use super::failures::judge::{Judge, Worked};
 use super::failures::leave_out::MayLack;
 use super::failures::refusals::Refusals;
 use super::objects::converge::{Converge, Left};
@@ -23,10 +23,9 @@ use super::target::waiting::Waiting;
 use super::{Done, Engine, settle};
 use crate::model::failure::Result;
 use crate::model::identity::qualified;
-use crate::model::left_out::LeftOut;
 use crate::model::load_reason::LoadReason;
 use crate::model::object_kind::ObjectKind;
-use crate::model::restore::{ConfirmedPlan, Exception, RestorePlan, TableLoad, TargetKind};
+use crate::model::restore::{ConfirmedPlan, RestorePlan, TableLoad, TargetKind};
 use crate::monitor::millis;
 use crate::monitor::{Event, Phase};
 use crate::pg::catalog::lock_room::lock_room;
@@ -89,12 +88,6 @@ async fn breath(session: &Session, plan: &RestorePlan) -> Result<Option<Breath>>
         return Ok(None);
     }
     Ok(Some(Breath { begin: BEGIN, locks_max: lock_room(session).await?.locks() / 4 }))
-}
-
-/// What came of it.
-pub(crate) struct Worked {
-    pub exceptions: Vec<Exception>,
-    pub left_out: Vec<LeftOut>,
 }
 
 /// One execution.

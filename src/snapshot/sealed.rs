@@ -16,7 +16,7 @@ const SCRYPT_WORK_FACTOR_MAX: u8 = 18;
 
 /// To whom secrets are sealed (age).
 #[derive(Debug, Clone)]
-pub enum Seal {
+pub enum SealTo {
     /// `age1…` public keys.
     Recipients(Vec<String>),
     Passphrase(Secret),
@@ -39,17 +39,17 @@ impl Keys {
 }
 
 /// An age file, binary. `Configuration` for a recipient that is none.
-pub fn seal(seal: &Seal, plain: &Secret) -> Result<Vec<u8>> {
+pub fn seal(seal: &SealTo, plain: &Secret) -> Result<Vec<u8>> {
     let wrong = |what: String| {
         Failure::msg(FailureKind::Configuration, what).hint("give recipients as age-keygen prints them: age1…")
     };
     let encryptor = match seal {
-        Seal::Passphrase(passphrase) => {
+        SealTo::Passphrase(passphrase) => {
             let mut recipient = age::scrypt::Recipient::new(passphrase.reveal().to_string().into());
             recipient.set_work_factor(SCRYPT_WORK_FACTOR);
             age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
         }
-        Seal::Recipients(keys) => {
+        SealTo::Recipients(keys) => {
             let parse = |key: &String| {
                 key.parse::<age::x25519::Recipient>().map_err(|e| wrong(format!("not an age recipient: {key}: {e}")))
             };
@@ -139,8 +139,8 @@ mod tests {
     fn r13_what_is_sealed_opens_with_its_key_and_with_no_other() {
         let (key, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
         let plain = Secret::new("canary");
-        let to_key = seal(&Seal::Recipients(vec![key.to_public().to_string()]), &plain).unwrap();
-        let to_words = seal(&Seal::Passphrase(Secret::new("correct horse")), &plain).unwrap();
+        let to_key = seal(&SealTo::Recipients(vec![key.to_public().to_string()]), &plain).unwrap();
+        let to_words = seal(&SealTo::Passphrase(Secret::new("correct horse")), &plain).unwrap();
         for sealed in [&to_key, &to_words] {
             assert!(!sealed.windows(6).any(|w| w == b"canary"));
             assert_eq!(open(sealed, &Keys::default()).unwrap(), None);
@@ -153,13 +153,13 @@ mod tests {
         for wrong in [open(&to_key, &identity(key_file(&other))), open(&to_words, &passphrase("wrong horse"))] {
             assert_eq!(wrong.unwrap_err().kind, FailureKind::Configuration);
         }
-        assert!(seal(&Seal::Recipients(vec!["age1nonsense".into()]), &Secret::new("x")).is_err());
+        assert!(seal(&SealTo::Recipients(vec!["age1nonsense".into()]), &Secret::new("x")).is_err());
     }
 
     #[test]
     fn a_damaged_seal_and_a_file_without_a_key_are_errors_that_repeat_nothing() {
         let key = age::x25519::Identity::generate();
-        let sealed = seal(&Seal::Recipients(vec![key.to_public().to_string()]), &Secret::new("canary")).unwrap();
+        let sealed = seal(&SealTo::Recipients(vec![key.to_public().to_string()]), &Secret::new("canary")).unwrap();
         let keys = identity(key_file(&key));
         for cut in [0, 10, sealed.len() - 1] {
             assert_eq!(open(&sealed[..cut], &keys).unwrap_err().kind, FailureKind::Integrity, "{cut}");

@@ -34,7 +34,7 @@ struct Line {
 /// Whose seal a snapshot has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "seal", rename_all = "snake_case")]
-pub enum Seal {
+pub enum SignedBy {
     /// Sealed with the root's key, or one that was put beside it.
     Ours,
     /// There is no signature.
@@ -65,11 +65,11 @@ fn message(name: &str, manifest_sha256: &str) -> Vec<u8> {
 }
 
 /// Whose seal the snapshot in `folder` has, whose manifest was read and whose checksum is right.
-pub fn check(folder: &Folder, manifest: &Manifest, root: &Path) -> Result<Seal> {
+pub fn check(folder: &Folder, manifest: &Manifest, root: &Path) -> Result<SignedBy> {
     let bytes = match folder.read(layout::MANIFEST_SIG, BYTES_MAX) {
         Ok(bytes) => bytes,
-        Err(Refusal::Missing) => return Ok(Seal::Unsigned),
-        Err(other) => return Ok(Seal::Wrong { why: format!("it cannot be used: {other}") }),
+        Err(Refusal::Missing) => return Ok(SignedBy::Unsigned),
+        Err(other) => return Ok(SignedBy::Wrong { why: format!("it cannot be used: {other}") }),
     };
     // `latest` and labels are links: the folder that they lead to has the name.
     let place = std::fs::canonicalize(folder.place())?;
@@ -78,15 +78,15 @@ pub fn check(folder: &Folder, manifest: &Manifest, root: &Path) -> Result<Seal> 
 }
 
 /// The judgement. `name` is that of the folder; none when it was given another kind of name, which tells nothing.
-fn judge(bytes: &[u8], keys: &[Key], name: Option<&SnapshotName>, manifest: &Manifest) -> Seal {
-    let wrong = |why: &str| Seal::Wrong { why: why.to_string() };
+fn judge(bytes: &[u8], keys: &[Key], name: Option<&SnapshotName>, manifest: &Manifest) -> SignedBy {
+    let wrong = |why: &str| SignedBy::Wrong { why: why.to_string() };
     let Ok(line) = serde_json::from_slice::<Line>(bytes) else { return wrong("it is not understood") };
     let is_id = line.key_id.len() == 16 && line.key_id.bytes().all(|b| b.is_ascii_hexdigit());
     if line.schema != SCHEMA || line.algorithm != ALGORITHM || !is_id {
         return wrong("it is of a kind that this version does not know");
     }
     let Some(key) = keys.iter().find(|key| key.id() == line.key_id) else {
-        return Seal::Foreign { key_id: line.key_id };
+        return SignedBy::Foreign { key_id: line.key_id };
     };
     let expected = key.mac(&message(manifest.id.as_str(), &manifest.manifest_sha256));
     // Hashes are compared in constant time.
@@ -97,7 +97,7 @@ fn judge(bytes: &[u8], keys: &[Key], name: Option<&SnapshotName>, manifest: &Man
         Some(name) if *name != manifest.id => {
             wrong(&format!("it was made for {}: this folder has the name of another snapshot", manifest.id))
         }
-        _ => Seal::Ours,
+        _ => SignedBy::Ours,
     }
 }
 

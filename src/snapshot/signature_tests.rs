@@ -34,17 +34,17 @@ fn signed(by: &Key) -> Vec<u8> {
     line(by, &name(NAME), &manifest().manifest_sha256).unwrap()
 }
 
-fn is_wrong(seal: &Seal) -> bool {
-    matches!(seal, Seal::Wrong { .. })
+fn is_wrong(seal: &SignedBy) -> bool {
+    matches!(seal, SignedBy::Wrong { .. })
 }
 
 #[test]
 fn ours_and_others() {
     let (bytes, manifest) = (signed(&key(1)), manifest());
     assert_eq!(bytes.iter().filter(|b| **b == b'\n').count(), 1);
-    assert_eq!(judge(&bytes, &[key(1)], Some(&manifest.id), &manifest), Seal::Ours);
-    assert_eq!(judge(&bytes, &[key(2), key(1)], None, &manifest), Seal::Ours);
-    let foreign = Seal::Foreign { key_id: key(1).id() };
+    assert_eq!(judge(&bytes, &[key(1)], Some(&manifest.id), &manifest), SignedBy::Ours);
+    assert_eq!(judge(&bytes, &[key(2), key(1)], None, &manifest), SignedBy::Ours);
+    let foreign = SignedBy::Foreign { key_id: key(1).id() };
     assert_eq!(judge(&bytes, &[], Some(&manifest.id), &manifest), foreign);
     assert_eq!(judge(&bytes, &[key(2)], Some(&manifest.id), &manifest), foreign);
 }
@@ -69,8 +69,8 @@ fn what_is_changed_is_wrong_or_foreign_and_never_ours() {
     for at in 0..bytes.len() - 1 {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
-        assert_ne!(judge(&changed, &[key(1)], None, &manifest), Seal::Ours, "{at}");
-        assert_ne!(judge(&bytes[..at], &[key(1)], None, &manifest), Seal::Ours, "{at}");
+        assert_ne!(judge(&changed, &[key(1)], None, &manifest), SignedBy::Ours, "{at}");
+        assert_ne!(judge(&bytes[..at], &[key(1)], None, &manifest), SignedBy::Ours, "{at}");
     }
     let text = String::from_utf8(bytes).unwrap();
     let other_kind = text.replace("signature.v1", "signature.v2");
@@ -87,13 +87,13 @@ fn it_is_read_from_the_folder_without_following_a_link() {
     std::fs::create_dir(&place).unwrap();
     let (folder, manifest) = (Folder::open(&place).unwrap(), manifest());
     let key = Key::own(root.path()).unwrap();
-    assert_eq!(check(&folder, &manifest, root.path()).unwrap(), Seal::Unsigned);
+    assert_eq!(check(&folder, &manifest, root.path()).unwrap(), SignedBy::Unsigned);
     let file = place.join(layout::MANIFEST_SIG);
     std::fs::write(&file, line(&key, &manifest.id, &manifest.manifest_sha256).unwrap()).unwrap();
-    assert_eq!(check(&folder, &manifest, root.path()).unwrap(), Seal::Ours);
+    assert_eq!(check(&folder, &manifest, root.path()).unwrap(), SignedBy::Ours);
     std::os::unix::fs::symlink(NAME, root.path().join("latest")).unwrap();
     let linked = Folder::open(&root.path().join("latest")).unwrap();
-    assert_eq!(check(&linked, &manifest, root.path()).unwrap(), Seal::Ours);
+    assert_eq!(check(&linked, &manifest, root.path()).unwrap(), SignedBy::Ours);
     std::fs::rename(&file, root.path().join("aside")).unwrap();
     std::os::unix::fs::symlink("../aside", &file).unwrap();
     assert!(is_wrong(&check(&folder, &manifest, root.path()).unwrap()));

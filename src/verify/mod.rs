@@ -26,7 +26,7 @@ use crate::monitor::{Event, Monitor, Phase};
 use crate::snapshot::beneath::Folder;
 use crate::snapshot::manifest_file::{ManifestProblem, open_failure, read_from};
 use crate::snapshot::signature;
-use crate::snapshot::signature::Seal;
+use crate::snapshot::signature::SignedBy;
 
 /// How deep to look. A test restore is a level above these and lives elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ pub struct Verification {
     pub duration_ms: u64,
     /// Whose seal it has; none when nobody asked, or when there is no manifest to judge.
     #[serde(flatten)]
-    pub seal: Option<Seal>,
+    pub seal: Option<SignedBy>,
     /// Of the manifest that was judged; it names this very snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest_sha256: Option<String>,

@@ -2,21 +2,21 @@
 
 use super::Finding;
 use crate::snapshot::layout::MANIFEST_SIG;
-use crate::snapshot::signature::Seal;
+use crate::snapshot::signature::SignedBy;
 
 /// None for our own.
-pub fn finding(seal: &Seal) -> Option<Finding> {
+pub fn finding(seal: &SignedBy) -> Option<Finding> {
     let path = MANIFEST_SIG;
     match seal {
-        Seal::Ours => None,
-        Seal::Unsigned => {
+        SignedBy::Ours => None,
+        SignedBy::Unsigned => {
             let what = "there is none: who made this snapshot cannot be told";
             Some(Finding::warning(path, "unsigned", what))
         }
-        Seal::Foreign { key_id } => {
+        SignedBy::Foreign { key_id } => {
             let what = format!("it was made with the key {key_id}, which this root folder does not have");
             Some(Finding::warning(path, "foreign_signature", what))
         }
-        Seal::Wrong { why } => Some(Finding::damage(path, "wrong_signature", why)),
+        SignedBy::Wrong { why } => Some(Finding::damage(path, "wrong_signature", why)),
     }
 }

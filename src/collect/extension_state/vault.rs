@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::context::{Collected, Context, Seal};
+use super::super::context::{Collected, Context, SealTo};
 use super::super::savepoint::attempt;
 use super::write_json;
 use crate::model::category::Category;
@@ -73,7 +73,12 @@ fn not_captured(secret: &Value) -> Gap {
     )
 }
 
-async fn with_values(ctx: &Context<'_>, collected: &mut Collected, seal: &Seal, mut secrets: Vec<Value>) -> Result<()> {
+async fn with_values(
+    ctx: &Context<'_>,
+    collected: &mut Collected,
+    seal: &SealTo,
+    mut secrets: Vec<Value>,
+) -> Result<()> {
     let mut kept = Vec::new();
     for secret in &mut secrets {
         let id = secret["id"].as_str().unwrap_or_default().to_string();

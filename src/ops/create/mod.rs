@@ -24,7 +24,7 @@ mod wanted;
 
 use std::time::{Duration, Instant};
 
-use crate::collect::context::{CollectSettings, Seal};
+use crate::collect::context::{CollectSettings, SealTo};
 use crate::config;
 use crate::config::Settings;
 use crate::model::cancel::Cancel;
@@ -190,8 +190,8 @@ fn collect_settings(settings: &Settings) -> CollectSettings {
         encryption_functions: settings.encryption_functions.clone(),
         keep_sessions: settings.keep_sessions,
         seal: match (&settings.seal, &settings.seal_passphrase) {
-            (Some(config::Seal::Recipients(keys)), _) => Some(Seal::Recipients(keys.clone())),
-            (Some(config::Seal::Passphrase(_)), Some(secret)) => Some(Seal::Passphrase(secret.clone())),
+            (Some(config::Seal::Recipients(keys)), _) => Some(SealTo::Recipients(keys.clone())),
+            (Some(config::Seal::Passphrase(_)), Some(secret)) => Some(SealTo::Passphrase(secret.clone())),
             _ => None,
         },
     }

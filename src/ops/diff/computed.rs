@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use super::compared::{Compared as Rows, NotCompared, RowChange, TableDifference, of};
 use super::side::{Live, Side, Snapshot};
-use super::tables::{Compared as Rows, NotCompared, RowChange, TableDifference, of};
 use super::{Depth, DiffRequest};
 use crate::model::cancel::Cancel;
 use crate::model::computed::{ComputedContent, ComputedKind, ComputedRecord};

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::compared::NotCompared;
 use super::side::{Live, Side, Snapshot};
-use super::tables::NotCompared;
 use crate::model::difference::{Change, ObjectDifference, Severity};
 use crate::model::failure::Result;
 use crate::model::object_kind::ObjectKind;

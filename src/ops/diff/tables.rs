@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use serde::Serialize;
-
+use super::compared::{Compared, NotCompared, RowChange, TableDifference, of};
 use super::computed;
 use super::side::{Live, Side, Snapshot};
 use super::{Depth, DiffRequest};
@@ -20,58 +19,8 @@ use crate::model::name::QualifiedName;
 use crate::monitor::millis;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::pg::rows::fingerprint_tables_at;
-use crate::verify::rows::keys::{self, KeyDifferences};
+use crate::verify::rows::keys;
 use crate::verify::rows::row_source::RowSource;
-
-/// How the rows of a table differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RowChange {
-    /// The table is only on the left.
-    Missing,
-    /// The table is only on the right.
-    Extra,
-    /// The columns differ, so the rows were not compared.
-    Columns,
-    /// The rows differ.
-    Rows,
-    /// The rows are equal, but stored generated columns hold other values.
-    GeneratedColumns,
-    /// A materialized view with different rows.
-    MaterializedView,
-}
-
-/// One table with a difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TableDifference {
-    #[serde(flatten)]
-    pub table: QualifiedName,
-    pub change: RowChange,
-    /// `None` if they were not counted.
-    pub rows_left: Option<u64>,
-    pub rows_right: Option<u64>,
-    /// Which rows differ, if keys were requested and could be determined.
-    pub keys: Option<KeyDifferences>,
-    /// Why there are no keys.
-    pub keys_why_not: Option<String>,
-}
-
-/// Rows that were not compared, and why.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct NotCompared {
-    /// A table, or another place of data.
-    pub what: String,
-    pub why: String,
-}
-
-/// The outcome for all tables.
-#[derive(Debug, Default)]
-pub struct Compared {
-    pub differences: Vec<TableDifference>,
-    pub tables: u64,
-    pub rows: u64,
-    pub not_compared: Vec<NotCompared>,
-}
 
 /// Row count and fingerprint of a table on one side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,11 +74,6 @@ pub async fn compare_rows(
     compared.differences.sort_by(|a, b| a.table.cmp(&b.table));
     compared.not_compared.sort();
     Ok(compared)
-}
-
-pub fn of(table: &QualifiedName, change: RowChange) -> TableDifference {
-    let table = table.clone();
-    TableDifference { table, change, rows_left: None, rows_right: None, keys: None, keys_why_not: None }
 }
 
 /// Records of the left whose rows can be compared, the largest first. Everything else goes to `compared` at once.

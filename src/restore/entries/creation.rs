@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Entries, Making, Pass};
+pub use super::step::Step;
+use super::{Entries, Making};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::identity::on;
 use crate::model::inventory::{CatalogObject, Inventory};
@@ -38,19 +39,6 @@ pub struct Creation<'s> {
     /// By the identity of the `ACL`.
     grants: HashMap<(ObjectKind, &'s str), Vec<usize>>,
     overloads: Overloads,
-}
-
-/// One entry and what it makes.
-#[derive(Debug, Clone)]
-pub struct Step<'s> {
-    pub entry: &'s Entry,
-    /// `None` for parts of other entries.
-    pub object: Option<&'s CatalogObject>,
-    /// What to run, as one message of the simple protocol.
-    pub sql: String,
-    pub pass: Pass,
-    /// It may not be run: its SQL was taken away.
-    pub fenced: bool,
 }
 
 impl<'s> Creation<'s> {

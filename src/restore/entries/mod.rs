@@ -11,6 +11,7 @@ pub mod creation;
 pub mod entries_tests;
 pub mod entry_sql;
 mod names;
+pub mod step;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

@@ -16,12 +16,17 @@ use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
 use crate::monitor::Monitor;
 use crate::pg::meaning::Within;
-use crate::restore::execute::Worked;
 use crate::restore::objects::converge::{Converge, Left};
 use crate::restore::objects::delta::SEEN;
 use crate::restore::objects::roles;
 use crate::restore::settle;
 use crate::restore::target::state::Examined;
+
+/// What came of it.
+pub(crate) struct Worked {
+    pub exceptions: Vec<Exception>,
+    pub left_out: Vec<LeftOut>,
+}
 
 /// At most so many causes and words are told in one message; the log has all.
 const NAMED_MAX: usize = 12;

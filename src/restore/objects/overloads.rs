@@ -14,7 +14,7 @@ use crate::model::identity::{identifier_end, unquoted};
 use crate::model::inventory::CatalogObject;
 use crate::model::name::{dollar_quoted, literal};
 use crate::model::object_kind::ObjectKind;
-use crate::restore::entries::creation::Step;
+use crate::restore::entries::step::Step;
 
 /// Types that stand for any type.
 const POLYMORPHIC: [&str; 12] = [

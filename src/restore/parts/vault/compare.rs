@@ -4,7 +4,7 @@
 //! under the same name and description, or is the same ciphertext on the same server. Pure but for [`foretell`].
 
 use super::live::{Found, Live, Rights, look};
-use super::{EXTENSION, Held, Seal, Vault};
+use super::{EXTENSION, Held, SecretValues, Vault};
 use crate::model::failure::Result;
 use crate::model::name::{literal, visible};
 use crate::model::object_kind::ObjectKind;
@@ -161,7 +161,7 @@ fn decide(
     by_row: bool,
     same: bool,
     rights: Rights,
-    seal: Seal,
+    seal: SecretValues,
 ) -> (Step, Option<Exception>) {
     if let Some(found) = found.filter(|f| is_equal(held, f, same)) {
         return match (found.id != held.id && same, rights.writes) {
@@ -180,7 +180,7 @@ fn decide(
         return (Step::Leave, Some(not_permitted(held, "this role may not call the functions of the vault")));
     }
     let exception = match seal {
-        Seal::Shut => Some(still_sealed(held)),
+        SecretValues::Shut => Some(still_sealed(held)),
         // The gaps of the manifest are named for every target but the snapshot's own.
         _ => same.then(|| not_captured(held)),
     };
@@ -244,7 +244,7 @@ pub fn not_captured(held: &Held) -> Exception {
 
 /// No key, and the row of the archive was of no use.
 pub fn lost(held: &Held, vault: &Vault) -> Exception {
-    if vault.seal == Seal::Shut { still_sealed(held) } else { not_captured(held) }
+    if vault.seal == SecretValues::Shut { still_sealed(held) } else { not_captured(held) }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ fn found(id: &str, name: &str, value: Option<&str>) -> Found {
 /// Steps, codes of exceptions, names of what is too many.
 fn told(
     held: &[Held],
-    seal: Seal,
+    seal: SecretValues,
     live: Vec<Found>,
     rights: Rights,
     kind: TargetKind,
@@ -54,16 +54,16 @@ fn r13_with_its_value_a_secret_is_left_changed_or_made() {
     use Step::{Change, Leave, Make};
     let fresh = TargetKind::FreshProject;
     let snapshot = [held("1", "a", Some("x")), held("2", "b", Some("y")), held("3", "", Some("z"))];
-    let (steps, codes, _) = told(&snapshot, Seal::Open, vec![], ALL, fresh);
+    let (steps, codes, _) = told(&snapshot, SecretValues::Open, vec![], ALL, fresh);
     assert_eq!((steps, codes.len()), (vec![Make, Make, Make], 0));
-    let (_, codes, _) = told(&snapshot, Seal::Open, vec![], PLATFORM, fresh);
+    let (_, codes, _) = told(&snapshot, SecretValues::Open, vec![], PLATFORM, fresh);
     assert_eq!(codes, ["vault_secret_new_id"; 3], "it is said beforehand");
     // By name, and without a name by value: a second restore finds nothing to do.
     let again = vec![found("7", "a", Some("x")), found("8", "b", Some("other")), found("9", "", Some("z"))];
-    let (steps, codes, extra) = told(&snapshot, Seal::Open, again, PLATFORM, fresh);
+    let (steps, codes, extra) = told(&snapshot, SecretValues::Open, again, PLATFORM, fresh);
     assert_eq!((steps, codes.len(), extra.len()), (vec![Leave, Change, Leave], 0, 0));
     // One that does not open counts as another one.
-    assert_eq!(told(&snapshot[..1], Seal::Open, vec![found("1", "a", None)], ALL, fresh).0, [Change]);
+    assert_eq!(told(&snapshot[..1], SecretValues::Open, vec![found("1", "a", None)], ALL, fresh).0, [Change]);
 }
 
 #[test]
@@ -71,10 +71,10 @@ fn in_place_what_came_later_goes_and_an_id_that_changed_is_told() {
     let same = TargetKind::SameDatabase;
     let snapshot = [held("1", "a", Some("x"))];
     let live = || vec![found("7", "a", Some("x")), found("9", "new", Some("q"))];
-    assert_eq!(told(&snapshot, Seal::Open, live(), ALL, same), (vec![Step::Change], vec![], vec!["9".into()]));
-    let told_platform = told(&snapshot, Seal::Open, live(), PLATFORM, same);
+    assert_eq!(told(&snapshot, SecretValues::Open, live(), ALL, same), (vec![Step::Change], vec![], vec!["9".into()]));
+    let told_platform = told(&snapshot, SecretValues::Open, live(), PLATFORM, same);
     assert_eq!(told_platform, (vec![Step::Leave], vec!["vault_secret_new_id".into()], vec!["9".into()]));
-    let other = told(&snapshot, Seal::Open, live(), ALL, TargetKind::OtherDatabase);
+    let other = told(&snapshot, SecretValues::Open, live(), ALL, TargetKind::OtherDatabase);
     assert_eq!(other, (vec![Step::Leave], vec![], vec!["9".into()]), "the other project's own secrets go");
 }
 
@@ -88,17 +88,17 @@ fn without_a_key_it_is_named_unless_the_ciphertext_does() {
     };
     let there = || vec![found("1", "a", Some("x"))];
     let changed = || vec![found("1", "a", Some("other"))];
-    for seal in [Seal::None, Seal::Shut] {
+    for seal in [SecretValues::None, SecretValues::Shut] {
         assert_eq!(is(seal, there(), PLATFORM, same), (Step::Leave, String::new()), "it never left");
         assert_eq!(is(seal, changed(), ALL, same), (Step::Change, String::new()));
         assert_eq!(is(seal, vec![], ALL, same), (Step::Make, String::new()));
     }
     for live in [vec![], changed()] {
-        assert_eq!(is(Seal::Shut, live.clone(), PLATFORM, same).1, "vault_secret_sealed");
-        assert_eq!(is(Seal::None, live, PLATFORM, same).1, "vault_secrets_not_captured");
+        assert_eq!(is(SecretValues::Shut, live.clone(), PLATFORM, same).1, "vault_secret_sealed");
+        assert_eq!(is(SecretValues::None, live, PLATFORM, same).1, "vault_secrets_not_captured");
     }
-    assert_eq!(is(Seal::Shut, vec![], ALL, fresh).1, "vault_secret_sealed", "another root key");
-    assert_eq!(is(Seal::None, vec![], ALL, fresh).1, "", "the manifest's gap names it");
+    assert_eq!(is(SecretValues::Shut, vec![], ALL, fresh).1, "vault_secret_sealed", "another root key");
+    assert_eq!(is(SecretValues::None, vec![], ALL, fresh).1, "", "the manifest's gap names it");
 }
 
 #[test]
@@ -109,6 +109,6 @@ fn a_vault_that_cannot_be_read_or_written_is_told() {
         assert_eq!(work.exceptions[0].code, "vault_secret_not_permitted");
     }
     let nothing = Rights { writes: false, calls: false };
-    let (steps, codes, _) = told(&snapshot, Seal::Open, vec![], nothing, TargetKind::FreshProject);
+    let (steps, codes, _) = told(&snapshot, SecretValues::Open, vec![], nothing, TargetKind::FreshProject);
     assert_eq!((steps[0], codes.join("")), (Step::Leave, "vault_secret_not_permitted".into()));
 }

@@ -29,12 +29,12 @@ const EXTENSION: &str = "supabase_vault";
 pub struct Vault {
     /// None: there was no vault, its secrets were not readable, or nobody looks after them (a drill).
     secrets: Option<Vec<Held>>,
-    seal: Seal,
+    seal: SecretValues,
 }
 
 /// How the values are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Seal {
+enum SecretValues {
     /// The snapshot has no values.
     #[default]
     None,
@@ -82,14 +82,14 @@ impl Vault {
         keys.check()?;
         let Some(bytes) = file(source, layout::VAULT_SECRETS_JSON)? else { return Ok(Self::default()) };
         let mut held = listed(&bytes, layout::VAULT_SECRETS_JSON)?;
-        let mut seal = Seal::None;
+        let mut seal = SecretValues::None;
         if let Some(sealed) = file(source, layout::VAULT_SECRETS_SEALED)? {
             let opened = sealed::open(&sealed, keys).map_err(|failure| {
                 let failure =
                     failure.context(format!("nothing was written: {} stays shut", layout::VAULT_SECRETS_SEALED));
                 failure.hint("the key is seal_passphrase of the configuration, or the file of --seal-identity")
             })?;
-            seal = if opened.is_some() { Seal::Open } else { Seal::Shut };
+            seal = if opened.is_some() { SecretValues::Open } else { SecretValues::Shut };
             if let Some(plain) = opened {
                 let mut values = listed(plain.reveal().as_bytes(), layout::VAULT_SECRETS_SEALED)?;
                 for secret in &mut held {
@@ -104,7 +104,7 @@ impl Vault {
 
     /// Were values opened? Then what the restore writes is encrypted anew, and the rows are not the archive's.
     pub fn is_open(&self) -> bool {
-        self.seal == Seal::Open
+        self.seal == SecretValues::Open
     }
 }
 
