@@ -25,7 +25,7 @@ set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-usage() { sed -n '4,9p' "${BASH_SOURCE[0]}" | cut -c3- >&2; exit 64; }
+usage() { usage_of "${BASH_SOURCE[0]}" >&2; exit 64; }
 
 data=b size='' rounds=3 major=15 jobs=2 out='' program='' only=''
 while [ $# -gt 0 ]; do

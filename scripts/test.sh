@@ -15,9 +15,9 @@ cd "$repo"
 majors=15
 while [ $# -gt 0 ]; do
     case $1 in
-        --pg) [ $# -ge 2 ] || { sed -n '4,6p' "${BASH_SOURCE[0]}" | cut -c3- >&2; exit 64; }; majors=$2; shift 2 ;;
+        --pg) [ $# -ge 2 ] || { usage_of "${BASH_SOURCE[0]}" >&2; exit 64; }; majors=$2; shift 2 ;;
         --) shift; break ;;
-        *) sed -n '4,6p' "${BASH_SOURCE[0]}" | cut -c3- >&2; exit 64 ;;
+        *) usage_of "${BASH_SOURCE[0]}" >&2; exit 64 ;;
     esac
 done
 

@@ -225,7 +225,7 @@ fn settings_know_where_they_came_from() {
     world.flags.root = Some("elsewhere".into());
     let settings = load(&world.inputs()).unwrap();
     assert_eq!(settings.root, world.dir.path().join("app/elsewhere"));
-    assert_eq!((settings.jobs, settings.keep_days), (Some(5), 9));
+    assert_eq!((settings.jobs, settings.keep_days), (Some(5), Some(9)));
     assert_eq!(settings.formats, [Format::Dump, Format::Sql, Format::Csv]);
     assert_eq!(settings.encryption_functions, ["is_encrypted", "encrypt_*", "decrypt_*"]);
     assert_eq!(settings.provenance["root"], Provenance::Flag("--root"));

@@ -203,9 +203,6 @@ pub struct CreateArgs {
     /// Keep or drop sessions and tokens in the users' file
     #[arg(long, value_enum, value_name = "WHAT")]
     pub sessions: Option<Sessions>,
-    /// The same as --sessions drop
-    #[arg(long, conflicts_with = "sessions")]
-    pub no_sessions: bool,
     /// Set on the child of --background: the run it is, with the lock as its standard input.
     #[arg(long, hide = true, value_name = "RUN", conflicts_with = "background")]
     pub run_id: Option<String>,
@@ -316,17 +313,9 @@ pub struct DiffArgs {
     after_help = "Examples:\n  stacksnap doctor\n  stacksnap doctor -q -o json\n\nEnds with 0 when a snapshot can be taken, with 1 when something is in the way, with the code of the\nconnection's error when there is none."
 )]
 pub struct DoctorArgs {
-    /// What to check for
-    #[arg(long = "for", value_enum, value_name = "VERB", default_value_t = DoctorFor::Create)]
-    pub purpose: DoctorFor,
     /// Folder with pg_dump [default: found by the server's version]
     #[arg(long, value_name = "DIR")]
     pub pg_bin: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DoctorFor {
-    Create,
 }
 
 #[derive(Debug, Args)]

@@ -75,7 +75,7 @@ pub fn create_inputs(globals: &Globals, args: &CreateArgs, environment: &Environ
     flags.project_dir = args.project_dir.clone();
     flags.storage_dir = args.storage_dir.clone();
     flags.exclude_data = args.exclude_data.clone();
-    flags.keep_sessions = if args.no_sessions { Some(false) } else { args.sessions.map(|s| s == Sessions::Keep) };
+    flags.keep_sessions = args.sessions.map(|s| s == Sessions::Keep);
     flags.verify = args.verify;
     inputs
 }

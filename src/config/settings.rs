@@ -63,7 +63,8 @@ pub struct Settings {
     pub root: PathBuf,
     pub formats: Vec<Format>,
     pub readable_compression: ReadableCompression,
-    pub keep_days: u32,
+    /// None: no snapshot is ever removed. Retention is not built yet: a number is kept, shown and told not to be applied.
+    pub keep_days: Option<u32>,
     /// None: decided from the machine.
     pub jobs: Option<u32>,
     pub lock_wait: Duration,
@@ -218,7 +219,7 @@ impl Settings {
             root: here.join("supabase_backups"),
             formats: vec![Format::Dump, Format::Sql, Format::Csv],
             readable_compression: ReadableCompression::Auto,
-            keep_days: 7,
+            keep_days: None,
             jobs: None,
             lock_wait: Duration::from_secs(60),
             timeout: None,
@@ -270,8 +271,7 @@ fn fill_snapshot(settings: &mut Settings, chooser: &mut Chooser<'_>) -> Result<(
     let chosen = chooser.choose("readable_compression", names, flag, ReadableCompression::parse, value)?;
     put(&mut settings.readable_compression, chosen);
     let names = ("--keep-days", "STACKSNAP_KEEP_DAYS");
-    let chosen = chooser.choose("keep_days", names, flags.keep_days, parse_number, file.keep_days.clone())?;
-    put(&mut settings.keep_days, chosen);
+    settings.keep_days = chooser.choose("keep_days", names, flags.keep_days, parse_number, file.keep_days.clone())?;
     let names = ("--jobs", "STACKSNAP_JOBS");
     settings.jobs = chooser.choose("jobs", names, flags.jobs, parse_number, file.jobs.clone())?;
     let names = ("--lock-wait", "STACKSNAP_LOCK_WAIT");

@@ -38,7 +38,10 @@ pub fn show(settings: &Settings) -> Vec<ShownValue> {
         ("root", shown_path(&settings.root)),
         ("formats", settings.formats.iter().map(|f| f.word()).collect::<Vec<_>>().join(", ")),
         ("readable_compression", settings.readable_compression.word().to_string()),
-        ("keep_days", settings.keep_days.to_string()),
+        (
+            "keep_days",
+            settings.keep_days.map_or_else(|| "none".to_string(), |days| format!("{days} (not applied yet)")),
+        ),
         ("jobs", settings.jobs.map_or_else(|| "auto".to_string(), |jobs| jobs.to_string())),
         ("lock_wait", show_duration(settings.lock_wait)),
         ("timeout", settings.timeout.map_or_else(|| "none".to_string(), show_duration)),

@@ -1,4 +1,4 @@
-//! `doctor --for create`: checks everything that can make a snapshot fail, before one is taken.
+//! `doctor`: checks everything that can make a snapshot fail, before one is taken.
 //!
 //! Invariant: it only reads and waits for no lock. Each finding that is not `ok` says what to do. Object names are
 //! quoted as in SQL; the printer escapes control characters.

@@ -95,7 +95,7 @@ fn print(client: &Client, archive: &Path, target: &Path, options: &[String]) -> 
     let hint = if done.stderr.contains("No space left on device") {
         "the disk is full: free space, or put --root on another disk; nothing was kept"
     } else {
-        "nothing was kept; `stacksnap doctor --for create` checks the client tools"
+        "nothing was kept; `stacksnap doctor` checks the client tools"
     };
     Err(Failure::msg(FailureKind::Failed, text).hint(hint))
 }

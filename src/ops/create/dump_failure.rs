@@ -69,7 +69,7 @@ impl DumpFailure {
             return Self::Overtaken(words);
         }
         let (kind, hint) = if has("permission denied") || has("must be superuser") || has("row-level security") {
-            (FailureKind::Denied, "run `stacksnap doctor --for create`: it names every missing privilege")
+            (FailureKind::Denied, "run `stacksnap doctor`: it names every missing privilege")
         } else if has("server closed the connection")
             || has("terminating connection")
             || has("connection to server")
@@ -81,7 +81,7 @@ impl DumpFailure {
         } else if has("max_locks_per_transaction") {
             (FailureKind::Failed, "raise max_locks_per_transaction on the server: it must cover every table")
         } else {
-            (FailureKind::Failed, "nothing was kept; `stacksnap doctor --for create` checks what a dump needs")
+            (FailureKind::Failed, "nothing was kept; `stacksnap doctor` checks what a dump needs")
         };
         let how = match (status.signal(), status.code()) {
             (Some(signal), _) => format!("was killed by signal {signal}"),

@@ -90,7 +90,7 @@ fn refused(missing: &[MissingPrivilege], job: &Job<'_>) -> Option<Failure> {
     for todo in blocking.iter().take(3).map(|m| m.todo.clone()) {
         failure = failure.hint(todo);
     }
-    Some(failure.hint("every missing right: stacksnap doctor --for create"))
+    Some(failure.hint("every missing right: stacksnap doctor"))
 }
 
 /// Warns when the disk may be too small: archive, CSV and SQL together take two to four times the tables.
