@@ -1,7 +1,7 @@
-//! The files of a snapshot: one table of their paths, categories, contents and places on the page.
+//! The files of a snapshot: one table of their paths, categories, contents and sections of the page.
 //!
-//! Invariant: names are a contract with the documents that users have; they change with the format's version only.
-//! `doc/format.md` describes each; `tests/layout_doc.rs` holds the two together. It never opens a file.
+//! Invariant: file names are a contract with the users' own documents; they change only with the format version.
+//! `doc/format.md` describes each file; `tests/layout_doc.rs` compares the two. Never opens a file.
 
 use super::category::Category;
 use super::count::Count;
@@ -49,18 +49,18 @@ pub const MEMBER_TABLES_JSON: &str = "extension_state/member_tables.json";
 pub const MEMBER_TABLES_DIR: &str = "extension_state/member_tables";
 pub const QUEUES_SQL: &str = "extension_state/queues.sql";
 
-/// What is in a file, as far as reading it can tell whether it is whole.
+/// The content of a file, as far as reading it can show whether it is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentKind {
     /// A folder: pg_dump's directory archive.
     Dump,
     /// pg_dump's plain SQL, which ends with its trailer.
     DumpSql,
-    /// SQL of ours, which ends with ours.
+    /// SQL written by stacksnap, which ends with its own trailer.
     OwnSql,
-    /// A folder whose `.sql` files are ours.
+    /// A folder whose `.sql` files are written by stacksnap.
     OwnSqlInside,
-    /// Bytes with a checksum.
+    /// Any bytes; only the checksum is verified.
     Other,
 }
 
@@ -82,7 +82,7 @@ pub enum Section {
 }
 
 impl Section {
-    /// In the order that readers of such pages know.
+    /// In the order of the page.
     pub const ALL: [Self; 12] = [
         Self::Database,
         Self::Users,
@@ -115,7 +115,7 @@ impl Section {
         }
     }
 
-    /// The counts that stand in it, in their order. Each is written by a collector or by the record of the run.
+    /// The counts shown in this section, in order. A collector or the run record writes each of them.
     pub fn counts(self) -> &'static [Count] {
         match self {
             Self::Database => &[
@@ -159,20 +159,20 @@ impl Section {
 /// One file or folder of a snapshot.
 #[derive(Debug, Clone, Copy)]
 pub struct ArtifactKind {
-    /// Of a file without the `.zst` that it may have, or of a folder.
+    /// Path of a folder, or of a file without its optional `.zst` suffix.
     pub path: &'static str,
     pub is_folder: bool,
     pub category: Category,
-    /// `None` for the page itself and the script.
+    /// `None` for the page itself and for the restore script.
     pub section: Option<Section>,
     pub content: ContentKind,
-    /// Does a restore read it? What it does not: the same rows for people, and what lies beside the database.
+    /// Whether a restore reads it. Not read: copies of the rows for people, and files outside the database.
     pub is_restored: bool,
-    /// For a person, in a few words.
+    /// A short description for people.
     pub about: &'static str,
 }
 
-/// Every file and folder but the seal (`manifest.json`, `SHA256SUMS`, `manifest.sig`), section by section.
+/// Every file and folder except the seal (`manifest.json`, `SHA256SUMS`, `manifest.sig`), section by section.
 pub const ARTIFACTS: [ArtifactKind; 22] = [
     folder(DUMP_DIR, Category::Archive, Some(Section::Database), "archive of pg_dump, for pg_restore")
         .holding(ContentKind::Dump),
@@ -255,12 +255,12 @@ impl ArtifactKind {
         Self { content, ..self }
     }
 
-    /// A restore does not read it.
+    /// Not read by a restore.
     const fn beside(self) -> Self {
         Self { is_restored: false, ..self }
     }
 
-    /// Is this path this file, compressed or not, or inside of this folder?
+    /// Whether `path` is this file (compressed or not) or lies inside this folder.
     pub fn has(&self, path: &str) -> bool {
         match (path.strip_prefix(self.path), self.is_folder) {
             (Some(rest), true) => rest.starts_with('/'),
@@ -269,7 +269,7 @@ impl ArtifactKind {
         }
     }
 
-    /// What a path of a manifest is; `None` for one that this version does not know.
+    /// The kind of a manifest path; `None` if this version does not know the path.
     pub fn of(path: &str) -> Option<&'static Self> {
         ARTIFACTS.iter().find(|kind| kind.has(path))
     }

@@ -1,7 +1,7 @@
-//! The role that a cluster was made with owns what the server itself brings; on another server it has another name.
+//! The bootstrap superuser (OID 10) owns the server's built-in objects; its name differs between servers.
 //!
-//! Invariant: only rights on the server's own objects, and memberships that it granted, are read under that name, never
-//! rights on anybody else's objects. Pure.
+//! Invariant: only ACLs of the server's built-in objects and memberships granted by that role are renamed, never ACLs
+//! of other objects. Pure.
 
 use crate::model::object_kind::ObjectKind;
 use std::collections::BTreeMap;
@@ -10,17 +10,17 @@ use std::collections::btree_map::Entry;
 use super::inventory::{CatalogObject, Inventory};
 use super::membership::Membership;
 
-/// The number of that role on every server.
+/// `BOOTSTRAP_SUPERUSERID`: the OID of that role on every server.
 pub const BOOTSTRAP_OID: u32 = 10;
 const AUTH_ID: u32 = 1260;
 
-/// Its name, quoted where it has to be. None in inventories that keep no addresses.
+/// Its name, quoted where needed. `None` for inventories without catalog addresses.
 fn name(inventory: &Inventory) -> Option<&str> {
     let is_it = |o: &&CatalogObject| o.address.is_some_and(|a| a.class == AUTH_ID && a.oid == BOOTSTRAP_OID);
     inventory.of_kind(ObjectKind::Role).find(is_it).map(|o| o.identity.as_str())
 }
 
-/// Rights on the server's own objects in `live`, as they read when its first role has the name that it has in `wanted`.
+/// Rewrites the ACLs of built-in objects in `live` as if its bootstrap role had the name that it has in `wanted`.
 pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
     let (Some(here), Some(there)) = (name(live).map(str::to_string), name(wanted)) else { return };
     if here == there {
@@ -29,7 +29,7 @@ pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
     let own = format!("{here}=");
     for object in live.objects.iter_mut().filter(|o| o.kind == ObjectKind::Acl && is_the_servers(o)) {
         let mut lines: Vec<String> = object.definition.lines().map(|line| renamed(line, &here, there)).collect();
-        // What was given there to a role of that name, the first role here has anyhow.
+        // Privileges granted in `wanted` to a role with this name: the bootstrap role here has them anyway.
         let same = wanted.of_kind(ObjectKind::Acl).find(|o| o.identity == object.identity);
         let given = same.into_iter().flat_map(|o| o.definition.lines()).filter(|line| line.starts_with(&own));
         lines.extend(given.map(str::to_string));
@@ -41,7 +41,7 @@ pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
     granted_by_first(live, &here, there);
 }
 
-/// Memberships that it granted. One that a role of that name here granted too is one with it.
+/// Renames the grantor of memberships. If a role with the new name granted the same one, the two are merged.
 fn granted_by_first(live: &mut Inventory, here: &str, there: &str) {
     let mut at: BTreeMap<String, usize> = BTreeMap::new();
     let mut objects: Vec<CatalogObject> = Vec::with_capacity(live.objects.len());
@@ -63,13 +63,14 @@ fn granted_by_first(live: &mut Inventory, here: &str, there: &str) {
     live.objects = objects;
 }
 
-/// As the inventory writes them: `WITH ADMIN INHERIT SET`.
+/// The union of both, in the inventory's notation: `WITH ADMIN INHERIT SET`.
 fn all_options(one: &str, other: &str) -> String {
     let held = |option: &&str| one.contains(*option) || other.contains(*option);
     ["WITH ADMIN", "INHERIT", "SET"].into_iter().filter(held).collect::<Vec<_>>().join(" ")
 }
 
-/// An inventory names only rights that were changed. What was given to a role that is the first one here is no change.
+/// The inventory lists only ACLs that differ from the default. Privileges granted in `wanted` to a role that is the
+/// bootstrap role here are no change, so `live` has no entry for them: add it.
 fn implied(live: &Inventory, wanted: &Inventory, own: &str, there: &str) -> Vec<CatalogObject> {
     let owner = format!("{there}=");
     let is_there = |acl: &CatalogObject| live.of_kind(ObjectKind::Acl).any(|o| o.identity == acl.identity);
@@ -139,14 +140,14 @@ mod tests {
         let mut live = inventory("postgres", "postgres=EXECUTE/postgres");
         read_alike(&mut live, &wanted);
         assert_eq!(live.objects[2].definition, wanted.objects[2].definition, "the first role may do it anyhow");
-        // Who is in what by its grant.
+        // Memberships are renamed by their grantor.
         live.objects.push(object("ROLE MEMBERSHIP", None, "a in b by postgres", "WITH ADMIN", 0));
         live.objects.push(object("ROLE MEMBERSHIP", None, "a in b by supabase_admin", "SET", 0));
         read_alike(&mut live, &wanted);
         let members: Vec<_> =
             live.of_kind(ObjectKind::RoleMembership).map(|o| (&o.identity[..], &o.definition[..])).collect();
         assert_eq!(members, [("a in b by supabase_admin", "WITH ADMIN SET")]);
-        // A name that only begins or ends like it is another one.
+        // A name that only shares a prefix or suffix stays as it is.
         assert_eq!(renamed("admin2=EXECUTE/xadmin", "admin", "y"), "admin2=EXECUTE/xadmin");
     }
 }

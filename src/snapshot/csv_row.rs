@@ -1,12 +1,12 @@
-//! CSV of one row that is too long to be held: read twice, in pieces that may be cut anywhere.
+//! CSV of one row that is too long for memory: the row is read twice, in pieces split anywhere.
 //!
-//! Invariant: what is written is byte for byte what `csv::row` writes of the whole line. Whether a field is quoted is
-//! known only at its end, so [`Scan`] reads the row first and [`Write`] then writes it. A few bytes are held, and
-//! one word a field.
+//! Invariant: the output is byte for byte that of `csv::row` for the whole line. Only the end of a field shows whether
+//! it is quoted, so [`Scan`] reads the row first, and [`Write`] writes it in a second reading. It never holds more than
+//! a few bytes and one word per field.
 
 use super::copy_text::{ESCAPE_BYTES_MAX, escape};
 
-/// How a field is written.
+/// How to write a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Null,
@@ -14,21 +14,21 @@ enum Form {
     Quoted,
 }
 
-/// What a line of COPY text says, in the order in which it says it.
+/// The parts of a COPY text line, in order.
 enum Token<'a> {
     Bytes(&'a [u8]),
     Escaped {
         byte: u8,
-        /// Alone in its field it is NULL.
+        /// `\N`: NULL if it is the whole field.
         null: bool,
     },
     FieldEnd,
 }
 
-/// Takes a line apart.
+/// Splits a line into tokens.
 #[derive(Default)]
 struct Walk {
-    /// An escape whose end has not come yet.
+    /// An escape sequence that is not complete yet.
     open: Vec<u8>,
 }
 
@@ -60,7 +60,7 @@ impl Walk {
         }
     }
 
-    /// Reads the open escape, and what was held after it.
+    /// Decodes the open escape and processes the bytes buffered after it.
     fn close(&mut self, each: &mut impl FnMut(Token<'_>)) {
         let held = std::mem::take(&mut self.open);
         let (byte, length) = escape(&held);
@@ -76,7 +76,7 @@ impl Walk {
     }
 }
 
-/// The first reading.
+/// The first reading: decides how each field is written.
 pub struct Scan {
     walk: Walk,
     judge: Judge,
@@ -92,7 +92,7 @@ struct Judge {
 }
 
 impl Scan {
-    /// `columns` is the number of the row's fields.
+    /// `columns` is the number of fields of the row.
     pub fn new(columns: usize) -> Self {
         let judge =
             Judge { single: columns == 1, length: 0, first: [0; 2], null: false, special: false, forms: Vec::new() };
@@ -104,7 +104,7 @@ impl Scan {
         walk.push(piece, &mut |token| judge.hear(token));
     }
 
-    /// The row has ended: it can be read again and written.
+    /// Ends the first reading. The result writes the row in the second one.
     pub fn end(mut self) -> Write {
         let Self { walk, judge } = &mut self;
         walk.end(&mut |token| judge.hear(token));
@@ -146,7 +146,7 @@ impl Judge {
     }
 }
 
-/// The second reading.
+/// The second reading: writes the CSV.
 pub struct Write {
     walk: Walk,
     pen: Pen,
@@ -199,7 +199,7 @@ impl Pen {
     }
 }
 
-/// Appends text that stands between quotes.
+/// Appends the text inside quotes, with its quotes doubled.
 pub fn double_quotes(text: &[u8], out: &mut Vec<u8>) {
     let mut start = 0;
     for quote in memchr::memchr_iter(b'"', text) {
