@@ -174,20 +174,15 @@ pub struct ArtifactKind {
 
 /// Every file and folder except the seal (`manifest.json`, `SHA256SUMS`, `manifest.sig`), section by section.
 pub const ARTIFACTS: [ArtifactKind; 22] = [
-    folder(DUMP_DIR, Category::Archive, Some(Section::Database), "archive of pg_dump, for pg_restore")
+    folder(DUMP_DIR, Category::Archive, Some(Section::Database), "pg_dump's directory archive, for pg_restore")
         .holding(ContentKind::Dump),
-    file(READABLE_SQL, Category::ReadableSql, Some(Section::Database), "the same as SQL, readable")
+    file(READABLE_SQL, Category::ReadableSql, Some(Section::Database), "the same as readable SQL")
         .holding(ContentKind::DumpSql)
         .beside(),
     file(INVENTORY_JSON, Category::Report, Some(Section::Database), "every object with its definition"),
     folder(GENERATED_COLUMNS_DIR, Category::Archive, Some(Section::Database), "values of stored generated columns"),
-    file(
-        USERS_SQL,
-        Category::Users,
-        Some(Section::Users),
-        "users with their password hashes, and what belongs to a login",
-    )
-    .holding(ContentKind::OwnSql),
+    file(USERS_SQL, Category::Users, Some(Section::Users), "users with their password hashes, and their login data")
+        .holding(ContentKind::OwnSql),
     file(USERS_CSV, Category::Users, Some(Section::Users), "the same users as CSV"),
     file(USER_ROLES_SQL, Category::UserRoles, Some(Section::UserRoles), "role tables of the application")
         .holding(ContentKind::OwnSql),
@@ -195,8 +190,13 @@ pub const ARTIFACTS: [ArtifactKind; 22] = [
         .holding(ContentKind::OwnSql),
     file(FUNCTIONS_SQL, Category::Functions, Some(Section::Functions), "functions, procedures, aggregates")
         .holding(ContentKind::OwnSql),
-    file(MIGRATION_HISTORY_SQL, Category::Migrations, Some(Section::Migrations), "what was applied, and when")
-        .holding(ContentKind::OwnSql),
+    file(
+        MIGRATION_HISTORY_SQL,
+        Category::Migrations,
+        Some(Section::Migrations),
+        "which migrations were applied, and when",
+    )
+    .holding(ContentKind::OwnSql),
     folder(MIGRATIONS_DIR, Category::Migrations, Some(Section::Migrations), "the files").beside(),
     folder(
         EDGE_FUNCTIONS_DIR,
@@ -219,15 +219,10 @@ pub const ARTIFACTS: [ArtifactKind; 22] = [
         "roles, memberships, settings, password verifiers",
     )
     .holding(ContentKind::OwnSql),
-    file(ACCESS_GRANTS_SQL, Category::Grants, Some(Section::Roles), "who may do what: every GRANT and REVOKE")
+    file(ACCESS_GRANTS_SQL, Category::Grants, Some(Section::Roles), "privileges: every GRANT and REVOKE")
         .holding(ContentKind::OwnSql),
-    file(
-        MANAGED_OBJECTS_SQL,
-        Category::ManagedObjects,
-        Some(Section::Roles),
-        "what was built on the platform's schemas",
-    )
-    .holding(ContentKind::OwnSql),
+    file(MANAGED_OBJECTS_SQL, Category::ManagedObjects, Some(Section::Roles), "user objects in the platform's schemas")
+        .holding(ContentKind::OwnSql),
     folder(
         EXTENSION_STATE_DIR,
         Category::ExtensionState,
@@ -237,7 +232,7 @@ pub const ARTIFACTS: [ArtifactKind; 22] = [
     .holding(ContentKind::OwnSqlInside),
     folder(STORAGE_DIR, Category::Storage, Some(Section::Project), "buckets and objects").beside(),
     folder(PROJECT_DIR, Category::Project, Some(Section::Project), "configuration and names of secrets"),
-    folder(DATA_RECORDS_DIR, Category::Csv, Some(Section::DataRecords), "one CSV a table").beside(),
+    folder(DATA_RECORDS_DIR, Category::Csv, Some(Section::DataRecords), "one CSV file per table").beside(),
     file(BACKUP_MANIFEST, Category::Report, None, "this page"),
     file(RESTORE_SCRIPT, Category::Report, None, "restores into an empty database"),
 ];

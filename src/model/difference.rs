@@ -226,7 +226,7 @@ fn difference(pair: &Pair<'_>, rules: &Rules, moved: &BTreeSet<&str>) -> ObjectD
         && is_repaired(was, is)
     {
         severity = Severity::Cosmetic;
-        note = Some("it was not valid, and is so here".to_string());
+        note = Some("it was invalid, and is valid here".to_string());
     }
     if let (Some(left), Some(right)) = (left, right)
         && columns::same_but_for_order(left, right)
@@ -279,7 +279,7 @@ fn membership_note(pair: &Pair<'_>) -> Option<String> {
     let (left, right) = (pair.left?, pair.right?);
     let word = |o: &CatalogObject| match &o.extension {
         Some(name) => format!("a member of the extension {name}"),
-        None => "no member of an extension".to_string(),
+        None => "not a member of an extension".to_string(),
     };
     (left.extension != right.extension).then(|| format!("it was {}, and is {}", word(left), word(right)))
 }

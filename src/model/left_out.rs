@@ -113,15 +113,15 @@ pub fn exceptions(all: &[LeftOut]) -> Vec<Exception> {
 
 /// The exception of one cause.
 pub fn exception(cause: &LeftOut, all: &[LeftOut]) -> Exception {
-    let fell = match fallen(cause, all) {
+    let dependents = match fallen(cause, all) {
         0 => String::new(),
-        1 => "; 1 object fell with it".to_string(),
-        n => format!("; {n} objects fell with it"),
+        1 => "; 1 object that depends on it is left out too".to_string(),
+        n => format!("; {n} objects that depend on it are left out too"),
     };
     Exception {
         code: cause.instead.code().to_string(),
         what: cause.what(),
-        why: format!("{}: {}{fell}", cause.instead.why(), cause.said),
+        why: format!("{}: {}{dependents}", cause.instead.why(), cause.said),
         todo: todo(cause),
     }
 }
@@ -172,7 +172,7 @@ mod tests {
         let exceptions = exceptions(&all);
         assert_eq!(exceptions.len(), 1);
         assert_eq!(exceptions[0].what, "VIEW public.v");
-        assert_eq!(exceptions[0].why, "left out: no such function; 2 objects fell with it");
+        assert_eq!(exceptions[0].why, "left out: no such function; 2 objects that depend on it are left out too");
         assert!(!is_open(&all));
     }
 

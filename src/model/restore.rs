@@ -132,8 +132,11 @@ impl RestorePlan {
     /// Confirms the plan: `typed` must be the target database's name, and `digest` that of the plan that was shown.
     pub fn confirm(self, typed: &str, digest: &str) -> Result<ConfirmedPlan> {
         if typed != self.target.database {
-            return Err(Failure::msg(FailureKind::NotConfirmed, "nothing was written: that is not the target's name")
-                .hint("type the name of the target database, or pass it with --confirm"));
+            return Err(Failure::msg(
+                FailureKind::NotConfirmed,
+                "nothing was written: the typed name is not the target's",
+            )
+            .hint("type the name of the target database, or pass it with --confirm"));
         }
         if digest != self.digest || self.digest != self.compute_digest() {
             return Err(Failure::msg(

@@ -101,7 +101,7 @@ fn lookup(error: io::Error, host: &Host) -> Failure {
     let failure = Failure::new(FailureKind::Unreachable, error).context("the host name cannot be resolved");
     let failure = direct_host_hint(failure, host);
     let paused = matches!(host, Host::Tcp(name) if name.ends_with(".supabase.co"));
-    let failure = failure.hint("check the spelling of the host name, and this machine's DNS server");
+    let failure = failure.hint("check the spelling of the host name, and your DNS server");
     if paused {
         failure.hint("a paused project has no host name: restore the project in the dashboard")
     } else {

@@ -196,12 +196,12 @@ impl Probe<'_> {
             return Ok(if now == role {
                 Passed("SET ROLE succeeded".to_string())
             } else {
-                Failed(format!("it became {now}"))
+                Failed(format!("SET ROLE gave {now}"))
             });
         }
         let sql = "SELECT pg_catalog.pg_has_role('authenticator', $1::text, $2)";
         let may: bool = get(&self.session.one(sql, &[&role, &self.facts.become_word]).await?, 0)?;
-        Ok(if may { Passed("it may".to_string()) } else { Failed(format!("authenticator is not a member of {role}")) })
+        Ok(if may { Passed("allowed".to_string()) } else { Failed(format!("authenticator is not a member of {role}")) })
     }
 
     /// R35, R37: the storage service creates a bucket. A user's trigger may act outside the database, which a rollback

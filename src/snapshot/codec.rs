@@ -40,8 +40,8 @@ impl Compressor {
     pub fn new(codec: Codec) -> io::Result<Self> {
         match codec {
             Codec::Gzip => {
-                let level =
-                    libdeflater::CompressionLvl::new(1).map_err(|_| io::Error::other("gzip level 1 is not known"))?;
+                let level = libdeflater::CompressionLvl::new(1)
+                    .map_err(|_| io::Error::other("gzip level 1 is not supported"))?;
                 Ok(Self::Gzip { gzip: Box::new(libdeflater::Compressor::new(level)), room: Vec::new() })
             }
             Codec::Zstd => {
@@ -61,7 +61,8 @@ impl Compressor {
                 if room.len() < bound {
                     room.resize(bound, 0);
                 }
-                let n = gzip.gzip_compress(chunk, room).map_err(|_| io::Error::other("gzip ran out of room"))?;
+                let n =
+                    gzip.gzip_compress(chunk, room).map_err(|_| io::Error::other("the gzip buffer is too small"))?;
                 Ok(room[..n].to_vec())
             }
             Self::Zstd(zstd) => zstd.compress(chunk),

@@ -1,6 +1,5 @@
--- Privileges that this role lacks for a whole-database pg_dump and for the collectors. Blocking: pg_dump would fail, or
--- dump only part of the rows. Members of extensions are not dumped, so they need no privileges, except for the rows of
--- configuration tables.
+-- Privileges that this role lacks for a whole-database pg_dump and for the collectors. Blocking: pg_dump would fail.
+-- Members of extensions are not dumped, so they need no privileges, except for the rows of configuration tables.
 WITH me AS (
     SELECT r.rolname, r.rolsuper, r.rolsuper OR r.rolbypassrls AS bypass, quote_ident(r.rolname) AS name
     FROM pg_roles r WHERE r.rolname = current_user

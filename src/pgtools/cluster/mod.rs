@@ -159,7 +159,7 @@ impl Cluster {
         let mut arguments = initdb_arguments(&request.superuser, locale, self.server.major);
         arguments.push(format!("--pgdata={}", self.place.data().display()));
         let program = run_as.program(&self.server.bin.join("initdb"), &arguments);
-        self.run(&program, "make", INITDB_MAX, cancel)
+        self.run(&program, "create", INITDB_MAX, cancel)
     }
 
     fn configure(&self, request: &ClusterRequest) -> Result<()> {
@@ -185,7 +185,7 @@ impl Cluster {
             let log = std::fs::read_to_string(self.place.log()).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let last = lines[lines.len().saturating_sub(LOG_LINES)..].join(" | ");
-            if last.is_empty() { failure } else { failure.context(format!("the server's log ends: {last}")) }
+            if last.is_empty() { failure } else { failure.context(format!("last lines of the server's log: {last}")) }
         })
     }
 

@@ -49,7 +49,7 @@ impl Place {
     }
 
     fn make_in(parent: &Path, run_as: &RunAs) -> Result<Self> {
-        let cannot = |e: std::io::Error| Failure::new(FailureKind::NotProven, e).context("cannot make a folder");
+        let cannot = |e: std::io::Error| Failure::new(FailureKind::NotProven, e).context("cannot create a folder");
         let path = tempfile::Builder::new().prefix(PREFIX).rand_bytes(8).tempdir_in(parent).map_err(cannot)?.keep();
         let place = Self { path };
         place.furnish(run_as).inspect_err(|_| place.remove()).map_err(cannot)?;

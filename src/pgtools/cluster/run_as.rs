@@ -49,7 +49,7 @@ impl RunAs {
                 FailureKind::NotProven,
                 format!("PostgreSQL does not run as root, and no other user can run {}", server.bin.display()),
             )
-            .hint("run the drill as a user without rights (setpriv --reuid=… or su), who can read the snapshot")
+            .hint("run the drill as an unprivileged user who can read the snapshot (setpriv --reuid=… or su)")
             .hint("or use server programs that every user may run, with --pg-bin")
         })
     }

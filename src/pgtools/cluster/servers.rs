@@ -85,7 +85,7 @@ pub fn choose(servers: &[Server], named: Option<&Path>, source_version_num: u32)
 
 /// The hint how to install one.
 pub fn install(major: u32) -> String {
-    format!("install the server's programs: apt-get install postgresql-{major} (it need not run)")
+    format!("install the server's programs: apt-get install postgresql-{major} (it does not have to run)")
 }
 
 #[cfg(test)]
