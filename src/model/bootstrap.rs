@@ -22,13 +22,14 @@ fn name(inventory: &Inventory) -> Option<&str> {
 
 /// Rewrites the ACLs of built-in objects in `live` as if its bootstrap role had the name that it has in `wanted`.
 pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
-    let (Some(here), Some(there)) = (name(live).map(str::to_string), name(wanted)) else { return };
-    if here == there {
+    let (Some(live_name), Some(wanted_name)) = (name(live).map(str::to_string), name(wanted)) else { return };
+    if live_name == wanted_name {
         return;
     }
-    let own = format!("{here}=");
-    for object in live.objects.iter_mut().filter(|o| o.kind == ObjectKind::Acl && is_the_servers(o)) {
-        let mut lines: Vec<String> = object.definition.lines().map(|line| renamed(line, &here, there)).collect();
+    let own = format!("{live_name}=");
+    for object in live.objects.iter_mut().filter(|o| o.kind == ObjectKind::Acl && is_built_in(o)) {
+        let mut lines: Vec<String> =
+            object.definition.lines().map(|line| renamed(line, &live_name, wanted_name)).collect();
         // Privileges granted in `wanted` to a role with this name: the bootstrap role here has them anyway.
         let same = wanted.of_kind(ObjectKind::Acl).find(|o| o.identity == object.identity);
         let given = same.into_iter().flat_map(|o| o.definition.lines()).filter(|line| line.starts_with(&own));
@@ -37,17 +38,17 @@ pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
         lines.dedup();
         object.definition = lines.join("\n");
     }
-    live.objects.extend(implied(live, wanted, &own, there));
-    granted_by_first(live, &here, there);
+    live.objects.extend(implied_acls(live, wanted, &own, wanted_name));
+    rename_grantors(live, &live_name, wanted_name);
 }
 
 /// Renames the grantor of memberships. If a role with the new name granted the same one, the two are merged.
-fn granted_by_first(live: &mut Inventory, here: &str, there: &str) {
+fn rename_grantors(live: &mut Inventory, live_name: &str, wanted_name: &str) {
     let mut at: BTreeMap<String, usize> = BTreeMap::new();
     let mut objects: Vec<CatalogObject> = Vec::with_capacity(live.objects.len());
     for mut object in std::mem::take(&mut live.objects) {
         if let Some(Membership { member, group, grantor: Some(grantor) }) = Membership::of(&object) {
-            let grantor = if grantor == here { there } else { grantor };
+            let grantor = if grantor == live_name { wanted_name } else { grantor };
             object.identity = format!("{member} in {group} by {grantor}");
             match at.entry(object.identity.clone()) {
                 Entry::Occupied(first) => {
@@ -71,30 +72,30 @@ fn all_options(one: &str, other: &str) -> String {
 
 /// The inventory lists only ACLs that differ from the default. Privileges granted in `wanted` to a role that is the
 /// bootstrap role here are no change, so `live` has no entry for them: add it.
-fn implied(live: &Inventory, wanted: &Inventory, own: &str, there: &str) -> Vec<CatalogObject> {
-    let owner = format!("{there}=");
+fn implied_acls(live: &Inventory, wanted: &Inventory, own: &str, wanted_name: &str) -> Vec<CatalogObject> {
+    let owner = format!("{wanted_name}=");
     let is_there = |acl: &CatalogObject| live.of_kind(ObjectKind::Acl).any(|o| o.identity == acl.identity);
     let of_owner = |acl: &CatalogObject| {
         let mut lines = acl.definition.lines();
         lines.all(|line| line.starts_with(own) || line.starts_with(&owner))
     };
-    let of_server = wanted.of_kind(ObjectKind::Acl).filter(|o| is_the_servers(o) && of_owner(o));
+    let of_server = wanted.of_kind(ObjectKind::Acl).filter(|o| is_built_in(o) && of_owner(o));
     of_server.filter(|o| !is_there(o)).cloned().collect()
 }
 
 /// `grantee=PRIVILEGES/grantor`
-fn renamed(line: &str, here: &str, there: &str) -> String {
-    let line = match line.strip_prefix(here) {
-        Some(rest) if rest.starts_with('=') => format!("{there}{rest}"),
+fn renamed(line: &str, live_name: &str, wanted_name: &str) -> String {
+    let line = match line.strip_prefix(live_name) {
+        Some(rest) if rest.starts_with('=') => format!("{wanted_name}{rest}"),
         _ => line.to_string(),
     };
-    match line.strip_suffix(here) {
-        Some(rest) if rest.ends_with('/') => format!("{rest}{there}"),
+    match line.strip_suffix(live_name) {
+        Some(rest) if rest.ends_with('/') => format!("{rest}{wanted_name}"),
         _ => line,
     }
 }
 
-fn is_the_servers(acl: &CatalogObject) -> bool {
+fn is_built_in(acl: &CatalogObject) -> bool {
     let schema = acl.schema.as_deref();
     matches!(schema, Some("pg_catalog" | "information_schema"))
         || acl.identity.starts_with("LANGUAGE ")
@@ -132,11 +133,11 @@ mod tests {
     fn only_rights_on_the_servers_own_objects_are_read_under_another_name() {
         let wanted =
             inventory("supabase_admin", "postgres=EXECUTE/supabase_admin\nsupabase_admin=EXECUTE/supabase_admin");
-        let here = "admin=EXECUTE/admin\npostgres=EXECUTE/admin";
-        let mut live = inventory("admin", here);
+        let live_name = "admin=EXECUTE/admin\npostgres=EXECUTE/admin";
+        let mut live = inventory("admin", live_name);
         read_alike(&mut live, &wanted);
         assert_eq!(live.objects[2].definition, wanted.objects[2].definition);
-        assert_eq!(live.objects[3].definition, here);
+        assert_eq!(live.objects[3].definition, live_name);
         let mut live = inventory("postgres", "postgres=EXECUTE/postgres");
         read_alike(&mut live, &wanted);
         assert_eq!(live.objects[2].definition, wanted.objects[2].definition, "the first role may do it anyhow");

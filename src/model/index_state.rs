@@ -39,7 +39,7 @@ pub fn is_repaired(was: &CatalogObject, is: &CatalogObject) -> bool {
 }
 
 /// A constraint's definition and the state of its index.
-fn apart(constraint: &CatalogObject) -> (&str, &str) {
+fn split_state(constraint: &CatalogObject) -> (&str, &str) {
     let state = constraint.definition.rfind(OF_CONSTRAINT).map(|at| constraint.definition.split_at(at));
     let known = |rest: &str| ["WITH (", "TABLESPACE ", "STATISTICS "].iter().any(|word| rest.starts_with(word));
     state
@@ -49,7 +49,7 @@ fn apart(constraint: &CatalogObject) -> (&str, &str) {
 
 /// A constraint's definition without the state of its index.
 pub fn without_state(constraint: &CatalogObject) -> &str {
-    apart(constraint).0
+    split_state(constraint).0
 }
 
 /// Rewrites `live` as a snapshot before format 1.4 would have it, if `wanted` comes from one.
@@ -58,7 +58,7 @@ pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
         return;
     }
     for object in live.objects.iter_mut().filter(|o| o.kind == ObjectKind::Constraint) {
-        let length = apart(object).0.len();
+        let length = split_state(object).0.len();
         object.definition.truncate(length);
     }
 }
@@ -89,7 +89,7 @@ fn parts(text: &str) -> State<'_> {
 /// Statements that give the constraint's index the wanted state. `None` if nothing is to do, or if only recreating
 /// helps.
 pub fn statements(wanted: &CatalogObject, live: &CatalogObject) -> Option<Vec<String>> {
-    let ((plain, state), (live_plain, live_state)) = (apart(wanted), apart(live));
+    let ((plain, state), (live_plain, live_state)) = (split_state(wanted), split_state(live));
     if plain != live_plain || wanted.owner != live.owner {
         return None;
     }
@@ -103,25 +103,25 @@ pub fn statements(wanted: &CatalogObject, live: &CatalogObject) -> Option<Vec<St
         return None;
     }
     let index = format!("ALTER INDEX {}.{name}", ident(wanted.schema.as_deref()?));
-    let mut made = Vec::new();
+    let mut alterations = Vec::new();
     let name_of = |option: &str| option.split('=').next().unwrap_or_default().to_string();
-    let gone: Vec<String> = live_state.options.iter().map(|o| name_of(o)).collect();
-    let gone: Vec<String> =
-        gone.into_iter().filter(|name| !state.options.iter().any(|o| name_of(o) == *name)).collect();
-    if !gone.is_empty() {
-        made.push(format!("{index} RESET ({})", gone.join(", ")));
+    let removed: Vec<String> = live_state.options.iter().map(|o| name_of(o)).collect();
+    let removed: Vec<String> =
+        removed.into_iter().filter(|name| !state.options.iter().any(|o| name_of(o) == *name)).collect();
+    if !removed.is_empty() {
+        alterations.push(format!("{index} RESET ({})", removed.join(", ")));
     }
     if !state.options.is_empty() && state.options != live_state.options {
-        made.push(format!("{index} SET ({})", state.options.join(", ")));
+        alterations.push(format!("{index} SET ({})", state.options.join(", ")));
     }
     for target in live_state.statistics.iter().filter(|t| !state.statistics.contains(t)) {
-        made.push(format!("{index} ALTER COLUMN {} SET STATISTICS -1", target.split_once('=')?.0));
+        alterations.push(format!("{index} ALTER COLUMN {} SET STATISTICS -1", target.split_once('=')?.0));
     }
     for target in state.statistics.iter().filter(|t| !live_state.statistics.contains(t)) {
         let (column, value) = target.split_once('=')?;
-        made.push(format!("{index} ALTER COLUMN {column} SET STATISTICS {value}"));
+        alterations.push(format!("{index} ALTER COLUMN {column} SET STATISTICS {value}"));
     }
-    (!made.is_empty()).then_some(made)
+    (!alterations.is_empty()).then_some(alterations)
 }
 
 /// The quoted name at the start of an identity.
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(altered("", "WITH (fillfactor='50')"), one("RESET (fillfactor)"));
         assert_eq!(altered("STATISTICS 1=7", "STATISTICS 1=9").unwrap().len(), 2);
         assert_eq!(altered("TABLESPACE s STATISTICS 2=7", "TABLESPACE s"), one("ALTER COLUMN 2 SET STATISTICS 7"));
-        assert_eq!(altered("TABLESPACE s", ""), None, "it is made again");
+        assert_eq!(altered("TABLESPACE s", ""), None, "it has to be recreated");
         assert_eq!(altered("", ""), None);
         let odd = statements(&key("\"k \"\" on x\"", "WITH (a='1')"), &key("\"k \"\" on x\"", "")).unwrap();
         assert_eq!(odd, ["ALTER INDEX \"Odd\".\"k \"\" on x\" SET (a='1')"]);

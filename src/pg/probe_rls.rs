@@ -41,9 +41,9 @@ pub async fn rls_view(session: &Session, user: Option<&str>) -> Result<RlsView> 
 /// The same within the session's transaction, which must be read only.
 pub async fn rls_view_within(session: &Session, user: Option<&str>, patience: Patience) -> Result<RlsView> {
     let mut view = RlsView::default();
-    let mut looker = Looker { session, view: &mut view, patience, start: Instant::now() };
-    looker.look("anon", None).await?;
-    looker.look("authenticated", Some(user)).await?;
+    let mut prober = Prober { session, view: &mut view, patience, start: Instant::now() };
+    prober.probe_role("anon", None).await?;
+    prober.probe_role("authenticated", Some(user)).await?;
     Ok(view)
 }
 
@@ -55,21 +55,21 @@ pub async fn stranger(session: &Session) -> Result<Option<String>> {
     rows.first().map(|row| get(row, 0)).transpose()
 }
 
-struct Looker<'l> {
+struct Prober<'l> {
     session: &'l Session,
     view: &'l mut RlsView,
     patience: Patience,
     start: Instant,
 }
 
-impl Looker<'_> {
+impl Prober<'_> {
     /// `claims`: `None` sets the claims of an anonymous user.
-    async fn look(&mut self, role: &str, claims: Option<Option<&str>>) -> Result<()> {
+    async fn probe_role(&mut self, role: &str, claims: Option<Option<&str>>) -> Result<()> {
         let rows = self.session.rows(include_str!("sql/probe_rls_tables.sql"), &[&role, &MAX_TABLES]).await?;
         let name = |row| Ok(QualifiedName::new(get::<String>(row, 0)?, get::<String>(row, 1)?));
         let tables = rows.iter().map(name).collect::<Result<Vec<_>>>()?;
         self.session.execute("SAVEPOINT stacksnap_look").await?;
-        let done = self.look_at(role, claims, &tables).await;
+        let done = self.probe_tables(role, claims, &tables).await;
         self.session.execute("ROLLBACK TO SAVEPOINT stacksnap_look; RELEASE SAVEPOINT stacksnap_look").await?;
         match done {
             // The role does not exist, or we may not become it: nothing was probed.
@@ -78,7 +78,7 @@ impl Looker<'_> {
         }
     }
 
-    async fn look_at(&mut self, role: &str, claims: Option<Option<&str>>, tables: &[QualifiedName]) -> Result<()> {
+    async fn probe_tables(&mut self, role: &str, claims: Option<Option<&str>>, tables: &[QualifiedName]) -> Result<()> {
         let session = self.session;
         if let Some(user) = claims {
             self.view.user = set_claims(session, user).await?;

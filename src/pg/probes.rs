@@ -41,10 +41,10 @@ enum Verdict {
     Passed(String),
     Failed(String),
     /// Not applicable, with the reason.
-    Left(String),
+    NotApplicable(String),
 }
 
-use Verdict::{Failed, Left, Passed};
+use Verdict::{Failed, NotApplicable, Passed};
 
 /// Runs every probe. `source` is the inventory of the restored snapshot: functions it had must exist.
 /// An error means a lost connection; an error from the server is an outcome.
@@ -132,17 +132,17 @@ impl Facts {
     /// The reason why a probe that acts as `role` does not apply.
     fn cannot_become(&self, role: &str) -> Option<Verdict> {
         if !self.roles.contains(role) {
-            return Some(Left(format!("there is no role {role}")));
+            return Some(NotApplicable(format!("there is no role {role}")));
         }
-        (!self.settable.contains(role)).then(|| Left(format!("this role may not become {role}")))
+        (!self.settable.contains(role)).then(|| NotApplicable(format!("this role may not become {role}")))
     }
 
     /// The reason why `auth.users` cannot be read.
     fn users_unread(&self, column: &str) -> Option<Verdict> {
         if !self.has_users {
-            return Some(Left("there is no table auth.users".to_string()));
+            return Some(NotApplicable("there is no table auth.users".to_string()));
         }
-        (!self.columns.contains(column)).then(|| Left(format!("this role may not read auth.users.{column}")))
+        (!self.columns.contains(column)).then(|| NotApplicable(format!("this role may not read auth.users.{column}")))
     }
 }
 
@@ -160,7 +160,7 @@ impl Probe<'_> {
         let (passed, detail) = match verdict {
             Ok(Passed(detail)) => (Some(true), detail),
             Ok(Failed(detail)) => (Some(false), detail),
-            Ok(Left(why)) => (None, why),
+            Ok(NotApplicable(why)) => (None, why),
             Err(failure) if failure.kind == FailureKind::Unreachable => return Err(failure),
             Err(failure) if took_too_long(&failure) => (None, "no result: it took too long".to_string()),
             Err(failure) => (Some(false), failure.to_string()),
@@ -172,10 +172,10 @@ impl Probe<'_> {
     async fn auth_admin_reads_users(&self) -> Result<Verdict> {
         const ROLE: &str = "supabase_auth_admin";
         if !self.facts.has_users {
-            return Ok(Left("there is no table auth.users".to_string()));
+            return Ok(NotApplicable("there is no table auth.users".to_string()));
         }
-        if let Some(left) = self.facts.cannot_become(ROLE) {
-            return Ok(left);
+        if let Some(not_applicable) = self.facts.cannot_become(ROLE) {
+            return Ok(not_applicable);
         }
         self.become_role(ROLE).await?;
         let users: i64 = get(&self.session.one("SELECT count(*) FROM auth.users", &[]).await?, 0)?;
@@ -186,7 +186,7 @@ impl Probe<'_> {
     async fn authenticator_becomes(&self, role: &str) -> Result<Verdict> {
         for name in ["authenticator", role] {
             if !self.facts.roles.contains(name) {
-                return Ok(Left(format!("there is no role {name}")));
+                return Ok(NotApplicable(format!("there is no role {name}")));
             }
         }
         if self.facts.superuser {
@@ -209,13 +209,13 @@ impl Probe<'_> {
     async fn storage_admin_inserts(&self) -> Result<Verdict> {
         const ROLE: &str = "supabase_storage_admin";
         if !self.facts.has_buckets {
-            return Ok(Left("there is no table storage.buckets".to_string()));
+            return Ok(NotApplicable("there is no table storage.buckets".to_string()));
         }
-        if let Some(left) = self.facts.cannot_become(ROLE) {
-            return Ok(left);
+        if let Some(not_applicable) = self.facts.cannot_become(ROLE) {
+            return Ok(not_applicable);
         }
         if self.facts.read_only {
-            return Ok(Left("the server is read-only".to_string()));
+            return Ok(NotApplicable("the server is read-only".to_string()));
         }
         let as_replica = self.replica_role().await?;
         let fired = self.bucket_triggers(as_replica).await?;
@@ -256,8 +256,8 @@ impl Probe<'_> {
 
     /// R10: the kinds of password hashes in use.
     async fn hash_kinds(&self) -> Result<Verdict> {
-        if let Some(left) = self.facts.users_unread("encrypted_password") {
-            return Ok(left);
+        if let Some(not_applicable) = self.facts.users_unread("encrypted_password") {
+            return Ok(not_applicable);
         }
         let rows = self.session.rows(include_str!("sql/probe_hash_kinds.sql"), &[]).await?;
         let counts = rows.iter().map(|row| Ok(format!("{} {}", get::<String>(row, 0)?, get::<i64>(row, 1)?)));
@@ -269,7 +269,7 @@ impl Probe<'_> {
     async fn hash_verifies(&self) -> Result<Verdict> {
         let crypt = match self.crypt() {
             Ok(crypt) => crypt,
-            Err(left) => return Ok(left),
+            Err(not_applicable) => return Ok(not_applicable),
         };
         let sql = format!(
             "SELECT length(c) = 60 AND left(c, 29) = left(h, 29) AND c <> h FROM (SELECT encrypted_password::text AS h, \
@@ -277,7 +277,7 @@ impl Probe<'_> {
              WHERE encrypted_password LIKE '$2a$%' LIMIT 1) one"
         );
         let rows = self.session.rows(&sql, &[]).await?;
-        let Some(row) = rows.first() else { return Ok(Left("no user has a $2a$ hash".to_string())) };
+        let Some(row) = rows.first() else { return Ok(NotApplicable("no user has a $2a$ hash".to_string())) };
         Ok(if get::<Option<bool>>(row, 0)? == Some(true) {
             Passed("a wrong password did not match a stored hash".to_string())
         } else {
@@ -288,7 +288,7 @@ impl Probe<'_> {
     async fn known_hash_verifies(&self, email: &str, password: &Secret) -> Result<Verdict> {
         let crypt = match self.crypt() {
             Ok(crypt) => crypt,
-            Err(left) => return Ok(left),
+            Err(not_applicable) => return Ok(not_applicable),
         };
         let sql = format!(
             "SELECT encrypted_password LIKE '$2a$%', CASE WHEN encrypted_password LIKE '$2a$%' \
@@ -304,28 +304,28 @@ impl Probe<'_> {
         }
         Ok(match kinds.as_slice() {
             [] => Failed("there is no user with that address".to_string()),
-            kinds if kinds.iter().all(|bcrypt| !bcrypt) => Left("its hash is not $2a$ bcrypt".to_string()),
+            kinds if kinds.iter().all(|bcrypt| !bcrypt) => NotApplicable("its hash is not $2a$ bcrypt".to_string()),
             _ => Failed("the password does not open the account".to_string()),
         })
     }
 
     /// pgcrypto's own function. A user's function with the same name is never called.
     fn crypt(&self) -> Result<String, Verdict> {
-        if let Some(left) = self.facts.users_unread("encrypted_password") {
-            return Err(left);
+        if let Some(not_applicable) = self.facts.users_unread("encrypted_password") {
+            return Err(not_applicable);
         }
         let schema = self.facts.crypt_schema.as_deref();
-        let schema = schema.ok_or_else(|| Left("the extension pgcrypto is not installed".to_string()))?;
+        let schema = schema.ok_or_else(|| NotApplicable("the extension pgcrypto is not installed".to_string()))?;
         Ok(format!("{}.crypt", ident(schema)))
     }
 
     async fn token_columns_not_null(&self) -> Result<Verdict> {
-        if let Some(left) = self.facts.users_unread("id") {
-            return Ok(left);
+        if let Some(not_applicable) = self.facts.users_unread("id") {
+            return Ok(not_applicable);
         }
         let columns: Vec<&str> = TOKEN_COLUMNS.into_iter().filter(|c| self.facts.columns.contains(*c)).collect();
         if columns.is_empty() {
-            return Ok(Left("auth.users has no token column that this role may read".to_string()));
+            return Ok(NotApplicable("auth.users has no token column that this role may read".to_string()));
         }
         let counts: Vec<String> = columns.iter().map(|c| format!("count(*) - count({})", ident(c))).collect();
         let row = self.session.one(&format!("SELECT {} FROM auth.users", counts.join(", ")), &[]).await?;
@@ -349,7 +349,7 @@ impl Probe<'_> {
             i.of_kind(ObjectKind::Function).map(|o| o.identity.clone()).find(|n| n.starts_with("pgbouncer.get_auth("))
         };
         let Some(identity) = source.and_then(named) else {
-            return Ok(Left("the source has no function pgbouncer.get_auth".to_string()));
+            return Ok(NotApplicable("the source has no function pgbouncer.get_auth".to_string()));
         };
         let may = if self.facts.roles.contains("pgbouncer") {
             "pg_catalog.has_schema_privilege('pgbouncer', 'pgbouncer', 'USAGE') \

@@ -21,11 +21,11 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// Time limit for a check, in addition to the time for connecting.
 const ANSWER: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(10);
-const LOOKS_A_SILENCE: u32 = 6;
+const CHECKS_PER_SILENCE: u32 = 6;
 const ACTIVITY: &str = "SELECT state, wait_event FROM pg_catalog.pg_stat_activity WHERE pid = $1";
 
 /// The result of one check.
-enum Look {
+enum Check {
     /// It works, or the server is reachable and its state is unknown.
     Works,
     /// It waits, but not for the result that we wait for.
@@ -42,11 +42,11 @@ pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>, connect: Connector) -> Pin<Box<d
     Box::pin(async move {
         let silence = spec.silence.unwrap_or(SILENCE);
         // The last check: the activity time it saw, when it ran, and whether the server was waiting.
-        let mut looked: Option<(u64, Instant, bool)> = None;
+        let mut last_check: Option<(u64, Instant, bool)> = None;
         loop {
-            tokio::time::sleep(silence / LOOKS_A_SILENCE).await;
+            tokio::time::sleep(silence / CHECKS_PER_SILENCE).await;
             let (silent, last) = (pulse.silent_for(), pulse.last());
-            let same = looked.filter(|(at, ..)| *at == last);
+            let same = last_check.filter(|(at, ..)| *at == last);
             if silent < silence || same.is_some_and(|(_, when, _)| when.elapsed() < silence) {
                 continue;
             }
@@ -56,9 +56,9 @@ pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>, connect: Connector) -> Pin<Box<d
             }
             let waited = same.is_some_and(|(.., waited)| waited);
             match found {
-                Look::Works => looked = Some((last, Instant::now(), false)),
-                Look::Waits(_) if !waited => looked = Some((last, Instant::now(), true)),
-                Look::Waits(why) | Look::Lost(why) => return format!("no answer for {} s: {why}", silent.as_secs()),
+                Check::Works => last_check = Some((last, Instant::now(), false)),
+                Check::Waits(_) if !waited => last_check = Some((last, Instant::now(), true)),
+                Check::Waits(why) | Check::Lost(why) => return format!("no answer for {} s: {why}", silent.as_secs()),
             }
         }
     })
@@ -66,40 +66,42 @@ pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>, connect: Connector) -> Pin<Box<d
 
 async fn look(spec: &ConnSpec, pulse: &Pulse, connect: Connector) -> Look {
     let Some(pid) = pulse.backend() else {
-        return Look::Lost("the session had not started yet".to_string());
+        return Check::Lost("the session had not started yet".to_string());
     };
     let asking = async {
         let (client, driver) = match connect(spec.clone()).await {
             Ok(connected) => connected,
             // The server answers but has no free connection: that says nothing about our session.
-            Err(failure) if failure.is_sqlstate(sqlstate::TOO_MANY_CONNECTIONS) => return Look::Works,
-            Err(failure) => return Look::Lost(format!("a second session cannot connect: {failure}")),
+            Err(failure) if failure.is_sqlstate(sqlstate::TOO_MANY_CONNECTIONS) => return Check::Works,
+            Err(failure) => return Check::Lost(format!("a second session cannot connect: {failure}")),
         };
         let found = client.query_opt(ACTIVITY, &[&pid]).await;
         driver.abort();
         match found {
             Ok(Some(row)) => judge(row.get::<_, Option<&str>>(0), row.get::<_, Option<&str>>(1), pulse),
-            Ok(None) => Look::Lost(format!("the server process {pid} no longer exists")),
-            Err(error) => Look::Lost(format!("a second session got no answer: {error}")),
+            Ok(None) => Check::Lost(format!("the server process {pid} no longer exists")),
+            Err(error) => Check::Lost(format!("a second session got no answer: {error}")),
         }
     };
     let limit = spec.connect_timeout.filter(|t| !t.is_zero()).unwrap_or(CONNECT) + ANSWER;
     match tokio::time::timeout(limit, asking).await {
         Ok(found) => found,
-        Err(_) => Look::Lost(format!("a second session got no answer within {} s", limit.as_secs())),
+        Err(_) => Check::Lost(format!("a second session got no answer within {} s", limit.as_secs())),
     }
 }
 
 /// Judges by `state` and `wait_event`, which are not translated.
-fn judge(state: Option<&str>, wait_event: Option<&str>, pulse: &Pulse) -> Look {
+fn judge(state: Option<&str>, wait_event: Option<&str>, pulse: &Pulse) -> Check {
     match (state, wait_event) {
         (_, Some("ClientWrite")) if pulse.is_hungry() => {
-            Look::Waits("the server waits for us to read data that never arrives".to_string())
+            Check::Waits("the server waits for us to read data that never arrives".to_string())
         }
         (_, Some("ClientRead")) if pulse.is_stuck() => {
-            Look::Waits("the server waits for data that we sent and it never received".to_string())
+            Check::Waits("the server waits for data that we sent and it never received".to_string())
         }
-        (Some(state), _) if state.starts_with("idle") => Look::Waits("the server has nothing to do for us".to_string()),
-        _ => Look::Works,
+        (Some(state), _) if state.starts_with("idle") => {
+            Check::Waits("the server has nothing to do for us".to_string())
+        }
+        _ => Check::Works,
     }
 }

@@ -59,7 +59,7 @@ impl Framing {
     }
 
     /// Passes on as much as possible. If it writes nothing, it needs more input.
-    fn give(&mut self, out: &mut ReadBuf<'_>) {
+    fn fill(&mut self, out: &mut ReadBuf<'_>) {
         while out.remaining() > 0 {
             if self.header_left > 0 {
                 let from = HEADER_BYTES - self.header_left;
@@ -124,7 +124,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         let Self { stream, framing, pulse } = &mut *self;
         let before = out.filled().len();
         loop {
-            framing.give(out);
+            framing.fill(out);
             if std::mem::take(&mut framing.ready) {
                 pulse.answered();
             }
@@ -139,7 +139,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
             if read == 0 {
                 // The stream has ended, perhaps inside a header: the protocol library reports it.
                 framing.pass = framing.pass.max(framing.end - framing.start);
-                framing.give(out);
+                framing.fill(out);
                 return Poll::Ready(Ok(()));
             }
             framing.end += read;

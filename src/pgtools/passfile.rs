@@ -18,9 +18,9 @@ const PREFIX: &str = ".stacksnap-pgpass-";
 const OWNER: &str = "owner";
 const PASSWORDS: &str = "pgpass";
 /// After this time, a program that connects has certainly read its file.
-const OLD: Duration = Duration::from_secs(24 * 3600);
+const FILE_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// A run may have created its folder and not yet written the owner mark.
-const MOMENT: Duration = Duration::from_secs(60);
+const UNSIGNED_MAX: Duration = Duration::from_secs(60);
 
 /// The password file for one program. Dropping it removes it.
 #[derive(Debug)]
@@ -107,11 +107,11 @@ fn sweep(temp_dir: &Path) {
         if facts.uid() != me {
             continue;
         }
-        if facts.is_file() && older(OLD) {
+        if facts.is_file() && older(FILE_AGE_MAX) {
             let _ = std::fs::remove_file(&path);
         } else if facts.is_dir() {
             let mark = std::fs::read_to_string(path.join(OWNER)).ok();
-            if mark.map_or_else(|| older(MOMENT), |mark| other::is_gone(&mark)) {
+            if mark.map_or_else(|| older(UNSIGNED_MAX), |mark| other::is_gone(&mark)) {
                 let _ = std::fs::remove_dir_all(&path);
             }
         }
@@ -167,7 +167,7 @@ mod tests {
         std::fs::write(dead.join(OWNER), "4000000\n1\n").unwrap();
         std::fs::write(dead.join(PASSWORDS), "canary").unwrap();
         let old = dir.path().join(format!("{PREFIX}old"));
-        let long_ago = std::time::SystemTime::now() - 2 * OLD;
+        let long_ago = std::time::SystemTime::now() - 2 * FILE_AGE_MAX;
         File::create(&old).unwrap().set_modified(long_ago).unwrap();
         for kept in ["new", "other"] {
             std::fs::write(dir.path().join(format!("{PREFIX}{kept}")), "").unwrap();

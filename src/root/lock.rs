@@ -20,8 +20,8 @@ use crate::snapshot::layout::ROOT_LOCK;
 const FLAGS: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 const TEXT_MAX_BYTES: u64 = 4096;
 /// [`holder`] takes a shared lock for an instant. A run that starts in that instant must not fail as busy: try again.
-const GLANCES: u32 = 3;
-const GLANCE: Duration = Duration::from_millis(10);
+const RETRIES: u32 = 3;
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 /// The holder of the lock, as written in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,11 +70,11 @@ pub fn acquire(root: &Path) -> Result<Acquired> {
         return Err(Failure::msg(FailureKind::Configuration, text).hint("move it away: the next run creates a new one"));
     }
     let mut outcome = file.try_lock();
-    for _ in 0..GLANCES {
+    for _ in 0..RETRIES {
         if !matches!(outcome, Err(TryLockError::WouldBlock)) {
             break;
         }
-        std::thread::sleep(GLANCE);
+        std::thread::sleep(RETRY_PAUSE);
         outcome = file.try_lock();
     }
     match outcome {

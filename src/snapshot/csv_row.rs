@@ -27,12 +27,12 @@ enum Token<'a> {
 
 /// Splits a line into tokens.
 #[derive(Default)]
-struct Walk {
+struct Tokenizer {
     /// An escape sequence that is not complete yet.
     open: Vec<u8>,
 }
 
-impl Walk {
+impl Tokenizer {
     fn push(&mut self, mut piece: &[u8], each: &mut impl FnMut(Token<'_>)) {
         while !piece.is_empty() {
             if self.open.is_empty() {
@@ -78,11 +78,11 @@ impl Walk {
 
 /// The first reading: decides how each field is written.
 pub struct Scan {
-    walk: Walk,
-    judge: Judge,
+    tokenizer: Tokenizer,
+    classifier: Classifier,
 }
 
-struct Judge {
+struct Classifier {
     single: bool,
     length: u64,
     first: [u8; 2],
@@ -94,35 +94,44 @@ struct Judge {
 impl Scan {
     /// `columns` is the number of fields of the row.
     pub fn new(columns: usize) -> Self {
-        let judge =
-            Judge { single: columns == 1, length: 0, first: [0; 2], null: false, special: false, forms: Vec::new() };
-        Self { walk: Walk::default(), judge }
+        let classifier = Classifier {
+            single: columns == 1,
+            length: 0,
+            first: [0; 2],
+            null: false,
+            special: false,
+            forms: Vec::new(),
+        };
+        Self { tokenizer: Tokenizer::default(), classifier }
     }
 
     pub fn push(&mut self, piece: &[u8]) {
-        let Self { walk, judge } = self;
-        walk.push(piece, &mut |token| judge.hear(token));
+        let Self { tokenizer, classifier } = self;
+        tokenizer.push(piece, &mut |token| classifier.add(token));
     }
 
     /// Ends the first reading. The result writes the row in the second one.
     pub fn end(mut self) -> Write {
-        let Self { walk, judge } = &mut self;
-        walk.end(&mut |token| judge.hear(token));
-        Write { walk: Walk::default(), pen: Pen { forms: self.judge.forms, field: 0, started: false } }
+        let Self { tokenizer, classifier } = &mut self;
+        tokenizer.end(&mut |token| classifier.add(token));
+        Write {
+            tokenizer: Tokenizer::default(),
+            printer: Printer { forms: self.classifier.forms, field: 0, started: false },
+        }
     }
 }
 
-impl Judge {
-    fn hear(&mut self, token: Token<'_>) {
+impl Classifier {
+    fn add(&mut self, token: Token<'_>) {
         match token {
             Token::Bytes(bytes) => {
                 self.special |= memchr::memchr3(b',', b'"', b'\r', bytes).is_some();
-                self.note(bytes);
+                self.add_bytes(bytes);
             }
             Token::Escaped { byte, null } => {
                 self.special |= matches!(byte, b',' | b'"' | b'\r' | b'\n');
                 self.null |= null;
-                self.note(&[byte]);
+                self.add_bytes(&[byte]);
             }
             Token::FieldEnd => {
                 let end_of_data = self.single && self.length == 2 && &self.first == b"\\.";
@@ -138,7 +147,7 @@ impl Judge {
         }
     }
 
-    fn note(&mut self, bytes: &[u8]) {
+    fn add_bytes(&mut self, bytes: &[u8]) {
         for (place, byte) in self.first.iter_mut().skip(usize::try_from(self.length).unwrap_or(2)).zip(bytes) {
             *place = *byte;
         }
@@ -148,11 +157,11 @@ impl Judge {
 
 /// The second reading: writes the CSV.
 pub struct Write {
-    walk: Walk,
-    pen: Pen,
+    tokenizer: Tokenizer,
+    printer: Printer,
 }
 
-struct Pen {
+struct Printer {
     forms: Vec<Form>,
     field: usize,
     started: bool,
@@ -160,18 +169,18 @@ struct Pen {
 
 impl Write {
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
-        let Self { walk, pen } = self;
-        walk.push(piece, &mut |token| pen.write(token, out));
+        let Self { tokenizer, printer } = self;
+        tokenizer.push(piece, &mut |token| printer.write(token, out));
     }
 
     pub fn end(mut self, out: &mut Vec<u8>) {
-        let Self { walk, pen } = &mut self;
-        walk.end(&mut |token| pen.write(token, out));
+        let Self { tokenizer, printer } = &mut self;
+        tokenizer.end(&mut |token| printer.write(token, out));
         out.push(b'\n');
     }
 }
 
-impl Pen {
+impl Printer {
     fn write(&mut self, token: Token<'_>, out: &mut Vec<u8>) {
         let form = self.forms.get(self.field).copied().unwrap_or(Form::Quoted);
         if !std::mem::replace(&mut self.started, true) {

@@ -25,7 +25,7 @@ use output::{Content, Derived, Output};
 
 const ACTIVE_FILES_MAX: usize = 8;
 /// Minimum time between two reads of the folder while no new file is known.
-const LOOK_EVERY: Duration = Duration::from_millis(30);
+const SCAN_EVERY: Duration = Duration::from_millis(30);
 const IDLE_SLEEP: Duration = Duration::from_millis(3);
 
 /// One data file to process.
@@ -76,7 +76,7 @@ pub fn derive(order: &DeriveOrder, sink: &ArtifactSink, watch: &dyn DeriveWatch)
     let board = Board {
         waiting: by_file,
         seen: VecDeque::new(),
-        looked_at: None,
+        scanned_at: None,
         active: Vec::new(),
         done: BTreeMap::new(),
         failure: None,
@@ -106,7 +106,7 @@ struct Board<'a> {
     waiting: HashMap<String, usize>,
     /// Tasks whose file exists, in the order found by the last read of the folder.
     seen: VecDeque<usize>,
-    looked_at: Option<Instant>,
+    scanned_at: Option<Instant>,
     active: Vec<Arc<Job<'a>>>,
     done: BTreeMap<usize, DerivedTable>,
     failure: Option<io::Error>,
@@ -192,7 +192,7 @@ impl<'a> Pass<'a> {
             return Ok(false);
         }
         if board.seen.is_empty() && !board.waiting.is_empty() {
-            self.look_at_folder(&mut board, writer_done)?;
+            self.scan_folder(&mut board, writer_done)?;
         }
         let mut opened = false;
         for _ in 0..room {
@@ -205,11 +205,11 @@ impl<'a> Pass<'a> {
     }
 
     /// Finds files that have appeared. Limits how often a folder with thousands of files is read.
-    fn look_at_folder(&self, board: &mut Board<'a>, writer_done: bool) -> io::Result<()> {
-        if !writer_done && board.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+    fn scan_folder(&self, board: &mut Board<'a>, writer_done: bool) -> io::Result<()> {
+        if !writer_done && board.scanned_at.is_some_and(|at| at.elapsed() < SCAN_EVERY) {
             return Ok(());
         }
-        board.looked_at = Some(Instant::now());
+        board.scanned_at = Some(Instant::now());
         for entry in std::fs::read_dir(&self.order.folder)?.flatten() {
             let name = entry.file_name();
             if let Some(task) = name.to_str().and_then(|name| board.waiting.remove(name)) {

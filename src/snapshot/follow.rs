@@ -52,7 +52,7 @@ impl Follower {
                 && let Some(newline) = memchr::memchr(b'\n', &self.carry)
             {
                 self.in_row = false;
-                return Ok(Next::Part(self.give(newline + 1)));
+                return Ok(Next::Part(self.take_front(newline + 1)));
             }
             if self.carry.len() >= self.chunk_bytes {
                 match memchr::memrchr(b'\n', &self.carry) {
@@ -60,7 +60,7 @@ impl Follower {
                         self.in_row = true;
                         return Ok(Next::Part(std::mem::take(&mut self.carry)));
                     }
-                    Some(last) if !could_be_end(&self.carry) => return Ok(Next::Lines(self.give(last + 1))),
+                    Some(last) if !could_be_end(&self.carry) => return Ok(Next::Lines(self.take_front(last + 1))),
                     Some(_) => {}
                 }
             }
@@ -74,7 +74,7 @@ impl Follower {
     }
 
     /// Returns the first bytes of the buffer and keeps the rest.
-    fn give(&mut self, length: usize) -> Vec<u8> {
+    fn take_front(&mut self, length: usize) -> Vec<u8> {
         let rest = self.carry.split_off(length);
         std::mem::replace(&mut self.carry, rest)
     }

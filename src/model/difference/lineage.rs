@@ -66,10 +66,10 @@ fn one_sided<'a, 'b>(
 fn by_address(found: &Found<'_>, renames: &mut HashMap<(ObjectKind, String), String>) {
     let key = |object: &CatalogObject| object.address.map(|address| (object.kind, address));
     let extra: HashMap<(ObjectKind, Address), &str> = one_sided(found, Change::Extra)
-        .filter(|(_, object)| tells_address(object))
+        .filter(|(_, object)| has_own_address(object))
         .filter_map(|(_, object)| Some((key(object)?, object.identity.as_str())))
         .collect();
-    for (_, object) in one_sided(found, Change::Missing).filter(|(_, object)| tells_address(object)) {
+    for (_, object) in one_sided(found, Change::Missing).filter(|(_, object)| has_own_address(object)) {
         if let Some(new) = key(object).and_then(|key| extra.get(&key)) {
             renames.insert((object.kind, object.identity.clone()), (*new).to_string());
         }
@@ -77,7 +77,7 @@ fn by_address(found: &Found<'_>, renames: &mut HashMap<(ObjectKind, String), Str
 }
 
 /// Kinds with at most one object per address. An address can have several comments, labels, default ACLs, memberships.
-fn tells_address(object: &CatalogObject) -> bool {
+fn has_own_address(object: &CatalogObject) -> bool {
     !matches!(
         object.kind,
         ObjectKind::Comment | ObjectKind::SecurityLabel | ObjectKind::DefaultAcl | ObjectKind::RoleMembership

@@ -6,7 +6,7 @@ use crate::model::failure::Result;
 use crate::pg::session::Session;
 
 const RIGHTS: &str = "SELECT pg_catalog.quote_ident(r.rolname) || CASE WHEN r.rolsuper THEN ' (superuser)' \
-    WHEN r.rolcreaterole THEN ' (makes roles)' WHEN r.rolreplication THEN ' (replication)' ELSE '' END \
+    WHEN r.rolcreaterole THEN ' (CREATEROLE)' WHEN r.rolreplication THEN ' (replication)' ELSE '' END \
     FROM pg_catalog.pg_roles r WHERE (r.rolsuper OR r.rolcreaterole OR r.rolreplication OR r.rolname IN \
     ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files', \
     'pg_signal_backend', 'pg_create_subscription')) \

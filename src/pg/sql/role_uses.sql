@@ -12,7 +12,7 @@ LEFT JOIN LATERAL (
                 THEN pg_catalog.format('it has rights in the database %s', coalesce(b.datname::text, d.dbid::text))
             WHEN d.deptype = 'o'
                 THEN pg_catalog.format('it owns: %s', pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
-            ELSE pg_catalog.format('it has a part in: %s', pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
+            ELSE pg_catalog.format('it is used in: %s', pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
         END AS word
         FROM pg_catalog.pg_shdepend d LEFT JOIN pg_catalog.pg_database b ON b.oid = d.dbid
         CROSS JOIN (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) me

@@ -115,7 +115,7 @@ impl Cluster {
         cluster.guardian = Some(guardian.map_err(|e| {
             Failure::new(FailureKind::NotProven, e).context("cannot start the guardian of the throw-away cluster")
         })?);
-        cluster.say_version(request);
+        cluster.note_version(request);
         if *run_as != RunAs::Ourselves {
             cluster.notes.push(format!("the throw-away server runs as {}", run_as.shown()));
         }
@@ -125,7 +125,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    fn say_version(&mut self, request: &ClusterRequest) {
+    fn note_version(&mut self, request: &ClusterRequest) {
         let source = request.source_version_num / 10_000;
         if self.server.major != source {
             let text = format!("the source is PostgreSQL {source}, the throw-away server {}", self.server.major);

@@ -52,11 +52,11 @@ impl Place {
         let cannot = |e: std::io::Error| Failure::new(FailureKind::NotProven, e).context("cannot create a folder");
         let path = tempfile::Builder::new().prefix(PREFIX).rand_bytes(8).tempdir_in(parent).map_err(cannot)?.keep();
         let place = Self { path };
-        place.furnish(run_as).inspect_err(|_| place.remove()).map_err(cannot)?;
+        place.create_subfolders(run_as).inspect_err(|_| place.remove()).map_err(cannot)?;
         Ok(place)
     }
 
-    fn furnish(&self, run_as: &RunAs) -> std::io::Result<()> {
+    fn create_subfolders(&self, run_as: &RunAs) -> std::io::Result<()> {
         std::fs::write(self.path.join(OWNER), other::own_mark())?;
         for folder in [self.data(), self.socket()] {
             std::fs::DirBuilder::new().mode(0o700).create(&folder)?;

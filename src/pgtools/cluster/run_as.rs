@@ -43,8 +43,8 @@ impl RunAs {
         let setpriv = on_path("setpriv", path);
         let as_user =
             users.filter_map(|(name, (uid, gid))| Some(Self::User { setpriv: setpriv.clone()?, name, uid, gid }));
-        let as_nobody = on_path("unshare", path).map(|unshare| Self::Namespace { unshare });
-        as_user.chain(as_nobody).find(|how| how.works(server)).ok_or_else(|| {
+        let in_namespace = on_path("unshare", path).map(|unshare| Self::Namespace { unshare });
+        as_user.chain(in_namespace).find(|how| how.works(server)).ok_or_else(|| {
             Failure::msg(
                 FailureKind::NotProven,
                 format!("PostgreSQL does not run as root, and no other user can run {}", server.bin.display()),
