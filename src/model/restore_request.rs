@@ -65,16 +65,16 @@ impl RestoreRequest {
     }
 }
 
-/// What happens to rows of `auth` and `storage` that the target has and that differ from the snapshot's.
+/// What to do with rows of `auth` and `storage` in the target that differ from the snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConflictPolicy {
-    /// The tables become what the snapshot holds: rows that came later are removed.
+    /// Make the tables equal to the snapshot: newer rows are deleted.
     #[default]
     Overwrite,
-    /// Rows of the target stay as they are; only missing ones are added.
+    /// Keep the target's rows unchanged and only add missing ones.
     Keep,
-    /// Any row that differs ends the restore before the first write.
+    /// Stop the restore before the first write if any row differs.
     Abort,
 }
 
@@ -104,7 +104,7 @@ impl RestorePart {
         Self::Migrations,
     ];
 
-    /// The word for flags, plans and JSON.
+    /// The word used in flags, plans and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Users => "users",
@@ -118,17 +118,17 @@ impl RestorePart {
         }
     }
 
-    /// Reads a word of `--only`; `None` when there is no such part.
+    /// Parses a word of `--only`; `None` if there is no such part.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|part| part.word() == word)
     }
 }
 
-/// A role that a restore made: it was not on the server before.
+/// A role that a restore created: it did not exist on the server before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleMade {
     pub name: String,
-    /// Its number. None: the restore did not come to its end, or that could not be asked.
+    /// Its OID. `None`: the restore stopped early, or the OID could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oid: Option<u32>,
 }

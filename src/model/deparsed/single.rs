@@ -15,7 +15,7 @@ pub fn is_single(text: &str) -> bool {
             let next = found.get(at + 1).filter(|next| next.start == token.end());
             let begins_comment =
                 ["--", "/*"].iter().any(|c| *token.text == c[..1] && next.is_some_and(|n| *n.text == c[1..]));
-            // The server may read two constants in a row as one, with the escapes of the first.
+            // The server may read two adjacent constants as one, with the escapes of the first.
             let continues =
                 token.kind == TokenKind::String && found.get(at + 1).is_some_and(|n| n.kind == TokenKind::String);
             match token.kind {
