@@ -1,6 +1,6 @@
 //! An exported snapshot as data: its ID, and the instant of the database that it shows.
 //!
-//! Invariant: a plain value. It never keeps the exporting session open: [`super::snapshot::SnapshotHolder`] does.
+//! Invariant: a plain value. It never keeps the exporting session open: `pg/snapshot` does.
 
 use jiff::Timestamp;
 
