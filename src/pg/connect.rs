@@ -316,7 +316,7 @@ fn keep_alive(stream: &TcpStream, keepalive: &Keepalive) -> rustix::io::Result<(
     Ok(())
 }
 
-/// The session that `silence` asks through.
+/// The second session, which `silence` uses for its check.
 fn second_session(spec: ConnSpec) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>)>> + Send>> {
     Box::pin(async move {
         let connected = connect_as(&spec, "stacksnap look", Watched::No).await?;
@@ -324,8 +324,8 @@ fn second_session(spec: ConnSpec) -> Pin<Box<dyn Future<Output = Result<(Client,
     })
 }
 
-/// Runs until the client is dropped, or the server is lost in silence; what goes wrong shows up in the client's next
-/// call.
+/// Drives the connection until the client is dropped or the silence check declares the server lost. The client's next
+/// call returns the error.
 async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>, watched: Option<(ConnSpec, Arc<Pulse>)>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -337,7 +337,7 @@ where
     };
     tokio::select! {
         _ = connection => {}
-        // The reason is there before the client hears that the connection is gone.
+        // The reason is set before the client sees that the connection is closed.
         () = async { pulse.lose(silence::watch(spec, Arc::clone(&pulse), second_session).await) } => {}
     }
 }

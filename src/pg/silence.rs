@@ -33,11 +33,11 @@ enum Check {
     Lost(String),
 }
 
-/// Opens a second session to the same server, which nobody watches: the client, and the task that drives it.
+/// Opens a second session to the same server without a silence check: the client, and the task that drives it.
 pub type Connector = fn(ConnSpec) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>)>> + Send>>;
 
-/// Resolves, with the reason, when the connection of `pulse` has to be given up. `spec` names the one server that it
-/// goes to. Boxed: looking means connecting, and connecting means watching.
+/// Resolves with the reason when the connection of `pulse` has to be given up. `spec` has only the server it is
+/// connected to. Boxed because the types are recursive: a check connects, and connecting starts a watch.
 pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>, connect: Connector) -> Pin<Box<dyn Future<Output = String> + Send>> {
     Box::pin(async move {
         let silence = spec.silence.unwrap_or(SILENCE);
@@ -50,7 +50,7 @@ pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>, connect: Connector) -> Pin<Box<d
             if silent < silence || same.is_some_and(|(_, when, _)| when.elapsed() < silence) {
                 continue;
             }
-            let found = look(&spec, &pulse, connect).await;
+            let found = check(&spec, &pulse, connect).await;
             if pulse.last() != last || pulse.silent_for().is_zero() {
                 continue;
             }
@@ -64,7 +64,7 @@ pub fn watch(spec: ConnSpec, pulse: Arc<Pulse>, connect: Connector) -> Pin<Box<d
     })
 }
 
-async fn look(spec: &ConnSpec, pulse: &Pulse, connect: Connector) -> Look {
+async fn check(spec: &ConnSpec, pulse: &Pulse, connect: Connector) -> Check {
     let Some(pid) = pulse.backend() else {
         return Check::Lost("the session had not started yet".to_string());
     };

@@ -38,7 +38,7 @@ impl Keys {
     }
 }
 
-/// An age file, binary. `Configuration` for a recipient that is none.
+/// Returns a binary age file. `Configuration` for an invalid recipient.
 pub fn seal(seal: &SealTo, plain: &Secret) -> Result<Vec<u8>> {
     let wrong = |what: String| {
         Failure::msg(FailureKind::Configuration, what).hint("enter recipients as age-keygen prints them: age1…")

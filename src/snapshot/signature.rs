@@ -35,7 +35,7 @@ struct Line {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "seal", rename_all = "snake_case")]
 pub enum SignedBy {
-    /// Sealed with the root's key, or one that was put beside it.
+    /// Sealed with the root's key, or with one placed alongside it.
     Ours,
     /// There is no signature.
     Unsigned,
@@ -64,7 +64,7 @@ fn message(name: &str, manifest_sha256: &str) -> Vec<u8> {
     format!("{SCHEMA}\n{name}\n{manifest_sha256}\n").into_bytes()
 }
 
-/// Whose seal the snapshot in `folder` has, whose manifest was read and whose checksum is right.
+/// Verifies the signature of the snapshot in `folder`. The manifest's checksum was verified before.
 pub fn check(folder: &Folder, manifest: &Manifest, root: &Path) -> Result<SignedBy> {
     let bytes = match folder.read(layout::MANIFEST_SIG, BYTES_MAX) {
         Ok(bytes) => bytes,
@@ -77,7 +77,7 @@ pub fn check(folder: &Folder, manifest: &Manifest, root: &Path) -> Result<Signed
     Ok(judge(&bytes, &Key::trusted(root)?, name.as_ref(), manifest))
 }
 
-/// The judgement. `name` is that of the folder; none when it was given another kind of name, which tells nothing.
+/// Verifies the bytes. `name` is the folder's name; `None` if the folder's name is not a snapshot name.
 fn judge(bytes: &[u8], keys: &[Key], name: Option<&SnapshotName>, manifest: &Manifest) -> SignedBy {
     let wrong = |why: &str| SignedBy::Wrong { why: why.to_string() };
     let Ok(line) = serde_json::from_slice::<Line>(bytes) else { return wrong("it is not understood") };
