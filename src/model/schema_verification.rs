@@ -15,7 +15,7 @@ pub enum SchemaOutcome {
     NotVerified,
 }
 
-/// An object that the throw-away cluster on this machine cannot test.
+/// An object that the throw-away cluster cannot test.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NotTried {
     pub what: String,

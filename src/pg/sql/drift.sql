@@ -37,7 +37,8 @@ WITH ns AS (
     UNION ALL
     SELECT 'pg_authid', r.oid, hashtextextended(r.rolname, 0) FROM pg_roles r
     UNION ALL
-    -- Only large objects with a comment: pg_dump writes the comment by OID. Others are identified by their OID.
+    -- Only large objects with a comment: inventory_comments.sql looks these up in the newest catalogs
+    -- (pg_identify_object). Others are listed by OID only.
     SELECT 'pg_largeobject_metadata', l.oid, hashtextextended(l.xmin::text, 0) FROM pg_largeobject_metadata l
     WHERE EXISTS (SELECT FROM pg_description d WHERE d.classoid = 'pg_largeobject'::regclass AND d.objoid = l.oid)
     UNION ALL
