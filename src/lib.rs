@@ -1,8 +1,8 @@
 //! stacksnap takes one complete, consistent, provable snapshot of a Supabase or PostgreSQL stack.
 //!
-//! The flow: settings -> source -> exported snapshot -> inventory -> pg_dump beside the collectors -> everything
-//! derived from the archive's data files -> seal -> manifest. See `doc/design.md` for the layers; a module imports
-//! lower layers only, and `tests/architecture.rs` holds it to that.
+//! The flow: settings -> source -> exported snapshot -> inventory -> pg_dump alongside the collectors -> everything
+//! derived from the archive's data files -> seal -> manifest. See `doc/design.md` for the layers; a module imports only
+//! lower layers, which `tests/architecture.rs` checks.
 
 pub mod cli;
 pub mod collect;

@@ -1,18 +1,19 @@
-//! The whole boundary to a user interface: what happens is told as an [`Event`], and nobody below `ui` prints.
+//! The interface between the program and its user interface: everything that happens is an [`Event`].
 //!
-//! Invariant: an event holds no secret. Terminal, JSON lines, log files and tests are implementations of one trait.
+//! Invariant: an event never contains a secret, and no module below `ui` prints. Terminal, JSON lines, log files and
+//! tests implement one trait.
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// A duration as events and reports tell it, in milliseconds.
+/// A duration in milliseconds, as in events and reports.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The phases of a run, in the order in which they are shown.
+/// The phases of a run, in display order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -33,7 +34,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The line that a person sees.
+    /// The line shown to the user.
     pub fn title(self) -> &'static str {
         match self {
             Self::Connect => "connecting",
@@ -45,7 +46,7 @@ impl Phase {
             Self::Seal => "sealing",
             Self::Verify => "verifying",
             Self::Plan => "comparing the target with the snapshot",
-            Self::Prepare => "making objects",
+            Self::Prepare => "creating objects",
             Self::Load => "loading rows",
             Self::Build => "building indexes and constraints",
             Self::Finish => "setting owners, grants and state",
@@ -54,16 +55,16 @@ impl Phase {
     }
 }
 
-/// Something that happened. Sizes in bytes, durations in milliseconds.
+/// Something that happened. Sizes are in bytes, durations in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
-    /// A phase begins; `bytes_total` where its size is known or estimated.
+    /// A phase starts; `bytes_total` if its size is known or estimated.
     PhaseStarted {
         phase: Phase,
         bytes_total: Option<u64>,
     },
-    /// Bytes done in a phase so far.
+    /// Bytes processed in a phase so far.
     PhaseProgress {
         phase: Phase,
         bytes_done: u64,
@@ -86,7 +87,7 @@ pub enum Event {
         rows: u64,
         bytes: u64,
     },
-    /// Something the user should know although the run goes on. `code` is stable.
+    /// Something the user should know; the run continues. `code` is stable.
     Warning {
         code: String,
         message: String,
@@ -98,12 +99,12 @@ pub enum Event {
     },
 }
 
-/// Receives events. Must not block for long: it is called from the threads that move data.
+/// Receives events. Must not block for long: the threads that move data call it.
 pub trait Monitor: Send + Sync {
     fn event(&self, event: Event);
 }
 
-/// Convenience for the callers below `ui`.
+/// Shortcuts for callers below `ui`.
 impl dyn Monitor + '_ {
     pub fn warn(&self, code: &str, message: impl Into<String>, hint: Option<String>) {
         self.event(Event::Warning { code: code.to_string(), message: message.into(), hint });
@@ -114,7 +115,7 @@ impl dyn Monitor + '_ {
     }
 }
 
-/// Hears nothing.
+/// Discards every event.
 #[derive(Debug, Default)]
 pub struct Silent;
 
@@ -122,7 +123,7 @@ impl Monitor for Silent {
     fn event(&self, _event: Event) {}
 }
 
-/// Keeps everything, for tests.
+/// Records every event, for tests.
 #[derive(Debug, Default)]
 pub struct Recording {
     events: Mutex<Vec<Event>>,

@@ -1,7 +1,7 @@
-//! The files of a snapshot: one table of their paths, categories, contents and places on the page.
+//! The files of a snapshot: one table of their paths, categories, contents and sections of the page.
 //!
-//! Invariant: names are a contract with the documents that users have; they change with the format's version only.
-//! `doc/format.md` describes each; `tests/layout_doc.rs` holds the two together. It never opens a file.
+//! Invariant: file names are a contract with the users' own documents; they change only with the format version.
+//! `doc/format.md` describes each file; `tests/layout_doc.rs` compares the two. Never opens a file.
 
 use super::category::Category;
 use super::count::Count;
@@ -49,18 +49,18 @@ pub const MEMBER_TABLES_JSON: &str = "extension_state/member_tables.json";
 pub const MEMBER_TABLES_DIR: &str = "extension_state/member_tables";
 pub const QUEUES_SQL: &str = "extension_state/queues.sql";
 
-/// What is in a file, as far as reading it can tell whether it is whole.
+/// The content of a file, as far as reading it can show whether it is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentKind {
     /// A folder: pg_dump's directory archive.
     Dump,
     /// pg_dump's plain SQL, which ends with its trailer.
     DumpSql,
-    /// SQL of ours, which ends with ours.
+    /// SQL written by stacksnap, which ends with its own trailer.
     OwnSql,
-    /// A folder whose `.sql` files are ours.
+    /// A folder whose `.sql` files are written by stacksnap.
     OwnSqlInside,
-    /// Bytes with a checksum.
+    /// Any bytes; only the checksum is verified.
     Other,
 }
 
@@ -82,7 +82,7 @@ pub enum Section {
 }
 
 impl Section {
-    /// In the order that readers of such pages know.
+    /// In the order of the page.
     pub const ALL: [Self; 12] = [
         Self::Database,
         Self::Users,
@@ -115,7 +115,7 @@ impl Section {
         }
     }
 
-    /// The counts that stand in it, in their order. Each is written by a collector or by the record of the run.
+    /// The counts shown in this section, in order. A collector or the run record writes each of them.
     pub fn counts(self) -> &'static [Count] {
         match self {
             Self::Database => &[
@@ -159,35 +159,30 @@ impl Section {
 /// One file or folder of a snapshot.
 #[derive(Debug, Clone, Copy)]
 pub struct ArtifactKind {
-    /// Of a file without the `.zst` that it may have, or of a folder.
+    /// Path of a folder, or of a file without its optional `.zst` suffix.
     pub path: &'static str,
     pub is_folder: bool,
     pub category: Category,
-    /// `None` for the page itself and the script.
+    /// `None` for the page itself and for the restore script.
     pub section: Option<Section>,
     pub content: ContentKind,
-    /// Does a restore read it? What it does not: the same rows for people, and what lies beside the database.
+    /// Whether a restore reads it. Not read: copies of the rows for people, and files outside the database.
     pub is_restored: bool,
-    /// For a person, in a few words.
+    /// A short description for people.
     pub about: &'static str,
 }
 
-/// Every file and folder but the seal (`manifest.json`, `SHA256SUMS`, `manifest.sig`), section by section.
+/// Every file and folder except the seal (`manifest.json`, `SHA256SUMS`, `manifest.sig`), section by section.
 pub const ARTIFACTS: [ArtifactKind; 22] = [
-    folder(DUMP_DIR, Category::Archive, Some(Section::Database), "archive of pg_dump, for pg_restore")
+    folder(DUMP_DIR, Category::Archive, Some(Section::Database), "pg_dump's directory archive, for pg_restore")
         .holding(ContentKind::Dump),
-    file(READABLE_SQL, Category::ReadableSql, Some(Section::Database), "the same as SQL, readable")
+    file(READABLE_SQL, Category::ReadableSql, Some(Section::Database), "the same as readable SQL")
         .holding(ContentKind::DumpSql)
         .beside(),
     file(INVENTORY_JSON, Category::Report, Some(Section::Database), "every object with its definition"),
     folder(GENERATED_COLUMNS_DIR, Category::Archive, Some(Section::Database), "values of stored generated columns"),
-    file(
-        USERS_SQL,
-        Category::Users,
-        Some(Section::Users),
-        "users with their password hashes, and what belongs to a login",
-    )
-    .holding(ContentKind::OwnSql),
+    file(USERS_SQL, Category::Users, Some(Section::Users), "users with their password hashes, and their login data")
+        .holding(ContentKind::OwnSql),
     file(USERS_CSV, Category::Users, Some(Section::Users), "the same users as CSV"),
     file(USER_ROLES_SQL, Category::UserRoles, Some(Section::UserRoles), "role tables of the application")
         .holding(ContentKind::OwnSql),
@@ -195,8 +190,13 @@ pub const ARTIFACTS: [ArtifactKind; 22] = [
         .holding(ContentKind::OwnSql),
     file(FUNCTIONS_SQL, Category::Functions, Some(Section::Functions), "functions, procedures, aggregates")
         .holding(ContentKind::OwnSql),
-    file(MIGRATION_HISTORY_SQL, Category::Migrations, Some(Section::Migrations), "what was applied, and when")
-        .holding(ContentKind::OwnSql),
+    file(
+        MIGRATION_HISTORY_SQL,
+        Category::Migrations,
+        Some(Section::Migrations),
+        "which migrations were applied, and when",
+    )
+    .holding(ContentKind::OwnSql),
     folder(MIGRATIONS_DIR, Category::Migrations, Some(Section::Migrations), "the files").beside(),
     folder(
         EDGE_FUNCTIONS_DIR,
@@ -219,15 +219,10 @@ pub const ARTIFACTS: [ArtifactKind; 22] = [
         "roles, memberships, settings, password verifiers",
     )
     .holding(ContentKind::OwnSql),
-    file(ACCESS_GRANTS_SQL, Category::Grants, Some(Section::Roles), "who may do what: every GRANT and REVOKE")
+    file(ACCESS_GRANTS_SQL, Category::Grants, Some(Section::Roles), "privileges: every GRANT and REVOKE")
         .holding(ContentKind::OwnSql),
-    file(
-        MANAGED_OBJECTS_SQL,
-        Category::ManagedObjects,
-        Some(Section::Roles),
-        "what was built on the platform's schemas",
-    )
-    .holding(ContentKind::OwnSql),
+    file(MANAGED_OBJECTS_SQL, Category::ManagedObjects, Some(Section::Roles), "user objects in the platform's schemas")
+        .holding(ContentKind::OwnSql),
     folder(
         EXTENSION_STATE_DIR,
         Category::ExtensionState,
@@ -237,7 +232,7 @@ pub const ARTIFACTS: [ArtifactKind; 22] = [
     .holding(ContentKind::OwnSqlInside),
     folder(STORAGE_DIR, Category::Storage, Some(Section::Project), "buckets and objects").beside(),
     folder(PROJECT_DIR, Category::Project, Some(Section::Project), "configuration and names of secrets"),
-    folder(DATA_RECORDS_DIR, Category::Csv, Some(Section::DataRecords), "one CSV a table").beside(),
+    folder(DATA_RECORDS_DIR, Category::Csv, Some(Section::DataRecords), "one CSV file per table").beside(),
     file(BACKUP_MANIFEST, Category::Report, None, "this page"),
     file(RESTORE_SCRIPT, Category::Report, None, "restores into an empty database"),
 ];
@@ -255,12 +250,12 @@ impl ArtifactKind {
         Self { content, ..self }
     }
 
-    /// A restore does not read it.
+    /// Not read by a restore.
     const fn beside(self) -> Self {
         Self { is_restored: false, ..self }
     }
 
-    /// Is this path this file, compressed or not, or inside of this folder?
+    /// Whether `path` is this file (compressed or not) or lies inside this folder.
     pub fn has(&self, path: &str) -> bool {
         match (path.strip_prefix(self.path), self.is_folder) {
             (Some(rest), true) => rest.starts_with('/'),
@@ -269,7 +264,7 @@ impl ArtifactKind {
         }
     }
 
-    /// What a path of a manifest is; `None` for one that this version does not know.
+    /// The kind of a manifest path; `None` if this version does not know the path.
     pub fn of(path: &str) -> Option<&'static Self> {
         ARTIFACTS.iter().find(|kind| kind.has(path))
     }

@@ -1,7 +1,7 @@
-//! One token that says "stop": shared by whoever asks for it (signals, a time limit) and whoever does the work.
+//! One token that says "stop": shared by the code that asks for it (signals, a time limit) and the code that works.
 //!
-//! Invariant: the first reason wins and never changes, and a waiter that comes late hears it at once. It holds no
-//! handler and starts nothing: `cli` installs the signals.
+//! Invariant: the first reason wins and never changes; a late waiter gets it at once. It never installs a handler and
+//! never starts a task: `cli` installs the signal handlers.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub enum CancelReason {
 }
 
 impl CancelReason {
-    /// The exit code's kind.
+    /// The failure kind, which decides the exit code.
     pub fn failure_kind(self) -> FailureKind {
         match self {
             Self::Interrupted => FailureKind::Interrupted,
@@ -30,7 +30,7 @@ impl CancelReason {
         }
     }
 
-    /// What a person reads.
+    /// The sentence shown to the user.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Interrupted => "interrupted",
@@ -40,7 +40,7 @@ impl CancelReason {
     }
 }
 
-/// Cloneable; all clones are one token.
+/// Cloneable; all clones share one token.
 #[derive(Debug, Clone)]
 pub struct Cancel {
     state: Arc<watch::Sender<Option<CancelReason>>>,
@@ -74,7 +74,7 @@ impl Cancel {
         self.hurry.send_replace(true);
     }
 
-    /// Resolves when somebody is in a hurry.
+    /// Resolves when the user asks to hurry.
     pub async fn hurried(&self) {
         let mut changes = self.hurry.subscribe();
         let _ = changes.wait_for(|hurry| *hurry).await;
@@ -88,7 +88,7 @@ impl Cancel {
         *self.state.borrow()
     }
 
-    /// Resolves when somebody cancels; at once when it has happened already.
+    /// Resolves when the run is cancelled; immediately if it already is.
     pub async fn cancelled(&self) -> CancelReason {
         let mut changes = self.state.subscribe();
         match changes.wait_for(Option::is_some).await {

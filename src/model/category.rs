@@ -1,10 +1,11 @@
-//! The parts that a snapshot is made of, as `--only` and `--skip` name them.
+//! The parts of a snapshot, as `--only` and `--skip` name them.
 //!
-//! Invariant: the words are a contract (interface, manifest, configuration); a new part gets a new word.
+//! Invariant: the words are a contract (command line, manifest, configuration); a new part gets a new word. Never
+//! changes an existing word.
 
 use serde::{Deserialize, Serialize};
 
-/// One part of a snapshot. `Archive` is pg_dump's own archive (schema and data); the rest is what stands beside it.
+/// One part of a snapshot. `Archive` is pg_dump's archive (schema and data); the other parts lie alongside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
@@ -49,7 +50,7 @@ impl Category {
         Self::Report,
     ];
 
-    /// The word for flags, manifests and JSON.
+    /// The word used in flags, manifests and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Archive => "archive",
@@ -72,7 +73,7 @@ impl Category {
         }
     }
 
-    /// Reads a word of `--only`/`--skip`; `None` when there is no such part.
+    /// Parses a word of `--only`/`--skip`; `None` if there is no such part.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|c| c.word() == word || c.word().replace('_', "-") == word)
     }

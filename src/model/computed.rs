@@ -1,14 +1,14 @@
-//! Contents that the server computes and that no archive holds: stored generated columns and materialized views.
+//! Values that the server computes and no archive holds: stored generated columns and materialized views.
 //!
-//! Invariant: what is recorded was read under the snapshot's own instant; what could not be read says why and is never
-//! taken for equal. Virtual generated columns hold nothing and are not among them.
+//! Invariant: recorded values were read under the exported snapshot; a record that could not be read gives the reason
+//! and never counts as equal. Virtual generated columns store nothing and are not included.
 
 use serde::{Deserialize, Serialize};
 
 use super::name::QualifiedName;
 use super::table_record::TableRecord;
 
-/// What the contents belong to.
+/// The kind of object that the values belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ComputedKind {
@@ -17,16 +17,16 @@ pub enum ComputedKind {
     MaterializedView,
 }
 
-/// What was found.
+/// The values, or why they were not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "content", rename_all = "snake_case")]
 pub enum ComputedContent {
     Read {
         rows: u64,
-        /// As a table's: over the lines of `columns`.
+        /// Computed like a table's fingerprint, over the lines of `columns`.
         fingerprint: String,
         bytes_raw: u64,
-        /// Where the lines are, below the snapshot folder. A materialized view has none.
+        /// The file with the lines, relative to the snapshot folder. `None` for a materialized view.
         data_file: Option<String>,
     },
     NotRead {
@@ -40,14 +40,14 @@ pub struct ComputedRecord {
     #[serde(flatten)]
     pub name: QualifiedName,
     pub kind: ComputedKind,
-    /// The columns of a line, in order: the primary key and the generated ones, or every column where there is no key.
+    /// Columns of a line, in order: primary key and generated columns, or every column if there is no primary key.
     pub columns: Vec<String>,
     #[serde(flatten)]
     pub content: ComputedContent,
 }
 
 impl ComputedRecord {
-    /// The same as a table's record, for what compares rows. `None`: it was not read.
+    /// The same as a table record, for code that compares rows. `None` if it was not read.
     pub fn as_table(&self) -> Option<TableRecord> {
         let ComputedContent::Read { rows, fingerprint, bytes_raw, data_file } = &self.content else { return None };
         Some(TableRecord {
@@ -62,7 +62,7 @@ impl ComputedRecord {
         })
     }
 
-    /// For a person: `generated columns of public.t`.
+    /// For messages: `generated columns of public.t`.
     pub fn what(&self) -> String {
         match self.kind {
             ComputedKind::GeneratedColumns => format!("generated columns of {}", self.name.plain()),

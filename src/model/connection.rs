@@ -1,6 +1,7 @@
-//! How to reach one database, as data. Read by `config`, used by `pg` (protocol) and `pgtools` (libpq environment).
+//! How to reach one database, as data. Filled in by `config`, used by `pg` (protocol) and `pgtools` (libpq
+//! environment).
 //!
-//! Invariant: it holds what libpq would have resolved; the password is a `Secret`, and nothing here prints one.
+//! Invariant: it holds what libpq would have resolved. The password is a `Secret`; nothing here ever prints it.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use super::secret::Secret;
 
-/// libpq's six modes, with their exact meaning. Source: PostgreSQL manual, "SSL Support".
+/// libpq's six SSL modes with their exact meaning. Source: PostgreSQL manual, "SSL Support".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SslMode {
     Disable,
@@ -24,7 +25,7 @@ impl SslMode {
     pub const ALL: [Self; 6] =
         [Self::Disable, Self::Allow, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull];
 
-    /// Reads libpq's word.
+    /// Parses libpq's word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.word() == word)
     }
@@ -53,7 +54,7 @@ pub enum ChannelBinding {
 impl ChannelBinding {
     pub const ALL: [Self; 3] = [Self::Disable, Self::Prefer, Self::Require];
 
-    /// Reads libpq's word.
+    /// Parses libpq's word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|binding| binding.word() == word)
     }
@@ -67,27 +68,27 @@ impl ChannelBinding {
     }
 }
 
-/// One place to try: a TCP host or the folder of a Unix socket.
+/// One host to try: a TCP host or the folder of a Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
     Tcp(String),
     Unix(PathBuf),
 }
 
-/// How the system finds out that a peer is gone: libpq's `keepalives`, `keepalives_idle`, `keepalives_interval`,
-/// `keepalives_count` and `tcp_user_timeout`. None is the system's own default, as zero is for libpq.
+/// How the kernel detects a dead peer: libpq's `keepalives`, `keepalives_idle`, `keepalives_interval`,
+/// `keepalives_count` and `tcp_user_timeout`. `None` is the kernel's default, like zero in libpq.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keepalive {
     pub on: bool,
     pub idle: Option<Duration>,
     pub interval: Option<Duration>,
     pub count: Option<u32>,
-    /// Not set unless asked for: it also ends a connection to a server that is merely slow to take what it is sent.
+    /// Only set on request: it also ends a connection to a server that is merely slow to read what we send.
     pub user_timeout: Option<Duration>,
 }
 
 impl Default for Keepalive {
-    /// A peer that is gone is known after a minute and a half.
+    /// Detects a dead peer within 90 seconds.
     fn default() -> Self {
         let (idle, interval) = (Some(Duration::from_secs(30)), Some(Duration::from_secs(10)));
         Self { on: true, idle, interval, count: Some(6), user_timeout: None }
@@ -95,7 +96,7 @@ impl Default for Keepalive {
 }
 
 impl Keepalive {
-    /// As libpq's programs take it, in a connection string: there are no variables for it.
+    /// As a connection string for libpq's programs: libpq has no environment variables for these settings.
     pub fn conninfo(&self) -> String {
         let seconds = |time: Option<Duration>| time.map_or(0, |t| t.as_secs());
         format!(
@@ -109,38 +110,39 @@ impl Keepalive {
     }
 }
 
-/// `Origin::variable` of the last resort, when nothing is configured.
+/// `Origin::variable` of the fallback when no connection is configured.
 pub const LOCAL_SUPABASE: &str = "the local Supabase default";
 
-/// Where the connection came from: `doctor` and `-v` say it. `variable` is e.g. `DATABASE_URL` or `--db-url`.
+/// Where the connection settings came from, shown by `doctor` and `-v`. `variable` is e.g. `DATABASE_URL` or
+/// `--db-url`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
     pub variable: String,
-    /// The file it was read from (`.env`, service file), where it was a file.
+    /// The file it was read from (`.env`, service file), if any.
     pub file: Option<PathBuf>,
-    /// Settings that were filled in from elsewhere, e.g. `password from ~/.pgpass`.
+    /// Settings filled in from elsewhere, e.g. `password from ~/.pgpass`.
     pub notes: Vec<String>,
 }
 
 /// A connection without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ConnectionSummary {
-    /// Or the folder of a Unix socket.
+    /// Host name, or the folder of a Unix socket.
     pub host: String,
     pub port: u16,
     pub database: String,
     pub role: String,
-    /// The variable, flag or key of the configuration.
+    /// The variable, flag or configuration key it was read from.
     pub from: String,
     pub file: Option<String>,
 }
 
-/// Everything that is needed to connect, resolved. Multiple hosts are tried in order.
+/// Everything needed to connect, resolved. Several hosts are tried in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConnSpec {
-    /// Host and port pairs, at least one.
+    /// Pairs of host and port, at least one.
     pub hosts: Vec<(Host, u16)>,
-    /// libpq's `hostaddr`: the address to connect to instead of looking the host up, one a host, or none at all.
+    /// libpq's `hostaddr`: the address to connect to without a name lookup. One entry per host, or empty.
     pub host_addresses: Vec<Option<IpAddr>>,
     pub database: String,
     pub user: String,
@@ -152,19 +154,19 @@ pub struct ConnSpec {
     pub ssl_cert: Option<PathBuf>,
     pub ssl_key: Option<PathBuf>,
     pub channel_binding: ChannelBinding,
-    /// Per host and address. None: our default; zero: no limit.
+    /// Per host and address. `None`: our default; zero: no limit.
     pub connect_timeout: Option<Duration>,
-    /// Of TCP connections.
+    /// For TCP connections only.
     pub keepalive: Keepalive,
-    /// How long an answer may be missing before a second session asks whether the first still works. None: our default.
+    /// How long the server may stay silent before a second session checks the first. `None`: our default.
     pub silence: Option<Duration>,
-    /// libpq's `options`, passed on as it is.
+    /// libpq's `options`, passed on unchanged.
     pub options: Option<String>,
     pub origin: Origin,
 }
 
 impl ConnSpec {
-    /// `user@host:port/database`, for messages: no password. Control characters are escaped by the printer.
+    /// `user@host:port/database` for messages, without the password. The printer escapes control characters.
     pub fn display(&self) -> String {
         let place = match self.hosts.first() {
             Some((Host::Tcp(host), port)) => format!("{host}:{port}"),
@@ -174,7 +176,7 @@ impl ConnSpec {
         format!("{}@{place}/{}", self.user, self.database)
     }
 
-    /// Where it leads and who said so, for the first line of a run and for documents.
+    /// The target and the origin of the settings, for the first line of a run and for JSON documents.
     pub fn summary(&self) -> ConnectionSummary {
         let (host, port) = match self.hosts.first() {
             Some((Host::Tcp(host), port)) => (host.clone(), *port),
@@ -191,7 +193,7 @@ impl ConnSpec {
         }
     }
 
-    /// The first port: 6543 is the transaction pooler of Supabase.
+    /// The first port. 6543 is Supabase's transaction pooler.
     pub fn first_port(&self) -> u16 {
         self.hosts.first().map_or(5432, |(_, port)| *port)
     }

@@ -1,15 +1,16 @@
-//! What a snapshot counts, by the word that its manifest and its pages use.
+//! The counts of a snapshot, by the word that the manifest and the pages use.
 //!
-//! Invariant: a word is a contract of the format. Whoever writes a count and whoever shows it name the same value of
-//! [`Count`]; a test looks for the writer of each. Tables of the `auth` schema are counted under their own names too
-//! ([`crate::model::outcome::Outcome::Collected`] keeps words), so a service's new table needs no value here.
+//! Invariant: a word is a contract of the format. The writer and the reader of a count name the same value of
+//! [`Count`]; a test looks for the writer of each. Never lists the tables of the `auth` schema: they are counted under
+//! their own names ([`crate::model::outcome::Outcome::Collected`] is keyed by words), so a service's new table needs no
+//! value here.
 
-/// One number of the manifest.
+/// One count in the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Count {
-    /// Tables of the user's schemas; on a plain server all of them.
+    /// Tables in the user's schemas; on a plain server all tables.
     Tables,
-    /// With those of the platform and of extensions.
+    /// Including those of the platform and of extensions.
     TablesAll,
     /// Rows of every table.
     Rows,
@@ -23,7 +24,7 @@ pub enum Count {
     Identities,
     Sessions,
     MfaFactors,
-    /// Rows of sessions and tokens that were not asked for.
+    /// Rows of sessions and tokens, excluded unless the user asks for them.
     SessionRowsLeftOut,
     HashesEmpty,
     HashesBcrypt,
@@ -31,15 +32,15 @@ pub enum Count {
     HashesFbscrypt,
     HashesEncryptedJson,
     HashesOther,
-    /// Rows that say who has which role.
+    /// Rows that assign roles to users.
     UserRoles,
     RoleTables,
-    /// Policies of the user's schemas.
+    /// Policies in the user's schemas.
     Policies,
     PoliciesAll,
     TablesWithRls,
     Functions,
-    /// Functions outside of the platform's schemas. Becomes `functions` on a platform.
+    /// Functions outside the platform's schemas. On a platform it becomes `functions`.
     FunctionsOwn,
     FunctionsAll,
     Migrations,
@@ -64,24 +65,24 @@ pub enum Count {
     DatabaseSettings,
     ReplicationSlots,
     ForeignKeysSwitchedOff,
-    /// Tables of extensions whose rows are in no dump.
+    /// Tables of extensions whose rows no dump contains.
     MemberTables,
     MemberRows,
     StorageBuckets,
     StorageObjects,
     StorageBytes,
     StorageFiles,
-    /// Files without an object in the database.
+    /// Files without a row in `storage.objects`.
     StorageOrphans,
     ProjectFiles,
     ConfigValuesMasked,
     SecretNames,
-    /// Parts of the stack outside of its database and project folder.
+    /// Parts of the stack outside its database and project folder.
     NotInSnapshot,
 }
 
 impl Count {
-    /// Every count, in the order of the parts of a snapshot.
+    /// Every count, grouped by part of the snapshot.
     pub const ALL: [Self; 61] = [
         Self::Tables,
         Self::TablesAll,
@@ -146,7 +147,7 @@ impl Count {
         Self::NotInSnapshot,
     ];
 
-    /// The word of the manifest.
+    /// The word used in the manifest.
     pub fn word(self) -> &'static str {
         match self {
             Self::Tables => "tables",

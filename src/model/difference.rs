@@ -1,7 +1,7 @@
-//! What two inventories differ in: each object by kind and identity, with how much it matters.
+//! Compares two inventories: each object that differs, by kind and identity, with its severity.
 //!
-//! Invariant: pure; catalog addresses are never compared (they hold in one database only), and nothing that differs is
-//! left out but what a [`Rules`] field names. What two major versions write differently by nature is still told, as
+//! Invariant: pure. Catalog addresses are compared only for two states of one database. It never leaves out a
+//! difference unless a field of [`Rules`] says so: what two major versions print differently is still reported, as
 //! [`Severity::Cosmetic`] with a note.
 
 pub mod columns;
@@ -25,15 +25,15 @@ use super::inventory::CatalogObject;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Who may do what: policies, row security, grants, owners, roles, SECURITY DEFINER.
+    /// Access: policies, row security, grants, owners, roles, SECURITY DEFINER.
     Security,
-    /// What the database is made of.
+    /// The structure of the database.
     Structure,
-    /// Comments, and what major versions write differently by nature.
+    /// Comments, and text that major versions print differently.
     Cosmetic,
 }
 
-/// On which side an object is.
+/// The side that has the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -41,52 +41,53 @@ pub enum Change {
     Missing,
     /// Only on the right.
     Extra,
-    /// On both, and not the same.
+    /// On both sides, but different.
     Differs,
 }
 
-/// One object that is not the same on both sides.
+/// One object that differs between the sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectDifference {
     pub kind: ObjectKind,
     pub schema: Option<String>,
-    /// As in the inventory. It comes from the database: show it through `name::visible`.
+    /// As in the inventory. It is text from the database: print it through `name::visible`.
     pub identity: String,
     pub change: Change,
     pub severity: Severity,
-    /// The definition on the left; none where it is not there.
+    /// The definition on the left; `None` if the object does not exist there.
     pub left: Option<String>,
     pub right: Option<String>,
     pub owner_left: Option<String>,
     pub owner_right: Option<String>,
-    /// The extension that it is a member of, on either side.
+    /// The extension it is a member of, on either side.
     pub extension: Option<String>,
-    /// For a missing object: the extra one that seems to be the same under another name. A hint, no proof.
+    /// For a missing object: the extra object that seems to be the same under another name. A hint, not a proof.
     pub renamed_to: Option<String>,
-    /// Why it is less (or more) than it looks, in a sentence.
+    /// One sentence that explains why it matters less (or more) than it seems.
     pub note: Option<String>,
 }
 
-/// What counts as a difference. The default is strict: everything.
+/// What counts as a difference. The default is strict: everything counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// The sides come from different major versions: MAINTAIN grants, versions of extensions (with their members), text
-    /// of views and rules, and catalog columns that one version lacks are [`Severity::Cosmetic`] with a note.
+    /// The sides have different major versions. MAINTAIN grants, extension versions (with the members), text of views
+    /// and rules, and catalog columns that one version lacks are [`Severity::Cosmetic`] with a note.
     pub across_majors: bool,
-    /// Roles, memberships, settings of roles and comments on roles are not compared: they belong to the whole server.
+    /// Do not compare roles, memberships, role settings and comments on roles: they belong to the whole server.
     pub ignore_roles: bool,
-    /// Who owns an object is not compared.
+    /// Do not compare the owners of objects.
     pub ignore_owners: bool,
-    /// Values of sequences (`SEQUENCE SET`) are not compared: they move with every insert.
+    /// Do not compare sequence values (`SEQUENCE SET`): they move with every insert.
     pub ignore_sequence_values: bool,
-    /// INHERIT and SET of memberships count. Before 16 there are none: false when one side is that old.
+    /// Compare INHERIT and SET of memberships. They exist since 16: false if one side is older.
     pub membership_options: bool,
-    /// NOT NULL constraints count as objects. Before 18 they are none (the column says it): false when one side is older.
+    /// Compare NOT NULL constraints as objects. They are objects since 18, before that a property of the column: false
+    /// if one side is older.
     pub not_null_constraints: bool,
-    /// A server's own parser was asked whether definitions whose texts differ mean the same (`pg/meaning`): what differs
-    /// still is a difference, and no version's way of printing explains it.
+    /// A server's parser has compared the definitions whose texts differ (`pg/meaning`). A remaining difference is
+    /// real; version-specific printing does not explain it.
     pub parser_asked: bool,
-    /// Both sides are one database: an object with the same address on both is the same one, renamed.
+    /// Both sides are the same database: two objects with the same address are one object, renamed.
     pub same_database: bool,
 }
 
@@ -106,7 +107,7 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Strict, but for what servers of these versions (e.g. 150018) cannot have in common.
+    /// Strict, except for what servers of these versions (e.g. 150018) cannot have in common.
     pub fn between(left_version_num: u32, right_version_num: u32) -> Self {
         let (left, right) = (left_version_num / 10_000, right_version_num / 10_000);
         let older = left.min(right);
@@ -129,14 +130,14 @@ impl Rules {
     }
 }
 
-/// Two sides of one identity; at least one is there.
+/// The two sides of one identity; at least one is `Some`.
 #[derive(Debug, Clone, Copy)]
 struct Pair<'a> {
     left: Option<&'a CatalogObject>,
     right: Option<&'a CatalogObject>,
 }
 
-/// Everything that differs, sorted by severity, kind and identity. Equal inventories give nothing.
+/// Everything that differs, sorted by severity, kind and identity. Empty for equal inventories.
 pub fn compare(left: &[CatalogObject], right: &[CatalogObject], rules: &Rules) -> Vec<ObjectDifference> {
     let moved = versions::moved_extensions(left, right);
     let pairs = different_pairs(left, right, rules);
@@ -166,7 +167,7 @@ fn by_key<'a>(objects: &'a [CatalogObject], rules: &Rules) -> BTreeMap<Key<'a>, 
         let key = (object.kind, object.identity.as_str(), object.schema.as_deref());
         map.entry(key).or_default().push(object);
     }
-    // Identities are unique but for rare kinds; then equal ones must meet.
+    // Identities are unique except for rare kinds; sort those so that equal objects are paired.
     map.values_mut().for_each(|several| several.sort_by(|a, b| content(a).cmp(&content(b))));
     map
 }
@@ -225,7 +226,7 @@ fn difference(pair: &Pair<'_>, rules: &Rules, moved: &BTreeSet<&str>) -> ObjectD
         && is_repaired(was, is)
     {
         severity = Severity::Cosmetic;
-        note = Some("it was not valid, and is so here".to_string());
+        note = Some("it was invalid, and is valid here".to_string());
     }
     if let (Some(left), Some(right)) = (left, right)
         && columns::same_but_for_order(left, right)
@@ -250,7 +251,8 @@ fn difference(pair: &Pair<'_>, rules: &Rules, moved: &BTreeSet<&str>) -> ObjectD
     }
 }
 
-/// Members of an extension that one side lacks come and go with it: their grants are no news of their own.
+/// Members of an extension that exists on one side only follow that extension: their grants get no severity of their
+/// own.
 fn with_their_extension(differences: &mut [ObjectDifference]) {
     let one_sided = differences.iter().filter(|d| d.kind == ObjectKind::Extension && d.change != Change::Differs);
     let gone: BTreeSet<(Change, String)> =
@@ -263,7 +265,7 @@ fn with_their_extension(differences: &mut [ObjectDifference]) {
             }
             difference
                 .note
-                .get_or_insert(format!("a member of the extension {extension}, which is there on one side only"));
+                .get_or_insert(format!("a member of the extension {extension}, which exists on one side only"));
         }
     }
 }
@@ -272,12 +274,12 @@ fn owners<'a>(pair: &Pair<'a>) -> (Option<&'a str>, Option<&'a str>) {
     (pair.left.and_then(|o| o.owner.as_deref()), pair.right.and_then(|o| o.owner.as_deref()))
 }
 
-/// An object that is a member of an extension on one side only looks the same otherwise.
+/// A note if extension membership differs: the definitions may look the same otherwise.
 fn membership_note(pair: &Pair<'_>) -> Option<String> {
     let (left, right) = (pair.left?, pair.right?);
     let word = |o: &CatalogObject| match &o.extension {
         Some(name) => format!("a member of the extension {name}"),
-        None => "no member of an extension".to_string(),
+        None => "not a member of an extension".to_string(),
     };
     (left.extension != right.extension).then(|| format!("it was {}, and is {}", word(left), word(right)))
 }

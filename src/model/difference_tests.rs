@@ -1,4 +1,4 @@
-//! Severities, rules across majors, hints of renames: each with the smallest inventories that show it.
+//! Severities, rules across major versions, and rename hints: each shown with minimal inventories.
 
 use proptest::prelude::*;
 

@@ -1,7 +1,7 @@
-//! What went wrong, in the words of the interface: one kind, one exit code, and what to do next.
+//! An error as the user gets it: one kind, one exit code, and what to do next.
 //!
 //! Invariant: a `Failure` never repeats its cause in its own message (the printer walks the chain) and never
-//! carries a secret. The numbers are a contract: see `doc/format.md` and the README.
+//! carries a secret. The exit codes are a contract: see `doc/format.md` and the README.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use super::left_out::LeftOut;
 use super::sqlstate::SqlState;
 
-/// Why a command did not end well. Each kind has one exit code and one word, the same in JSON and in manifests.
+/// Why a command failed. Each kind has one exit code and one word, the same in JSON and in manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
@@ -74,16 +74,16 @@ impl FailureKind {
     }
 }
 
-/// An error on its way to the user: kind (exit code), cause chain, and lines that say what to do.
+/// An error on its way to the user: kind (exit code), chain of causes, and hints.
 pub struct Failure {
     pub kind: FailureKind,
     pub error: anyhow::Error,
     pub hints: Vec<String>,
-    /// What the server calls it, where a server refused.
+    /// The server's error code, if a server raised the error.
     pub sqlstate: Option<SqlState>,
-    /// What the operating system calls it, where it refused, also where another program says so.
+    /// The operating system's error kind, also if another program reported it.
     pub io_kind: Option<ErrorKind>,
-    /// Of a restore: every object that could not be made, causes and what fell with them.
+    /// For a restore: every object that could not be created, causes and dependents.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -105,31 +105,31 @@ impl Failure {
         }
     }
 
-    /// The disk is full.
+    /// Marks the failure as caused by a full disk.
     #[must_use]
     pub fn disk_full(self) -> Self {
         Self { io_kind: Some(ErrorKind::StorageFull), ..self }
     }
 
-    /// Also where the error of the operating system stands behind others.
+    /// True if the disk is full, also if the I/O error is further down in the chain.
     pub fn is_disk_full(&self) -> bool {
         let mut causes = self.error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
         self.io_kind == Some(ErrorKind::StorageFull) || causes.any(|cause| cause.kind() == ErrorKind::StorageFull)
     }
 
-    /// Did a server refuse with this code?
+    /// Whether a server raised the error with this code.
     pub fn is_sqlstate(&self, code: &str) -> bool {
         self.sqlstate.is_some_and(|sqlstate| sqlstate.is(code))
     }
 
-    /// Adds what the user can do about it.
+    /// Adds a line that says what the user can do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// Puts a sentence in front: what was being done when it happened.
+    /// Adds context: what the program was doing when it failed.
     #[must_use]
     pub fn context(mut self, what: impl fmt::Display + Send + Sync + 'static) -> Self {
         self.error = self.error.context(what);
@@ -160,11 +160,13 @@ impl From<std::io::Error> for Failure {
         let kind = error.kind();
         let failure = Self { io_kind: Some(kind), ..Self::new(FailureKind::Failed, error) };
         match kind {
-            ErrorKind::StorageFull => failure.hint("the disk is full: free space, or put --root on another disk"),
+            ErrorKind::StorageFull => {
+                failure.hint("the disk is full: free space, or set --root to a folder on another disk")
+            }
             _ => failure,
         }
     }
 }
 
-/// The result of everything that can end a command.
+/// The result of everything that can end a command with an exit code.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;

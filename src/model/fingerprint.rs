@@ -1,9 +1,10 @@
-//! The fingerprint of a table: how many rows, and the sum of a 128-bit hash of each line of COPY text.
+//! The fingerprint of a table: the row count and the sum of a 128-bit hash of each line of COPY text.
 //!
-//! Invariant (trap 19): it depends on the rows alone, not on their order; parts add up to the whole; equal rows do
-//! not cancel (a sum, never XOR). `doc/format.md` defines it. Nothing is allocated on the way.
+//! Invariant (trap 19): it depends only on the rows, not on their order; fingerprints of parts add up to the
+//! fingerprint of the whole; equal rows do not cancel out (a sum, never XOR). `doc/format.md` defines it. Never
+//! allocates.
 
-/// Rows and the wrapping sum of their hashes.
+/// The row count and the wrapping sum of the row hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TableFingerprint {
     pub rows: u64,
@@ -21,7 +22,7 @@ impl TableFingerprint {
         self.add_hash(&blake3::hash(line));
     }
 
-    /// Adds one row by the hash of its line: for lines that are too long to be held in one piece.
+    /// Adds one row by the hash of its line, for lines too long to hold in memory.
     #[inline]
     pub fn add_hash(&mut self, hash: &blake3::Hash) {
         let mut first = [0u8; 16];
@@ -36,7 +37,7 @@ impl TableFingerprint {
         self.sum = self.sum.wrapping_add(other.sum);
     }
 
-    /// The sum as the manifest writes it: 32 digits, most significant first.
+    /// The sum as in the manifest: 32 hexadecimal digits, most significant first.
     pub fn hex(&self) -> String {
         format!("{:032x}", self.sum)
     }
@@ -56,7 +57,7 @@ mod tests {
     #[test]
     fn the_definition_of_the_format_page() {
         assert_eq!(of([]).hex(), "0".repeat(32));
-        // BLAKE3("") starts af1349b9f5f9a1a6a0404dea36dcc949: read from the right, it is this number.
+        // BLAKE3("") starts with af1349b9f5f9a1a6a0404dea36dcc949; as a little-endian number it is this one.
         assert_eq!(of([&b""[..]]).hex(), "49c9dc36ea4d40a0a6a1f9f5b94913af");
     }
 

@@ -1,10 +1,10 @@
-//! A gap: something that the source has and this snapshot does not hold, or does not hold whole.
+//! A gap: something in the source that this snapshot lacks, or holds only in part.
 //!
-//! Invariant: a snapshot with a gap is never called complete. The code is stable, the rest is for a person.
+//! Invariant: a snapshot with a gap is never called complete. The code is stable; the other fields are for people.
 
 use serde::{Deserialize, Serialize};
 
-/// One named gap: what is missing, why, and what a person can do about it.
+/// One gap: what is missing, why, and what the user can do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// Stable word for programs, e.g. `role_passwords_unreadable`.
@@ -13,7 +13,7 @@ pub struct Gap {
     pub what: String,
     /// Why it could not be captured.
     pub why: String,
-    /// What to do: before a restore, or to close the gap.
+    /// What to do before a restore, or how to close the gap.
     pub todo: String,
 }
 

@@ -1,8 +1,8 @@
-//! Bytes as lower-case hexadecimal digits: how checksums are written everywhere.
+//! Bytes as lower-case hexadecimal digits, the notation of every checksum.
 //!
-//! Invariant: two digits a byte, in order. Pure.
+//! Invariant: two digits per byte, in order. Pure.
 
-/// Lower-case hexadecimal.
+/// Two lower-case hexadecimal digits per byte.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {

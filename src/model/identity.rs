@@ -1,9 +1,9 @@
-//! Taking an inventory's identities apart: `"a on b" on public.t` is the policy `a on b` of `public.t`.
+//! Splits the identities of an inventory: `"a on b" on public.t` is the policy `a on b` of `public.t`.
 //!
-//! Invariant: what is in double quotes is never a separator. Parts are returned as they are, quotes included, ready
-//! for SQL.
+//! Invariant: text in double quotes is never a separator. Parts are returned unchanged with their quotes, ready for
+//! SQL.
 
-/// The byte after the identifier at the start of `text`: quoted, or up to the first byte that ends a plain one.
+/// The byte after the identifier at the start of `text`: a quoted one, or up to the first byte that ends a plain one.
 pub fn identifier_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     if bytes.first() != Some(&b'"') {
@@ -20,14 +20,14 @@ pub fn identifier_end(text: &str) -> Option<usize> {
     }
 }
 
-/// `name on rest`: both parts.
+/// Splits `name on rest`.
 pub fn on(identity: &str) -> Option<(&str, &str)> {
     let end = identifier_end(identity)?;
     let rest = identity[end..].strip_prefix(" on ")?;
     Some((&identity[..end], rest))
 }
 
-/// `"schema"."name"` or `schema.name`: both parts, unquoted.
+/// Splits `"schema"."name"` or `schema.name` and removes the quotes.
 pub fn qualified(identity: &str) -> Option<(String, String)> {
     let end = identifier_end(identity)?;
     let rest = identity[end..].strip_prefix('.')?;
@@ -43,8 +43,8 @@ pub fn unquoted(text: &str) -> String {
     }
 }
 
-/// An identity as the newest servers write it. Before 16 `json` was `pg_catalog.json` in it, and a transform was one `on` a
-/// language: the same object would be another one on a newer server.
+/// An identity as current servers write it. Before 16, identities have `pg_catalog.json` for `json`, and a transform is
+/// `on` a language. Without this an object of an older server would not match the same object of a newer one.
 pub fn of_any_major(identity: String) -> String {
     const OLD: &str = "pg_catalog.json";
     let of_transform = identity.starts_with("for ") || identity.starts_with("transform for ");

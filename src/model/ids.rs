@@ -1,7 +1,7 @@
-//! Names of snapshots and labels: what becomes part of a path.
+//! Names of snapshots and labels: the text that becomes part of a path.
 //!
-//! Invariant: a value of these types holds only characters that are safe in a path on every system, so no user
-//! text can leave the root folder.
+//! Invariant: values of these types contain only characters that are safe in a path on every system, so user input
+//! can never escape the root folder.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 pub const PREFIX: &str = "comprehensive_backup_";
 pub const LATEST: &str = "comprehensive_backup_LATEST";
 
-/// `comprehensive_backup_YYYYMMDD_HHMMSS` (UTC), with `_2`, `_3` … when the second is taken already.
+/// `comprehensive_backup_YYYYMMDD_HHMMSS` (UTC), with `_2`, `_3` … if the timestamp is already used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SnapshotName(String);
 
 impl SnapshotName {
-    /// The name for a moment; `attempt` 1 is the plain one.
+    /// The name for a moment; attempt 1 has no suffix.
     pub fn at(moment: Timestamp, attempt: u32) -> Self {
         let stamp = moment.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y%m%d_%H%M%S").to_string();
         if attempt <= 1 { Self(format!("{PREFIX}{stamp}")) } else { Self(format!("{PREFIX}{stamp}_{attempt}")) }
     }
 
-    /// Reads a folder name; `None` when it is not the name of a snapshot (links and partial folders are not).
+    /// Parses a folder name; `None` if it is not a snapshot name (links and partial folders are not).
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix(PREFIX)?;
         let mut parts = rest.split('_');
@@ -59,14 +59,14 @@ impl fmt::Display for SnapshotName {
 pub struct Label(String);
 
 impl Label {
-    /// Checks a label; the error is a sentence for the user.
+    /// Validates a label; the error is a sentence for the user.
     pub fn parse(text: &str) -> Result<Self, String> {
         let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         if text.is_empty() || text.len() > 64 || !text.chars().all(fine) || text.starts_with(['.', '-']) {
             return Err("a label is 1 to 64 letters, digits, '_', '-' or '.', and starts with a letter or digit".into());
         }
         if text.eq_ignore_ascii_case("latest") {
-            return Err("the label LATEST is kept for the newest complete snapshot".into());
+            return Err("the label LATEST is reserved for the newest complete snapshot".into());
         }
         if SnapshotName::parse(&format!("{PREFIX}{text}")).is_some() || text.ends_with(".partial") {
             return Err(format!("the label '{text}' looks like the name of a snapshot"));
@@ -78,7 +78,7 @@ impl Label {
         &self.0
     }
 
-    /// The name of the link in the root folder.
+    /// The name of the label's link in the root folder.
     pub fn link_name(&self) -> String {
         format!("{PREFIX}{}", self.0)
     }

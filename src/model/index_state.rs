@@ -1,16 +1,16 @@
-//! What an inventory tells of an index beside its definition: whether it is valid, and the state of a constraint's index.
+//! The state of an index in an inventory: whether it is valid, and the state of the index behind a constraint.
 //!
-//! Invariant: pure. Names and expressions within a definition are never taken for a word of the state: it stands at the
-//! definition's end, and counts only when all of the rest is understood.
+//! Invariant: pure. Names and expressions in a definition are never taken for a state keyword: the state is at the end
+//! of the definition and is used only if all the text around it is understood.
 
 use super::inventory::{CatalogObject, Inventory};
 use super::name::ident;
 use crate::model::object_kind::ObjectKind;
 
-/// Begins the line on which a constraint's definition tells of its index (format 1.4).
+/// Starts the line of a constraint's definition that describes its index (format 1.4).
 const OF_CONSTRAINT: &str = "\nINDEX ";
 
-/// The definition of an index without the words for one that is not valid; None when it is.
+/// The definition of an invalid index without the state keywords; `None` if the index is valid.
 fn as_valid(object: &CatalogObject) -> Option<String> {
     if object.kind != ObjectKind::Index {
         return None;
@@ -26,19 +26,20 @@ fn as_valid(object: &CatalogObject) -> Option<String> {
     (rest.is_empty() || rest.starts_with(" TABLESPACE ") || rest.starts_with(" STATISTICS ")).then_some(plain)
 }
 
-/// Is it an index that no query uses and no archive holds: what `CREATE INDEX CONCURRENTLY` leaves when it fails? One of a
-/// partitioned table is in the archive, and becomes valid when every partition has one.
+/// An invalid index that no query uses and no archive contains: left by a failed `CREATE INDEX CONCURRENTLY`. An
+/// invalid index of a partitioned table does not count: the archive contains it, and it becomes valid when every
+/// partition has one.
 pub fn is_left_over(object: &CatalogObject) -> bool {
     as_valid(object).is_some() && !object.definition.contains(" ON ONLY ")
 }
 
-/// Is the one index invalid and the other the same, and valid?
+/// True if `was` is invalid and `is` is the same index, valid.
 pub fn is_repaired(was: &CatalogObject, is: &CatalogObject) -> bool {
     was.owner == is.owner && as_valid(was).is_some_and(|plain| plain == is.definition)
 }
 
-/// A constraint's definition, and what it tells of its index.
-fn apart(constraint: &CatalogObject) -> (&str, &str) {
+/// A constraint's definition and the state of its index.
+fn split_state(constraint: &CatalogObject) -> (&str, &str) {
     let state = constraint.definition.rfind(OF_CONSTRAINT).map(|at| constraint.definition.split_at(at));
     let known = |rest: &str| ["WITH (", "TABLESPACE ", "STATISTICS "].iter().any(|word| rest.starts_with(word));
     state
@@ -46,23 +47,23 @@ fn apart(constraint: &CatalogObject) -> (&str, &str) {
         .map_or((constraint.definition.as_str(), ""), |(plain, rest)| (plain, &rest[OF_CONSTRAINT.len()..]))
 }
 
-/// A constraint's definition without what it tells of its index.
+/// A constraint's definition without the state of its index.
 pub fn without_state(constraint: &CatalogObject) -> &str {
-    apart(constraint).0
+    split_state(constraint).0
 }
 
-/// `live`, as a snapshot before format 1.4 would have written it, where `wanted` is of one.
+/// Rewrites `live` as a snapshot before format 1.4 would have it, if `wanted` comes from one.
 pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
     if wanted.tells_index_state {
         return;
     }
     for object in live.objects.iter_mut().filter(|o| o.kind == ObjectKind::Constraint) {
-        let length = apart(object).0.len();
+        let length = split_state(object).0.len();
         object.definition.truncate(length);
     }
 }
 
-/// The parts of a state: `name='value'` of the options, the rest of TABLESPACE, `column=target` of STATISTICS.
+/// The parts of a state: the options as `name='value'`, the tablespace, `column=target` of STATISTICS.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct State<'a> {
     options: Vec<&'a str>,
@@ -85,9 +86,10 @@ fn parts(text: &str) -> State<'_> {
     state
 }
 
-/// What gives the constraint's index the wanted state, where nothing else differs. None: only making it again does.
+/// Statements that give the constraint's index the wanted state. `None` if nothing is to do, or if only recreating
+/// helps.
 pub fn statements(wanted: &CatalogObject, live: &CatalogObject) -> Option<Vec<String>> {
-    let ((plain, state), (live_plain, live_state)) = (apart(wanted), apart(live));
+    let ((plain, state), (live_plain, live_state)) = (split_state(wanted), split_state(live));
     if plain != live_plain || wanted.owner != live.owner {
         return None;
     }
@@ -101,28 +103,28 @@ pub fn statements(wanted: &CatalogObject, live: &CatalogObject) -> Option<Vec<St
         return None;
     }
     let index = format!("ALTER INDEX {}.{name}", ident(wanted.schema.as_deref()?));
-    let mut made = Vec::new();
+    let mut alterations = Vec::new();
     let name_of = |option: &str| option.split('=').next().unwrap_or_default().to_string();
-    let gone: Vec<String> = live_state.options.iter().map(|o| name_of(o)).collect();
-    let gone: Vec<String> =
-        gone.into_iter().filter(|name| !state.options.iter().any(|o| name_of(o) == *name)).collect();
-    if !gone.is_empty() {
-        made.push(format!("{index} RESET ({})", gone.join(", ")));
+    let removed: Vec<String> = live_state.options.iter().map(|o| name_of(o)).collect();
+    let removed: Vec<String> =
+        removed.into_iter().filter(|name| !state.options.iter().any(|o| name_of(o) == *name)).collect();
+    if !removed.is_empty() {
+        alterations.push(format!("{index} RESET ({})", removed.join(", ")));
     }
     if !state.options.is_empty() && state.options != live_state.options {
-        made.push(format!("{index} SET ({})", state.options.join(", ")));
+        alterations.push(format!("{index} SET ({})", state.options.join(", ")));
     }
     for target in live_state.statistics.iter().filter(|t| !state.statistics.contains(t)) {
-        made.push(format!("{index} ALTER COLUMN {} SET STATISTICS -1", target.split_once('=')?.0));
+        alterations.push(format!("{index} ALTER COLUMN {} SET STATISTICS -1", target.split_once('=')?.0));
     }
     for target in state.statistics.iter().filter(|t| !live_state.statistics.contains(t)) {
         let (column, value) = target.split_once('=')?;
-        made.push(format!("{index} ALTER COLUMN {column} SET STATISTICS {value}"));
+        alterations.push(format!("{index} ALTER COLUMN {column} SET STATISTICS {value}"));
     }
-    (!made.is_empty()).then_some(made)
+    (!alterations.is_empty()).then_some(alterations)
 }
 
-/// The name with its quotes at the beginning of an identity.
+/// The quoted name at the start of an identity.
 fn quoted_name(identity: &str) -> Option<String> {
     let mut at = 1;
     loop {
@@ -179,7 +181,7 @@ mod tests {
         assert_eq!(altered("", "WITH (fillfactor='50')"), one("RESET (fillfactor)"));
         assert_eq!(altered("STATISTICS 1=7", "STATISTICS 1=9").unwrap().len(), 2);
         assert_eq!(altered("TABLESPACE s STATISTICS 2=7", "TABLESPACE s"), one("ALTER COLUMN 2 SET STATISTICS 7"));
-        assert_eq!(altered("TABLESPACE s", ""), None, "it is made again");
+        assert_eq!(altered("TABLESPACE s", ""), None, "it has to be recreated");
         assert_eq!(altered("", ""), None);
         let odd = statements(&key("\"k \"\" on x\"", "WITH (a='1')"), &key("\"k \"\" on x\"", "")).unwrap();
         assert_eq!(odd, ["ALTER INDEX \"Odd\".\"k \"\" on x\" SET (a='1')"]);

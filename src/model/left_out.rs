@@ -1,7 +1,8 @@
-//! What a restore had to leave out: which object, what stands in its place, because of what, in the server's words.
+//! The objects that a restore had to leave out: which, what exists instead, why, and the server's message.
 //!
-//! Invariant: every object that is left out is named once; it is a cause itself, with what the server said, or it names
-//! the cause that it fell with. Who sees less protection than in the source is told apart: [`LeftOut::security`].
+//! Invariant: every object that is left out is listed once: either as a cause, with the server's message, or with the
+//! cause it depends on. It never hides an object that leaves data less protected than in the source
+//! ([`LeftOut::security`]).
 
 use crate::model::object_kind::ObjectKind;
 use serde::{Deserialize, Serialize};
@@ -9,51 +10,51 @@ use serde::{Deserialize, Serialize};
 use super::exception::Exception;
 use super::object_name::ObjectName;
 
-/// Kind of the rows of a table, in pg_dump's own words.
+/// The kind for the rows of a table, in pg_dump's words.
 pub const TABLE_DATA: ObjectKind = ObjectKind::TableData;
 
-/// Kind of a file of the snapshot that sets many things at once.
+/// The kind for a file of the snapshot that restores many objects at once.
 pub const FILE: ObjectKind = ObjectKind::File;
 
-/// What is there in place of the object.
+/// What exists in place of the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Instead {
     /// Nothing.
     Missing,
-    /// A foreign key or a check that new rows have to keep, and old ones do not.
+    /// A foreign key or check that is enforced for new rows but not validated for existing ones.
     NotValid,
     /// A materialized view without rows.
     NotPopulated,
-    /// A table whose generated columns are ordinary ones, without values.
+    /// A table whose generated columns are ordinary columns without values.
     NotGenerated,
     /// A table without its rows.
     NoRows,
-    /// An object that is not as the snapshot has it.
+    /// An object that differs from the snapshot.
     Differs,
 }
 
-/// One object.
+/// One object that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LeftOut {
     #[serde(flatten)]
     pub object: ObjectName,
     pub instead: Instead,
-    /// The object with which it fell. None: this is a cause.
+    /// The object whose failure caused this one. `None`: this is a cause itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because_of: Option<ObjectName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sqlstate: Option<String>,
-    /// What the server said, or what is seen to differ.
+    /// The server's message, or the difference that was found.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub said: String,
-    /// What it would protect is there without it: a policy, a grant, row security, an owner.
+    /// The objects it would protect exist without it: a policy, a grant, row security, an owner.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub security: bool,
 }
 
 impl Instead {
-    /// The word for exceptions.
+    /// The code for exceptions.
     pub fn code(self) -> &'static str {
         match self {
             Self::Missing => "left_out",
@@ -65,7 +66,7 @@ impl Instead {
         }
     }
 
-    /// Is this the word of one of them?
+    /// Whether `word` is the code of one of them.
     pub fn is_code(word: &str) -> bool {
         use Instead::{Differs, Missing, NoRows, NotGenerated, NotPopulated, NotValid};
         [Missing, NotValid, NotPopulated, NotGenerated, NoRows, Differs].iter().any(|one| one.code() == word)
@@ -74,53 +75,53 @@ impl Instead {
     fn why(self) -> &'static str {
         match self {
             Self::Missing => "left out",
-            Self::NotValid => "made NOT VALID: rows that were there do not keep it, new ones have to",
+            Self::NotValid => "made NOT VALID: existing rows violate it, new rows are checked",
             Self::NotPopulated => "it holds no rows: REFRESH failed",
-            Self::NotGenerated => "its generated columns are ordinary ones without values: their expressions failed",
+            Self::NotGenerated => "its generated columns are ordinary columns without values: their expressions failed",
             Self::NoRows => "its rows are left out",
-            Self::Differs => "it is not as in the snapshot",
+            Self::Differs => "it differs from the snapshot",
         }
     }
 }
 
 impl LeftOut {
-    /// Did nobody say why it is not as in the snapshot? Then no proof may excuse it.
+    /// True if there is no error that explains the difference. A proof must not excuse it then.
     pub fn is_unexplained(&self) -> bool {
         self.because_of.is_none() && self.sqlstate.is_none()
     }
 
-    /// `KIND name`, as `--leave-out` takes it.
+    /// `KIND name`, the format of `--leave-out`.
     pub fn what(&self) -> String {
         self.object.to_string()
     }
 }
 
-/// How many fell with a cause.
+/// The number of objects that failed because of `cause`.
 pub fn fallen(cause: &LeftOut, all: &[LeftOut]) -> usize {
     all.iter().filter(|other| other.because_of.as_ref() == Some(&cause.object)).count()
 }
 
-/// Is less protected than in the source, or is anything not as it was that nobody can explain?
+/// True if anything is less protected than in the source, or differs without an explanation.
 pub fn is_open(all: &[LeftOut]) -> bool {
     all.iter().any(|one| one.security || one.is_unexplained())
 }
 
-/// One exception for each cause. What fell with it is counted there, and named in the list itself.
+/// One exception per cause. Dependents are counted there and listed in the left-out list.
 pub fn exceptions(all: &[LeftOut]) -> Vec<Exception> {
     all.iter().filter(|one| one.because_of.is_none()).map(|cause| exception(cause, all)).collect()
 }
 
 /// The exception of one cause.
 pub fn exception(cause: &LeftOut, all: &[LeftOut]) -> Exception {
-    let fell = match fallen(cause, all) {
+    let dependents = match fallen(cause, all) {
         0 => String::new(),
-        1 => "; 1 object fell with it".to_string(),
-        n => format!("; {n} objects fell with it"),
+        1 => "; 1 object that depends on it is left out too".to_string(),
+        n => format!("; {n} objects that depend on it are left out too"),
     };
     Exception {
         code: cause.instead.code().to_string(),
         what: cause.what(),
-        why: format!("{}: {}{fell}", cause.instead.why(), cause.said),
+        why: format!("{}: {}{dependents}", cause.instead.why(), cause.said),
         todo: todo(cause),
     }
 }
@@ -129,22 +130,22 @@ fn todo(cause: &LeftOut) -> String {
     let ObjectName { kind, identity } = &cause.object;
     match cause.instead {
         Instead::NotPopulated => {
-            format!("mend what its query needs, then: REFRESH MATERIALIZED VIEW {identity}")
+            format!("fix what its query needs, then: REFRESH MATERIALIZED VIEW {identity}")
         }
         Instead::NotValid => match identity.split_once(" on ") {
             Some((name, table)) if !identity.contains('"') => {
                 let (word, table) =
                     table.strip_prefix("domain ").map_or((ObjectKind::Table, table), |d| (ObjectKind::Domain, d));
-                format!("mend the rows, then: ALTER {word} {table} VALIDATE CONSTRAINT {name}")
+                format!("fix the rows, then: ALTER {word} {table} VALIDATE CONSTRAINT {name}")
             }
-            _ => "mend the rows, then validate the constraint".to_string(),
+            _ => "fix the rows, then validate the constraint".to_string(),
         },
-        Instead::NoRows => format!("mend the cause, then: stacksnap restore SNAPSHOT --to … -t {identity}"),
+        Instead::NoRows => format!("fix the cause, then: stacksnap restore SNAPSHOT --to … -t {identity}"),
         Instead::Missing | Instead::NotGenerated | Instead::Differs if *kind == FILE => {
-            format!("mend the cause, then run {identity} of the snapshot")
+            format!("fix the cause, then run {identity} of the snapshot")
         }
         Instead::Missing | Instead::NotGenerated | Instead::Differs => {
-            "mend the cause in the target, then make it by hand: complete_database_with_data.sql has it".to_string()
+            "fix the cause in the target, then create it by hand: complete_database_with_data.sql has it".to_string()
         }
     }
 }
@@ -171,7 +172,7 @@ mod tests {
         let exceptions = exceptions(&all);
         assert_eq!(exceptions.len(), 1);
         assert_eq!(exceptions[0].what, "VIEW public.v");
-        assert_eq!(exceptions[0].why, "left out: no such function; 2 objects fell with it");
+        assert_eq!(exceptions[0].why, "left out: no such function; 2 objects that depend on it are left out too");
         assert!(!is_open(&all));
     }
 
@@ -186,7 +187,7 @@ mod tests {
     fn a_key_says_how_it_is_validated() {
         let key = LeftOut { instead: Instead::NotValid, ..one("FK CONSTRAINT", "k on public.t", None) };
         let said = exception(&key, &[]);
-        assert_eq!(said.todo, "mend the rows, then: ALTER TABLE public.t VALIDATE CONSTRAINT k");
+        assert_eq!(said.todo, "fix the rows, then: ALTER TABLE public.t VALIDATE CONSTRAINT k");
         assert_eq!(said.code, "left_not_valid");
         let text = serde_json::to_value(&key).unwrap();
         assert_eq!(text["kind"], "FK CONSTRAINT");

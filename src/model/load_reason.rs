@@ -1,27 +1,27 @@
 //! Why a restore writes the rows of a table.
 //!
-//! Invariant: the value decides what the restore does with the table; its text is for the plan that a person or a
-//! program reads, and is parsed only where a saved plan comes back.
+//! Invariant: the value decides what the restore does with the table. Its text is for the reader of the plan (a person
+//! or a program); it is never parsed except when a saved plan is read back.
 
 use serde::{Deserialize, Serialize};
 
-/// The reason for one table of a plan.
+/// The reason to load one table of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum LoadReason {
     /// The target does not have the table.
     New,
-    /// The target's columns are not the snapshot's.
+    /// The target's columns differ from the snapshot's.
     ColumnsDiffer,
-    /// The table is dropped and made again.
+    /// The table is dropped and recreated.
     MadeAgain,
-    /// The fingerprint is another one; the target has so many rows.
+    /// The fingerprints differ; `target_rows` is the target's row count.
     RowsDiffer { target_rows: u64 },
     /// The rows are equal, the stored generated columns are not.
     GeneratedColumnsDiffer,
-    /// `--sessions drop`: so many rows go and none come.
+    /// `--sessions drop`: the target's rows are deleted and none are loaded.
     LoginsEnd { target_rows: u64 },
-    /// `--into-schema`: a copy beside this table.
+    /// `--into-schema`: a copy of this table in a separate schema.
     CopyOf { table: String },
 }
 

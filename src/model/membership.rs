@@ -1,8 +1,8 @@
-//! Who is in which role: the inventory's `ROLE MEMBERSHIP` objects taken apart, and when two sides give the same rights.
+//! Role memberships: parses the inventory's `ROLE MEMBERSHIP` objects, and decides when two sides give the same rights.
 //!
-//! Invariant: since PostgreSQL 16 a role may be in another one several times, once by each grantor, with options of each
-//! grant's own. What a member may do is what any of them allows, so two sides are alike when that is the same, whoever
-//! granted it: not every role can grant in the name of another. Pure.
+//! Invariant: since PostgreSQL 16 a role can be a member of another one several times, once per grantor, each grant
+//! with its own options. The member has the union of these options, so two sides are alike if the unions are equal,
+//! regardless of grantors: not every role may grant in another role's name. Pure.
 
 use crate::model::object_kind::ObjectKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,10 @@ use super::inventory::CatalogObject;
 
 use super::restore::ObjectName;
 
-/// The kind of such objects.
+/// The object kind of memberships.
 pub const ROLE_MEMBERSHIP: ObjectKind = ObjectKind::RoleMembership;
 
-/// `member in group [by grantor]`; names as they are written in SQL.
+/// `member in group [by grantor]`; names are quoted as in SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Membership<'a> {
     pub member: &'a str,
@@ -40,7 +40,7 @@ impl<'a> Membership<'a> {
         if name.kind == ROLE_MEMBERSHIP { Self::parse(&name.identity) } else { None }
     }
 
-    /// Who is in what, whoever granted it.
+    /// Member and group, without the grantor.
     pub fn pair(self) -> (&'a str, &'a str) {
         (self.member, self.group)
     }
@@ -51,7 +51,7 @@ impl<'a> Membership<'a> {
     }
 }
 
-/// Members and their roles that are on both sides with the same options, all grants of each taken together.
+/// Pairs of member and group that have the same options on both sides, over all grants of the pair.
 #[derive(Debug, Default)]
 pub struct Alike(BTreeSet<(String, String)>);
 
@@ -71,7 +71,7 @@ impl Alike {
     }
 }
 
-/// The words of the inventory's definitions, of all grants of each pair.
+/// The options in the inventory's words, merged over all grants of each pair.
 fn options<'a>(
     objects: impl IntoIterator<Item = &'a CatalogObject>,
 ) -> BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>> {

@@ -1,7 +1,7 @@
-//! Vocabulary and rules of stacksnap: what a snapshot is made of and how it is named, quoted and judged.
+//! Vocabulary and rules of stacksnap: the parts of a snapshot, their names, quoting and comparison.
 //!
-//! Invariant: everything here is a value or a pure function. It never does IO, reads a clock, awaits or looks
-//! at the environment, so each rule can be tested by itself.
+//! Invariant: everything here is a value or a pure function. It never does IO, reads a clock, awaits or reads the
+//! environment, so each rule can be tested on its own.
 
 pub mod abilities;
 pub mod artifact;

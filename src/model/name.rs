@@ -1,11 +1,11 @@
-//! Names of database objects, and every way in which they may be written down.
+//! Names of database objects, and every way to write them to an output.
 //!
-//! Invariant: no object name reaches SQL, a shell, a comment, Markdown, a terminal or a path but through one of
-//! these functions. Trap: a policy named `p⏎\! touch x` in a naive comment line ran a program at restore.
+//! Invariant: an object name never reaches SQL, a shell, a comment, Markdown, a terminal or a path except through one
+//! of these functions. Trap: a policy named `p⏎\! touch x` in a naive comment line ran a program during a restore.
 
 use serde::{Deserialize, Serialize};
 
-/// A table, view or sequence by schema and name, exactly as the catalog has them.
+/// A table, view or sequence by schema and name, exactly as in the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct QualifiedName {
     pub schema: String,
@@ -22,12 +22,12 @@ impl QualifiedName {
         format!("{}.{}", ident(&self.schema), ident(&self.name))
     }
 
-    /// `schema.name` as a person writes it in a configuration; not for SQL.
+    /// `schema.name` as users write it in a configuration file; not for SQL.
     pub fn plain(&self) -> String {
         format!("{}.{}", self.schema, self.name)
     }
 
-    /// The file name of this table's CSV, without an ending. See [`file_stem`].
+    /// The file name of this table's CSV, without the extension. See [`file_stem`].
     pub fn file_stem(&self) -> String {
         file_stem(&self.schema, &self.name)
     }
@@ -38,18 +38,18 @@ pub fn ident(name: &str) -> String {
     postgres_protocol::escape::escape_identifier(name)
 }
 
-/// An SQL string literal that means the same under both settings of `standard_conforming_strings`.
-/// A value with a backslash becomes ` E'…'` (with the leading space that keeps it apart from a word before it).
+/// An SQL string literal with the same meaning under both settings of `standard_conforming_strings`. A value with a
+/// backslash becomes ` E'…'`; the leading space separates it from a preceding word.
 pub fn literal(value: &str) -> String {
     postgres_protocol::escape::escape_literal(value)
 }
 
-/// `literal`, or `NULL`.
+/// A literal, or `NULL` for `None`.
 pub fn literal_or_null(value: Option<&str>) -> String {
     value.map_or_else(|| "NULL".to_string(), literal)
 }
 
-/// A body in dollar quotes, with a tag that the body does not contain.
+/// The body in dollar quotes, with a tag that does not occur in it.
 pub fn dollar_quoted(body: &str) -> String {
     let mut tag = "stacksnap".to_string();
     while body.contains(&format!("${tag}$")) || body.ends_with(&format!("${tag}")) {
@@ -73,7 +73,7 @@ fn is_unsafe_for_display(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{FEFF}')
 }
 
-/// An SQL comment line without its newline: `-- text`, whatever the text holds.
+/// An SQL comment line without its newline: `-- text`, safe for any text.
 pub fn sql_comment(text: &str) -> String {
     format!("-- {}", visible(text))
 }
@@ -96,13 +96,13 @@ pub fn markdown(text: &str) -> String {
     out
 }
 
-/// A word for a POSIX shell in single quotes.
+/// A single-quoted word for a POSIX shell.
 pub fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The stem of a file for a table: `schema.name` where both are made of `A-Z a-z 0-9 _ -`; every other byte is
-/// percent-encoded, and a stem over 200 bytes is cut and ends with 16 hexadecimal digits of its hash.
+/// The file stem for a table: `schema.name`, with every byte except `A-Z a-z 0-9 _ -` percent-encoded. A stem longer
+/// than 200 bytes is cut and ends with 16 hexadecimal digits of its hash.
 pub fn file_stem(schema: &str, name: &str) -> String {
     let stem = format!("{}.{}", percent_encoded(schema.as_bytes()), percent_encoded(name.as_bytes()));
     if stem.len() <= 200 {
@@ -112,7 +112,7 @@ pub fn file_stem(schema: &str, name: &str) -> String {
     format!("{}~{}", &stem[..180], &hash[..16])
 }
 
-/// Percent-encodes all but `A-Z a-z 0-9 _ -`.
+/// Percent-encodes every byte except `A-Z a-z 0-9 _ -`.
 pub fn percent_encoded(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for b in bytes {

@@ -1,8 +1,8 @@
-//! The kinds of object that a database holds and an archive has entries of, and what follows from a kind alone.
+//! The kinds of objects in a database and of entries in an archive, and the properties of each kind.
 //!
-//! Invariant: the word of a kind is the one that pg_dump writes into its table of contents where there is one; it stands
-//! in `inventory.json`, plans and records, and never changes. A kind that this version does not know keeps its word: a
-//! newer minor of the format may hold one. A row of the table below does not compile without its properties.
+//! Invariant: a kind's word is pg_dump's TOC word if there is one. It is written to `inventory.json`, plans and
+//! records, and never changes. An unknown kind keeps its word: a newer minor version of the format may have written it.
+//! A row of the table below does not compile without its properties.
 
 mod properties;
 
@@ -15,11 +15,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! kinds {
     ($($kind:ident => $word:literal, $place:ident, $sql:ident$(($other:literal))?;)+) => {
-        /// What an object is, or an entry of an archive.
+        /// The kind of an object, or of an archive entry.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ObjectKind {
             $($kind,)+
-            /// A word of a newer version.
+            /// A kind that only a newer version knows.
             Other(&'static str),
         }
 
@@ -27,7 +27,7 @@ macro_rules! kinds {
             /// Every kind that this version knows.
             pub const ALL: &'static [ObjectKind] = &[$(ObjectKind::$kind,)+];
 
-            /// As pg_dump, inventories and messages write it.
+            /// The word in pg_dump's output, inventories and messages.
             pub fn word(self) -> &'static str {
                 match self {
                     $(ObjectKind::$kind => $word,)+
@@ -35,7 +35,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// The kind of a word, whoever wrote it.
+            /// The kind with this word; `Other` if it is unknown.
             pub fn of(word: &str) -> Self {
                 match word {
                     $($word => ObjectKind::$kind,)+
@@ -60,8 +60,8 @@ macro_rules! kinds {
     };
 }
 
-// The kind, its word, where pg_dump keeps it, and its word in `DROP`, `ALTER` and `COMMENT ON` where its identity alone
-// names it there.
+// The kind, its word, where pg_dump keeps it, and its word in `DROP`, `ALTER` and `COMMENT ON` if the identity alone is
+// enough there.
 kinds! {
     AccessMethod => "ACCESS METHOD", Object, Own;
     Acl => "ACL", Part, None;
@@ -139,7 +139,7 @@ kinds! {
     View => "VIEW", Object, Own;
 }
 
-/// Words of newer versions live as long as the process: there are few, and a kind stays `Copy`.
+/// Interns an unknown word for the life of the process: there are few, and `ObjectKind` stays `Copy`.
 fn kept(word: &str) -> &'static str {
     static WORDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut words = WORDS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -157,7 +157,7 @@ impl std::fmt::Display for ObjectKind {
     }
 }
 
-/// By word, so that lists stand in the order that they have in files.
+/// Ordered by word, the order used in files.
 impl Ord for ObjectKind {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.word().cmp(other.word())

@@ -1,11 +1,13 @@
-//! An object by kind and identity: how plans, records and messages name it.
+//! An object's name in plans, records and messages: its kind and identity.
+//!
+//! Invariant: both are those of the inventory, unchanged; an address is never part of the name. Pure.
 
 use serde::{Deserialize, Serialize};
 
 use super::inventory::CatalogObject;
 use super::object_kind::ObjectKind;
 
-/// An object that the plan touches, by kind and identity as in the inventory.
+/// An object by kind and identity, as in the inventory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectName {
     pub kind: ObjectKind,

@@ -1,7 +1,7 @@
 //! How a collector ended and what it left on disk.
 //!
-//! Invariant: every collector that was planned has exactly one outcome in the manifest; a failure is an outcome
-//! and a gap, never a silence.
+//! Invariant: every planned collector has exactly one outcome in the manifest. A failure never goes unreported: it is
+//! an outcome and a gap.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::category::Category;
 use super::count::Count;
 
-/// One file of a snapshot as the manifest records it.
+/// One file of a snapshot, as recorded in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
-    /// Path below the snapshot folder, `/` between parts. Bytes that are not UTF-8 are percent-encoded.
+    /// Path relative to the snapshot folder, separated by `/`. Bytes that are not UTF-8 are percent-encoded.
     pub path: String,
     pub category: Category,
     pub bytes: u64,
@@ -25,16 +25,16 @@ pub struct Artifact {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
-    /// It ran; `counts` are what it wrote, by the word a person knows (`policies`, `users`, …).
+    /// It ran. `counts` is what it wrote, by the manifest's words (`policies`, `users`, …).
     Collected { counts: BTreeMap<String, u64> },
-    /// It had nothing to do, or was not asked for.
+    /// It had nothing to do, or was not requested.
     Skipped { reason: String },
-    /// It could not be done; there is a gap with the same reason.
+    /// It failed; a gap gives the same reason.
     Failed { error: String },
 }
 
 impl Outcome {
-    /// One of its counts, when it wrote that one.
+    /// One of its counts, if it wrote that one.
     pub fn count(&self, count: Count) -> Option<u64> {
         match self {
             Self::Collected { counts } => counts.get(count.word()).copied(),

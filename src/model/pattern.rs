@@ -2,7 +2,7 @@
 //!
 //! Invariant: a pattern never reaches SQL or another program; it is matched here, against catalog names.
 
-/// Does `text` match `pattern`, where `*` is any run of characters and `?` exactly one?
+/// True if `text` matches `pattern`: `*` is any run of characters, `?` exactly one character.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();

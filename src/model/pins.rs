@@ -1,10 +1,11 @@
-//! Settings that change how a server writes or reads text, or what a statement means, and the value that sessions have.
+//! Settings that affect how a server writes or reads text, or what a statement means, with the value our sessions use.
 //!
-//! Invariant: a database and a role may carry any of them (`ALTER DATABASE … SET`), so no session of ours and none of
-//! pg_dump's or psql's runs under what it was given. It is one list: tests/session_settings.rs measures it against every
-//! setting that a server knows. It pins what sessions run under, never what a database carries: that is an object. Not
-//! in it, on purpose: `role` and libraries, by which a login works at all; what users' own functions may need
-//! (`default_text_search_config`, `plpgsql.variable_conflict`); `track_counts`, which is looked at (`pg::catalog::marks`).
+//! Invariant: a database or role may set any of them (`ALTER DATABASE … SET`), so none of our sessions and none of
+//! pg_dump's or psql's runs with inherited values. There is only this list: tests/session_settings.rs checks it against
+//! every setting that a server knows. It never changes the settings that a database carries: those are objects. Left
+//! out on purpose: `role` and preloaded libraries, which a login may need to work at all; settings that users'
+//! functions may rely on (`default_text_search_config`, `plpgsql.variable_conflict`); `track_counts`, which
+//! `pg::catalog::marks` checks.
 
 use std::fmt::Write as _;
 
@@ -15,7 +16,7 @@ use super::name::literal;
 pub struct Pin {
     pub name: &'static str,
     pub value: &'static str,
-    /// pg_dump's output or success depends on it, and pg_dump leaves it as the connection has it.
+    /// pg_dump's output or success depends on it, and pg_dump does not set it itself.
     pub for_dump: bool,
 }
 
@@ -28,7 +29,7 @@ const fn for_dump(name: &'static str, value: &'static str) -> Pin {
 }
 
 pub const PINS: &[Pin] = &[
-    // What values and definitions look like.
+    // Format of values and definitions in the output.
     ours("TimeZone", "UTC"),
     ours("DateStyle", "ISO, YMD"),
     ours("IntervalStyle", "postgres"),
@@ -38,14 +39,14 @@ pub const PINS: &[Pin] = &[
     for_dump("quote_all_identifiers", "off"),
     for_dump("lc_monetary", "C"),
     ours("xmlbinary", "base64"),
-    // What text is taken for.
+    // Interpretation of input text.
     for_dump("standard_conforming_strings", "on"),
     ours("array_nulls", "on"),
     ours("backslash_quote", "safe_encoding"),
     ours("timezone_abbreviations", "Default"),
     ours("transform_null_equals", "off"),
     ours("xmloption", "content"),
-    // What a statement finds, makes and is let do.
+    // What a statement resolves, creates and may do.
     ours("search_path", ""),
     ours("row_security", "off"),
     ours("check_function_bodies", "off"),
@@ -58,10 +59,10 @@ pub const PINS: &[Pin] = &[
     ours("session_replication_role", "origin"),
     ours("synchronize_seqscans", "off"),
     ours("temp_tablespaces", ""),
-    // A damaged page is an error, never an empty one.
+    // A damaged page must raise an error; it must never read as empty.
     for_dump("ignore_checksum_failure", "off"),
     for_dump("zero_damaged_pages", "off"),
-    // What ends a statement, a transaction or a session.
+    // Anything that ends a statement, a transaction or a session.
     ours("default_transaction_deferrable", "off"),
     ours("default_transaction_isolation", "read committed"),
     ours("default_transaction_read_only", "off"),
@@ -71,16 +72,16 @@ pub const PINS: &[Pin] = &[
     ours("lock_timeout", "0"),
     ours("statement_timeout", "0"),
     ours("transaction_timeout", "0"),
-    // Noise: what a client is told beside its answer.
+    // Messages sent along with a result.
     ours("client_min_messages", "notice"),
     ours("escape_string_warning", "off"),
 ];
 
-/// Settings of PL/pgSQL, which the server knows only once the language was used: blocks of ours run under them.
+/// PL/pgSQL's settings, which the server knows only once the language is loaded: our DO blocks run under them.
 const OF_PLPGSQL: &str = "SET plpgsql.extra_errors = 'none'; SET plpgsql.extra_warnings = 'none'";
 
-/// Sets every pin that the server knows and the role may set. It needs no version, and finds nothing by the
-/// `search_path` that it was given.
+/// Sets every pin that the server knows and the role may set. It works on every version, and resolves nothing through
+/// the inherited `search_path`.
 pub fn pin_statements() -> String {
     format!(
         "SET statement_timeout = 0; {OF_PLPGSQL}; \
@@ -89,7 +90,7 @@ pub fn pin_statements() -> String {
     )
 }
 
-/// Query: name and value of the settings that the connection itself came with, and not as they are pinned.
+/// Query: name and value of settings whose value at connection time differs from the pin.
 pub fn deviating_query() -> String {
     format!(
         "SELECT s.name, s.reset_val FROM {} AND s.reset_val OPERATOR(pg_catalog.<>) p.value ORDER BY s.name",
@@ -97,7 +98,7 @@ pub fn deviating_query() -> String {
     )
 }
 
-/// The pins that this session may set, as `p`, beside what the server says about them, as `s`.
+/// The pins that this session may set, as `p`, joined with the server's row for each, as `s`.
 fn known() -> String {
     let mut values = String::new();
     for pin in PINS {
@@ -111,17 +112,17 @@ fn known() -> String {
     )
 }
 
-/// The pins of these names that pg_dump would run without.
+/// The pins with these names that pg_dump needs and does not set itself.
 pub fn for_dump_among(names: &[&str]) -> Vec<Pin> {
     PINS.iter().filter(|pin| pin.for_dump && names.contains(&pin.name)).copied().collect()
 }
 
-/// `given` and these pins after it, as a connection's `options`: what comes last holds.
+/// A connection's `options`: `given`, followed by these pins. The last value wins.
 pub fn options(given: Option<&str>, pins: &[Pin]) -> String {
     let mut text = given.unwrap_or_default().to_string();
     for pin in pins {
         let space = if text.is_empty() { "" } else { " " };
-        // A backslash keeps a blank, and itself, in a value.
+        // In `options` a backslash escapes a blank and a backslash.
         let value = pin.value.replace('\\', "\\\\").replace(' ', "\\ ");
         let _ = write!(text, "{space}-c {}={value}", pin.name);
     }

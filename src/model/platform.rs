@@ -1,9 +1,9 @@
-//! What the platform itself owns in a Supabase database: its schemas, roles and triggers.
+//! Names of the platform's own objects in a Supabase database: schemas, roles and triggers.
 //!
-//! Invariant: these are names to tell the platform's objects from a user's; nothing depends on all of them being there,
-//! and a plain PostgreSQL database has none.
+//! Invariant: the names distinguish the platform's objects from the user's. No code relies on all of them existing, and
+//! a plain PostgreSQL database has none.
 
-/// Schemas that the platform's services or extensions make and migrate.
+/// Schemas that the platform's services or extensions create and migrate.
 pub const MANAGED_SCHEMAS: [&str; 24] = [
     "auth",
     "storage",
@@ -31,7 +31,7 @@ pub const MANAGED_SCHEMAS: [&str; 24] = [
     "tiger",
 ];
 
-/// Roles that own what the platform makes. (`postgres` is the user's.)
+/// Owners of the platform's objects. (`postgres` belongs to the user.)
 pub const PLATFORM_OWNERS: [&str; 8] = [
     "supabase_admin",
     "supabase_auth_admin",
@@ -43,7 +43,7 @@ pub const PLATFORM_OWNERS: [&str; 8] = [
     "pgbouncer",
 ];
 
-/// Event triggers that the platform makes in every project.
+/// Event triggers that the platform creates in every project.
 pub const PLATFORM_EVENT_TRIGGERS: [&str; 6] = [
     "pgrst_ddl_watch",
     "pgrst_drop_watch",
@@ -53,7 +53,7 @@ pub const PLATFORM_EVENT_TRIGGERS: [&str; 6] = [
     "issue_graphql_placeholder",
 ];
 
-/// Triggers of the platform on its own tables, over all versions that were seen.
+/// Triggers of the platform on its own tables, in all versions seen so far.
 pub const PLATFORM_TRIGGERS: [(&str, &str); 14] = [
     ("storage.objects", "update_objects_updated_at"),
     ("storage.objects", "protect_objects_delete"),
@@ -71,7 +71,7 @@ pub const PLATFORM_TRIGGERS: [(&str, &str); 14] = [
     ("vault.secrets", "secrets_encrypt_secret_trigger_secret"),
 ];
 
-/// Is `relation` (`schema.name`) a partition that realtime makes and drops by itself, day by day?
+/// Whether `relation` (`schema.name`) is one of the daily partitions that realtime creates and drops itself.
 pub fn is_service_partition(schema: Option<&str>, relation: &str) -> bool {
     let day = relation.strip_prefix("realtime.messages_").unwrap_or_default();
     schema == Some("realtime") && day.starts_with(|c: char| c.is_ascii_digit())
@@ -81,7 +81,7 @@ pub fn is_managed_schema(name: &str) -> bool {
     MANAGED_SCHEMAS.contains(&name)
 }
 
-/// Is this a role that the platform makes in every project, and that its services log in or switch to?
+/// Whether the platform creates this role in every project and its services log in as it or switch to it.
 pub fn is_platform_role(name: &str) -> bool {
     const OTHERS: [&str; 5] = ["anon", "authenticated", "service_role", "authenticator", "supabase_read_only_user"];
     OTHERS.contains(&name) || is_platform_owner(name)

@@ -1,6 +1,7 @@
-//! Logical replication slots and subscriptions: what ties a database to others, and no dump or restore can make again.
+//! Logical replication slots and subscriptions: links to other databases, which no dump or restore can recreate.
 //!
-//! Invariant: snapshots before format 1.5 tell of no slot, and of no option of a subscription: then neither is compared. Pure.
+//! Invariant: snapshots before format 1.5 have no slots and no subscription options; then neither is ever compared.
+//! Pure.
 
 use super::identity::unquoted;
 use super::inventory::{CatalogObject, Inventory};
@@ -10,10 +11,10 @@ use crate::model::object_kind::ObjectKind;
 pub const SLOT: ObjectKind = ObjectKind::ReplicationSlot;
 pub const SUBSCRIPTION: ObjectKind = ObjectKind::Subscription;
 
-/// Begins the line on which a subscription's definition tells its options.
+/// Starts the line of a subscription's definition that lists its options.
 const OPTIONS: &str = "\nOPTIONS ";
 
-/// `live`, as the snapshot of `wanted` would have written it.
+/// Rewrites `live` to contain only what the format of `wanted` can express.
 pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
     if wanted.tells_replication {
         return;
@@ -25,7 +26,7 @@ pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
     }
 }
 
-/// The statement that makes a slot. It begins where the server is then.
+/// The statement that creates a slot. The new slot starts at the server's current WAL position.
 pub fn create_slot(slot: &CatalogObject) -> String {
     let mut words = slot.definition.strip_prefix("PLUGIN ").unwrap_or_default().split_inclusive(' ');
     let plugin = words.next().unwrap_or_default().trim_end();

@@ -1,7 +1,7 @@
-//! What `create` has to say when it is done.
+//! The report of `create`.
 //!
-//! Invariant: a report speaks of a sealed snapshot or of a run that took none on purpose (`skipped`); a failure is
-//! a `Failure`, never a report.
+//! Invariant: a report describes a sealed snapshot or a run that skipped on purpose (`skipped`). A failure is a
+//! `Failure`, never a report.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,15 +18,15 @@ use super::schema_verification::SchemaVerification;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
-    /// `--if-changed`, and nothing changed.
+    /// `--if-changed` was given, and nothing changed.
     Unchanged,
-    /// `--min-interval`, and the last complete snapshot is younger.
+    /// `--min-interval` was given, and the last complete snapshot is younger.
     TooSoon,
-    /// Another run holds the root folder.
+    /// Another run has locked the root folder.
     Busy,
 }
 
-/// A run that took no snapshot, and the words for it.
+/// Why a run took no snapshot, with the message for the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     pub reason: SkipReason,
@@ -36,16 +36,16 @@ pub struct Skipped {
 /// The result of `create`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakeReport {
-    /// The snapshot that was taken; for a skipped run the last complete one, where there is one.
+    /// The snapshot that was taken; for a skipped run the last complete one, if any.
     pub snapshot: Option<SnapshotName>,
     pub place: Option<PathBuf>,
     pub kind: SnapshotKind,
     pub label: Option<String>,
     pub complete: bool,
-    /// By the words of the manifest: `tables`, `rows`, `users`, `user_roles`, `policies`, …
+    /// Keyed by the manifest's words: `tables`, `rows`, `users`, `user_roles`, `policies`, …
     pub counts: BTreeMap<String, u64>,
     pub gaps: Vec<Gap>,
-    /// Could our own restore make the schema? None for a run that took nothing.
+    /// Whether our own restore could create the schema. `None` for a run that took no snapshot.
     pub schema_verification: Option<SchemaVerification>,
     pub bytes_total: u64,
     pub duration_ms: u64,
@@ -53,7 +53,7 @@ pub struct TakeReport {
 }
 
 impl TakeReport {
-    /// A run that took nothing, because `last` (where there is one) will do.
+    /// A run that took no snapshot; `last` is the existing snapshot that it relies on, if any.
     pub fn skipped(reason: SkipReason, message: impl Into<String>, last: Option<(SnapshotName, PathBuf)>) -> Self {
         let (snapshot, place) = last.unzip();
         Self {
@@ -71,8 +71,8 @@ impl TakeReport {
         }
     }
 
-    /// How the command ends: `None` is success. A full snapshot that is not complete, or any gap, is partial. Who asked for
-    /// a verification that could not be made is told so.
+    /// The failure kind for the exit code; `None` is success. A full snapshot that is not complete, or any gap, is
+    /// `Partial`. A requested verification that could not be made is `NotProven`.
     pub fn exit_kind(&self) -> Option<FailureKind> {
         if self.skipped.is_some() {
             Some(FailureKind::Skipped)

@@ -1,7 +1,7 @@
-//! What was asked of one `create`, as plain data.
+//! The request of one `create`, as plain data.
 //!
-//! Invariant: what can also be set in the configuration (formats, jobs, time limits, folders, patterns of rows to
-//! leave out) is in the settings, where flag, variable and file are already merged; here is only the rest. No secret.
+//! Invariant: it never repeats a setting that the configuration can hold too (formats, jobs, time limits, folders,
+//! patterns of excluded rows): those are merged from flag, variable and file in the settings. No secret.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,26 +14,26 @@ use super::ids::Label;
 /// One `create`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateRequest {
-    /// The moment of the call: names the folder and is the snapshot's `created_at`.
+    /// The time of the call: it names the folder and is the snapshot's `created_at`.
     pub now: Timestamp,
     pub label: Option<Label>,
     pub note: Option<String>,
     pub tags: BTreeMap<String, String>,
-    /// Only these parts (and what they need); empty: all.
+    /// Only these parts (and what they depend on); empty: all.
     pub only: Vec<Category>,
     pub skip: Vec<Category>,
     /// `schema.table` or a pattern with `*` and `?`; empty: all tables.
     pub tables: Vec<String>,
-    /// Do nothing when nothing changed since the last complete snapshot.
+    /// Skip the run if nothing changed since the last complete snapshot.
     pub if_changed: bool,
-    /// Already applied by `ops::flight` before the run is called; here for the record.
+    /// Already enforced by `ops::flight` before the run starts; kept for the record.
     pub min_interval: Option<Duration>,
-    /// Started by `--background`: one job unless the settings say otherwise.
+    /// Started by `--background`: one job, unless the settings say otherwise.
     pub background: bool,
 }
 
 impl CreateRequest {
-    /// A request for everything, at `now`.
+    /// A request for a full snapshot at `now`.
     pub fn full(now: Timestamp) -> Self {
         Self {
             now,
@@ -49,7 +49,8 @@ impl CreateRequest {
         }
     }
 
-    /// Is less asked for than everything? Then the snapshot is of kind `partial` and protects nothing.
+    /// Whether less than everything is requested. The snapshot's kind is `partial` then, and it does not count as
+    /// protection.
     pub fn is_narrowed(&self) -> bool {
         !(self.only.is_empty() && self.skip.is_empty() && self.tables.is_empty())
     }

@@ -1,7 +1,8 @@
-//! A restore as data: what was asked, what the target is, what will be done, what came of it.
+//! A restore as data: the request, the target, the plan and the result.
 //!
-//! Invariant: only [`RestorePlan::confirm`] makes a [`ConfirmedPlan`], and nothing is written without one. A plan says
-//! everything that will be replaced or dropped by name; its digest changes whenever any of it does. No secret is in it.
+//! Invariant: only [`RestorePlan::confirm`] creates a [`ConfirmedPlan`], and nothing is ever written without one. A
+//! plan names everything that will be replaced or dropped; its digest changes whenever any of that changes. It has no
+//! secret.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,28 +18,28 @@ use super::name::QualifiedName;
 pub use super::object_name::ObjectName;
 pub use super::restore_request::{ConflictPolicy, RestorePart, RestoreRequest, RoleMade};
 
-/// What the target is.
+/// What kind of database the target is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKind {
-    /// A Supabase project with nothing of a user's in it.
+    /// A Supabase project without user objects.
     FreshProject,
-    /// The database that the snapshot was taken of.
+    /// The database that the snapshot was taken from.
     SameDatabase,
     /// Another database that has objects of its own.
     OtherDatabase,
-    /// No platform schemas and nothing in it.
+    /// An empty database without the platform's schemas.
     Bare,
 }
 
 impl TargetKind {
-    /// Does it hold what somebody built, and what the snapshot does not have goes?
+    /// Whether it has objects of a user, so that the restore drops objects that the snapshot lacks.
     pub fn has_a_past(self) -> bool {
         matches!(self, Self::SameDatabase | Self::OtherDatabase)
     }
 }
 
-/// The target as it was examined.
+/// Facts about the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetFacts {
     pub kind: TargetKind,
@@ -49,7 +50,7 @@ pub struct TargetFacts {
     pub database_oid: u32,
     pub server_version_num: u32,
     pub is_superuser: bool,
-    /// May switch triggers and foreign keys off for its session (`session_replication_role`).
+    /// May disable triggers and foreign keys for its session (`session_replication_role`).
     pub sets_replica_role: bool,
     pub is_supabase: bool,
 }
@@ -64,40 +65,40 @@ pub struct TableLoad {
     pub reason: LoadReason,
 }
 
-/// Everything that a restore will do. A dry run prints exactly this.
+/// Everything a restore will do. A dry run prints exactly this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestorePlan {
     pub format: FormatVersion,
     pub snapshot: String,
     pub manifest_sha256: String,
     pub target: TargetFacts,
-    /// Everything happens in one transaction: all or nothing.
+    /// Everything runs in one transaction: all or nothing.
     pub one_transaction: bool,
     pub only: Vec<RestorePart>,
-    /// In the target and not in the snapshot.
+    /// Objects that only the target has.
     pub drop: Vec<ObjectName>,
-    /// In both, and different: dropped and made again, or altered.
+    /// Objects that differ: they are altered, or dropped and recreated.
     pub replace: Vec<ObjectName>,
-    /// In the snapshot and not in the target.
+    /// Objects that only the snapshot has.
     pub create: Vec<ObjectName>,
     pub load: Vec<TableLoad>,
-    /// Tables whose rows are equal and are left alone.
+    /// Tables with equal rows, which are not written.
     pub tables_equal: u64,
-    /// Those of them that the server vouched for and that were not read.
+    /// Those that were not read, because the server vouches that they were not written to.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tables_vouched: u64,
-    /// What may be missing afterwards, with what depends on it, because somebody said so.
+    /// Objects that the user allowed to be missing afterwards, with everything that depends on them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leave_out: Vec<ObjectName>,
     pub exceptions: Vec<Exception>,
-    /// What to do by hand afterwards.
+    /// Manual steps after the restore.
     pub manual: Vec<String>,
     pub estimated_ms: u64,
     /// sha256 of the plan with this field empty.
     pub digest: String,
 }
 
-/// What an older plan does not say is not in a newer one either, so that its digest is the same.
+/// A zero is not serialized, so that the digest of a plan from an older version stays the same.
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
@@ -110,29 +111,32 @@ impl RestorePlan {
         self
     }
 
-    /// The digest of what the plan says; the estimate of time and the way to what it says do not count.
+    /// The digest of the plan, without the time estimate and without which tables were read to make it.
     pub fn compute_digest(&self) -> String {
         let plain = Self { digest: String::new(), estimated_ms: 0, tables_vouched: 0, ..self.clone() };
         let text = serde_json::to_vec(&plain).unwrap_or_default();
         hex(&Sha256::digest(&text))
     }
 
-    /// Are these copies in a schema of their own, which touch nothing that exists?
+    /// Whether the plan only creates copies in a separate schema and touches no existing object.
     pub fn copies(&self) -> bool {
         let only_made = self.drop.is_empty() && self.replace.is_empty() && !self.load.is_empty();
         only_made && self.load.iter().all(|load| matches!(load.reason, LoadReason::CopyOf { .. }))
     }
 
-    /// Is there anything to do?
+    /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.drop.is_empty() && self.replace.is_empty() && self.create.is_empty() && self.load.is_empty()
     }
 
-    /// The typed name must be the target database's, and the digest that of the plan that was shown.
+    /// Confirms the plan: `typed` must be the target database's name, and `digest` that of the plan that was shown.
     pub fn confirm(self, typed: &str, digest: &str) -> Result<ConfirmedPlan> {
         if typed != self.target.database {
-            return Err(Failure::msg(FailureKind::NotConfirmed, "nothing was written: that is not the target's name")
-                .hint("type the name of the target database, or pass it with --confirm"));
+            return Err(Failure::msg(
+                FailureKind::NotConfirmed,
+                "nothing was written: the typed name is not the target's",
+            )
+            .hint("type the name of the target database, or pass it with --confirm"));
         }
         if digest != self.digest || self.digest != self.compute_digest() {
             return Err(Failure::msg(
@@ -145,7 +149,7 @@ impl RestorePlan {
     }
 }
 
-/// A plan that somebody said yes to.
+/// A plan that the user confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfirmedPlan(RestorePlan);
 
@@ -155,17 +159,17 @@ impl ConfirmedPlan {
     }
 }
 
-/// How good the restored stack is.
+/// The verdict about a restored stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RestoreVerdict {
     Restorable,
-    /// Everything but the exceptions, which are named.
+    /// Everything except the listed exceptions.
     Except,
     Not,
 }
 
-/// One difference or failed probe after a restore.
+/// One difference or failed probe found after a restore.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ProofFinding {
     /// `object_differs`, `object_missing`, `object_extra`, `rows_differ`, `probe_failed`, `census_worse`, …
@@ -180,19 +184,19 @@ pub struct ProofFinding {
 pub struct ProbeOutcome {
     /// Stable word, e.g. `auth_admin_reads_users`.
     pub name: String,
-    /// None: it does not apply here, and `detail` says why.
+    /// `None`: not applicable here; `detail` says why.
     pub passed: Option<bool>,
     pub detail: String,
 }
 
-/// How open a database is. Compared before and after.
+/// How much of a database is exposed. Compared before and after.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecurityCensus {
-    /// Tables outside of managed schemas without row security.
+    /// Tables outside managed schemas that have row security off.
     pub tables_rls_off: Vec<String>,
-    /// SECURITY DEFINER functions that `anon` may call.
+    /// SECURITY DEFINER functions that `anon` may execute.
     pub definer_functions_anon: Vec<String>,
-    /// Tables that `anon` may read or write, and how.
+    /// Tables that `anon` may read or write, with the privileges.
     pub tables_anon: Vec<String>,
 }
 
@@ -211,35 +215,35 @@ pub struct Proof {
     pub duration_ms: u64,
 }
 
-/// What one restore did.
+/// The record of one restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreReport {
-    /// `restore_YYYYMMDD_HHMMSS`: what `undo` takes.
+    /// `restore_YYYYMMDD_HHMMSS`, the argument of `undo`.
     pub id: String,
     pub snapshot: String,
     pub target: TargetFacts,
     pub plan_digest: String,
     pub started_at: Timestamp,
     pub duration_ms: u64,
-    /// The snapshot of the target before it, which `undo` restores.
+    /// The safety snapshot of the target, which `undo` restores.
     pub safety_snapshot: Option<String>,
     pub statements: u64,
     pub rows_loaded: u64,
     pub bytes_loaded: u64,
-    /// Everything that is not there afterwards, or not as it was: what the plan and the engine said, and what the proof found.
+    /// Everything that is missing or different afterwards: exceptions of the plan, of the engine and of the proof.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
-    /// What could not be made, object by object; the causes are among the exceptions too.
+    /// Objects that could not be created, one by one. The causes are in `exceptions` too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
-    /// What is left to do by hand.
+    /// Manual steps that remain.
     #[serde(default)]
     pub manual: Vec<String>,
     pub proof: Option<Proof>,
 }
 
 impl RestoreReport {
-    /// Whoever reads `exceptions` reads all of them.
+    /// Adds the proof, and merges its exceptions so that `exceptions` is the full list.
     pub fn take_proof(&mut self, proof: Option<Proof>) {
         self.exceptions.extend(proof.iter().flat_map(|proof| proof.exceptions.iter().cloned()));
         self.exceptions.sort();

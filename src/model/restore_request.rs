@@ -1,6 +1,6 @@
-//! What was asked of one `restore`, as plain data.
+//! The request of one `restore`, as plain data.
 //!
-//! Invariant: it says what is wanted and never what will be done: that is the plan's. No secret is in it.
+//! Invariant: it says what the user wants, never what will be done: that is the plan. It has no secret.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,37 +11,38 @@ use super::name::QualifiedName;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoreRequest {
     pub now: Timestamp,
-    /// Empty: everything.
+    /// Empty: all parts.
     pub only: Vec<RestorePart>,
-    /// `schema.table`, exactly; empty: all.
+    /// Exact `schema.table` names; empty: all.
     pub tables: Vec<QualifiedName>,
-    /// Copies of `tables` into this schema, beside what is there, and nothing else.
+    /// Only create copies of `tables` in this schema, alongside the existing tables.
     pub into_schema: Option<String>,
     pub conflicts: ConflictPolicy,
     /// Restore rows of sessions, refresh tokens and one-time tokens.
     pub keep_sessions: bool,
-    /// Leave cron jobs switched on as they were.
+    /// Keep cron jobs active if they were active in the source.
     pub activate_jobs: bool,
     pub allow_partial: bool,
-    /// The target is another project with objects of its own, which will be dropped.
+    /// The target is another project with its own objects, which will be dropped.
     pub replace_other: bool,
-    /// Nobody answers for the snapshot: only what cannot run code of others comes back, and none of its files is run.
+    /// The snapshot is not trusted: restore only what cannot run foreign code, and run none of the snapshot's files.
     pub untrusted: bool,
-    /// Read every table, whatever the server says about which were written to.
+    /// Read every table, even those that the server vouches were not written to.
     pub read_all: bool,
-    /// `--leave-out`: `KIND name` of what may be missing afterwards, with what depends on it.
+    /// `--leave-out`: `KIND name` of objects that may be missing afterwards, with their dependents.
     pub leave_out: Vec<String>,
-    /// Checks that rows of the snapshot break are made NOT VALID and named, in place too: that state was there once.
+    /// Also in place: create checks that the snapshot's rows violate as NOT VALID and report them. The source was in
+    /// that state too.
     pub checks_not_valid: bool,
-    /// Roles that the snapshot does not have and that go: those that the restore which is undone made.
+    /// Roles to drop although they are not in the snapshot: those created by the restore that is being undone.
     pub drop_roles: Vec<RoleMade>,
     pub jobs: u32,
-    /// How long to wait for a lock.
+    /// Maximum wait for a lock.
     pub lock_wait_ms: u64,
 }
 
 impl RestoreRequest {
-    /// Everything that the snapshot has, also where parts are missing, and nothing that has to be asked for.
+    /// Everything the snapshot has, even if parts are missing, without any opt-in behaviour.
     pub fn whole(now: Timestamp, jobs: u32, lock_wait_ms: u64) -> Self {
         Self {
             now,
@@ -64,16 +65,16 @@ impl RestoreRequest {
     }
 }
 
-/// What happens to rows of `auth` and `storage` that the target has and that differ from the snapshot's.
+/// What to do with rows of `auth` and `storage` in the target that differ from the snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConflictPolicy {
-    /// The tables become what the snapshot holds: rows that came later are removed.
+    /// Make the tables equal to the snapshot: newer rows are deleted.
     #[default]
     Overwrite,
-    /// Rows of the target stay as they are; only missing ones are added.
+    /// Keep the target's rows unchanged and only add missing ones.
     Keep,
-    /// Any row that differs ends the restore before the first write.
+    /// Stop the restore before the first write if any row differs.
     Abort,
 }
 
@@ -103,7 +104,7 @@ impl RestorePart {
         Self::Migrations,
     ];
 
-    /// The word for flags, plans and JSON.
+    /// The word used in flags, plans and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Users => "users",
@@ -117,17 +118,17 @@ impl RestorePart {
         }
     }
 
-    /// Reads a word of `--only`; `None` when there is no such part.
+    /// Parses a word of `--only`; `None` if there is no such part.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|part| part.word() == word)
     }
 }
 
-/// A role that a restore made: it was not on the server before.
+/// A role that a restore created: it did not exist on the server before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleMade {
     pub name: String,
-    /// Its number. None: the restore did not come to its end, or that could not be asked.
+    /// Its OID. `None`: the restore stopped early, or the OID could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oid: Option<u32>,
 }

@@ -1,6 +1,6 @@
-//! The name of one run of `create`: what its log, its lock and its status entry are called.
+//! The ID of one run of `create`; its log, lock and status entry are named after it.
 //!
-//! Invariant: safe in a path, and never the name of a snapshot.
+//! Invariant: safe in a path, and never a valid snapshot name.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 const PREFIX: &str = "run_";
 
-/// `run_YYYYMMDD_HHMMSS_<pid>` (UTC). Two runs of one second differ by their process.
+/// `run_YYYYMMDD_HHMMSS_<pid>` (UTC). Two runs in the same second differ by process ID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunId(String);
 
@@ -18,7 +18,7 @@ impl RunId {
         Self(format!("{PREFIX}{stamp}_{pid}"))
     }
 
-    /// Reads one back; `None` for anything else.
+    /// Parses a run ID; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.strip_prefix(PREFIX)?.split('_').collect();
         let digits = |part: &str, least: usize, most: usize| {

@@ -1,39 +1,39 @@
-//! What became of restoring everything but rows when the snapshot was taken (`create --verify schema`).
+//! The result of restoring everything except rows while the snapshot is taken (`create --verify schema`).
 //!
-//! Invariant: `verified` is said only when our own restore engine made the whole schema. What was not tried is listed
-//! and never counted as good; why nothing was tried is said in a sentence.
+//! Invariant: the outcome is `verified` only if our own restore engine created the whole schema. Objects that were not
+//! tried are listed and never count as good; if nothing was tried, a sentence gives the reason.
 
 use serde::{Deserialize, Serialize};
 
-/// How it ended.
+/// The outcome of the verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaOutcome {
     Verified,
-    /// It was tried to the end, and what could not be made is among the gaps of the snapshot.
+    /// It ran to the end; objects that could not be created are among the snapshot's gaps.
     Gaps,
     NotVerified,
 }
 
-/// An object of which a throw-away server here can say nothing.
+/// An object that the throw-away cluster cannot test.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NotTried {
     pub what: String,
     pub why: String,
 }
 
-/// The record in the manifest.
+/// The verification's record in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchemaVerification {
     pub outcome: SchemaOutcome,
-    /// Somebody asked for it, in so many words; else it was the default.
+    /// The user asked for it explicitly; otherwise it ran by default.
     pub requested: bool,
-    /// Of the throw-away server, e.g. `17.10`.
+    /// Version of the throw-away cluster, e.g. `17.10`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,
-    /// From the end of the dump until the answer: what the snapshot waited for.
+    /// From the end of the dump to the result: the extra time the snapshot took.
     pub duration_ms: u64,
-    /// How many objects of the inventory were compared.
+    /// Number of inventory objects that were compared.
     pub objects: u64,
     /// Why it was not verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +43,7 @@ pub struct SchemaVerification {
 }
 
 impl SchemaVerification {
-    /// Nothing was tried.
+    /// A record for a verification that did not run.
     pub fn not_verified(requested: bool, reason: impl Into<String>) -> Self {
         Self {
             outcome: SchemaOutcome::NotVerified,
@@ -56,15 +56,15 @@ impl SchemaVerification {
         }
     }
 
-    /// Was it asked for, and is there no answer?
+    /// Whether it was requested and has no result.
     pub fn is_missed(&self) -> bool {
         self.requested && self.outcome == SchemaOutcome::NotVerified
     }
 
-    /// One line for a person.
+    /// One line for people.
     pub fn sentence(&self) -> String {
         if self.outcome == SchemaOutcome::NotVerified {
-            return format!("schema not verified: {}", self.reason.as_deref().unwrap_or("the reason is not known"));
+            return format!("schema not verified: {}", self.reason.as_deref().unwrap_or("the reason is unknown"));
         }
         let version = self.server_version.as_deref().unwrap_or("of an unknown version");
         let (seconds, tenths) = (self.duration_ms / 1000, self.duration_ms % 1000 / 100);
@@ -74,7 +74,7 @@ impl SchemaVerification {
             n => format!("; {n} things could not be tried"),
         };
         let (verdict, but) = match self.outcome {
-            SchemaOutcome::Gaps => ("restored", " but for what is among the gaps"),
+            SchemaOutcome::Gaps => ("restored", " except for the listed gaps"),
             _ => ("verified", ""),
         };
         format!("schema {verdict} on PostgreSQL {version} in {seconds}.{tenths} s{but}{not_tried}")
@@ -97,7 +97,7 @@ mod tests {
         found.not_tried.push(NotTried { what: "extension x".into(), why: "y".into() });
         assert!(found.sentence().ends_with("; 1 thing could not be tried"));
         found.outcome = SchemaOutcome::Gaps;
-        assert!(found.sentence().contains("but for what is among the gaps") && !found.is_missed());
-        assert!(!found.sentence().contains("verified"), "that is said only of the whole");
+        assert!(found.sentence().contains("except for the listed gaps") && !found.is_missed());
+        assert!(!found.sentence().contains("verified"), "verified is reserved for the whole schema");
     }
 }

@@ -1,9 +1,9 @@
-//! A value that must not be seen: passwords, keys, verifiers.
+//! A value that must stay hidden: passwords, keys, verifiers.
 //!
-//! Invariant: it has no `Display`, its `Debug` is `***`, and it is not serializable. Only `reveal` gives it out,
-//! so every use can be found by that word.
+//! Invariant: it never implements `Display` or serialization, and its `Debug` is `***`. Only `reveal` returns the
+//! value, so every use can be found by searching for that word.
 
-/// A secret text. Compare with `==`; print never.
+/// A secret text. Compare it with `==`; never print it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
 
@@ -12,7 +12,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The value itself: for the protocol, a 0600 file or a sealed artifact, never for argv, a log or a message.
+    /// The value itself: for the protocol, a 0600 file or a sealed artifact; never for argv, a log or a message.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,35 +1,35 @@
-//! The lexical structure of SQL text: where words, quoted names, string constants and comments begin and end.
+//! A lexer for SQL text: finds where words, quoted names, string constants and comments start and end.
 //!
-//! Invariant: it reads as the server does with `standard_conforming_strings = on`: `E'…'` has escapes and carries them into
-//! a constant that continues it on the next line, comments nest, dollar quotes end at their own tag. It is the only lexer
-//! of SQL in this program: the statement splitter, the fence and the drill's assertions stand on it. Bytes may arrive in
-//! pieces cut anywhere; it keeps no text but the tag of a dollar quote. Pure, and it never panics.
+//! Invariant: it reads like the server with `standard_conforming_strings = on`: `E'…'` has escapes, also in a constant
+//! that continues it on the next line, comments nest, dollar quotes end at their own tag. It is the only SQL lexer in
+//! this program: the statement splitter, the fence and the drill's assertions use it. Bytes may arrive in pieces split
+//! anywhere; it stores no text except the tag of a dollar quote. Pure, and it never panics.
 
-/// A tag of a dollar quote is an identifier: 63 bytes.
+/// The tag of a dollar quote is an identifier, which has at most 63 bytes.
 const TAG_BYTES_MAX: usize = 64;
 
-/// What a piece of SQL text is.
+/// The kind of a piece of SQL text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A keyword, an identifier without quotes, a number. The `E` before a constant is a word of its own.
+    /// A keyword, an unquoted identifier, a number. The `E` before a constant is a separate word.
     Word,
-    /// `"…"`. A doubled quote inside ends one piece and begins the next, without a gap.
+    /// `"…"`. A doubled quote inside ends one piece and starts the next one directly after it.
     Name,
-    /// `'…'`, `E'…'` or `$tag$…$tag$`. A doubled quote cuts as in names.
+    /// `'…'`, `E'…'` or `$tag$…$tag$`. A doubled quote splits it, as in names.
     Constant,
     Comment,
     /// One white-space byte.
     Space,
-    /// Any other byte, or a `$…` that is no dollar quote.
+    /// Any other byte, or a `$…` that is not a dollar quote.
     Sign,
 }
 
-/// What one byte brought to an end.
+/// The pieces that end at a byte.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// The piece before this byte.
+    /// The piece that ended before this byte.
     pub before: Option<Kind>,
-    /// The piece whose last byte is this one.
+    /// The piece that ends with this byte.
     pub with: Option<Kind>,
 }
 
@@ -39,38 +39,38 @@ impl Ended {
     }
 }
 
-/// What the next byte belongs to.
+/// The state: the piece that the next byte belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     Between,
-    /// After `-` or `/`, which may begin a comment.
+    /// After `-` or `/`, which may start a comment.
     Dash,
     Slash,
     LineComment,
-    /// How deep, and the byte before.
+    /// Nesting depth, and the previous byte.
     BlockComment(u32, u8),
     Constant,
-    /// `E'…'`, and whether the byte before was a backslash that escapes.
+    /// `E'…'`, and whether the previous byte was an escaping backslash.
     EscapedConstant(bool),
     Name,
-    /// Whether the word is `e` so far.
+    /// Whether the word so far is `e`.
     Word {
         is_e: bool,
     },
-    /// `$` and what may be a tag.
+    /// `$` and the bytes of a possible tag.
     Tag(Vec<u8>),
-    /// The delimiter with both dollars, and how many bytes of it were just seen.
+    /// The delimiter with both dollars, and how many of its bytes have just matched.
     Dollar(Vec<u8>, usize),
 }
 
-/// What stands between an `E'…'` and the byte that comes next.
+/// The text between an `E'…'` and the next byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gap {
-    /// A quote right here is a doubled one: it belongs to the constant.
+    /// Nothing: a quote here is a doubled one and belongs to the constant.
     None,
-    /// A quote begins another constant.
+    /// White space in one line: a quote starts another constant.
     Blank,
-    /// A quote continues the constant, with its escapes.
+    /// A line break: a quote continues the constant, with its escapes.
     LineBreak,
 }
 
@@ -78,7 +78,7 @@ enum Gap {
 #[derive(Debug, Clone)]
 pub struct Lexer {
     place: Place,
-    /// Since the last `E'…'`, while there was nothing but white space and comments of one line.
+    /// Set after an `E'…'`, as long as only white space and line comments follow.
     gap: Option<Gap>,
 }
 
@@ -89,7 +89,7 @@ impl Default for Lexer {
 }
 
 impl Lexer {
-    /// How many of the next bytes cannot end what is open: most of a text is inside of constants.
+    /// How many of the next bytes cannot end the open piece. A fast path: most of a text is inside constants.
     pub fn skippable(&self, bytes: &[u8]) -> usize {
         let found = match self.place {
             Place::Constant => memchr::memchr(b'\'', bytes),
@@ -106,7 +106,7 @@ impl Lexer {
         matches!(self.place, Place::Word { .. })
     }
 
-    /// What is open where the text ends.
+    /// The piece that is still open, if the text ends here.
     pub fn open(&self) -> Option<Kind> {
         match self.place {
             Place::Between => None,
@@ -178,7 +178,7 @@ impl Lexer {
         Ended { before: Some(before), ..self.begin(byte) }
     }
 
-    /// A byte outside of everything.
+    /// A byte outside all pieces.
     fn begin(&mut self, byte: u8) -> Ended {
         self.place = Place::Between;
         let gap = self.gap.take();
@@ -216,12 +216,12 @@ impl Lexer {
             tag.push(byte);
             return Ended::default();
         }
-        // `$1`: the number is a word.
+        // In `$1` the number is a word.
         self.begin_after(Kind::Sign, byte)
     }
 }
 
-/// Letters, digits, `_`, `$` and every byte of a character that is not ASCII.
+/// Letters, digits, `_`, `$` and every byte of a non-ASCII character.
 fn is_of_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
 }
@@ -231,11 +231,11 @@ fn is_of_word(byte: u8) -> bool {
 pub struct Piece<'t> {
     pub kind: Kind,
     pub text: &'t str,
-    /// Bytes before it.
+    /// Its byte offset in the text.
     pub start: usize,
 }
 
-/// All pieces of a whole text, in order and without a gap. One that does not end ends with the text.
+/// All pieces of a text, in order and without gaps. An unterminated piece ends with the text.
 pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let (bytes, mut lexer, mut found) = (text.as_bytes(), Lexer::default(), Vec::new());
     let (mut start, mut at) = (0, 0);

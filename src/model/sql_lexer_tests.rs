@@ -1,4 +1,4 @@
-//! What is a constant, a name, a comment or a word, also where texts try to look like something else.
+//! Constants, names, comments and words, including texts that try to look like something else.
 
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn constants_names_and_comments_hide_words() {
     assert_eq!(words("a - - b / c"), ["a", "b", "c"]);
 }
 
-/// Only a lone `e` makes escapes: in `date'…'` a backslash is a character.
+/// Only the word `e` alone enables escapes: in `date'…'` a backslash is an ordinary character.
 #[test]
 fn a_word_that_ends_with_e_makes_no_escapes() {
     assert_eq!(words("SELECT date'1\\'; DROP TABLE t; --'"), ["SELECT", "date", "DROP", "TABLE", "t"]);

@@ -1,16 +1,16 @@
-//! The SQLSTATE codes that change what stacksnap says or does.
+//! The SQLSTATE codes that stacksnap handles specially.
 //!
-//! Source: Appendix A of the PostgreSQL manual, "PostgreSQL Error Codes". Invariant: what is done about a failure of the
-//! server hangs on its [`SqlState`], never on the words, which come in the server's own language.
+//! Source: Appendix A of the PostgreSQL manual, "PostgreSQL Error Codes". Invariant: the handling of a server error
+//! depends on its [`SqlState`], never on the message, which is translated into the server's language.
 
 use std::fmt;
 
-/// The five characters with which a server says what kind of error it is.
+/// The five-character error code of a server error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SqlState([u8; 5]);
 
 impl SqlState {
-    /// `None`: these are not five characters of ASCII.
+    /// `None` if it is not five ASCII characters.
     pub fn parse(code: &str) -> Option<Self> {
         <[u8; 5]>::try_from(code.as_bytes()).ok().filter(|bytes| bytes.is_ascii()).map(Self)
     }
@@ -23,13 +23,13 @@ impl SqlState {
         self.as_str() == code
     }
 
-    /// The first two characters, which name a family of errors.
+    /// The first two characters: the error class.
     pub fn class(&self) -> &str {
         &self.as_str()[..2]
     }
 
-    /// Does it say something about the server's state (its connections, memory, disk, files, locks, an operator's
-    /// will) rather than about what was asked? The same statement may succeed at another time.
+    /// Whether the error is about the server's state (connections, memory, disk, files, locks, an administrator's
+    /// command) rather than about the statement. The same statement may succeed later.
     pub fn is_of_the_server(&self) -> bool {
         matches!(self.class(), "08" | "40" | "53" | "57" | "58" | "XX") || self.is(LOCK_NOT_AVAILABLE)
     }

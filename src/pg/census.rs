@@ -1,7 +1,8 @@
-//! How open a database is: tables without row security, SECURITY DEFINER functions and tables that `anon` reaches.
+//! The security census: tables without row security, and SECURITY DEFINER functions and tables that `anon` can reach.
 //!
-//! Invariant: read from the catalogs alone, set-based and sorted, names quoted as SQL; nothing is written or called.
-//! Where there is no role `anon`, nothing is open to it. It tells what is open, not whether that is right.
+//! Invariant: read from the catalogs only, set-based and sorted, names quoted as in SQL; it never writes and never
+//! calls a function of the user. Without a role `anon` nothing is exposed to it. It reports exposure, not whether it is
+//! intended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +24,7 @@ pub async fn census(session: &Session) -> Result<SecurityCensus> {
     })
 }
 
-/// The first column, sorted by its bytes.
+/// The first column, in byte order.
 fn texts(rows: &[Row]) -> Result<Vec<String>> {
     let mut found: Vec<String> =
         rows.iter().map(|row| row.try_get(0).map_err(anyhow::Error::new)).collect::<Result<_, _>>()?;
@@ -31,8 +32,8 @@ fn texts(rows: &[Row]) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Everything that is open in `after` and was not in `before` (the database as it was, or the source), one finding an
-/// object. What was closed is no finding.
+/// Everything exposed in `after` that was not exposed in `before` (the earlier state, or the source): one finding per
+/// object. Reduced exposure is no finding.
 pub fn compare(before: &SecurityCensus, after: &SecurityCensus) -> Vec<ProofFinding> {
     let mut findings = Vec::new();
     for table in added(&before.tables_rls_off, &after.tables_rls_off) {
@@ -67,7 +68,7 @@ fn finding(what: &str, expected: &str, found: &str) -> ProofFinding {
     }
 }
 
-/// What a line of `tables_anon` says of its table.
+/// The privileges in one line of `tables_anon`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Access {
     /// `SELECT`, or `SELECT(column)`.
@@ -78,7 +79,7 @@ struct Access {
 impl Access {
     fn is_wider_than(&self, was: &Self) -> bool {
         let new_right = |right: &String| {
-            // A right on the whole table covers it on a column.
+            // A privilege on the whole table includes every column.
             let whole = right.split('(').next().unwrap_or(right);
             !was.rights.contains(right) && !was.rights.contains(whole)
         };
@@ -95,7 +96,7 @@ impl Access {
     }
 }
 
-/// `name: RIGHT, RIGHT(column); guard` as the query writes it, where names may hold any character between quotes.
+/// Parses `name: RIGHT, RIGHT(column); guard` as the query writes it. Quoted names may contain any character.
 fn access(line: &str) -> (String, Access) {
     let (name, rest) = split_unquoted(line, ": ").unwrap_or((line, ""));
     let (mut rights, guard) = split_unquoted(rest, "; ").unwrap_or((rest, ""));
@@ -108,7 +109,7 @@ fn access(line: &str) -> (String, Access) {
     (name.to_string(), Access { rights: found, guard: guard.to_string() })
 }
 
-/// Splits at the first `separator` that is not between double quotes.
+/// Splits at the first `separator` outside double quotes.
 fn split_unquoted<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
     let mut quoted = false;
     for (at, c) in text.char_indices() {

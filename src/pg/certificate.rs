@@ -1,7 +1,7 @@
-//! A server's certificate, compared with the host as libpq compares it.
+//! Matches a server's certificate against the host name as libpq does.
 //!
-//! Invariant: the rules are libpq's (`fe-secure-common.c`): names of the subject first, the common name only when
-//! there is no name of the host's kind, `*` for exactly one leftmost label. It decides nothing about trust.
+//! Invariant: the rules are libpq's (`fe-secure-common.c`): subject alternative names first, the common name only if
+//! there is no alternative name of the host's kind, `*` for exactly one leftmost label. It never decides about trust.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-/// What is read of a certificate.
+/// The fields of a certificate that we need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     pub dns_names: Vec<String>,
     pub addresses: Vec<IpAddr>,
     pub common_name: Option<String>,
-    /// Seconds since 1970.
+    /// Time since 1970.
     pub not_before: Duration,
     pub not_after: Duration,
     /// The public key, as DER.
@@ -26,7 +26,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads a certificate of any version (1 and 3).
+    /// Parses a certificate of version 1 or 3.
     pub fn read(der: &[u8]) -> Result<Self, String> {
         let certificate = Certificate::from_der(der).map_err(|error| format!("it cannot be read: {error}"))?;
         let tbs = &certificate.tbs_certificate;
@@ -53,7 +53,7 @@ impl Facts {
         Ok(facts)
     }
 
-    /// Does the certificate belong to `host`, a name or an address?
+    /// Whether the certificate is valid for `host`, a name or an address.
     pub fn matches(&self, host: &str) -> bool {
         let address: Option<IpAddr> = host.parse().ok();
         let by_name = self.dns_names.iter().any(|name| name_matches(name, host));
@@ -65,7 +65,7 @@ impl Facts {
         !has_same_kind && self.common_name.as_deref().is_some_and(|name| name_matches(name, host))
     }
 
-    /// The names that it is for, for a message.
+    /// The names it is valid for, for a message.
     pub fn names(&self) -> String {
         let mut names: Vec<String> = self.dns_names.clone();
         names.extend(self.addresses.iter().map(ToString::to_string));
@@ -89,7 +89,7 @@ fn text(value: &x509_cert::der::Any) -> Option<String> {
     utf8.or_else(|_| printable()).or_else(|_| ia5()).or_else(|_| teletex()).ok().filter(|text| !text.contains('\0'))
 }
 
-/// Equal without regard to case, or `*.example.com` for one label.
+/// Equal ignoring case, or `*.example.com` for one label.
 fn name_matches(pattern: &str, host: &str) -> bool {
     if pattern.eq_ignore_ascii_case(host) {
         return true;

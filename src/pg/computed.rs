@@ -1,7 +1,8 @@
-//! Computed contents of a live database against those of a snapshot.
+//! Compares the computed contents of a live database with those of a snapshot.
 //!
-//! Invariant: it reads only, all of it at one instant. What cannot be compared says why; what is not there, or made of
-//! other columns, is none of its business: the objects differ, and that is told by name.
+//! Invariant: it never writes, and reads everything under one exported snapshot. If a record cannot be compared, it
+//! gives the reason. A relation that is missing or has other columns is not compared here: it is reported as an object
+//! difference.
 
 use std::time::Duration;
 
@@ -16,17 +17,17 @@ use crate::model::failure::Result;
 
 const APPLICATION: &str = "stacksnap contents";
 
-/// What became of one record.
+/// The result for one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compared {
     Equal,
     Differs(LiveTable),
     NotCompared(String),
-    /// It is not there, or not populated, or has other columns: a difference of objects.
+    /// It is missing, not populated, or has other columns: reported as an object difference.
     OtherObject,
 }
 
-/// How to read, and for whom.
+/// How to read the live database.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     pub spec: &'a ConnSpec,
@@ -36,7 +37,7 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Compares each of `records` at an instant of its own; the answers are in their order.
+    /// Compares `records` under a new exported snapshot; the results are in the same order.
     pub async fn compare(&self, records: &[&ComputedRecord]) -> Result<Vec<Compared>> {
         if records.is_empty() {
             return Ok(Vec::new());
@@ -45,7 +46,7 @@ impl Reader<'_> {
         self.compare_at(&holder.exported, records).await
     }
 
-    /// The same at an instant that the caller holds.
+    /// The same under an exported snapshot that the caller holds.
     pub async fn compare_at(&self, exported: &ExportedSnapshot, records: &[&ComputedRecord]) -> Result<Vec<Compared>> {
         if records.is_empty() {
             return Ok(Vec::new());
@@ -72,7 +73,7 @@ impl Reader<'_> {
     }
 }
 
-/// What can be said without reading; `Equal` where it has to be read.
+/// The result that is known without reading; `Equal` if the contents have to be read.
 fn before_reading(record: &ComputedRecord, live: &[ComputedRelation]) -> Compared {
     if let ComputedContent::NotRead { why } = &record.content {
         return Compared::NotCompared(format!("the snapshot does not hold it: {why}"));

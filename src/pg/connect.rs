@@ -1,8 +1,8 @@
 //! Opens one connection as libpq would: hosts in order, TLS by sslmode, password from the spec.
 //!
-//! Invariant: a refusal says which of host, port, user, database, password or certificate was at fault, and what
-//! to do; the password is in no message. Like libpq it goes on to the next host only when one cannot be reached:
-//! a refused password or certificate is final.
+//! Invariant: an error names which of host, port, user, database, password or certificate is at fault, and what to do.
+//! It never contains the password. Like libpq, it tries the next host only if one is unreachable: a rejected password
+//! or certificate is final.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -29,33 +29,33 @@ use super::wire::{Wire, WireTls};
 use crate::model::connection::{ChannelBinding, ConnSpec, Host, Keepalive, SslMode};
 use crate::model::failure::{Failure, FailureKind, Result};
 
-/// For each host, when `connect_timeout` is not given.
+/// Per host, if `connect_timeout` is not given.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// What every address of a host gets at least.
+/// Minimum per address of a host.
 const LEAST_TIMEOUT: Duration = Duration::from_secs(2);
-/// PostgreSQL's request for TLS: its length and its code.
+/// The SSLRequest message: its length and its code.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// A connected client and the task that drives it.
+/// A connected client, and the task that drives the connection.
 pub struct Connected {
     pub client: Client,
     pub driver: JoinHandle<()>,
     pub pulse: Arc<Pulse>,
 }
 
-/// Does somebody look after the connection when it is silent for long (`silence`)?
+/// Whether a silent connection is checked by a second session (`silence`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watched {
     Yes,
     No,
 }
 
-/// Connects. `application_name` shows up in `pg_stat_activity`.
+/// Connects. `application_name` is shown in `pg_stat_activity`.
 pub async fn connect(spec: &ConnSpec, application_name: &str) -> Result<Connected> {
     connect_as(spec, application_name, Watched::Yes).await
 }
 
-/// The same, watched or not.
+/// The same, with or without the silence check.
 pub async fn connect_as(spec: &ConnSpec, application_name: &str, watched: Watched) -> Result<Connected> {
     let mut failures: Vec<Failure> = Vec::new();
     for (index, (host, port)) in spec.hosts.iter().enumerate() {
@@ -76,7 +76,7 @@ pub async fn connect_as(spec: &ConnSpec, application_name: &str, watched: Watche
     Err(first)
 }
 
-/// Whether the next host may be tried.
+/// Whether the next host is tried.
 enum Stop {
     Unreachable(Failure),
     Final(Failure),
@@ -128,7 +128,7 @@ impl Target<'_> {
         Err(self.explain(last.unwrap_or_else(none)))
     }
 
-    /// The limit for one address: libpq's own when it is given, else the host's share of the default.
+    /// The time limit for one address: `connect_timeout` if given, otherwise the address's share of the default.
     fn limit(&self, addresses: usize) -> Option<Duration> {
         match self.spec.connect_timeout {
             Some(Duration::ZERO) => None,
@@ -160,7 +160,7 @@ impl Target<'_> {
         }
     }
 
-    /// The six modes.
+    /// Connects according to sslmode.
     async fn over_tcp(&self, address: SocketAddr, name: &str) -> Result<Connected, Trouble> {
         match self.spec.ssl_mode {
             SslMode::Disable => self.start_plain(self.tcp(address).await?, Some(address)).await,
@@ -187,7 +187,7 @@ impl Target<'_> {
         }
     }
 
-    /// Asks for TLS and goes on with it.
+    /// Requests TLS and continues with the handshake.
     async fn with_tls(&self, address: SocketAddr, name: &str) -> Result<Connected, Trouble> {
         let mut stream = self.tcp(address).await?;
         let lost = |error| Trouble::Network(error, false);
@@ -231,14 +231,14 @@ impl Target<'_> {
         Ok(self.connected(client, connection, address, pulse))
     }
 
-    /// The server has agreed to TLS already: the handshake is next.
+    /// The server has already agreed to TLS; the handshake is next.
     async fn start_tls(
         &self,
         stream: TcpStream,
         mut tls: ClientConfig,
         (name, address): (&str, SocketAddr),
     ) -> Result<Connected, Trouble> {
-        // A name that cannot stand in a certificate is not sent; whether it matters, the verifier decides.
+        // A name that cannot be in a certificate is not sent as SNI; the verifier decides whether that matters.
         let server_name = if ServerName::try_from(name).is_ok() {
             name
         } else {
@@ -269,7 +269,7 @@ impl Target<'_> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Who looks after it goes to this very server, not to another one of the list.
+        // The silence check must reach this same server, not another one of the list.
         let spec = ConnSpec {
             hosts: vec![(self.host.clone(), self.port)],
             host_addresses: address.map(|address| vec![Some(address.ip())]).unwrap_or_default(),
@@ -282,13 +282,13 @@ impl Target<'_> {
     async fn tcp(&self, address: SocketAddr) -> Result<TcpStream, Trouble> {
         let stream = TcpStream::connect(address).await.map_err(|error| Trouble::Network(error, false))?;
         let _ = stream.set_nodelay(true);
-        // As for libpq's own programs, a system that cannot do it is no reason not to connect.
+        // As in libpq's own programs, a system without keepalive support is no reason to fail.
         let _ = keep_alive(&stream, &self.spec.keepalive);
         Ok(stream)
     }
 }
 
-/// `Err` is the limit that has passed.
+/// Runs `work`; `Err` is the time limit that has passed.
 async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Result<T, Duration> {
     match limit {
         None => Ok(work.await),
@@ -316,7 +316,7 @@ fn keep_alive(stream: &TcpStream, keepalive: &Keepalive) -> rustix::io::Result<(
     Ok(())
 }
 
-/// The session that `silence` asks through.
+/// The second session, which `silence` uses for its check.
 fn second_session(spec: ConnSpec) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>)>> + Send>> {
     Box::pin(async move {
         let connected = connect_as(&spec, "stacksnap look", Watched::No).await?;
@@ -324,8 +324,8 @@ fn second_session(spec: ConnSpec) -> Pin<Box<dyn Future<Output = Result<(Client,
     })
 }
 
-/// Runs until the client is dropped, or the server is lost in silence; what goes wrong shows up in the client's next
-/// call.
+/// Drives the connection until the client is dropped or the silence check declares the server lost. The client's next
+/// call returns the error.
 async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>, watched: Option<(ConnSpec, Arc<Pulse>)>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -337,12 +337,12 @@ where
     };
     tokio::select! {
         _ = connection => {}
-        // The reason is there before the client hears that the connection is gone.
+        // The reason is set before the client sees that the connection is closed.
         () = async { pulse.lose(silence::watch(spec, Arc::clone(&pulse), second_session).await) } => {}
     }
 }
 
-/// SQLSTATE class 28: `pg_hba.conf` can say otherwise with or without TLS.
+/// SQLSTATE class 28: `pg_hba.conf` may decide differently with and without TLS.
 fn is_about_authorization(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code().starts_with("28"))
 }

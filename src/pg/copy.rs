@@ -1,7 +1,7 @@
-//! Rows on their way into a table: one `COPY … FROM STDIN`.
+//! Sends rows into a table: one `COPY … FROM STDIN`.
 //!
-//! Invariant: what is not finished is not there. A value that is dropped before `finish` makes the server abort the
-//! COPY, and with it the transaction. It knows bytes, not rows: the text is the caller's.
+//! Invariant: an unfinished COPY leaves no rows. Dropping the value before `finish` makes the server abort the COPY and
+//! its transaction. It never parses rows: the caller provides the COPY text.
 
 use std::io::Cursor;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use super::pulse::Pulse;
 use super::session::{Session, failure, lost};
 use crate::model::failure::Result;
 
-/// A COPY that the server is waiting to be fed.
+/// A COPY in progress, waiting for data.
 pub struct CopyIn {
     sink: Pin<Box<CopyInSink<Cursor<Vec<u8>>>>>,
     statement: String,
@@ -22,21 +22,21 @@ pub struct CopyIn {
 }
 
 impl CopyIn {
-    /// Starts `statement`. Waits for the table's lock as long as `lock_timeout` says. After an error the session is of
-    /// no more use: the library answers a refused COPY with one message too many, and then gives the connection up.
+    /// Starts `statement`. Waits for the table lock up to `lock_timeout`. After an error the session is unusable: the
+    /// library answers a rejected COPY with an extra message and then gives up the connection.
     pub async fn start(session: &Session, statement: &str) -> Result<Self> {
         let sink = session.client().copy_in(statement).await.map_err(|e| session.failure(e, statement))?;
         Ok(Self { sink: Box::pin(sink), statement: statement.to_string(), pulse: session.pulse() })
     }
 
-    /// Hands bytes over, cut anywhere. Waits while the connection is busy. The server's objection to a row comes with
-    /// `finish`: the protocol has no other place for it.
+    /// Sends bytes, split anywhere. Waits while the connection is busy. The server's error about a row is returned by
+    /// `finish`: the protocol reports it only then.
     pub async fn send(&mut self, bytes: Vec<u8>) -> Result<()> {
         let fed = self.sink.feed(Cursor::new(bytes)).await;
         fed.map_err(|e| lost(&self.pulse).unwrap_or_else(|| failure(e, &self.statement)))
     }
 
-    /// Ends the COPY. Returns how many rows the server took.
+    /// Ends the COPY. Returns the number of rows that the server copied.
     pub async fn finish(mut self) -> Result<u64> {
         let finished = self.sink.as_mut().finish().await;
         finished.map_err(|e| lost(&self.pulse).unwrap_or_else(|| failure(e, &self.statement)))

@@ -1,7 +1,7 @@
-//! Why a connection was not made, in words that say what to do.
+//! Explains why a connection attempt failed, and what the user can do.
 //!
-//! Invariant: a message names host, port, user and database, never a password. Each cause has one kind, and so one
-//! exit code.
+//! Invariant: a message names host, port, user and database, never a password. Each cause has one failure kind, and so
+//! one exit code.
 
 use std::error::Error;
 use std::io;
@@ -12,22 +12,22 @@ use crate::model::failure::{Failure, FailureKind};
 
 use super::tls::Refusal;
 
-/// What stopped an attempt.
+/// The cause of a failed attempt.
 #[derive(Debug)]
 pub enum Trouble {
     Lookup(io::Error),
-    /// The second is true when the host has IPv6 addresses only.
+    /// The flag is true if the host has only IPv6 addresses.
     Network(io::Error, bool),
     Timeout(Duration, bool),
     /// The server answers, but not with TLS.
     NoTls,
     NotPostgres,
     Handshake(tokio_postgres::Error),
-    /// Files of certificates that cannot be used.
+    /// Certificate files that cannot be used.
     Certificates(Failure),
-    /// The server's own words.
+    /// An error that the server reported.
     Server(tokio_postgres::Error),
-    /// Anything else of the protocol: a missing password, no channel binding, a connection cut.
+    /// Any other protocol error: a missing password, no channel binding, a closed connection.
     Protocol(tokio_postgres::Error),
 }
 
@@ -43,7 +43,7 @@ impl From<tokio_postgres::Error> for Trouble {
     }
 }
 
-/// The failure for an attempt at one host.
+/// The failure to report for an attempt at one host.
 pub fn explain(spec: &ConnSpec, host: &Host, port: u16, trouble: Trouble) -> Failure {
     let place = match host {
         Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
@@ -55,7 +55,7 @@ pub fn explain(spec: &ConnSpec, host: &Host, port: u16, trouble: Trouble) -> Fai
         Trouble::Network(error, only_ipv6) => network(spec, error, host, only_ipv6),
         Trouble::Timeout(limit, only_ipv6) => timeout(limit, host, only_ipv6),
         Trouble::NoTls => no_tls(spec),
-        Trouble::NotPostgres => unreachable("what answers there is no PostgreSQL server")
+        Trouble::NotPostgres => unreachable("there is no PostgreSQL server at this address")
             .hint("check host and port: the API's address is not the database's"),
         Trouble::Handshake(error) => handshake(spec, &error),
         Trouble::Certificates(failure) => failure,
@@ -80,7 +80,7 @@ fn denied(text: impl Into<String>) -> Failure {
     Failure::msg(FailureKind::Denied, text.into())
 }
 
-/// `db.<ref>.supabase.co`: the direct host, IPv6 only.
+/// The project reference in `db.<ref>.supabase.co`, the direct host, which has only IPv6 addresses.
 fn supabase_ref(host: &Host) -> Option<&str> {
     let Host::Tcp(name) = host else { return None };
     name.strip_prefix("db.")?.strip_suffix(".supabase.co").filter(|name| !name.contains('.'))
@@ -89,7 +89,7 @@ fn supabase_ref(host: &Host) -> Option<&str> {
 fn direct_host_hint(failure: Failure, host: &Host) -> Failure {
     match supabase_ref(host) {
         Some(project) => failure.hint(format!(
-            "this direct host has an IPv6 address only, and this network may have no IPv6: use the session pooler, \
+            "this direct host has only an IPv6 address, and this network may not support IPv6: use the session pooler, \
              postgresql://postgres.{project}:***@aws-0-REGION.pooler.supabase.com:5432/postgres \
              (dashboard, Connect, session pooler)"
         )),
@@ -98,11 +98,15 @@ fn direct_host_hint(failure: Failure, host: &Host) -> Failure {
 }
 
 fn lookup(error: io::Error, host: &Host) -> Failure {
-    let failure = Failure::new(FailureKind::Unreachable, error).context("the name of the host cannot be resolved");
+    let failure = Failure::new(FailureKind::Unreachable, error).context("the host name cannot be resolved");
     let failure = direct_host_hint(failure, host);
     let paused = matches!(host, Host::Tcp(name) if name.ends_with(".supabase.co"));
-    let failure = failure.hint("check the spelling of the host, and the network's name server");
-    if paused { failure.hint("a paused project has no host: restore it in the dashboard") } else { failure }
+    let failure = failure.hint("check the spelling of the host name, and your DNS server");
+    if paused {
+        failure.hint("a paused project has no host name: restore the project in the dashboard")
+    } else {
+        failure
+    }
 }
 
 fn network(spec: &ConnSpec, error: io::Error, host: &Host, only_ipv6: bool) -> Failure {
@@ -130,15 +134,15 @@ fn timeout(limit: Duration, host: &Host, only_ipv6: bool) -> Failure {
     let failure = if only_ipv6 { direct_host_hint(failure, host) } else { failure };
     failure
         .hint("check host, port, firewall and the server's list of allowed addresses")
-        .hint("connect_timeout=SECONDS in the URL, or PGCONNECT_TIMEOUT, waits longer")
+        .hint("to wait longer, set connect_timeout=SECONDS in the URL or PGCONNECT_TIMEOUT")
 }
 
 fn no_tls(spec: &ConnSpec) -> Failure {
-    unreachable(format!("the server does not offer TLS, and sslmode={} demands it", spec.ssl_mode.word()))
-        .hint("turn TLS on at the server; in a network that you trust, sslmode=prefer goes on without it")
+    unreachable(format!("the server does not offer TLS, but sslmode={} requires it", spec.ssl_mode.word()))
+        .hint("enable TLS on the server; in a trusted network, sslmode=prefer connects without it")
 }
 
-/// TLS was agreed to and failed: most often the certificate.
+/// The TLS handshake failed, most often because of the certificate.
 fn handshake(spec: &ConnSpec, error: &tokio_postgres::Error) -> Failure {
     let mode = spec.ssl_mode.word();
     let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
@@ -154,14 +158,14 @@ fn handshake(spec: &ConnSpec, error: &tokio_postgres::Error) -> Failure {
         let failure = unreachable(format!("TLS failed: {tls}"));
         return match tls {
             rustls::Error::AlertReceived(_) => {
-                failure.hint("the server ended it: it may want a client certificate (sslcert, sslkey)")
+                failure.hint("the server aborted the handshake: it may require a client certificate (sslcert, sslkey)")
             }
             _ => failure.hint("the server must offer TLS 1.2 or newer"),
         };
     };
     let why = match reason {
         rustls::CertificateError::UnknownIssuer => {
-            format!("it is not signed by an authority of sslrootcert ({root})")
+            format!("it is not signed by a CA in sslrootcert ({root})")
         }
         rustls::CertificateError::Other(other) => other.0.to_string(),
         other => other.to_string(),
@@ -169,18 +173,18 @@ fn handshake(spec: &ConnSpec, error: &tokio_postgres::Error) -> Failure {
     let failure = unreachable(format!("the server's certificate does not verify (sslmode={mode}): {why}"));
     let wrong_name = matches!(reason, rustls::CertificateError::Other(other) if other.0.downcast_ref::<Refusal>().is_some_and(|r| matches!(r, Refusal::WrongName { .. })));
     if wrong_name {
-        return failure.hint("connect by a name that the certificate has; sslmode=verify-ca checks the authority only");
+        return failure.hint("use a host name that is in the certificate; sslmode=verify-ca checks only the CA");
     }
     let failure =
-        failure.hint("put the authority's certificate into sslrootcert=FILE (Supabase: dashboard, Database, SSL)");
+        failure.hint("put the CA certificate into the file sslrootcert=FILE (Supabase: dashboard, Database, SSL)");
     if spec.ssl_mode == SslMode::VerifyFull || spec.ssl_mode == SslMode::VerifyCa {
-        failure.hint("sslmode=require encrypts without verifying, when there is no root file")
+        failure.hint("without a root certificate file, sslmode=require encrypts without verifying")
     } else {
-        failure.hint(format!("the certificate is checked because the root file {root} exists, as libpq does"))
+        failure.hint(format!("like libpq, stacksnap verifies the certificate because the root file {root} exists"))
     }
 }
 
-/// The server refused, with a SQLSTATE.
+/// The server rejected the connection with a SQLSTATE.
 fn server(spec: &ConnSpec, host: &Host, error: &tokio_postgres::Error) -> Failure {
     let Some(db) = error.as_db_error() else { return unreachable(chain(error)) };
     let (code, message) = (db.code().code(), db.message());
@@ -190,22 +194,26 @@ fn server(spec: &ConnSpec, host: &Host, error: &tokio_postgres::Error) -> Failur
         "28P01" => denied(text)
             .hint(format!("the password of '{}' is wrong, or is for another user or project", spec.user))
             .hint("special characters of a password in a URL must be percent-encoded (@ as %40)"),
-        "28000" => denied(text).hint("the server's pg_hba.conf does not let this user, address or encryption in"),
-        "3D000" => Failure::msg(FailureKind::NotFound, text).hint("check the name behind the last '/' of the URL"),
+        "28000" => denied(text).hint("the server's pg_hba.conf rejects this user, address or encryption"),
+        "3D000" => {
+            Failure::msg(FailureKind::NotFound, text).hint("check the database name after the last '/' of the URL")
+        }
         "42501" => denied(text).hint(format!("the role '{}' may not connect: GRANT CONNECT ON DATABASE", spec.user)),
-        "53300" => unreachable(text).hint("all connections are taken: end some, use fewer --jobs, or try later"),
+        "53300" => {
+            unreachable(text).hint("all connections are in use: close some, use fewer --jobs, or try again later")
+        }
         "57P03" | "57P01" | "57P02" => unreachable(text).hint("the server is starting or stopping: try again soon"),
         _ if pooler && message.to_ascii_lowercase().contains("tenant or user not found") => denied(text)
             .hint("through the pooler the user is postgres.PROJECT_REF, and the host's region must be the project's"),
         _ if pooler && message.contains("max clients") => {
-            unreachable(text).hint("the pool is full: use fewer --jobs, or raise the pool's size in the dashboard")
+            unreachable(text).hint("the pool is full: use fewer --jobs, or increase the pool size in the dashboard")
         }
         _ if code.starts_with("28") => denied(text),
         _ => unreachable(text),
     }
 }
 
-/// Our own side of the protocol.
+/// An error on our side of the protocol.
 fn protocol(spec: &ConnSpec, error: &tokio_postgres::Error) -> Failure {
     let text = chain(error);
     if text.contains("password missing") {
@@ -215,14 +223,14 @@ fn protocol(spec: &ConnSpec, error: &tokio_postgres::Error) -> Failure {
     if text.contains("channel binding") {
         return denied("channel_binding=require, but the server did not bind the password to the TLS channel")
             .hint("it needs TLS, a password stored as SCRAM-SHA-256, and a certificate with an RSA or ECDSA signature")
-            .hint("a pooler or proxy between cannot pass it on: channel_binding=prefer");
+            .hint("a pooler or proxy in between cannot support it: use channel_binding=prefer");
     }
     if text.starts_with("authentication error") {
         return denied(text).hint(
-            "the server wants a method that stacksnap does not speak: SCRAM, MD5, password and certificates work",
+            "the server requires an unsupported authentication method: SCRAM, MD5, password and certificates work",
         );
     }
-    unreachable(format!("the connection was cut: {text}")).hint("what listens there may be no PostgreSQL server")
+    unreachable(format!("the connection was closed: {text}")).hint("the service at this address may not be PostgreSQL")
 }
 
 /// An error and its causes in one line.

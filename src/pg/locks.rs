@@ -1,33 +1,33 @@
-//! Who waits for a lock of whom, asked once for everybody who watches.
+//! Which sessions wait for which locks; one query serves all watchers.
 //!
-//! Invariant: only looks, and shows no query text: that may hold data. Names are as the server has them; `object` and
-//! `holder` give them fit for a message.
+//! Invariant: it only reads, and never shows query text, which may contain data. Names are as the server has them;
+//! `object` and `holder` return them safe for a message.
 
 use crate::model::failure::Result;
 use crate::model::name::visible;
 use crate::pg::session::Session;
 
-/// One session that waits, and one that it waits for (which holds the lock, or queued for it before).
+/// A waiting session and one that it waits for (which holds the lock, or is ahead in the lock queue).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     pub waiter_pid: i32,
     pub waiter_application: String,
-    /// 0: a prepared transaction.
+    /// 0 for a prepared transaction.
     pub holder_pid: i32,
     pub holder_application: String,
-    /// Empty: not shown to us.
+    /// Empty if this role may not see it.
     pub holder_user: String,
-    /// `None`: the lock is on no relation of this database.
+    /// `None` if the lock is not on a relation of this database.
     pub relation: Option<String>,
 }
 
 impl Wait {
-    /// What is waited for, fit for a message.
+    /// The locked object, safe for a message.
     pub fn object(&self) -> String {
         self.relation.as_deref().map_or_else(|| "an object".to_string(), visible)
     }
 
-    /// The holder, fit for a message: `process 4711 (postgres, psql)`.
+    /// The holder, safe for a message: `process 4711 (postgres, psql)`.
     pub fn holder(&self) -> String {
         if self.holder_pid == 0 {
             return "a prepared transaction".to_string();
@@ -42,7 +42,7 @@ impl Wait {
     }
 }
 
-/// All that wait now, on the whole server: callers know whose waits are theirs.
+/// All current waits on the whole server; callers pick their own.
 pub async fn waits(session: &Session) -> Result<Vec<Wait>> {
     let rows = session.rows(include_str!("sql/waits.sql"), &[]).await?;
     Ok(rows
@@ -58,7 +58,8 @@ pub async fn waits(session: &Session) -> Result<Vec<Wait>> {
         .collect())
 }
 
-/// Somebody who waits for `ours` and keeps another session of `application_name` waiting: no server sees that circle.
+/// A session that waits for our session `ours` while another session of `application_name` waits for it. The server's
+/// deadlock detector cannot see this cycle, because part of it is outside the server.
 pub fn circle<'a>(waits: &'a [Wait], application_name: &str, ours: i32) -> Option<&'a Wait> {
     let between = |pid: i32| waits.iter().any(|wait| wait.waiter_pid == pid && wait.holder_pid == ours);
     waits.iter().find(|wait| wait.waiter_application == application_name && between(wait.holder_pid))

@@ -1,7 +1,7 @@
-//! The only door to the PostgreSQL protocol: connecting, sessions on one exported snapshot, catalog queries.
+//! The only module that speaks the PostgreSQL protocol: connecting, sessions on one exported snapshot, catalog queries.
 //!
-//! Invariant: every session pins what changes text (time zone, date style, search_path, …), never writes to a
-//! source, and never prints or logs a password. It knows objects and rows, not the parts of a snapshot.
+//! Invariant: every session pins the settings that affect text (time zone, date style, search_path, …), never writes to
+//! a source, and never prints or logs a password. It knows objects and rows, not the parts of a snapshot.
 
 pub mod catalog;
 pub mod census;

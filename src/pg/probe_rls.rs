@@ -1,9 +1,9 @@
-//! What row security lets a signed-in user and a stranger see: rows counted table by table, to be compared.
+//! Counts the rows that row security shows to a signed-in and to an anonymous user, per table, for a comparison.
 //!
-//! Invariant: it reads, in a transaction that is read only, and takes back every setting it made. It counts, and tells
-//! no row. A policy that fails or takes too long is an answer too. Policies are code of that database, and code can take
-//! back the role that it was given: a live source is asked only where [`stranger`] finds nobody; a target holds what was
-//! restored into it, see [`super::probes`] about trust.
+//! Invariant: it runs in a read-only transaction and rolls back every setting. It counts rows and never returns one. A
+//! policy that fails or times out is a result too. Policies are code of that database, and code can reset the role that
+//! was set: a live source is probed only if [`stranger`] finds no role; a target has what was restored into it, see
+//! [`super::probes`] about trust.
 
 use std::time::{Duration, Instant};
 
@@ -14,24 +14,24 @@ use crate::model::name::{QualifiedName, ident};
 use crate::model::platform::PLATFORM_OWNERS;
 use crate::model::rls_view::{ROWS_MAX, RlsSeen, RlsView};
 
-/// At most so many tables a role: it is a probe.
+/// Maximum number of tables per role: it is only a probe.
 const MAX_TABLES: i64 = 200;
 
-/// How much a look may cost.
+/// Time limits of the probes.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     pub table: Duration,
-    /// What was not looked at when this is over counts as too slow.
+    /// Tables that were not probed when this has passed count as too slow.
     pub whole: Duration,
 }
 
-/// For a database that waits for nobody.
+/// Limits for a restored database, where no other session waits.
 const AFTER_A_RESTORE: Patience = Patience { table: Duration::from_secs(2), whole: Duration::from_secs(120) };
 
-/// Looks with the claims of `user` (an id of `auth.users`; None: the smallest one) at every table with row security.
+/// Probes every table with row security, with the claims of `user` (an ID in `auth.users`; `None`: the smallest one).
 pub async fn rls_view(session: &Session, user: Option<&str>) -> Result<RlsView> {
     in_transaction(session, async {
-        // As the source was asked: what writes is refused in both.
+        // As in the source: policies that write fail in both.
         session.execute("SET TRANSACTION READ ONLY").await?;
         rls_view_within(session, user, AFTER_A_RESTORE).await
     })
@@ -41,44 +41,44 @@ pub async fn rls_view(session: &Session, user: Option<&str>) -> Result<RlsView> 
 /// The same within the session's transaction, which must be read only.
 pub async fn rls_view_within(session: &Session, user: Option<&str>, patience: Patience) -> Result<RlsView> {
     let mut view = RlsView::default();
-    let mut looker = Looker { session, view: &mut view, patience, start: Instant::now() };
-    looker.look("anon", None).await?;
-    looker.look("authenticated", Some(user)).await?;
+    let mut prober = Prober { session, view: &mut view, patience, start: Instant::now() };
+    prober.probe_role("anon", None).await?;
+    prober.probe_role("authenticated", Some(user)).await?;
     Ok(view)
 }
 
-/// A role whose code would gain rights by running in this session: it owns functions or tables, and cannot become the role
-/// that logged in. None: all code here belongs to superusers, to that role, to those who may become it, or to the platform.
+/// A role that would gain rights if its code ran in this session: it owns functions or tables, and may not become the
+/// role that logged in. `None`: all code here belongs to superusers, that role, its members, or the platform.
 pub async fn stranger(session: &Session) -> Result<Option<String>> {
     let platform: Vec<&str> = PLATFORM_OWNERS.to_vec();
     let rows = session.rows(include_str!("sql/probe_rls_strangers.sql"), &[&platform]).await?;
     rows.first().map(|row| get(row, 0)).transpose()
 }
 
-struct Looker<'l> {
+struct Prober<'l> {
     session: &'l Session,
     view: &'l mut RlsView,
     patience: Patience,
     start: Instant,
 }
 
-impl Looker<'_> {
-    /// `claims`: None sets those of a stranger.
-    async fn look(&mut self, role: &str, claims: Option<Option<&str>>) -> Result<()> {
+impl Prober<'_> {
+    /// `claims`: `None` sets the claims of an anonymous user.
+    async fn probe_role(&mut self, role: &str, claims: Option<Option<&str>>) -> Result<()> {
         let rows = self.session.rows(include_str!("sql/probe_rls_tables.sql"), &[&role, &MAX_TABLES]).await?;
         let name = |row| Ok(QualifiedName::new(get::<String>(row, 0)?, get::<String>(row, 1)?));
         let tables = rows.iter().map(name).collect::<Result<Vec<_>>>()?;
         self.session.execute("SAVEPOINT stacksnap_look").await?;
-        let done = self.look_at(role, claims, &tables).await;
+        let done = self.probe_tables(role, claims, &tables).await;
         self.session.execute("ROLLBACK TO SAVEPOINT stacksnap_look; RELEASE SAVEPOINT stacksnap_look").await?;
         match done {
-            // Not allowed to become that role, or there is none: nothing was seen.
+            // The role does not exist, or we may not become it: nothing was probed.
             Err(failure) if failure.kind == FailureKind::Unreachable => Err(failure),
             Ok(()) | Err(_) => Ok(()),
         }
     }
 
-    async fn look_at(&mut self, role: &str, claims: Option<Option<&str>>, tables: &[QualifiedName]) -> Result<()> {
+    async fn probe_tables(&mut self, role: &str, claims: Option<Option<&str>>, tables: &[QualifiedName]) -> Result<()> {
         let session = self.session;
         if let Some(user) = claims {
             self.view.user = set_claims(session, user).await?;
@@ -104,7 +104,7 @@ impl Looker<'_> {
     }
 }
 
-/// As the gateway does for each request. Gives back the user's id.
+/// Sets the claims as the API gateway does for each request. Returns the user's ID.
 async fn set_claims(session: &Session, user: Option<&str>) -> Result<Option<String>> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'auth' AND c.relname = 'users' \

@@ -1,9 +1,9 @@
-//! Functional probes: does the restored stack do what its services need? Each one tries it for real and takes it back.
+//! Functional probes: does the restored stack do what its services need? Each probe tries it and rolls it back.
 //!
-//! Invariant: all of them run in one transaction that is rolled back, each behind a savepoint, so nothing stays: no row,
-//! no role, no setting. No trigger of a user is fired, and no hash leaves the server. A probe that does not apply says
-//! why. The session must not be inside a transaction. Code of the restored database may run (policies, column
-//! defaults): callers leave the probes out for a snapshot that they do not trust.
+//! Invariant: all probes run in one transaction that is rolled back, each in its own savepoint, so nothing remains: no
+//! row, no role, no setting. They never fire a user's trigger, and no hash leaves the server. A probe that does not
+//! apply gives the reason. The session must not be in a transaction. Code of the restored database may run (policies,
+//! column defaults): callers skip the probes for a snapshot that they do not trust.
 
 use crate::model::object_kind::ObjectKind;
 use std::collections::BTreeSet;
@@ -18,13 +18,13 @@ use crate::model::restore::ProbeOutcome;
 use crate::model::secret::Secret;
 use crate::model::sqlstate;
 
-/// For one statement of a probe. A bcrypt hash of cost 14 takes about a second.
+/// Per statement of a probe. A bcrypt hash with cost 14 takes about a second.
 const STATEMENT_TIMEOUT: &str = "10s";
-/// Somebody else's lock is no reason to hang.
+/// A probe must not hang on another session's lock.
 const LOCK_TIMEOUT: &str = "2s";
 
-/// Columns of `auth.users` that the auth service reads as text: NULL in one of them ends every login of that user
-/// with an error (auth#1940).
+/// Columns of `auth.users` that the auth service reads as text: with NULL in one of them, every login of that user
+/// fails (auth#1940).
 const TOKEN_COLUMNS: [&str; 8] = [
     "confirmation_token",
     "recovery_token",
@@ -36,18 +36,18 @@ const TOKEN_COLUMNS: [&str; 8] = [
     "reauthentication_token",
 ];
 
-/// What came of one probe.
+/// The result of one probe.
 enum Verdict {
     Passed(String),
     Failed(String),
-    /// It does not apply here, and why.
-    Left(String),
+    /// Not applicable, with the reason.
+    NotApplicable(String),
 }
 
-use Verdict::{Failed, Left, Passed};
+use Verdict::{Failed, NotApplicable, Passed};
 
-/// Runs every probe. `source` is the inventory of what was restored: what it had must be there.
-/// An error means that the connection is gone; a refusal by the server is an outcome.
+/// Runs every probe. `source` is the inventory of the restored snapshot: functions it had must exist.
+/// An error means a lost connection; an error from the server is an outcome.
 pub async fn probes(session: &Session, source: Option<&Inventory>) -> Result<Vec<ProbeOutcome>> {
     in_transaction(session, async {
         let facts = Facts::read(session).await?;
@@ -66,7 +66,7 @@ pub async fn probes(session: &Session, source: Option<&Inventory>) -> Result<Vec
     .await
 }
 
-/// Does this password open this account, as the auth service would check it? Neither it nor the hash is told.
+/// Whether this password opens this account, checked like the auth service does. Neither it nor the hash is reported.
 pub async fn known_login(session: &Session, email: &str, password: &Secret) -> Result<ProbeOutcome> {
     in_transaction(session, async {
         let facts = Facts::read(session).await?;
@@ -76,7 +76,7 @@ pub async fn known_login(session: &Session, email: &str, password: &Secret) -> R
     .await
 }
 
-/// `work` between BEGIN and ROLLBACK, whatever becomes of it.
+/// Runs `work` between BEGIN and ROLLBACK, also if it fails.
 pub(super) async fn in_transaction<T>(session: &Session, work: impl Future<Output = Result<T>>) -> Result<T> {
     session.execute("BEGIN").await?;
     let limits =
@@ -89,12 +89,12 @@ pub(super) async fn in_transaction<T>(session: &Session, work: impl Future<Outpu
     done
 }
 
-/// Did the server end it because of our own limits?
+/// Whether the server cancelled the statement because of our own time limits.
 pub(super) fn took_too_long(failure: &Failure) -> bool {
     failure.is_sqlstate(sqlstate::QUERY_CANCELED) || failure.is_sqlstate(sqlstate::LOCK_NOT_AVAILABLE)
 }
 
-/// What was asked before anything is tried.
+/// Facts read before the first probe.
 struct Facts {
     read_only: bool,
     superuser: bool,
@@ -103,11 +103,11 @@ struct Facts {
     /// Columns of `auth.users` that this role may read.
     columns: BTreeSet<String>,
     roles: BTreeSet<String>,
-    /// Roles that this one may become.
+    /// Roles that this role may become.
     settable: BTreeSet<String>,
-    /// Where pgcrypto's own `crypt` is.
+    /// The schema of pgcrypto's own `crypt`.
     crypt_schema: Option<String>,
-    /// `SET` or `MEMBER`: the word for the right to become a role on this server.
+    /// `SET` or `MEMBER`: the privilege type that `pg_has_role` needs on this server for becoming a role.
     become_word: &'static str,
 }
 
@@ -129,20 +129,20 @@ impl Facts {
         })
     }
 
-    /// Why a probe that works as `role` does not apply.
+    /// The reason why a probe that acts as `role` does not apply.
     fn cannot_become(&self, role: &str) -> Option<Verdict> {
         if !self.roles.contains(role) {
-            return Some(Left(format!("there is no role {role}")));
+            return Some(NotApplicable(format!("there is no role {role}")));
         }
-        (!self.settable.contains(role)).then(|| Left(format!("this role may not become {role}")))
+        (!self.settable.contains(role)).then(|| NotApplicable(format!("this role may not become {role}")))
     }
 
-    /// Why `auth.users` cannot be looked at.
+    /// The reason why `auth.users` cannot be read.
     fn users_unread(&self, column: &str) -> Option<Verdict> {
         if !self.has_users {
-            return Some(Left("there is no table auth.users".to_string()));
+            return Some(NotApplicable("there is no table auth.users".to_string()));
         }
-        (!self.columns.contains(column)).then(|| Left(format!("this role may not read auth.users.{column}")))
+        (!self.columns.contains(column)).then(|| NotApplicable(format!("this role may not read auth.users.{column}")))
     }
 }
 
@@ -152,7 +152,7 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// One probe behind its savepoint.
+    /// Runs one probe in its savepoint.
     async fn run(&self, name: &str, work: impl Future<Output = Result<Verdict>>) -> Result<ProbeOutcome> {
         self.session.execute("SAVEPOINT stacksnap_probe").await?;
         let verdict = work.await;
@@ -160,9 +160,9 @@ impl Probe<'_> {
         let (passed, detail) = match verdict {
             Ok(Passed(detail)) => (Some(true), detail),
             Ok(Failed(detail)) => (Some(false), detail),
-            Ok(Left(why)) => (None, why),
+            Ok(NotApplicable(why)) => (None, why),
             Err(failure) if failure.kind == FailureKind::Unreachable => return Err(failure),
-            Err(failure) if took_too_long(&failure) => (None, "it took too long to tell".to_string()),
+            Err(failure) if took_too_long(&failure) => (None, "no result: it took too long".to_string()),
             Err(failure) => (Some(false), failure.to_string()),
         };
         Ok(ProbeOutcome { name: name.to_string(), passed, detail })
@@ -172,10 +172,10 @@ impl Probe<'_> {
     async fn auth_admin_reads_users(&self) -> Result<Verdict> {
         const ROLE: &str = "supabase_auth_admin";
         if !self.facts.has_users {
-            return Ok(Left("there is no table auth.users".to_string()));
+            return Ok(NotApplicable("there is no table auth.users".to_string()));
         }
-        if let Some(left) = self.facts.cannot_become(ROLE) {
-            return Ok(left);
+        if let Some(not_applicable) = self.facts.cannot_become(ROLE) {
+            return Ok(not_applicable);
         }
         self.become_role(ROLE).await?;
         let users: i64 = get(&self.session.one("SELECT count(*) FROM auth.users", &[]).await?, 0)?;
@@ -186,32 +186,36 @@ impl Probe<'_> {
     async fn authenticator_becomes(&self, role: &str) -> Result<Verdict> {
         for name in ["authenticator", role] {
             if !self.facts.roles.contains(name) {
-                return Ok(Left(format!("there is no role {name}")));
+                return Ok(NotApplicable(format!("there is no role {name}")));
             }
         }
         if self.facts.superuser {
             self.session.execute("SET LOCAL SESSION AUTHORIZATION authenticator").await?;
             self.become_role(role).await?;
             let now: String = get(&self.session.one("SELECT current_user::text", &[]).await?, 0)?;
-            return Ok(if now == role { Passed("it did".to_string()) } else { Failed(format!("it became {now}")) });
+            return Ok(if now == role {
+                Passed("SET ROLE succeeded".to_string())
+            } else {
+                Failed(format!("SET ROLE gave {now}"))
+            });
         }
         let sql = "SELECT pg_catalog.pg_has_role('authenticator', $1::text, $2)";
         let may: bool = get(&self.session.one(sql, &[&role, &self.facts.become_word]).await?, 0)?;
-        Ok(if may { Passed("it may".to_string()) } else { Failed(format!("authenticator is no member of {role}")) })
+        Ok(if may { Passed("allowed".to_string()) } else { Failed(format!("authenticator is not a member of {role}")) })
     }
 
-    /// R35, R37: the storage service makes a bucket. A user's trigger may call out of the database, which no rollback
-    /// takes back: it is not fired. Where that cannot be had, the right alone is asked for.
+    /// R35, R37: the storage service creates a bucket. A user's trigger may act outside the database, which a rollback
+    /// cannot undo, so it must not fire. If that cannot be prevented, only the INSERT privilege is checked.
     async fn storage_admin_inserts(&self) -> Result<Verdict> {
         const ROLE: &str = "supabase_storage_admin";
         if !self.facts.has_buckets {
-            return Ok(Left("there is no table storage.buckets".to_string()));
+            return Ok(NotApplicable("there is no table storage.buckets".to_string()));
         }
-        if let Some(left) = self.facts.cannot_become(ROLE) {
-            return Ok(left);
+        if let Some(not_applicable) = self.facts.cannot_become(ROLE) {
+            return Ok(not_applicable);
         }
         if self.facts.read_only {
-            return Ok(Left("the server is read-only".to_string()));
+            return Ok(NotApplicable("the server is read-only".to_string()));
         }
         let as_replica = self.replica_role().await?;
         let fired = self.bucket_triggers(as_replica).await?;
@@ -220,7 +224,7 @@ impl Probe<'_> {
         if !fired.is_empty() {
             let sql = "SELECT pg_catalog.has_table_privilege('storage.buckets', 'INSERT')";
             let may: bool = get(&self.session.one(sql, &[]).await?, 0)?;
-            let why = format!("only the right was asked for: an insert would fire {}", fired.join(", "));
+            let why = format!("only the privilege was checked: an insert would fire {}", fired.join(", "));
             return Ok(if may { Passed(why) } else { Failed(format!("it has no INSERT on storage.buckets; {why}")) });
         }
         let sql = "INSERT INTO storage.buckets (id, name) SELECT b, b \
@@ -229,7 +233,7 @@ impl Probe<'_> {
         Ok(Passed("a bucket was made and taken back".to_string()))
     }
 
-    /// Switches triggers off for the savepoint, where this role may.
+    /// Disables triggers within the savepoint, if this role may. Returns whether it did.
     async fn replica_role(&self) -> Result<bool> {
         self.session.execute("SAVEPOINT stacksnap_replica").await?;
         match self.session.execute("SET LOCAL session_replication_role = replica").await {
@@ -250,22 +254,22 @@ impl Probe<'_> {
         rows.iter().map(|row| get(row, 0)).collect()
     }
 
-    /// R10: what kinds of hashes there are.
+    /// R10: the kinds of password hashes in use.
     async fn hash_kinds(&self) -> Result<Verdict> {
-        if let Some(left) = self.facts.users_unread("encrypted_password") {
-            return Ok(left);
+        if let Some(not_applicable) = self.facts.users_unread("encrypted_password") {
+            return Ok(not_applicable);
         }
         let rows = self.session.rows(include_str!("sql/probe_hash_kinds.sql"), &[]).await?;
-        let told = rows.iter().map(|row| Ok(format!("{} {}", get::<String>(row, 0)?, get::<i64>(row, 1)?)));
-        let told = told.collect::<Result<Vec<String>>>()?;
-        Ok(Passed(if told.is_empty() { "no users".to_string() } else { told.join(", ") }))
+        let counts = rows.iter().map(|row| Ok(format!("{} {}", get::<String>(row, 0)?, get::<i64>(row, 1)?)));
+        let counts = counts.collect::<Result<Vec<String>>>()?;
+        Ok(Passed(if counts.is_empty() { "no users".to_string() } else { counts.join(", ") }))
     }
 
-    /// R10: the server computes a hash over a stored one's salt, and a wrong password does not open it.
+    /// R10: the server computes a bcrypt hash with a stored salt, and a wrong password does not match.
     async fn hash_verifies(&self) -> Result<Verdict> {
         let crypt = match self.crypt() {
             Ok(crypt) => crypt,
-            Err(left) => return Ok(left),
+            Err(not_applicable) => return Ok(not_applicable),
         };
         let sql = format!(
             "SELECT length(c) = 60 AND left(c, 29) = left(h, 29) AND c <> h FROM (SELECT encrypted_password::text AS h, \
@@ -273,18 +277,18 @@ impl Probe<'_> {
              WHERE encrypted_password LIKE '$2a$%' LIMIT 1) one"
         );
         let rows = self.session.rows(&sql, &[]).await?;
-        let Some(row) = rows.first() else { return Ok(Left("no user has a $2a$ hash".to_string())) };
+        let Some(row) = rows.first() else { return Ok(NotApplicable("no user has a $2a$ hash".to_string())) };
         Ok(if get::<Option<bool>>(row, 0)? == Some(true) {
-            Passed("a wrong password was refused by a stored hash".to_string())
+            Passed("a wrong password did not match a stored hash".to_string())
         } else {
-            Failed("a stored hash was not computed as bcrypt".to_string())
+            Failed("crypt() did not compute a stored hash as bcrypt".to_string())
         })
     }
 
     async fn known_hash_verifies(&self, email: &str, password: &Secret) -> Result<Verdict> {
         let crypt = match self.crypt() {
             Ok(crypt) => crypt,
-            Err(left) => return Ok(left),
+            Err(not_applicable) => return Ok(not_applicable),
         };
         let sql = format!(
             "SELECT encrypted_password LIKE '$2a$%', CASE WHEN encrypted_password LIKE '$2a$%' \
@@ -299,29 +303,29 @@ impl Probe<'_> {
             }
         }
         Ok(match kinds.as_slice() {
-            [] => Failed("there is no user of that address".to_string()),
-            kinds if kinds.iter().all(|bcrypt| !bcrypt) => Left("its hash is not $2a$ bcrypt".to_string()),
+            [] => Failed("there is no user with that address".to_string()),
+            kinds if kinds.iter().all(|bcrypt| !bcrypt) => NotApplicable("its hash is not $2a$ bcrypt".to_string()),
             _ => Failed("the password does not open the account".to_string()),
         })
     }
 
-    /// pgcrypto's own function: one of that name that somebody else made is not called.
+    /// pgcrypto's own function. A user's function with the same name is never called.
     fn crypt(&self) -> Result<String, Verdict> {
-        if let Some(left) = self.facts.users_unread("encrypted_password") {
-            return Err(left);
+        if let Some(not_applicable) = self.facts.users_unread("encrypted_password") {
+            return Err(not_applicable);
         }
         let schema = self.facts.crypt_schema.as_deref();
-        let schema = schema.ok_or_else(|| Left("the extension pgcrypto is not installed".to_string()))?;
+        let schema = schema.ok_or_else(|| NotApplicable("the extension pgcrypto is not installed".to_string()))?;
         Ok(format!("{}.crypt", ident(schema)))
     }
 
     async fn token_columns_not_null(&self) -> Result<Verdict> {
-        if let Some(left) = self.facts.users_unread("id") {
-            return Ok(left);
+        if let Some(not_applicable) = self.facts.users_unread("id") {
+            return Ok(not_applicable);
         }
         let columns: Vec<&str> = TOKEN_COLUMNS.into_iter().filter(|c| self.facts.columns.contains(*c)).collect();
         if columns.is_empty() {
-            return Ok(Left("auth.users has no token column that this role may read".to_string()));
+            return Ok(NotApplicable("auth.users has no token column that this role may read".to_string()));
         }
         let counts: Vec<String> = columns.iter().map(|c| format!("count(*) - count({})", ident(c))).collect();
         let row = self.session.one(&format!("SELECT {} FROM auth.users", counts.join(", ")), &[]).await?;
@@ -339,13 +343,13 @@ impl Probe<'_> {
         })
     }
 
-    /// R35: the pooler asks this function for verifiers; a naive restore drops it.
+    /// R35: the pooler reads verifiers through this function; a naive restore drops it.
     async fn pgbouncer_get_auth(&self, source: Option<&Inventory>) -> Result<Verdict> {
         let named = |i: &Inventory| {
             i.of_kind(ObjectKind::Function).map(|o| o.identity.clone()).find(|n| n.starts_with("pgbouncer.get_auth("))
         };
         let Some(identity) = source.and_then(named) else {
-            return Ok(Left("the source has no function pgbouncer.get_auth".to_string()));
+            return Ok(NotApplicable("the source has no function pgbouncer.get_auth".to_string()));
         };
         let may = if self.facts.roles.contains("pgbouncer") {
             "pg_catalog.has_schema_privilege('pgbouncer', 'pgbouncer', 'USAGE') \
@@ -367,7 +371,7 @@ impl Probe<'_> {
     }
 }
 
-/// A column of a row; a surprise in its type is an error, never a panic.
+/// A column of a row; an unexpected type is an error, never a panic.
 pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, index: usize) -> Result<T> {
     row.try_get(index).map_err(|error| anyhow::Error::new(error).into())
 }

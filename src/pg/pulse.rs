@@ -1,23 +1,23 @@
-//! What one connection said and heard last: written by its stream, read by who watches it.
+//! Records the last activity of one connection: written by its stream, read by the silence check.
 //!
-//! Invariant: it is silent only while an answer is owed and wanted, or while bytes cannot be sent; a session that nobody
-//! asks anything, or whose rows nobody takes, is not. It keeps times and numbers, no text of the connection.
+//! Invariant: a connection is silent only while an answer is pending and wanted, or while bytes cannot be sent. An idle
+//! session, or one whose rows are not consumed, is not silent. It stores times and numbers, never data.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Shared by the stream, the session and the watch.
+/// Shared by the stream, the session and the silence check.
 #[derive(Debug)]
 pub struct Pulse {
     start: Instant,
     /// Milliseconds from `start` to the last byte in either direction.
     last_ms: AtomicU64,
-    /// Something was sent since the server was last ready.
+    /// Something was sent since the last ReadyForQuery.
     asked: AtomicBool,
-    /// The last read found nothing.
+    /// The last read returned no bytes.
     hungry: AtomicBool,
-    /// The last write could not go on.
+    /// The last write was blocked.
     stuck: AtomicBool,
     backend: AtomicI32,
     lost: OnceLock<String>,
@@ -40,7 +40,7 @@ impl Pulse {
         self.last_ms.store(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Bytes came, or, `false`, there are none yet.
+    /// Bytes were read; `false`: none are available yet.
     pub fn read(&self, some: bool) {
         self.hungry.store(!some, Ordering::Relaxed);
         if some {
@@ -48,7 +48,7 @@ impl Pulse {
         }
     }
 
-    /// Bytes went, or, `false`, they could not.
+    /// Bytes were written; `false`: the write was blocked.
     pub fn wrote(&self, some: bool) {
         self.stuck.store(!some, Ordering::Relaxed);
         self.asked.store(true, Ordering::Relaxed);
@@ -57,12 +57,12 @@ impl Pulse {
         }
     }
 
-    /// The server said that it is ready for the next query.
+    /// The server sent ReadyForQuery.
     pub fn answered(&self) {
         self.asked.store(false, Ordering::Relaxed);
     }
 
-    /// When something was last heard or said, as a number to compare with.
+    /// The time of the last activity in milliseconds, only for comparisons.
     pub fn last(&self) -> u64 {
         self.last_ms.load(Ordering::Relaxed)
     }
@@ -75,7 +75,7 @@ impl Pulse {
         self.stuck.load(Ordering::Relaxed)
     }
 
-    /// How long an answer has been missing; zero when none is.
+    /// How long an answer has been overdue; zero if none is.
     pub fn silent_for(&self) -> Duration {
         let waits = self.asked.load(Ordering::Relaxed) && (self.is_hungry() || self.is_stuck());
         if !waits {
@@ -84,7 +84,7 @@ impl Pulse {
         self.start.elapsed().saturating_sub(Duration::from_millis(self.last()))
     }
 
-    /// The server's process, once it is known.
+    /// The PID of the server process, once known.
     pub fn backend(&self) -> Option<i32> {
         Some(self.backend.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
@@ -115,15 +115,15 @@ mod tests {
             pulse.silent_for() > Duration::ZERO
         };
         pulse.wrote(true);
-        assert!(!silent(), "nobody reads");
+        assert!(!silent(), "no read is pending");
         pulse.read(false);
         assert!(silent());
         pulse.read(true);
-        assert!(!silent(), "bytes came, and who takes them has not come back for more");
+        assert!(!silent(), "bytes arrived, and the reader has not asked for more");
         pulse.answered();
         pulse.read(false);
-        assert!(!silent(), "nothing was asked");
+        assert!(!silent(), "no query was sent");
         pulse.wrote(false);
-        assert!(silent(), "what is said does not get away");
+        assert!(silent(), "the write is blocked");
     }
 }

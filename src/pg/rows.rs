@@ -1,7 +1,7 @@
-//! Rows of a live database as COPY text: streamed, counted and fingerprinted as a snapshot's own data files are.
+//! Reads rows of a live database as COPY text: streamed, counted and fingerprinted like a snapshot's data files.
 //!
-//! Invariant: the text is what pg_dump writes under the session's pins (trap 20), of the table itself and never of its
-//! children; no line is held, however long, and lines may be cut anywhere between the pieces. It writes nothing.
+//! Invariant: the text is what pg_dump writes under the session's pins (trap 20), of the table itself without its
+//! children. No line is held in memory, however long; pieces may split a line anywhere. It never writes.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::model::fingerprint::TableFingerprint;
 use crate::model::name::{QualifiedName, ident};
 
 const APPLICATION: &str = "stacksnap rows";
-/// How often progress is told.
+/// Interval of progress reports.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What one table of a live database holds.
+/// The rows of one table in a live database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveTable {
     pub name: QualifiedName,
@@ -35,7 +35,7 @@ pub struct LiveTable {
     pub bytes_raw: u64,
 }
 
-/// The COPY statement for these columns in this order. Without columns it stands for a table that has none.
+/// The COPY statement for these columns in this order. Without columns: for a table that has none.
 pub fn copy_out_sql(table: &QualifiedName, columns: &[String]) -> String {
     if columns.is_empty() {
         return format!("COPY {} TO STDOUT", table.sql());
@@ -44,22 +44,22 @@ pub fn copy_out_sql(table: &QualifiedName, columns: &[String]) -> String {
     format!("COPY {} ({}) TO STDOUT", table.sql(), columns.join(", "))
 }
 
-/// The same for the rows that a condition of an extension leaves to users: see [`own_rows`].
+/// The same, limited to the user's rows of an extension's table: see [`own_rows`].
 pub fn copy_own_sql(table: &QualifiedName, columns: &[String], condition: Option<&str>) -> String {
     let Some(condition) = condition else { return copy_out_sql(table, columns) };
     let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
     format!("COPY (SELECT {} FROM ONLY {} {condition}) TO STDOUT", columns.join(", "), table.sql())
 }
 
-/// The COPY statement for columns that COPY of a table refuses: generated ones, and those of a materialized view.
+/// For columns that a plain COPY of a table rejects: generated columns, and columns of a materialized view.
 pub fn copy_computed_sql(relation: &QualifiedName, columns: &[String]) -> String {
     let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
     format!("COPY (SELECT {} FROM ONLY {}) TO STDOUT", columns.join(", "), relation.sql())
 }
 
-/// Streams COPY text in the pieces in which it arrives; `each` may stop it with an error. Returns how many bytes it was.
+/// Streams COPY text piece by piece; `each` may stop it with an error. Returns the number of bytes.
 ///
-/// One piece is one row in PostgreSQL's own protocol, but nothing here relies on it.
+/// In PostgreSQL's protocol a piece is one row, but nothing here relies on that.
 pub async fn copy_out(
     session: &Session,
     table: &QualifiedName,
@@ -69,9 +69,9 @@ pub async fn copy_out(
     copy_statement(session, &copy_out_sql(table, columns), each).await
 }
 
-/// The same for any `COPY … TO STDOUT`, without options of its own.
+/// The same for any `COPY … TO STDOUT` without options.
 pub async fn copy_statement(session: &Session, sql: &str, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
-    // As pg_dump writes such a database: bytes that are not UTF-8 would end it.
+    // As pg_dump reads an SQL_ASCII database: with client encoding UTF8, invalid bytes would be an error.
     let raw = if session.copies_raw { format!("{sql} WITH (ENCODING 'SQL_ASCII')") } else { sql.to_string() };
     let sql = raw.as_str();
     let mut stream = pin!(session.client().copy_out(sql).await.map_err(|e| session.failure(e, sql))?);
@@ -84,7 +84,7 @@ pub async fn copy_statement(session: &Session, sql: &str, mut each: impl FnMut(&
     Ok(bytes)
 }
 
-/// Counts and fingerprints one table through `session`, as this session sees it.
+/// Counts and fingerprints the rows of one table that `session` sees.
 pub async fn fingerprint_table(session: &Session, table: &QualifiedName, columns: &[String]) -> Result<LiveTable> {
     let condition = own_rows::condition(session, table).await?;
     read_statement(session, table, &copy_own_sql(table, columns, condition.as_deref()), |_| {}).await
@@ -107,8 +107,8 @@ async fn read_statement(
     Ok(LiveTable { name: table.clone(), rows: fingerprint.rows, sum: fingerprint.hex(), bytes_raw })
 }
 
-/// Fingerprints tables over `jobs` sessions that all see one instant; `tables` are begun in their order, so name the
-/// biggest first. The result is in the order of `tables`; `progress` hears of bytes that were read since it last did.
+/// Fingerprints tables over `jobs` sessions on one exported snapshot. Tables are started in order, so list the biggest
+/// first; the result has the order of `tables`. `progress` gets the number of bytes read since its last call.
 pub async fn fingerprint_tables(
     spec: &ConnSpec,
     tables: &[(QualifiedName, Vec<String>)],
@@ -123,7 +123,7 @@ pub async fn fingerprint_tables(
     fingerprint_tables_at(spec, &holder.exported, tables, jobs, Duration::ZERO, cancel, progress).await
 }
 
-/// The same at an instant that the caller holds. `lock_wait` bounds the wait for a locked table; zero waits for ever.
+/// The same under a snapshot that the caller holds. `lock_wait` limits the wait for a locked table; zero: no limit.
 pub async fn fingerprint_tables_at(
     spec: &ConnSpec,
     exported: &ExportedSnapshot,
@@ -139,7 +139,7 @@ pub async fn fingerprint_tables_at(
     fingerprint_statements_at(spec, exported, statements, jobs, lock_wait, cancel, progress).await
 }
 
-/// The same for any `COPY … TO STDOUT` of a relation.
+/// The same for arbitrary `COPY … TO STDOUT` statements.
 pub async fn fingerprint_statements_at(
     spec: &ConnSpec,
     exported: &ExportedSnapshot,
@@ -151,7 +151,7 @@ pub async fn fingerprint_statements_at(
 ) -> Result<Vec<LiveTable>> {
     let mut done: Vec<Option<LiveTable>> = vec![None; statements.len()];
     let queue = Arc::new(Queue { statements, next: AtomicUsize::new(0), bytes: AtomicU64::new(0) });
-    // Dropping the set ends the sessions, and with them the COPYs.
+    // Dropping the set ends the sessions and their COPYs.
     let mut workers = JoinSet::new();
     for _ in 0..jobs.clamp(1, done.len().max(1)) {
         workers.spawn(work(spec.clone(), exported.clone(), Arc::clone(&queue), lock_wait));
@@ -203,16 +203,16 @@ fn stopped(reason: CancelReason) -> Failure {
     Failure::msg(reason.failure_kind(), format!("{} while rows were being read", reason.sentence()))
 }
 
-/// Puts pieces together to lines and fingerprints them. A line that comes in several pieces is hashed piece by piece.
+/// Assembles lines from pieces and fingerprints them. A line in several pieces is hashed incrementally.
 #[derive(Default)]
 pub struct Lines {
     fingerprint: TableFingerprint,
-    /// The beginning of a line whose end has not come yet.
+    /// The hash of a line whose end has not arrived yet.
     open: Option<Box<blake3::Hasher>>,
 }
 
 impl Lines {
-    /// The next piece of COPY text, cut anywhere.
+    /// Adds the next piece of COPY text, split anywhere.
     pub fn push(&mut self, mut piece: &[u8]) {
         while let Some(at) = memchr::memchr(b'\n', piece) {
             let line = &piece[..at];
@@ -227,11 +227,13 @@ impl Lines {
         }
     }
 
-    /// The rows of `table`, now that all was given. `Unreachable` when the last line has no end.
+    /// The fingerprint of `table`, after the last piece. `Unreachable` if the last line is incomplete.
     pub fn finish(self, table: &QualifiedName) -> Result<TableFingerprint> {
         if self.open.is_some() {
-            let text = format!("the rows of {} ended in the middle of one", table.sql());
-            return Err(Failure::msg(FailureKind::Unreachable, text).hint("is the server up? run the command again"));
+            let text = format!("the rows of {} ended in the middle of a row", table.sql());
+            return Err(
+                Failure::msg(FailureKind::Unreachable, text).hint("check the server, then run the command again")
+            );
         }
         Ok(self.fingerprint)
     }

@@ -1,13 +1,13 @@
-//! One connection with everything pinned that changes what the server writes.
+//! One connection with pinned settings, so that the server's output does not depend on the database or role.
 //!
-//! Invariant (trap 20): every setting of `model::pins` is set before the first query, whatever the database or the role
-//! carries. A session on a source is READ ONLY.
+//! Invariant (trap 20): every setting of `model::pins` is set before the first query, whatever the database or role
+//! sets. A session on a source is READ ONLY; it never writes there.
 
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
-/// One row of an answer: modules above read it and do not name the protocol.
+/// One row of a result, re-exported so that other modules need not name the protocol crate.
 pub use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -27,12 +27,12 @@ pub struct Session {
     pulse: Arc<Pulse>,
     pub version_num: u32,
     pub backend_pid: i32,
-    /// The database is SQL_ASCII: text is bytes of any encoding, and what COPY writes and reads is left as it is.
+    /// The database is SQL_ASCII: text may have any encoding, and COPY passes its bytes through unchanged.
     pub copies_raw: bool,
 }
 
 impl Session {
-    /// Connects and pins. Nothing is read or written yet.
+    /// Connects and pins the settings. Reads and writes nothing else.
     pub async fn open(spec: &ConnSpec, application_name: &str) -> Result<Self> {
         let Connected { client, driver, pulse } = connect(spec, application_name).await?;
         let mut session = Self { client, driver, pulse, version_num: 0, backend_pid: 0, copies_raw: false };
@@ -45,20 +45,20 @@ impl Session {
         session.copies_raw = row.get::<_, &str>(2) == "SQL_ASCII";
         session.pulse.set_backend(session.backend_pid);
         if session.version_num < 120_000 {
-            // Before 12 what is pinned rounds.
+            // Before 12 the pinned value 1 rounds.
             session.execute("SET extra_float_digits = 3").await?;
         }
         Ok(session)
     }
 
-    /// Opens a session whose one transaction sees exactly what `exported` shows.
+    /// Opens a session and starts a transaction on the exported snapshot.
     pub async fn join(spec: &ConnSpec, application_name: &str, exported: &ExportedSnapshot) -> Result<Self> {
         let session = Self::open(spec, application_name).await?;
         session.enter(exported).await?;
         Ok(session)
     }
 
-    /// Begins the one transaction that sees exactly what `exported` shows.
+    /// Starts a transaction on the exported snapshot.
     pub async fn enter(&self, exported: &ExportedSnapshot) -> Result<()> {
         let id = literal(&exported.id);
         self.execute(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {id}")).await
@@ -79,12 +79,12 @@ impl Session {
         self.client.query_one(sql, params).await.map_err(|e| self.failure(e, sql))
     }
 
-    /// What a call of the client ended with, as a failure: why the connection was given up, where it was.
+    /// A client error as a failure; if the connection was given up, the reason for that.
     pub fn failure(&self, error: tokio_postgres::Error, sql: &str) -> Failure {
         lost(&self.pulse).unwrap_or_else(|| failure(error, sql))
     }
 
-    /// What knows whether the connection was given up.
+    /// The activity record, which knows whether the connection was given up.
     pub fn pulse(&self) -> Arc<Pulse> {
         Arc::clone(&self.pulse)
     }
@@ -94,7 +94,7 @@ impl Session {
         &self.client
     }
 
-    /// Has the connection ended?
+    /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
@@ -106,16 +106,16 @@ impl Drop for Session {
     }
 }
 
-/// The failure of a connection that was given up; none when it was not.
+/// The failure of a connection that was given up; `None` if it was not.
 pub fn lost(pulse: &Pulse) -> Option<Failure> {
     let why = pulse.lost()?;
     Some(
         Failure::msg(FailureKind::Unreachable, format!("the connection was lost: {why}"))
-            .hint("is the network up, and the server? run the same command again"),
+            .hint("check the network and the server, then run the same command again"),
     )
 }
 
-/// A database error as a failure: the server's words, its SQLSTATE's kind. The statement is named by its first words.
+/// A database error as a failure: the server's message, a kind by SQLSTATE, and the first words of the statement.
 pub fn failure(error: tokio_postgres::Error, sql: &str) -> Failure {
     let start: String = sql.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
     let Some(db) = error.as_db_error() else {
@@ -132,7 +132,7 @@ pub fn failure(error: tokio_postgres::Error, sql: &str) -> Failure {
     let text = format!("the server refused: {} (SQLSTATE {}) in: {start} …{place}", db.message(), db.code().code());
     let mut failure = Failure { sqlstate: SqlState::parse(db.code().code()), ..Failure::msg(kind, text) };
     if went_away(db.code().code(), db.message()) {
-        failure = failure.hint("an object was dropped while it was read: run the same command again");
+        failure = failure.hint("an object was dropped while it was being read: run the same command again");
     }
     match db.hint() {
         Some(hint) => failure.hint(hint.to_string()),
@@ -140,15 +140,15 @@ pub fn failure(error: tokio_postgres::Error, sql: &str) -> Failure {
     }
 }
 
-/// What the server says when a function of its own looks up an object that is gone by now. The words are in the
-/// language of the server: where they are not English there is no hint.
+/// Matches the server's internal errors for an object that a function looks up after it was dropped. The messages are
+/// localized: on a server that is not English there is no hint.
 fn went_away(code: &str, message: &str) -> bool {
     code == sqlstate::INTERNAL_ERROR
         && (message.starts_with("could not open relation with OID") || message.starts_with("cache lookup failed for"))
 }
 
-/// The line of an error's CONTEXT that tells where a COPY stood: `COPY t, line 3, column x`. What follows is the
-/// row or the value itself, which may be a secret: it is cut off.
+/// The line of an error's CONTEXT with the position of a COPY: `COPY t, line 3, column x`. The row or value after it is
+/// cut off, because it may be a secret.
 fn copy_place(context: &str) -> Option<&str> {
     let line = context.lines().find(|line| line.starts_with("COPY "))?;
     Some(line.split(": ").next().unwrap_or(line))

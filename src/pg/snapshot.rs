@@ -1,7 +1,7 @@
-//! The one instant that everything shows: a REPEATABLE READ transaction that exports its snapshot and is kept alive.
+//! The exported snapshot that everything is read from: a REPEATABLE READ transaction that is kept alive.
 //!
-//! Invariant (trap 9): the holder runs nothing but keep-alives, has every timeout off, outlives every collector,
-//! and its death is noticed: an exported snapshot dies with its session.
+//! Invariant (trap 9): the holder never runs anything except keep-alives, has all timeouts off, outlives every
+//! collector, and its end is noticed: an exported snapshot dies with its session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::model::failure::Result;
 
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
 
-/// Holds the exporting session. Dropping it ends the snapshot.
+/// Holds the exporting session. Dropping it releases the snapshot.
 pub struct SnapshotHolder {
     pub exported: ExportedSnapshot,
     pub backend_pid: i32,
@@ -63,12 +63,12 @@ impl SnapshotHolder {
         Ok(Self { exported, backend_pid, died, keeper })
     }
 
-    /// Why the snapshot is gone, if it is.
+    /// Why the snapshot is lost, if it is.
     pub fn death(&self) -> Option<String> {
         self.died.borrow().clone()
     }
 
-    /// Becomes `Some` when the snapshot dies.
+    /// Becomes `Some` when the snapshot is lost.
     pub fn deaths(&self) -> watch::Receiver<Option<String>> {
         self.died.clone()
     }

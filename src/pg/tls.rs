@@ -1,8 +1,8 @@
-//! TLS as libpq means it: which certificate is trusted in which sslmode.
+//! TLS with libpq's rules: which certificate is trusted with which sslmode.
 //!
-//! Invariant: `verify-ca` checks the chain, `verify-full` the name too; the weaker modes check the chain when a root
-//! file exists and nothing otherwise (PostgreSQL manual, "SSL Support"). The server always has to prove that it
-//! holds the certificate's key.
+//! Invariant: `verify-ca` checks the chain, `verify-full` also the name; the weaker modes check the chain if a root
+//! file exists, and nothing otherwise (PostgreSQL manual, "SSL Support"). It never accepts a server that does not prove
+//! that it has the certificate's key.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,25 +24,25 @@ use crate::model::connection::{ConnSpec, SslMode};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::ownership;
 
-/// What the server's certificate must pass.
+/// Verifies the server's certificate.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
-    /// None: any certificate will do.
+    /// `None`: any certificate is accepted.
     roots: Option<Roots>,
     check_name: bool,
-    /// As it was given: a name or an address.
+    /// As given: a name or an address.
     host: String,
 }
 
 #[derive(Debug)]
 struct Roots {
     store: RootCertStore,
-    /// As they are in the file: a server may show one of them itself.
+    /// The certificates of the file: a server may present one of them itself.
     certificates: Vec<CertificateDer<'static>>,
 }
 
-/// Why a certificate was refused.
+/// Why a certificate was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     #[error("the certificate is for {names}, not for the host '{host}'")]
@@ -59,7 +59,7 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        // A self-signed certificate that is in the root file: OpenSSL trusts it, webpki knows only authorities.
+        // A self-signed certificate in the root file: OpenSSL trusts it, webpki accepts only CA certificates.
         if roots.certificates.iter().any(|root| root.as_ref() == end_entity.as_ref()) {
             let facts = read(end_entity)?;
             let seconds = now.as_secs();
@@ -123,8 +123,8 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
         match verify_tls13_signature(message, cert, dss, algorithms) {
-            // webpki reads no version 1 certificates (`openssl x509 -req` without extensions makes them): the proof
-            // of the key is checked against the key itself.
+            // webpki cannot parse version 1 certificates (`openssl x509 -req` without extensions creates them): verify
+            // the signature with the public key itself.
             Err(Error::InvalidCertificate(_)) => {
                 let facts = read(cert)?;
                 let key = SubjectPublicKeyInfoDer::from(facts.public_key.as_slice());
@@ -139,7 +139,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// The configuration of TLS for one host.
+/// The TLS configuration for one host.
 pub fn client_config(spec: &ConnSpec, host: &str) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Verifier {
@@ -162,7 +162,7 @@ pub fn client_config(spec: &ConnSpec, host: &str) -> Result<ClientConfig> {
     })
 }
 
-/// The trusted certificates: the system's, those of a file, or none when there is no file and none is needed.
+/// The trusted certificates: the system's, those of a file, or `None` if there is no file and none is required.
 fn roots(spec: &ConnSpec) -> Result<Option<Roots>> {
     let verifies = matches!(spec.ssl_mode, SslMode::VerifyCa | SslMode::VerifyFull);
     let file = match &spec.ssl_root_cert {
@@ -184,14 +184,14 @@ fn roots(spec: &ConnSpec) -> Result<Option<Roots>> {
     };
     let wrong = |what: String| {
         Failure::msg(FailureKind::Configuration, format!("the root certificate file {}: {what}", file.display()))
-            .hint("sslrootcert must name a PEM file with the certificate of the authority")
+            .hint("sslrootcert must name a PEM file with the CA's certificate")
     };
     let pem = ownership::read(file, "the root certificate file")?.unwrap_or_default();
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| wrong(error.to_string()))?;
     if certificates.is_empty() {
-        return Err(wrong("it holds no certificate".to_string()));
+        return Err(wrong("it contains no certificate".to_string()));
     }
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(certificates.iter().cloned());
@@ -220,7 +220,7 @@ fn client_certificate(
     let chain = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| wrong(cert, error.to_string()))?;
-    let key = key.ok_or_else(|| wrong(cert, "its key is missing".to_string()).hint("name the key's file in sslkey"))?;
+    let key = key.ok_or_else(|| wrong(cert, "its key is missing".to_string()).hint("set sslkey to the key file"))?;
     check_key_mode(key)?;
     let pem = ownership::read(key, "the client key")?.ok_or_else(|| missing(key))?;
     let secret = PrivateKeyDer::from_pem_slice(&pem)
@@ -228,7 +228,7 @@ fn client_certificate(
     Ok((chain, secret))
 }
 
-/// libpq's rule: nobody else may read the key; one of root's may be readable by its group.
+/// libpq's rule: no other user may read the key; a key owned by root may be readable by its group.
 fn check_key_mode(key: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let Ok(facts) = std::fs::metadata(key) else { return Ok(()) };

@@ -1,8 +1,8 @@
-//! The stream below the protocol library: what the server sends, with long COPY messages cut into short ones.
+//! A stream below the protocol library that splits long COPY messages of the server into short ones.
 //!
-//! Invariant: no byte of any row is changed, lost or added. The server sends a row as one message, up to 1 GB, and the
-//! library holds a message whole; here such a message becomes several of [`PIECE_BYTES`] at most, so a row that is
-//! read costs no more memory than any other. Everything but `CopyData` goes through as it came.
+//! Invariant: it never changes, loses or adds a byte of a row. The server sends a row as one message of up to 1 GB, and
+//! the library buffers whole messages; here such a message becomes several of at most [`PIECE_BYTES`], so that a long
+//! row needs no more memory than a short one. All messages except `CopyData` pass through unchanged.
 
 use std::io;
 use std::pin::Pin;
@@ -14,10 +14,10 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use super::pulse::Pulse;
 
-/// Bytes of a row in one message at most.
+/// Maximum number of row bytes in one message.
 const PIECE_BYTES: usize = 64 << 10;
 const HELD_BYTES: usize = 64 << 10;
-/// Tag and length.
+/// Message type and length.
 const HEADER_BYTES: usize = 5;
 const COPY_DATA: u8 = b'd';
 const READY_FOR_QUERY: u8 = b'Z';
@@ -35,20 +35,20 @@ impl<S> Wire<S> {
     }
 }
 
-/// What was read and not handed on yet, and where in a message that is.
+/// Bytes that were read and not passed on yet, and the position within the current message.
 struct Framing {
     piece_bytes: usize,
     held: Box<[u8]>,
     start: usize,
     end: usize,
-    /// A header of ours, to be handed on before anything else.
+    /// A generated header, to be passed on first.
     header: [u8; HEADER_BYTES],
     header_left: usize,
-    /// Bytes to hand on as they are.
+    /// Number of bytes to pass on unchanged.
     pass: usize,
-    /// What is left of a long message after them.
+    /// Remaining bytes of a long message after them.
     cut: usize,
-    /// A message said that the server is ready.
+    /// A ReadyForQuery message was seen.
     ready: bool,
 }
 
@@ -58,8 +58,8 @@ impl Framing {
         Self { piece_bytes, held, start: 0, end: 0, header: [0; 5], header_left: 0, pass: 0, cut: 0, ready: false }
     }
 
-    /// Hands on what it can. Nothing: it needs more.
-    fn give(&mut self, out: &mut ReadBuf<'_>) {
+    /// Passes on as much as possible. If it writes nothing, it needs more input.
+    fn fill(&mut self, out: &mut ReadBuf<'_>) {
         while out.remaining() > 0 {
             if self.header_left > 0 {
                 let from = HEADER_BYTES - self.header_left;
@@ -79,7 +79,7 @@ impl Framing {
                 self.cut -= length;
                 self.pass = length;
                 self.header[0] = COPY_DATA;
-                // At most PIECE_BYTES and the length's own four.
+                // The payload, plus the length field's own four bytes.
                 self.header[1..].copy_from_slice(&u32::try_from(length + 4).unwrap_or(u32::MAX).to_be_bytes());
                 self.header_left = HEADER_BYTES;
             } else if !self.read_headers() {
@@ -88,7 +88,7 @@ impl Framing {
         }
     }
 
-    /// Reads headers as far as they are held. False: not even one is.
+    /// Parses the buffered headers. False if no complete header is buffered.
     fn read_headers(&mut self) -> bool {
         while let Some([tag, length @ ..]) =
             self.held[..self.end].get(self.start + self.pass..).and_then(<[u8]>::first_chunk::<HEADER_BYTES>)
@@ -97,7 +97,7 @@ impl Framing {
             let body = length.saturating_sub(4);
             self.ready |= *tag == READY_FOR_QUERY;
             if *tag != COPY_DATA || body <= self.piece_bytes {
-                // A length below four is no message: whoever reads it says so.
+                // A length below four is invalid: the protocol library reports it.
                 self.pass += 1 + length.max(4);
             } else if self.pass == 0 {
                 self.start += HEADER_BYTES;
@@ -110,7 +110,7 @@ impl Framing {
         self.pass > 0
     }
 
-    /// Room to read into.
+    /// Free buffer space to read into.
     fn room(&mut self) -> &mut [u8] {
         self.held.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -124,7 +124,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         let Self { stream, framing, pulse } = &mut *self;
         let before = out.filled().len();
         loop {
-            framing.give(out);
+            framing.fill(out);
             if std::mem::take(&mut framing.ready) {
                 pulse.answered();
             }
@@ -137,9 +137,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
             ready!(polled)?;
             let read = room.filled().len();
             if read == 0 {
-                // The stream has ended, perhaps inside of a header: whoever reads it says so.
+                // The stream has ended, perhaps inside a header: the protocol library reports it.
                 framing.pass = framing.pass.max(framing.end - framing.start);
-                framing.give(out);
+                framing.fill(out);
                 return Poll::Ready(Ok(()));
             }
             framing.end += read;
@@ -169,7 +169,7 @@ impl<S: TlsStream + Unpin> TlsStream for Wire<S> {
     }
 }
 
-/// Makes the TLS stream that `connector` makes, with this layer above it.
+/// Creates the TLS stream of `connector` with this layer on top.
 pub struct WireTls<C>(pub C, pub Arc<Pulse>);
 
 impl<C, S> TlsConnect<S> for WireTls<C>
@@ -199,7 +199,7 @@ mod tests {
         [&[tag], &length[..], body].concat()
     }
 
-    /// Gives its bytes in the given portions.
+    /// Returns its bytes in chunks of the given sizes.
     struct Portions {
         bytes: Vec<u8>,
         sizes: Vec<usize>,
@@ -229,7 +229,7 @@ mod tests {
         })
     }
 
-    /// Whole messages, COPY data of consecutive ones put together.
+    /// The complete messages, with the data of consecutive COPY messages joined.
     fn meaning(mut bytes: &[u8], longest: usize) -> (Vec<(u8, Vec<u8>)>, Vec<u8>) {
         let mut found: Vec<(u8, Vec<u8>)> = Vec::new();
         while let Some([tag, length @ ..]) = bytes.first_chunk::<HEADER_BYTES>() {

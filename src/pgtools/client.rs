@@ -1,7 +1,7 @@
-//! Finds pg_dump and pg_restore: by major version, the server's own first.
+//! Finds pg_dump and pg_restore: the server's own major version first.
 //!
-//! Invariant (trap 11): a client older than the server is never taken; among the newer ones the lowest major wins,
-//! because a dump made by a newer client may not restore on the server's own version.
+//! Invariant (trap 11): it never picks a client older than the server. Among newer ones it picks the lowest major
+//! version, because a dump made by a newer client may not restore on the server's version.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl Client {
         format!("{}.{}", self.major, self.minor)
     }
 
-    /// Was it built with zstd? It says no before it connects anywhere.
+    /// Whether it was built with zstd: pg_dump rejects the option before it connects.
     pub fn has_zstd(&self) -> bool {
         if self.major < 16 {
             return false;
@@ -48,21 +48,21 @@ impl Client {
     }
 }
 
-/// Where clients may be: what the user named, or the usual folders and PATH.
+/// Where to look for clients: the folder that the user named, or the usual folders and PATH.
 #[derive(Debug, Clone, Default)]
 pub struct SearchPlaces {
-    /// `--pg-bin`: nothing else is looked at.
+    /// `--pg-bin`: the only folder to look in.
     pub named: Option<PathBuf>,
     /// The folders of PATH.
     pub path: Vec<PathBuf>,
 }
 
-/// A program that nobody but us, or root, can have put there.
+/// A program that only we or root can have installed or modified.
 pub fn is_usable(program: &Path) -> bool {
     program.is_file() && ownership::is_ours(program)
 }
 
-/// Every usable client, without order. A folder whose pg_dump does not answer, or that others can write to, is left out.
+/// Every usable client, in no order. Skips folders whose pg_dump does not run, or that other users can write to.
 pub fn find(places: &SearchPlaces) -> Vec<Client> {
     let folders = match &places.named {
         Some(folder) => vec![folder.clone()],
@@ -78,7 +78,7 @@ pub fn find(places: &SearchPlaces) -> Vec<Client> {
     clients
 }
 
-/// The folders in which packages put PostgreSQL's programs.
+/// The folders where packages install PostgreSQL's programs.
 pub fn usual_folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for parent in ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/usr", "/opt"] {
@@ -112,7 +112,7 @@ pub fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((major, minor))
 }
 
-/// The client to use against a server: its own major, else the lowest newer.
+/// The client for a server: the server's own major version, otherwise the lowest newer one.
 pub fn choose(clients: &[Client], server_version_num: u32) -> Result<Client> {
     let server_major = server_version_num / 10_000;
     let best = clients.iter().filter(|c| c.major >= server_major).min_by_key(|c| (c.major, u32::MAX - c.minor));
@@ -127,7 +127,7 @@ pub fn choose(clients: &[Client], server_version_num: u32) -> Result<Client> {
     };
     Err(Failure::msg(FailureKind::Configuration, message)
         .hint(format!("install the client tools: apt-get install postgresql-client-{server_major} (or a newer major)"))
-        .hint("or name their folder: --pg-bin /usr/lib/postgresql/NN/bin"))
+        .hint("or set the folder that has them: --pg-bin /usr/lib/postgresql/NN/bin"))
 }
 
 #[cfg(test)]

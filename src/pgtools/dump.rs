@@ -1,7 +1,7 @@
-//! pg_dump in directory format on an exported snapshot, and pg_restore as a printer of SQL.
+//! Runs pg_dump in directory format on an exported snapshot, and pg_restore to print SQL.
 //!
-//! Invariant: rows are not filtered by policies (`--enable-row-security` is never passed: trap 6), names given by a
-//! user become exact quoted patterns, and the folder is new: pg_dump leaves half a dump behind when it fails.
+//! Invariant: policies never filter rows (`--enable-row-security` is never passed: trap 6), names given by the user
+//! become exact quoted patterns, and the folder is always new, because a failed pg_dump leaves a partial dump behind.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::QualifiedName;
 use crate::proc::{Program, Running};
 
-/// What to dump and how.
+/// Options of one dump.
 #[derive(Debug, Clone)]
 pub struct DumpOrder {
     /// The archive's folder; must not exist.
@@ -20,14 +20,14 @@ pub struct DumpOrder {
     pub exported_snapshot: String,
     pub jobs: u32,
     pub lock_wait: Duration,
-    /// Only these tables; all when empty.
+    /// Only these tables; empty: all.
     pub tables: Vec<QualifiedName>,
     pub exclude_data: Vec<QualifiedName>,
-    /// Encoding of the archive; `None` is the database's own, for SQL_ASCII, which cannot be converted.
+    /// Encoding of the archive. `None` keeps the database's own: SQL_ASCII cannot be converted.
     pub encoding: Option<String>,
 }
 
-/// Starts pg_dump. Data files are not compressed: the derive pass does it, with hashes and CSV in the same pass.
+/// Starts pg_dump without compression: the derive pass compresses, hashes and writes CSV in one pass.
 pub fn start_dump(client: &Client, environment: &LibpqEnvironment, order: &DumpOrder) -> Result<Running> {
     let program = environment.give(dump_program(client, order, environment.keepalive()))?;
     program.start().map_err(|e| Failure::from(e).context(format!("cannot start {}", program.path().display())))
@@ -60,14 +60,14 @@ fn dump_program(client: &Client, order: &DumpOrder, keepalive: &str) -> Program 
     program
 }
 
-/// Which part of an archive pg_restore prints.
+/// The part of an archive that pg_restore prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     PreData,
     PostData,
 }
 
-/// Prints a part of the archive as SQL into `target` (new, made by pg_restore).
+/// Prints a part of the archive as SQL into `target` (a new file, created by pg_restore).
 pub fn print_part(client: &Client, archive: &Path, part: Part, target: &Path) -> Result<()> {
     let section = match part {
         Part::PreData => "--section=pre-data",
@@ -100,7 +100,7 @@ fn print(client: &Client, archive: &Path, target: &Path, options: &[String]) -> 
     Err(Failure::msg(FailureKind::Failed, text).hint(hint))
 }
 
-/// The last lines of a program's standard error, on one line, control characters escaped.
+/// The last lines of a program's standard error, joined into one line with control characters escaped.
 pub fn last_lines(stderr: &str, n: usize) -> String {
     let lines: Vec<&str> = stderr.lines().filter(|l| !l.trim().is_empty()).collect();
     let start = lines.len().saturating_sub(n);

@@ -1,7 +1,7 @@
-//! The environment that takes a connection to libpq's programs.
+//! The environment variables that pass a connection to libpq's programs.
 //!
-//! Invariant (trap 14): host, port, user and database go in PG* variables, the password in a passfile that is gone with
-//! this value; nothing of it is in argv. A database named like a connection string is only a name.
+//! Invariant (trap 14): host, port, user and database are passed in PG* variables, the password in a passfile that is
+//! removed with this value; none of them is ever in argv. A database named like a connection string is only a name.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::model::connection::{ConnSpec, Host};
 use crate::model::failure::{Failure, Result};
 use crate::proc::Program;
 
-/// Variables for a child, and the passfile that they point to. Keep it until the child has ended.
+/// Variables for a child process, and the passfile they refer to. Keep it until the child has ended.
 #[derive(Debug)]
 pub struct LibpqEnvironment {
     variables: Vec<(OsString, OsString)>,
@@ -20,11 +20,11 @@ pub struct LibpqEnvironment {
 }
 
 impl LibpqEnvironment {
-    /// Makes the passfile and builds the variables.
+    /// Creates the passfile and builds the variables.
     pub fn new(spec: &ConnSpec, application_name: &str, temp_dir: &Path) -> Result<Self> {
         let password = spec.password.as_ref().map(|password| format!("*:*:*:*:{}\n", escape(password.reveal())));
         let passfile = Passfile::new(password.as_deref().unwrap_or_default(), temp_dir)
-            .map_err(|e| Failure::from(e).context("cannot make a password file for pg_dump"))?;
+            .map_err(|e| Failure::from(e).context("cannot create a password file for pg_dump"))?;
         let mut set: Vec<(OsString, OsString)> = Vec::new();
         let mut put = |name: &str, value: OsString| set.push((name.into(), value));
         let hosts: Vec<String> = spec.hosts.iter().map(|(host, _)| host_text(host)).collect();
@@ -57,12 +57,13 @@ impl LibpqEnvironment {
         Ok(Self { variables: set, keepalive: spec.keepalive.conninfo(), passfile })
     }
 
-    /// What has no variable, as a connection string that names nothing else: it holds no secret and no database.
+    /// The keepalive settings as a connection string, because libpq has no variables for them. It has no secret and no
+    /// database name.
     pub fn keepalive(&self) -> &str {
         &self.keepalive
     }
 
-    /// Hands it to a program that reads nothing from its standard input.
+    /// Passes it to a program that does not read its standard input.
     pub fn give(&self, program: Program) -> Result<Program> {
         Ok(self.passfile.give(program.envs(self.variables.clone()))?)
     }

@@ -1,8 +1,7 @@
-//! PostgreSQL's own programs, typed: where they are, which one to take, their arguments, the archive's table of
-//! contents.
+//! PostgreSQL's own programs as types: finding and choosing them, their arguments, the archive's table of contents.
 //!
-//! Invariant: argv holds no user text that a program would expand (trap 14): connections go through the environment
-//! and a 0600 passfile, options are `--name=value`. It starts programs through `proc` only.
+//! Invariant: argv never contains user text that a program would expand (trap 14): connections are passed in the
+//! environment and a 0600 passfile, options are `--name=value`. Programs are started only through `proc`.
 
 pub mod client;
 pub mod cluster;

@@ -1,9 +1,9 @@
-//! The password file of libpq's programs: memory without a name where the system has it.
+//! The password file for libpq's programs: an anonymous memory file if the system supports it.
 //!
-//! Invariant (trap 34): libpq takes a password file that is plain and has no rights for others; a sealed memfd with mode
-//! 0600 is one. The child gets it as its standard input, so that no other program inherits it, and nothing with a name
-//! is left when we are killed. Where there is no such memory, the file lies in a folder of ours (0700) that says whose it
-//! is; the guardian of the program removes it, and so does the next run. It never lies where others can read it.
+//! Invariant (trap 34): libpq accepts a password file that is a regular file without rights for others; a sealed memfd
+//! with mode 0600 qualifies. The child gets it as standard input, so no other program inherits it, and if we are
+//! killed, no file remains. Without memfd, the file is in a folder of ours (0700) with an owner mark; the guardian of
+//! the program removes it, or the next run does. It is never where other users can read it.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -13,16 +13,16 @@ use std::time::Duration;
 
 use crate::proc::{Program, other};
 
-/// Folders of this program, and files of its versions before 0.2, begin like this.
+/// Prefix of our folders, and of the files written by versions before 0.2.
 const PREFIX: &str = ".stacksnap-pgpass-";
 const OWNER: &str = "owner";
 const PASSWORDS: &str = "pgpass";
-/// A program that is to connect has read its file long before.
-const OLD: Duration = Duration::from_secs(24 * 3600);
-/// A run that is just making its folder needs a moment to sign it.
-const MOMENT: Duration = Duration::from_secs(60);
+/// After this time, a program that connects has certainly read its file.
+const FILE_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// A run may have created its folder and not yet written the owner mark.
+const UNSIGNED_MAX: Duration = Duration::from_secs(60);
 
-/// Passwords for one program. They are gone with this value.
+/// The password file for one program. Dropping it removes it.
 #[derive(Debug)]
 pub enum Passfile {
     Memory(File),
@@ -30,13 +30,13 @@ pub enum Passfile {
 }
 
 impl Passfile {
-    /// In memory, else in a folder below `temp_dir`.
+    /// Creates it in memory, or if that is not possible in a folder below `temp_dir`.
     pub fn new(text: &str, temp_dir: &Path) -> io::Result<Self> {
         sweep(temp_dir);
         in_memory(text).map_or_else(|| Self::in_folder(text, temp_dir), |file| Ok(Self::Memory(file)))
     }
 
-    /// Where there is no memory without a name.
+    /// The fallback without memfd.
     fn in_folder(text: &str, temp_dir: &Path) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         let builder = builder.prefix(PREFIX).rand_bytes(8).permissions(Permissions::from_mode(0o700));
@@ -47,7 +47,7 @@ impl Passfile {
         Ok(place)
     }
 
-    /// What `PGPASSFILE` says to the program.
+    /// The value of `PGPASSFILE` for the program.
     pub fn path(&self) -> PathBuf {
         match self {
             Self::Memory(_) => PathBuf::from("/proc/self/fd/0"),
@@ -55,7 +55,7 @@ impl Passfile {
         }
     }
 
-    /// Hands it to a program that reads nothing from its standard input.
+    /// Passes it to a program that does not read its standard input.
     pub fn give(&self, program: Program) -> io::Result<Program> {
         Ok(match self {
             Self::Memory(file) => program.input(file.try_clone()?),
@@ -76,7 +76,7 @@ fn write_new(place: &Path, text: &str) -> io::Result<()> {
     std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(place)?.write_all(text.as_bytes())
 }
 
-/// Sealed: nobody who has the handle can change it. None where the system has no such memory or no `/proc`.
+/// A sealed memfd, which no holder of the handle can modify. `None` if the system has no memfd or no `/proc`.
 #[cfg(target_os = "linux")]
 fn in_memory(text: &str) -> Option<File> {
     use rustix::fs::{MemfdFlags, Mode, SealFlags};
@@ -96,7 +96,7 @@ fn in_memory(_text: &str) -> Option<File> {
     None
 }
 
-/// Removes what runs that were killed left behind. What is not ours, or whose run still lives, is left alone.
+/// Removes what killed runs left behind. Never touches other users' files or those of running processes.
 fn sweep(temp_dir: &Path) {
     let me = rustix::process::geteuid().as_raw();
     let Ok(entries) = std::fs::read_dir(temp_dir) else { return };
@@ -107,11 +107,11 @@ fn sweep(temp_dir: &Path) {
         if facts.uid() != me {
             continue;
         }
-        if facts.is_file() && older(OLD) {
+        if facts.is_file() && older(FILE_AGE_MAX) {
             let _ = std::fs::remove_file(&path);
         } else if facts.is_dir() {
             let mark = std::fs::read_to_string(path.join(OWNER)).ok();
-            if mark.map_or_else(|| older(MOMENT), |mark| other::is_gone(&mark)) {
+            if mark.map_or_else(|| older(UNSIGNED_MAX), |mark| other::is_gone(&mark)) {
                 let _ = std::fs::remove_dir_all(&path);
             }
         }
@@ -137,7 +137,7 @@ mod tests {
         let Passfile::Memory(file) = &passfile else { panic!("this system has memfd") };
         let mut writer = file;
         assert!(writer.write_all(b"x").is_err() && file.set_len(0).is_err());
-        // A program that looks as libpq does: plain, 0600, and read twice from the beginning.
+        // A program that checks like libpq: a regular file with 0600, readable twice from the start.
         let look = "stat -L -c '%a %F' $PGPASSFILE; cat $PGPASSFILE; cat $PGPASSFILE";
         let program = Program::new("/bin/sh").arg("-c").arg(look).env("PGPASSFILE", passfile.path());
         let done = passfile.give(program).unwrap().run(Duration::from_secs(5)).unwrap();
@@ -167,7 +167,7 @@ mod tests {
         std::fs::write(dead.join(OWNER), "4000000\n1\n").unwrap();
         std::fs::write(dead.join(PASSWORDS), "canary").unwrap();
         let old = dir.path().join(format!("{PREFIX}old"));
-        let long_ago = std::time::SystemTime::now() - 2 * OLD;
+        let long_ago = std::time::SystemTime::now() - 2 * FILE_AGE_MAX;
         File::create(&old).unwrap().set_modified(long_ago).unwrap();
         for kept in ["new", "other"] {
             std::fs::write(dir.path().join(format!("{PREFIX}{kept}")), "").unwrap();

@@ -1,7 +1,7 @@
 //! The archive's table of contents (`toc.dat` of the directory format) as a type.
 //!
-//! Invariant (trap 7): what is in an archive is decided by entries, never by lines of SQL. The reader bounds every
-//! length by what is left of the file, so a damaged file is an error, not an allocation.
+//! Invariant (trap 7): entries, never lines of SQL, decide what is in an archive. The reader limits every length to the
+//! rest of the file, so a damaged file causes an error, not a huge allocation.
 //! Source: PostgreSQL's `pg_backup_archiver.c`, ReadHead, ReadToc, ReadInt, ReadStr; versions 1.12 to 1.16.
 
 use std::collections::BTreeMap;
@@ -13,10 +13,11 @@ use crate::model::object_kind::ObjectKind;
 
 const VERSION_MIN: (u8, u8) = (1, 12);
 const VERSION_MAX: (u8, u8) = (1, 16);
-/// A directory's `toc.dat` says "tar": the two are compatible, and pg_dump never writes "directory" here.
+/// A directory's `toc.dat` has the code for "tar": the formats are compatible, and pg_dump never writes "directory"
+/// here.
 const FORMAT_TAR: u8 = 3;
 
-/// Section of an entry, as the archive stores it.
+/// The section of an entry, as stored in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     None,
@@ -25,32 +26,32 @@ pub enum Section {
     PostData,
 }
 
-/// One entry.
+/// One TOC entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub dump_id: i64,
     pub catalog_oid: u32,
     pub oid: u32,
-    /// Name of the object, e.g. a table's.
+    /// Name of the object, e.g. of a table.
     pub tag: String,
     /// Kind of the object: `TABLE`, `TABLE DATA`, `POLICY`, …
     pub desc: ObjectKind,
     pub section: Section,
     pub definition: String,
-    /// e.g. `DROP FUNCTION s.f(integer);`: how the archive names the object.
+    /// e.g. `DROP FUNCTION s.f(integer);`: shows how the archive names the object.
     pub drop_statement: String,
     /// The COPY statement of a `TABLE DATA` entry.
     pub copy_statement: String,
     pub schema: Option<String>,
-    /// Of a table, materialized view or index: `Some("")` is the database's own. None: it has no rows.
+    /// For tables, materialized views and indexes: `Some("")` is the database's default. `None`: it has no storage.
     pub tablespace: Option<String>,
-    /// Of a table or materialized view, e.g. `heap`.
+    /// For tables and materialized views, e.g. `heap`.
     pub access_method: Option<String>,
-    /// `pg_class.relkind` of a relation, e.g. `p`; archives before 1.16 do not tell it.
+    /// `pg_class.relkind` of a relation, e.g. `p`; not in archives before 1.16.
     pub relation_kind: Option<char>,
     pub owner: String,
     pub depends_on: Vec<i64>,
-    /// Data file below the archive folder, e.g. `3456.dat`; empty without data.
+    /// Data file within the archive folder, e.g. `3456.dat`; empty without data.
     pub file_name: String,
 }
 
@@ -64,7 +65,7 @@ pub struct Toc {
     pub entries: Vec<Entry>,
 }
 
-/// A table's rows in the archive.
+/// The rows of one table in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableData {
     pub table: QualifiedName,
@@ -87,7 +88,7 @@ impl Toc {
         })
     }
 
-    /// Parses the bytes of `toc.dat`. The error says what was wrong and where.
+    /// Parses the bytes of `toc.dat`. The error says what is wrong and where.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let mut reader = Reader { bytes, at: 0, int_size: 4 };
         if reader.take(5)? != b"PGDMP" {
@@ -96,11 +97,11 @@ impl Toc {
         let version = (reader.byte()?, reader.byte()?);
         let _revision = reader.byte()?;
         if version < VERSION_MIN || version > VERSION_MAX {
-            return Err(format!("archive version {}.{} is not known", version.0, version.1));
+            return Err(format!("archive version {}.{} is not supported", version.0, version.1));
         }
         reader.int_size = usize::from(reader.byte()?);
         if !(1..=8).contains(&reader.int_size) {
-            return Err("impossible size of integers".into());
+            return Err("invalid integer size".into());
         }
         let _offset_size = reader.byte()?;
         if reader.byte()? != FORMAT_TAR {
@@ -125,7 +126,7 @@ impl Toc {
         Ok(Self { format_version: version, database, server_version, client_version, entries })
     }
 
-    /// How many entries of each kind there are.
+    /// Number of entries of each kind.
     pub fn counts(&self) -> BTreeMap<ObjectKind, u64> {
         let mut counts = BTreeMap::new();
         for entry in &self.entries {
@@ -140,7 +141,7 @@ impl Toc {
         with_data
             .map(|entry| {
                 let columns = copy_columns(&entry.copy_statement).ok_or_else(|| {
-                    let text = format!("the archive's COPY statement of table {:?} is not understood", entry.tag);
+                    let text = format!("cannot parse the archive's COPY statement of table {:?}", entry.tag);
                     Failure::msg(FailureKind::Integrity, text)
                 })?;
                 Ok(TableData {
@@ -155,7 +156,7 @@ impl Toc {
     }
 }
 
-/// Column names of `COPY schema.table (a, "b c") FROM stdin;`. `None` when it is something else.
+/// Column names of `COPY schema.table (a, "b c") FROM stdin;`. `None` for any other statement.
 pub fn copy_columns(statement: &str) -> Option<Vec<String>> {
     let rest = statement.strip_prefix("COPY ")?;
     let mut scanner = Identifiers { text: rest.as_bytes(), at: 0 };
@@ -178,7 +179,7 @@ pub fn copy_columns(statement: &str) -> Option<Vec<String>> {
     (end.trim_end() == "FROM stdin;").then_some(columns)
 }
 
-/// The names at the beginning of a text, as SQL writes them with dots between (`s."a.b".c`), and what follows them.
+/// The dotted names at the start of a text, as in SQL (`s."a.b".c`), and the text after them.
 pub fn dotted_name(text: &str) -> Option<(Vec<String>, &str)> {
     let mut scanner = Identifiers { text: text.as_bytes(), at: 0 };
     let mut names = vec![scanner.identifier()?];
@@ -234,7 +235,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], String> {
         let end = self.at.checked_add(n).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or_else(|| format!("the file ends in the middle, at byte {}", self.at))?;
+        let end = end.ok_or_else(|| format!("the file is truncated at byte {}", self.at))?;
         let part = &self.bytes[self.at..end];
         self.at = end;
         Ok(part)
@@ -244,18 +245,18 @@ impl<'a> Reader<'a> {
         self.take(1).map(|b| b[0])
     }
 
-    /// A sign byte (0 is positive), then the value, least significant byte first.
+    /// A sign byte (0 is positive), then the value in little-endian order.
     fn int(&mut self) -> Result<i64, String> {
         let negative = self.byte()? != 0;
         let mut value: u64 = 0;
         for (i, byte) in self.take(self.int_size)?.iter().enumerate() {
             value |= u64::from(*byte) << (8 * i);
         }
-        let value = i64::try_from(value).map_err(|_| format!("an impossible number at byte {}", self.at))?;
+        let value = i64::try_from(value).map_err(|_| format!("invalid number at byte {}", self.at))?;
         Ok(if negative { -value } else { value })
     }
 
-    /// A length and as many bytes; a negative length is the absence of a text.
+    /// A length and that many bytes; a negative length means that there is no text.
     fn text(&mut self) -> Result<Option<String>, String> {
         let Ok(length) = usize::try_from(self.int()?) else { return Ok(None) };
         let bytes = self.take(length)?;
@@ -267,7 +268,7 @@ impl<'a> Reader<'a> {
     }
 
     fn oid(&mut self) -> Result<u32, String> {
-        self.some_text()?.parse().map_err(|_| format!("an impossible oid at byte {}", self.at))
+        self.some_text()?.parse().map_err(|_| format!("invalid OID at byte {}", self.at))
     }
 
     fn entry(&mut self, version: (u8, u8)) -> Result<Entry, String> {
@@ -282,7 +283,7 @@ impl<'a> Reader<'a> {
             2 => Section::PreData,
             3 => Section::Data,
             4 => Section::PostData,
-            other => return Err(format!("section {other} of entry {dump_id} is not known")),
+            other => return Err(format!("entry {dump_id} has the unknown section {other}")),
         };
         let definition = self.some_text()?;
         let drop_statement = self.some_text()?;
@@ -296,11 +297,11 @@ impl<'a> Reader<'a> {
         let _with_oids = self.text()?;
         let mut depends_on = Vec::new();
         while let Some(text) = self.text()? {
-            depends_on.push(text.parse().map_err(|_| format!("an impossible dependency of entry {dump_id}"))?);
+            depends_on.push(text.parse().map_err(|_| format!("invalid dependency of entry {dump_id}"))?);
         }
         let file_name = self.some_text()?;
         if file_name.contains('/') || file_name == ".." {
-            return Err(format!("entry {dump_id} points outside of the archive"));
+            return Err(format!("entry {dump_id} refers to a file outside the archive"));
         }
         Ok(Entry {
             dump_id,

@@ -1,7 +1,8 @@
-//! The root folder: which snapshots are in it, which one a person means, its links, and what stale runs left behind.
+//! The root folder: lists its snapshots, resolves the name that the user enters, reads its links, removes stale
+//! folders.
 //!
-//! Invariant: a folder is a snapshot by its manifest alone. Nothing is followed out of the root by a link, nothing
-//! is removed but a real folder named `<snapshot>.partial` while the lock is held.
+//! Invariant: only a manifest makes a folder a snapshot. No link is followed out of the root, and nothing is ever
+//! removed except a real folder named `<snapshot>.partial` while the lock is held.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
@@ -18,26 +19,26 @@ use crate::snapshot::layout::{MANIFEST_JSON, PARTIAL_SUFFIX};
 use crate::snapshot::manifest_file::read_manifest;
 
 const WHAT: &str = "the root folder";
-/// Things that the newest incomplete snapshot lacks, named in a refusal.
+/// Maximum number of missing parts that a message lists.
 const LACKS_SHOWN: usize = 5;
 
-/// The folder where snapshots live.
+/// The folder that contains the snapshots.
 #[derive(Debug, Clone)]
 pub struct Root {
     path: PathBuf,
 }
 
-/// What a folder in the root turned out to be.
+/// The state of a folder in the root.
 #[derive(Debug)]
 pub enum EntryState {
     Sealed(Box<Manifest>),
-    /// `<name>.partial`: being written, or left behind by a run that died.
+    /// `<name>.partial`: being written, or left behind by a run that was killed.
     Partial,
-    /// It has a snapshot's name but its manifest is missing, damaged or of a newer format; why.
+    /// It has a snapshot name, but its manifest is missing, damaged or of a newer format; with the reason.
     Unreadable(String),
 }
 
-/// One folder with a snapshot's name.
+/// One folder with a snapshot name.
 #[derive(Debug)]
 pub struct Entry {
     pub name: SnapshotName,
@@ -45,11 +46,11 @@ pub struct Entry {
     pub state: EntryState,
 }
 
-/// What the sweep did.
+/// The result of a sweep.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     pub removed: Vec<String>,
-    /// Name and why it could not be removed.
+    /// Name, and why it could not be removed.
     pub kept: Vec<(String, String)>,
 }
 
@@ -62,20 +63,20 @@ impl Root {
         &self.path
     }
 
-    /// Makes the folder (0700) when it is not there. One that somebody else made, or that others may write to without a
-    /// sticky bit, is refused: snapshots hold password hashes, and what lies here decides what is trusted.
+    /// Creates the folder (0700) if it does not exist. Refuses a folder owned by another user, or writable by others
+    /// without a sticky bit: snapshots contain password hashes, and files in this folder decide what is trusted.
     pub fn create(&self) -> Result<()> {
         ownership::demand(&self.path, WHAT)?;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(|e| {
             Failure::from(e)
-                .context(format!("cannot make the root folder {}", self.path.display()))
+                .context(format!("cannot create the root folder {}", self.path.display()))
                 .hint("choose a folder that you may write to with --root")
         })?;
-        // Somebody may have been quicker in a folder that all can write to.
+        // Another user may have created it first, if the parent is writable by others.
         ownership::demand(&self.path, WHAT)
     }
 
-    /// Every folder with a snapshot's name, newest first. No root folder: none.
+    /// Every folder with a snapshot name, newest first. Empty if the root folder does not exist.
     pub fn entries(&self) -> Result<Vec<Entry>> {
         let listing = match std::fs::read_dir(&self.path) {
             Ok(listing) => listing,
@@ -106,12 +107,12 @@ impl Root {
         Ok(entries)
     }
 
-    /// The newest snapshot whose manifest says complete.
+    /// The newest snapshot whose manifest is complete.
     pub fn latest_complete(&self) -> Result<Option<(SnapshotName, PathBuf, Manifest)>> {
         self.latest(|manifest| manifest.complete)
     }
 
-    /// The newest snapshot of everything, be it with gaps: what a new one would be compared with.
+    /// The newest full snapshot, possibly with gaps: the one to compare a new one with.
     pub fn latest_full(&self) -> Result<Option<(SnapshotName, PathBuf, Manifest)>> {
         self.latest(|manifest| manifest.kind == SnapshotKind::Full)
     }
@@ -126,13 +127,13 @@ impl Root {
         Ok(sealed)
     }
 
-    /// The snapshot that a link in the root names: a plain name of a folder beside it, or nothing.
+    /// The snapshot that a link in the root points to. `None` unless the target is a plain snapshot name.
     pub fn link_target(&self, link_name: &str) -> Option<SnapshotName> {
         let target = std::fs::read_link(self.path.join(link_name)).ok()?;
         SnapshotName::parse(target.to_str()?)
     }
 
-    /// Removes the partial folders of runs that died. Holding the lock proves that no partial has a live owner.
+    /// Removes the partial folders of killed runs. Holding the lock proves that no partial folder has a live owner.
     pub fn sweep(&self, _lock: &RootLock) -> Result<Swept> {
         let mut swept = Swept::default();
         for entry in self.entries()?.into_iter().filter(|e| matches!(e.state, EntryState::Partial)) {
@@ -145,11 +146,11 @@ impl Root {
         Ok(swept)
     }
 
-    /// The folder that `text` means: a path, a name, `latest`, a label, or an unambiguous prefix of a name.
+    /// Resolves `text`: a path, a name, `latest`, a label, or an unambiguous prefix of a name.
     pub fn resolve(&self, text: &str) -> Result<PathBuf> {
         if text.is_empty() {
             return Err(Failure::msg(FailureKind::Usage, "the name of the snapshot is empty")
-                .hint("see what there is: stacksnap list"));
+                .hint("to see the existing snapshots, run: stacksnap list"));
         }
         if text.contains('/') || text == "." || text == ".." {
             return self.resolve_path(Path::new(text));
@@ -176,9 +177,9 @@ impl Root {
             [] => Err(self.not_found(text, &entries)),
             several => {
                 let names: Vec<&str> = several.iter().take(5).map(|e| e.name.as_str()).collect();
-                let message = format!("'{}' fits {} snapshots", visible(text), several.len());
+                let message = format!("'{}' matches {} snapshots", visible(text), several.len());
                 Err(Failure::msg(FailureKind::Usage, message).hint(format!(
-                    "give more of the name: {}{}",
+                    "enter more of the name: {}{}",
                     names.join(", "),
                     if several.len() > 5 { ", …" } else { "" }
                 )))
@@ -186,13 +187,13 @@ impl Root {
         }
     }
 
-    /// The real folder of this name in the root; a link in its place does not count.
+    /// The real folder with this name in the root; a link does not count.
     fn folder(&self, name: &SnapshotName) -> Option<PathBuf> {
         let place = self.path.join(name.as_str());
         std::fs::symlink_metadata(&place).is_ok_and(|meta| meta.is_dir()).then_some(place)
     }
 
-    /// The snapshot that a link of the root leads to, when it is there.
+    /// The snapshot that a link in the root points to, if it exists.
     fn linked(&self, link_name: &str) -> Option<PathBuf> {
         let place = self.link_target(link_name).and_then(|name| self.folder(&name))?;
         place.join(MANIFEST_JSON).is_file().then_some(place)
@@ -204,7 +205,7 @@ impl Root {
         }
         let shown = visible(&place.to_string_lossy());
         let (message, hint) = if !place.is_dir() {
-            (format!("there is no folder {shown}"), "see what there is: stacksnap list")
+            (format!("there is no folder {shown}"), "to see the existing snapshots, run: stacksnap list")
         } else {
             (format!("{shown} has no {MANIFEST_JSON}"), "a folder without it is not a snapshot: its run did not finish")
         };
@@ -221,7 +222,7 @@ impl Root {
         }
     }
 
-    /// Why `latest` leads nowhere, and the newest snapshot that is there all the same.
+    /// The failure for `latest` without a complete snapshot. It names the newest incomplete one.
     fn nothing_complete(&self) -> Result<Failure> {
         let message = format!("there is no complete snapshot in {}", self.path.display());
         let failure = Failure::msg(FailureKind::NotFound, message);
@@ -250,7 +251,7 @@ impl Root {
         Ok(failure
             .hint(format!("the newest is {name}: {what}{lacks} (stacksnap show {name})"))
             .hint(format!(
-                "to use it all the same, say its name instead of latest: stacksnap restore {name} … --allow-partial"
+                "to use it anyway, enter its name instead of latest: stacksnap restore {name} … --allow-partial"
             ))
             .hint("or take a complete one: stacksnap create"))
     }
@@ -267,19 +268,21 @@ impl Root {
     fn not_found(&self, text: &str, entries: &[Entry]) -> Failure {
         let message = format!("there is no snapshot '{}' in {}", visible(text), self.path.display());
         let hint = match entries.first() {
-            Some(entry) => format!("see what there is: stacksnap list (the newest is {})", entry.name),
-            None => "there is none at all; take one: stacksnap create (or point --root at their folder)".to_string(),
+            Some(entry) => format!("to see the existing snapshots, run: stacksnap list (the newest is {})", entry.name),
+            None => {
+                "the root folder has no snapshot: run stacksnap create (or set --root to the right folder)".to_string()
+            }
         };
         Failure::msg(FailureKind::NotFound, message).hint(hint)
     }
 }
 
-/// A folder of this name in a root folder, made (0700) when it is not there. One of somebody else, or a link, is refused.
+/// A subfolder of a root folder, created (0700) if it does not exist. Refuses a link or another user's folder.
 pub fn folder_in(root: &Path, name: &str) -> Result<PathBuf> {
     let place = root.join(name);
     match std::fs::DirBuilder::new().mode(0o700).create(&place) {
         Err(e) if e.kind() != ErrorKind::AlreadyExists => {
-            return Err(Failure::from(e).context(format!("cannot make the folder {}", place.display())));
+            return Err(Failure::from(e).context(format!("cannot create the folder {}", place.display())));
         }
         _ => {}
     }
@@ -287,7 +290,7 @@ pub fn folder_in(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// Orders names by their moment, then by the number of the attempt (`_10` after `_2`).
+/// Sort key: the moment, then the number of the attempt (`_10` after `_2`).
 fn age_key(name: &SnapshotName) -> (String, u32) {
     let rest = &name.as_str()[PREFIX.len()..];
     let mut parts = rest.splitn(3, '_');

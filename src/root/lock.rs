@@ -1,7 +1,7 @@
-//! Single flight: one run at a time writes below a root folder.
+//! The lock of a root folder: only one run at a time writes to it.
 //!
-//! Invariant: the lock is the kernel's (it dies with its holder, so none can be stale); the text in the file only
-//! says who holds it. The file is never removed: a removed lock file lets two runs in.
+//! Invariant: it is a kernel lock (released when its holder dies, so it is never stale); the text in the file only
+//! tells who holds it. The file is never removed: otherwise two runs could get the lock.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::snapshot::layout::ROOT_LOCK;
 
-/// NONBLOCK: a pipe in its place is not waited for.
+/// NONBLOCK: do not block if a pipe is in its place.
 const FLAGS: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 const TEXT_MAX_BYTES: u64 = 4096;
-/// [`holder`] holds a shared lock for an instant; a run that starts in that instant must not be told "busy".
-const GLANCES: u32 = 3;
-const GLANCE: Duration = Duration::from_millis(10);
+/// [`holder`] takes a shared lock for an instant. A run that starts in that instant must not fail as busy: try again.
+const RETRIES: u32 = 3;
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
-/// Who holds the lock, as written in its file.
+/// The holder of the lock, as written in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     pub pid: u32,
@@ -31,17 +31,17 @@ pub struct Holder {
     pub started_at: Timestamp,
 }
 
-/// The held lock. Dropping it (or dying) lets the next one in.
+/// The held lock. It is released when dropped, or when the process dies.
 #[derive(Debug)]
 pub struct RootLock {
     file: File,
 }
 
-/// What came of trying.
+/// The result of trying to lock.
 #[derive(Debug)]
 pub enum Acquired {
     Held(RootLock),
-    /// Somebody else has it; their text where it can be read.
+    /// Another run holds it; with its text, if readable.
     Busy(Option<Holder>),
 }
 
@@ -62,19 +62,19 @@ fn open(root: &Path) -> Result<File> {
         .map_err(|e| Failure::from(e).context(format!("cannot open the lock file {}", path.display())))
 }
 
-/// Takes the lock of an existing root folder, or says who has it. Waits no longer than a glance of [`holder`] takes.
+/// Locks an existing root folder, or returns who holds the lock. Waits only as long as a call of [`holder`] may take.
 pub fn acquire(root: &Path) -> Result<Acquired> {
     let mut file = open(root)?;
     if !file.metadata()?.is_file() {
         let text = format!("the lock file {} is not an ordinary file", place(root).display());
-        return Err(Failure::msg(FailureKind::Configuration, text).hint("move it away: it is made anew"));
+        return Err(Failure::msg(FailureKind::Configuration, text).hint("move it away: the next run creates a new one"));
     }
     let mut outcome = file.try_lock();
-    for _ in 0..GLANCES {
+    for _ in 0..RETRIES {
         if !matches!(outcome, Err(TryLockError::WouldBlock)) {
             break;
         }
-        std::thread::sleep(GLANCE);
+        std::thread::sleep(RETRY_PAUSE);
         outcome = file.try_lock();
     }
     match outcome {
@@ -82,11 +82,11 @@ pub fn acquire(root: &Path) -> Result<Acquired> {
         Err(TryLockError::WouldBlock) => Ok(Acquired::Busy(read_holder(&mut file))),
         Err(TryLockError::Error(e)) => Err(Failure::from(e)
             .context(format!("cannot lock {}", place(root).display()))
-            .hint("the root folder must be on a file system with locks; put --root on a local disk")),
+            .hint("the root folder must be on a file system that supports locks; put --root on a local disk")),
     }
 }
 
-/// Who holds the lock now; `None` when nobody does. Takes and releases it when it is free.
+/// The current holder of the lock; `None` if it is free. Takes and releases the lock if it is free.
 pub fn holder(root: &Path) -> Option<Holder> {
     let mut file = OpenOptions::new().read(true).custom_flags(FLAGS.bits().cast_signed()).open(place(root)).ok()?;
     match file.try_lock_shared() {
@@ -95,13 +95,13 @@ pub fn holder(root: &Path) -> Option<Holder> {
     }
 }
 
-/// Takes over a lock that another process of ours held and passed on as an open file (`--background`).
-/// `None` when the file is not the lock file of this root.
+/// Takes over a lock that another stacksnap process held and passed on as an open file (`--background`). `None` if the
+/// file is not the lock file of this root.
 pub fn inherit(root: &Path, file: File) -> Option<RootLock> {
     let given = file.metadata().ok()?;
     let there = std::fs::symlink_metadata(place(root)).ok()?;
     let same = given.is_file() && given.dev() == there.dev() && given.ino() == there.ino();
-    // The lock belongs to the open file, not to a process: locking again what is ours succeeds.
+    // The lock belongs to the open file, not to a process: locking it again succeeds.
     (same && file.try_lock().is_ok()).then_some(RootLock { file })
 }
 
@@ -113,7 +113,7 @@ fn read_holder(file: &mut File) -> Option<Holder> {
 }
 
 impl RootLock {
-    /// Writes who we are into the file, for those who find it locked.
+    /// Writes the holder into the file, for other runs that find it locked.
     pub fn sign(&mut self, holder: &Holder) -> Result<()> {
         let text = serde_json::to_string(holder).map_err(anyhow::Error::new)?;
         let mut write = || -> io::Result<()> {
@@ -121,10 +121,10 @@ impl RootLock {
             self.file.rewind()?;
             self.file.write_all(text.as_bytes())
         };
-        write().map_err(|e| Failure::from(e).context("cannot write who holds the lock"))
+        write().map_err(|e| Failure::from(e).context("cannot write the holder into the lock file"))
     }
 
-    /// The open file, to pass the lock on to a child. The lock lasts until both have closed it.
+    /// A handle of the open file, to pass the lock on to a child. The lock lasts until both handles are closed.
     pub fn share(&self) -> Result<File> {
         self.file.try_clone().map_err(|e| Failure::new(FailureKind::Failed, e).context("cannot pass the lock on"))
     }

@@ -1,7 +1,7 @@
-//! Logs of runs: `logs/<run>.log` in the root folder, and `logs/<snapshot>.log`, a link to the run that made it.
+//! Logs of runs: `logs/<run>.log` in the root folder, and the link `logs/<snapshot>.log` to the log of the run.
 //!
-//! Invariant: a log is created new and private (0600); its links point at a plain run name beside them. A log
-//! outlives its snapshot and is never part of one.
+//! Invariant: a log is a new private file (0600); a link's target is a plain run name in the same folder. A log
+//! outlives its snapshot and is never part of it.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -28,7 +28,7 @@ pub fn place(root: &Path, run: &RunId) -> PathBuf {
     root.join(relative(run))
 }
 
-/// Creates or continues the log of a run, for appending.
+/// Opens the log of a run for appending; creates it if needed.
 pub fn open_for_writing(root: &Path, run: &RunId) -> Result<File> {
     folder_in(root, ROOT_LOGS_DIR)?;
     let path = place(root, run);
@@ -37,18 +37,18 @@ pub fn open_for_writing(root: &Path, run: &RunId) -> Result<File> {
     opened.map_err(|e| Failure::from(e).context(format!("cannot write the log {}", path.display())))
 }
 
-/// Makes the log findable by the name of the snapshot that the run made.
+/// Links the log under the name of the snapshot that the run created.
 pub fn link(root: &Path, snapshot: &SnapshotName, run: &RunId) -> Result<()> {
     let place = root.join(ROOT_LOGS_DIR).join(format!("{snapshot}{ENDING}"));
     match std::os::unix::fs::symlink(format!("{run}{ENDING}"), &place) {
         Err(e) if e.kind() != ErrorKind::AlreadyExists => {
-            Err(Failure::from(e).context(format!("cannot make the link {}", place.display())))
+            Err(Failure::from(e).context(format!("cannot create the link {}", place.display())))
         }
         _ => Ok(()),
     }
 }
 
-/// The run that made a snapshot, where its log is still there.
+/// The run that created a snapshot, if its log still exists.
 pub fn run_of(root: &Path, snapshot: &SnapshotName) -> Option<RunId> {
     let target = std::fs::read_link(root.join(ROOT_LOGS_DIR).join(format!("{snapshot}{ENDING}"))).ok()?;
     RunId::parse(target.to_str()?.strip_suffix(ENDING)?)

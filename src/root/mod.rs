@@ -1,7 +1,7 @@
-//! The root folder: the snapshots in it, its lock, logs, status and records of restores.
+//! The root folder: its snapshots, lock, logs, status and restore records.
 //!
-//! Invariant: one writer at a time (`lock`); a snapshot's own bytes are only read and named here, `snapshot` writes
-//! them. It never talks to a database.
+//! Invariant: one writer at a time (`lock`). The files of a snapshot are only read here; `snapshot` writes them. It
+//! never talks to a database.
 
 pub mod folder;
 pub mod lock;

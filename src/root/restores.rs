@@ -1,7 +1,7 @@
-//! `restores/<id>.json` in the root folder: what each restore was to do, and what came of it. `undo` begins here.
+//! `restores/<id>.json` in the root folder: the plan and the result of each restore. `undo` starts from it.
 //!
-//! Invariant: a record is reserved before anything else happens, is replaced as a whole (write, fsync, rename), is
-//! private (0600) and holds no secret: the target's host is a hash. It is read without following a link.
+//! Invariant: a record is reserved before the restore starts, and replaced atomically (write, fsync, rename). It is
+//! private (0600) and never contains a secret: the target's host is a hash. It is read without following a link.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -24,22 +24,22 @@ pub const SCHEMA: &str = "stacksnap.v1.restore_record";
 const PREFIX: &str = "restore_";
 const ENDING: &str = ".json";
 const RECORD_BYTES_MAX: u64 = 256 << 20;
-/// More restores than this do not begin in one second.
+/// Maximum number of restores that can start in one second.
 const ATTEMPTS_MAX: u32 = 1000;
 
-/// `restore_YYYYMMDD_HHMMSS` (UTC), with `_2`, `_3` … when the second is taken already. Safe in a path.
+/// `restore_YYYYMMDD_HHMMSS` (UTC), with `_2`, `_3` … if the timestamp is already used. Safe in a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RestoreId(String);
 
 impl RestoreId {
-    /// The id for a moment; `attempt` 1 is the plain one.
+    /// The ID for a moment; attempt 1 has no suffix.
     pub fn at(moment: Timestamp, attempt: u32) -> Self {
         let stamp = moment.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y%m%d_%H%M%S");
         if attempt <= 1 { Self(format!("{PREFIX}{stamp}")) } else { Self(format!("{PREFIX}{stamp}_{attempt}")) }
     }
 
-    /// Reads one back; `None` for anything else.
+    /// Parses an ID; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.strip_prefix(PREFIX)?.split('_').collect();
         let digits = |part: &str, least: usize, most: usize| {
@@ -57,7 +57,7 @@ impl RestoreId {
         &self.0
     }
 
-    /// Orders by moment, then by attempt (`_10` after `_2`).
+    /// Sort key: the moment, then the attempt (`_10` after `_2`).
     fn age_key(&self) -> (String, u32) {
         let mut parts = self.0[PREFIX.len()..].splitn(3, '_');
         let stamp = format!("{}{}", parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -71,49 +71,49 @@ impl fmt::Display for RestoreId {
     }
 }
 
-/// How far it got.
+/// How far the restore got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RestoreState {
-    /// Nothing was written to the target yet: the safety snapshot is being taken.
+    /// The target is unchanged so far: the safety snapshot is being taken.
     Preparing,
-    /// The target is being written to; or was, when its process was killed.
+    /// The target is being written, or was being written when the process was killed.
     Running,
     Finished,
     Failed,
 }
 
-/// Why it failed, in the words of the interface.
+/// Why it failed: code, exit code and message as shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreFailure {
     pub code: String,
     pub exit: u8,
     pub message: String,
-    /// Every object that could not be made.
+    /// Every object that could not be created.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
 }
 
-/// One restore.
+/// The record of one restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreRecord {
     pub schema: String,
     pub id: RestoreId,
     pub state: RestoreState,
-    /// Name of the snapshot that was restored.
+    /// The name of the restored snapshot.
     pub snapshot: String,
     pub manifest_sha256: String,
     pub target: TargetFacts,
     pub plan_digest: String,
     pub one_transaction: bool,
-    /// The name of the snapshot, in the same root folder, that `undo` restores.
+    /// The name of the snapshot in the same root folder that `undo` restores.
     pub safety_snapshot: Option<String>,
     pub safety_manifest_sha256: Option<String>,
     /// The restore that this one undid.
     pub undo_of: Option<RestoreId>,
     /// The restore that undid this one.
     pub undone_by: Option<RestoreId>,
-    /// Roles of the snapshot that were not on the server before: `undo` drops them. A record of an older version has none.
+    /// Roles that the restore created on the server: `undo` drops them. Records of older versions have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles_made: Vec<RoleMade>,
     pub started_at: Timestamp,
@@ -122,12 +122,12 @@ pub struct RestoreRecord {
     pub report: Option<RestoreReport>,
 }
 
-/// The record of a restore.
+/// The path of a restore's record.
 pub fn place(root: &Path, id: &RestoreId) -> PathBuf {
     root.join(ROOT_RESTORES_DIR).join(format!("{id}{ENDING}"))
 }
 
-/// Finds a free id for `now` and creates its record with what `make` gives for it. Nothing is ever overwritten.
+/// Finds a free ID for `now` and creates its record with the result of `make`. Never overwrites a record.
 pub fn reserve(root: &Path, now: Timestamp, make: impl FnOnce(RestoreId) -> RestoreRecord) -> Result<RestoreRecord> {
     let folder = folder_in(root, ROOT_RESTORES_DIR)?;
     let failed = |e: io::Error| Failure::from(e).context(format!("cannot write a record in {}", folder.display()));
@@ -146,7 +146,7 @@ pub fn reserve(root: &Path, now: Timestamp, make: impl FnOnce(RestoreId) -> Rest
             Err(e) => return Err(failed(e)),
         }
     }
-    Err(Failure::msg(FailureKind::Failed, format!("too many restores began in one second in {}", folder.display())))
+    Err(Failure::msg(FailureKind::Failed, format!("too many restores started in one second in {}", folder.display())))
 }
 
 /// Replaces a record atomically.
@@ -156,7 +156,7 @@ pub fn write(root: &Path, record: &RestoreRecord) -> Result<()> {
     write_private(&place(root, &record.id), &text)
 }
 
-/// Writes a whole file, 0600, by rename: it is there with all of its bytes or as it was before.
+/// Writes a file (0600) by rename: afterwards it has either all its bytes or its previous content.
 pub fn write_private(place: &Path, bytes: &[u8]) -> Result<()> {
     let folder = place.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let replace = || -> io::Result<()> {
@@ -169,12 +169,12 @@ pub fn write_private(place: &Path, bytes: &[u8]) -> Result<()> {
     replace().map_err(|e| Failure::from(e).context(format!("cannot write {}", visible(&place.to_string_lossy()))))
 }
 
-/// Reads one record. `NotFound` when there is none, `Integrity` when it cannot be understood.
+/// Reads one record. `NotFound` if there is none, `Integrity` if it cannot be parsed.
 pub fn read(root: &Path, id: &RestoreId) -> Result<RestoreRecord> {
     let place = place(root, id);
     let shown = visible(&place.to_string_lossy());
     let read = || -> io::Result<String> {
-        // NONBLOCK: a pipe in its place is not waited for.
+        // NONBLOCK: do not block if a pipe is in its place.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let mut text = String::new();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(&place)?;
@@ -184,23 +184,23 @@ pub fn read(root: &Path, id: &RestoreId) -> Result<RestoreRecord> {
     let text = read().map_err(|e| {
         let kind = if e.kind() == ErrorKind::NotFound { FailureKind::NotFound } else { FailureKind::Failed };
         Failure::new(kind, e)
-            .context(format!("there is no readable record {shown}"))
-            .hint("see which restores there were: stacksnap undo")
+            .context(format!("cannot read the restore record {shown}"))
+            .hint("to see the recorded restores, run: stacksnap undo")
     })?;
     let record: RestoreRecord = serde_json::from_str(&text).map_err(|e| {
         Failure::new(FailureKind::Integrity, e)
             .context(format!("the record {shown} is damaged"))
-            .hint("the safety snapshot may still be there (label BEFORE_RESTORE): stacksnap list")
+            .hint("the safety snapshot may still exist (label BEFORE_RESTORE): stacksnap list")
     })?;
     if record.schema == SCHEMA && record.id == *id {
         return Ok(record);
     }
-    let text = format!("{shown} is no record of {id} that this program understands");
+    let text = format!("{shown} is not a record of {id} that this version can read");
     Err(Failure::msg(FailureKind::Configuration, text)
         .hint("use the version of stacksnap that wrote it, or a newer one"))
 }
 
-/// Every restore that has a record, newest first; those that cannot be read with the reason.
+/// Every restore with a record, newest first; an unreadable record is listed with its error.
 pub fn list(root: &Path) -> Vec<(RestoreId, Result<RestoreRecord>)> {
     let Ok(listing) = std::fs::read_dir(root.join(ROOT_RESTORES_DIR)) else { return Vec::new() };
     let mut ids: Vec<RestoreId> = listing

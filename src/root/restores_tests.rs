@@ -1,4 +1,4 @@
-//! Records of restores: reserved once, private, validated, never found through a link.
+//! Restore records: reserved once, private, validated, never read through a link.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,7 +1,7 @@
-//! `status.json` in the root folder: what runs now, the last good snapshot, the last failure. For scripts and hooks.
+//! `status.json` in the root folder: the current run, the last good snapshot, the last failure. For scripts and hooks.
 //!
-//! Invariant: it is replaced as a whole (write, fsync, rename, fsync of the folder), so a reader never sees half of
-//! it; it holds no secret. It informs: nothing is decided by it (the lock and the manifests decide).
+//! Invariant: it is replaced atomically (write, fsync, rename, fsync of the folder), so a reader never sees part of it;
+//! it has no secret. It is information only: the program never decides by it (the lock and the manifests decide).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -29,18 +29,18 @@ pub enum RunState {
     Failed,
 }
 
-/// A run that has begun.
+/// A run in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningRun {
     pub run: String,
     pub pid: u32,
     pub started_at: Timestamp,
     pub background: bool,
-    /// Below the root folder.
+    /// Relative to the root folder.
     pub log: String,
 }
 
-/// A run that has ended.
+/// A finished run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedRun {
     pub run: String,
@@ -59,7 +59,7 @@ pub struct GoodSnapshot {
     pub at: Timestamp,
 }
 
-/// An error, in the words of the interface.
+/// An error, as shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedRun {
     pub run: String,
@@ -74,7 +74,7 @@ pub struct FailedRun {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     pub schema: String,
-    /// Stale when its process was killed: the lock says whether it is true.
+    /// Stale if its process was killed: only the lock tells whether the run is active.
     pub running: Option<RunningRun>,
     pub last_run: Option<EndedRun>,
     pub last_good: Option<GoodSnapshot>,
@@ -87,11 +87,11 @@ impl Default for Status {
     }
 }
 
-/// Reads it. Absent, damaged or of another version: an empty one (it is rebuilt by the next run).
+/// Reads the status. A missing, damaged or foreign-version file gives an empty one (the next run writes it again).
 pub fn read(root: &Path) -> Status {
     let read = || -> io::Result<Status> {
         let mut text = String::new();
-        // NONBLOCK: a pipe in its place is not waited for.
+        // NONBLOCK: do not block if a pipe is in its place.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(root.join(ROOT_STATUS))?;
         file.take(STATUS_MAX_BYTES).read_to_string(&mut text)?;
@@ -100,7 +100,7 @@ pub fn read(root: &Path) -> Status {
     read().ok().filter(|status| status.schema == SCHEMA).unwrap_or_default()
 }
 
-/// Replaces it atomically.
+/// Replaces the status atomically.
 pub fn write(root: &Path, status: &Status) -> Result<()> {
     let replace = || -> io::Result<()> {
         let mut text = serde_json::to_vec_pretty(status)?;

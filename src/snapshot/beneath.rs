@@ -1,7 +1,7 @@
-//! Opens what lies below a snapshot's folder, whatever somebody put there.
+//! Opens files inside a snapshot's folder safely, whatever the folder contains.
 //!
-//! Invariant: no link is followed, in no part of the path below the folder; what is opened is an ordinary file; a
-//! pipe or a device is never waited for. The folder itself may be reached through a link (`latest`, a label).
+//! Invariant: it never follows a link in any part of the path below the folder, opens only regular files, and never
+//! blocks on a pipe or device. The folder itself may be reached through a link (`latest`, a label).
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,10 +10,10 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-/// Why a file below the folder was not opened.
+/// Why a file in the folder was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    #[error("it is not there")]
+    #[error("it does not exist")]
     Missing,
     #[error("it is a link")]
     Link,
@@ -38,12 +38,12 @@ impl Folder {
         Ok(Self { handle, place: place.to_path_buf() })
     }
 
-    /// The path by which it was opened.
+    /// The path it was opened with.
     pub fn place(&self) -> &Path {
         &self.place
     }
 
-    /// Opens an ordinary file for reading by its path in the snapshot.
+    /// Opens a regular file for reading by its path in the snapshot.
     pub fn file(&self, path: &str) -> Result<File, Refusal> {
         let parts: Vec<_> = Path::new(path)
             .components()
@@ -57,19 +57,19 @@ impl Folder {
             at = Some(rustix::fs::openat(parent, *folder, through, Mode::empty()).map_err(refusal)?);
         }
         let parent = at.as_ref().map_or(self.handle.as_fd(), OwnedFd::as_fd);
-        // NONBLOCK: opening a pipe that nobody writes to must not wait.
+        // NONBLOCK: opening a pipe without a writer must not block.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(parent, *name, flags, Mode::empty()).map_err(refusal)?);
         if file.metadata()?.is_file() { Ok(file) } else { Err(Refusal::Special) }
     }
 
-    /// A whole file of at most `limit` bytes.
+    /// Reads a whole file of at most `limit` bytes.
     pub fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, Refusal> {
         let file = self.file(path)?;
         let mut bytes = Vec::new();
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
-            return Err(Refusal::Io(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than it may be")));
+            return Err(Refusal::Io(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than allowed")));
         }
         Ok(bytes)
     }
@@ -79,7 +79,7 @@ fn refusal(error: rustix::io::Errno) -> Refusal {
     use rustix::io::Errno;
     match error {
         Errno::NOENT => Refusal::Missing,
-        // A link at the end gives LOOP (MLINK on some systems); in the middle, with DIRECTORY, NOTDIR.
+        // A link as the last part gives LOOP (MLINK on some systems); in the middle, with DIRECTORY, it gives NOTDIR.
         Errno::LOOP | Errno::MLINK | Errno::NOTDIR => Refusal::Link,
         // Sockets, and devices without a driver.
         Errno::NXIO | Errno::OPNOTSUPP | Errno::NODEV => Refusal::Special,

@@ -1,11 +1,11 @@
-//! Compression of the archive's data files, a chunk at a time.
+//! Compression of the archive's data files, chunk by chunk.
 //!
-//! Invariant: chunks are independent (gzip members, zstd frames), so that several threads can make one file; readers
-//! take them as one stream. zstd frames carry their checksum (trap 4: without it 34 of 40 flipped bits pass).
+//! Invariant: chunks are independent (gzip members, zstd frames), so several threads can compress one file; readers see
+//! one stream. zstd frames always carry a checksum (trap 4: without it 34 of 40 flipped bits go unnoticed).
 
 use std::io;
 
-/// How data files are compressed. Levels are the fastest ones: see `doc/design.md`.
+/// The compression of data files, at the fastest level: see `doc/design.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
     Gzip,
@@ -13,7 +13,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// As the manifest names it.
+    /// The word in the manifest.
     pub fn word(self) -> &'static str {
         match self {
             Self::Gzip => "gzip:1",
@@ -21,7 +21,7 @@ impl Codec {
         }
     }
 
-    /// The ending by which pg_restore finds the file.
+    /// The file extension that pg_restore looks for.
     pub fn ending(self) -> &'static str {
         match self {
             Self::Gzip => "gz",
@@ -30,7 +30,7 @@ impl Codec {
     }
 }
 
-/// Compresses chunks; one for each thread.
+/// Compresses chunks; each thread has its own.
 pub enum Compressor {
     Gzip { gzip: Box<libdeflater::Compressor>, room: Vec<u8> },
     Zstd(Box<zstd::bulk::Compressor<'static>>),
@@ -40,8 +40,8 @@ impl Compressor {
     pub fn new(codec: Codec) -> io::Result<Self> {
         match codec {
             Codec::Gzip => {
-                let level =
-                    libdeflater::CompressionLvl::new(1).map_err(|_| io::Error::other("gzip level 1 is not known"))?;
+                let level = libdeflater::CompressionLvl::new(1)
+                    .map_err(|_| io::Error::other("gzip level 1 is not supported"))?;
                 Ok(Self::Gzip { gzip: Box::new(libdeflater::Compressor::new(level)), room: Vec::new() })
             }
             Codec::Zstd => {
@@ -52,16 +52,17 @@ impl Compressor {
         }
     }
 
-    /// Compresses one chunk into a whole member or frame.
+    /// Compresses one chunk into a complete member or frame.
     pub fn compress(&mut self, chunk: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Gzip { gzip, room } => {
-                // Kept from chunk to chunk: fresh memory of a megabyte each time is a page fault each 4 kB.
+                // Reused between chunks: a fresh buffer of a megabyte causes a page fault every 4 kB.
                 let bound = gzip.gzip_compress_bound(chunk.len());
                 if room.len() < bound {
                     room.resize(bound, 0);
                 }
-                let n = gzip.gzip_compress(chunk, room).map_err(|_| io::Error::other("gzip ran out of room"))?;
+                let n =
+                    gzip.gzip_compress(chunk, room).map_err(|_| io::Error::other("the gzip buffer is too small"))?;
                 Ok(room[..n].to_vec())
             }
             Self::Zstd(zstd) => zstd.compress(chunk),
@@ -94,7 +95,7 @@ mod tests {
             for at in (0..stream.len()).step_by(3) {
                 let mut damaged = stream.clone();
                 damaged[at] ^= 0x10;
-                // A flip in an unused bit of a header may pass; another text may not.
+                // A flipped bit in an unused header field may go unnoticed, but the text must not change.
                 assert!(read(&damaged).map_or(true, |text| text == "one\ntwo\n"), "byte {at}");
             }
         }

@@ -1,11 +1,11 @@
-//! PostgreSQL's COPY text format, read: one line a row, tab between fields, `\N` for NULL, backslash escapes.
+//! Reads PostgreSQL's COPY text format: one line per row, tab between fields, `\N` for NULL, backslash escapes.
 //!
-//! Invariant: a row is one line and a raw newline or tab always separates (data never holds one unescaped); the
-//! end of data is the line `\.`. Source: PostgreSQL manual, COPY, "Text Format". Never guesses types.
+//! Invariant: a row is one line, and an unescaped newline or tab is always a separator. The data ends with the line
+//! `\.`. Source: PostgreSQL manual, COPY, "Text Format". It never guesses types.
 
 use std::borrow::Cow;
 
-/// The line that ends the data in pg_dump's files.
+/// The line that ends the data in pg_dump's data files.
 pub const END_OF_DATA: &[u8] = b"\\.";
 
 /// One row: its line without the newline.
@@ -16,12 +16,12 @@ pub struct CopyRow<'a> {
 }
 
 impl<'a> CopyRow<'a> {
-    /// `columns` is how many fields the COPY statement lists. A table without columns has an empty line a row.
+    /// `columns` is the number of fields in the COPY statement. A table without columns has an empty line per row.
     pub fn new(line: &'a [u8], columns: usize) -> Self {
         Self { line, columns }
     }
 
-    /// The raw line: what the fingerprint hashes.
+    /// The raw line, which the fingerprint hashes.
     pub fn line(&self) -> &'a [u8] {
         self.line
     }
@@ -32,18 +32,18 @@ impl<'a> CopyRow<'a> {
         self.line.split(|b| *b == b'\t').take(if none { 0 } else { usize::MAX })
     }
 
-    /// The fields, decoded: `None` is NULL.
+    /// The decoded fields; `None` is NULL.
     pub fn fields(&self) -> impl Iterator<Item = Option<Cow<'a, [u8]>>> + use<'a> {
         self.raw_fields().map(decode)
     }
 
-    /// The fields as text (COPY runs with client_encoding UTF8). Bytes that are not UTF-8 become U+FFFD.
+    /// The fields as text (COPY runs with client_encoding UTF8). Invalid UTF-8 bytes become U+FFFD.
     pub fn texts(&self) -> Vec<Option<String>> {
         self.fields().map(|f| f.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())).collect()
     }
 }
 
-/// Decodes one field: `\N` is NULL; `\b \f \n \r \t \v \\`, octal and hexadecimal escapes as the server reads them.
+/// Decodes one field like the server: `\N` is NULL; `\b \f \n \r \t \v \\`, octal and hexadecimal escapes.
 pub fn decode(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
     if raw == b"\\N" {
         return None;
@@ -66,11 +66,11 @@ pub fn decode(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(out))
 }
 
-/// How long an escape can be: a backslash and three digits.
+/// Maximum length of an escape: a backslash and three digits.
 pub const ESCAPE_BYTES_MAX: usize = 4;
 
-/// The byte that an escape stands for, and how long the escape is. `raw` starts with the backslash; a backslash that
-/// ends the field stands for itself.
+/// The byte of an escape sequence, and the sequence's length. `raw` starts with the backslash; a backslash at the end
+/// of the field is a literal one.
 pub fn escape(raw: &[u8]) -> (u8, usize) {
     let Some(letter) = raw.get(1) else { return (b'\\', 1) };
     let mut at = 2;
@@ -88,7 +88,7 @@ pub fn escape(raw: &[u8]) -> (u8, usize) {
     (byte, at)
 }
 
-/// Up to `most` further digits of a numeric escape, as the server reads it: only the low eight bits count.
+/// Reads up to `most` more digits of a numeric escape. Like in the server, only the low eight bits count.
 fn number(raw: &[u8], at: &mut usize, first: u32, radix: u32, most: usize) -> u8 {
     let mut value = first;
     for _ in 0..most {

@@ -1,8 +1,8 @@
-//! CSV as `COPY … TO … (FORMAT csv, HEADER)` writes it, made from COPY text lines.
+//! Converts COPY text lines to CSV as written by `COPY … TO … (FORMAT csv, HEADER)`.
 //!
-//! Invariant: NULL is an unquoted empty field, the empty string is `""`; a field is quoted when it holds a comma, a
-//! quote, a carriage return or a newline, or when it could be read as NULL or as the end of data. `COPY … FROM …
-//! (FORMAT csv, HEADER)` reads the very same values back.
+//! Invariant: NULL is an unquoted empty field, the empty string is `""`. A field is quoted if it contains a comma, a
+//! quote, a carriage return or a newline, or could be read as NULL or as the end of data. `COPY … FROM … (FORMAT csv,
+//! HEADER)` reads exactly the same values back; no value is ever changed.
 
 use super::copy_text::decode;
 use super::csv_row::double_quotes;
@@ -20,7 +20,7 @@ pub fn header(columns: &[String]) -> Vec<u8> {
     out
 }
 
-/// Appends one row, made from a COPY text line (without its newline). `columns` is the number of its fields.
+/// Appends one row, converted from a COPY text line (without the newline). `columns` is the number of fields.
 pub fn row(line: &[u8], columns: usize, out: &mut Vec<u8>) {
     if columns > 0 {
         fields(line, columns == 1, out);
@@ -32,7 +32,7 @@ fn fields(line: &[u8], single: bool, out: &mut Vec<u8>) {
     if memchr::memchr2(b'\\', b'\r', line).is_none() {
         return plain_fields(line, out);
     }
-    // A backslash never stands before a tab: COPY writes a tab of the data as `\t`.
+    // A backslash is never directly before a tab: COPY writes a tab in the data as `\t`.
     for (i, raw) in line.split(|b| *b == b'\t').enumerate() {
         if i > 0 {
             out.push(b',');
@@ -43,7 +43,7 @@ fn fields(line: &[u8], single: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Fields of a line without backslashes: what is written is what is meant.
+/// The fast path for a line without backslashes: no field needs decoding.
 fn plain_fields(line: &[u8], out: &mut Vec<u8>) {
     let mut start = 0;
     for end in memchr::memchr_iter(b'\t', line).chain([line.len()]) {
@@ -73,7 +73,7 @@ fn quoted(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Writes one value that is not NULL. `single`: it stands alone in its row, where `\\.` would be the end of data.
+/// Appends one value that is not NULL. `single`: it is the only field of its row, where `\\.` would mean end of data.
 pub fn value(text: &[u8], single: bool, out: &mut Vec<u8>) {
     if needs_quotes(text, single) {
         quoted(text, out);

@@ -1,12 +1,12 @@
-//! CSV of one row that is too long to be held: read twice, in pieces that may be cut anywhere.
+//! CSV of one row that is too long for memory: the row is read twice, in pieces split anywhere.
 //!
-//! Invariant: what is written is byte for byte what `csv::row` writes of the whole line. Whether a field is quoted is
-//! known only at its end, so [`Scan`] reads the row first and [`Write`] then writes it. A few bytes are held, and
-//! one word a field.
+//! Invariant: the output is byte for byte that of `csv::row` for the whole line. Only the end of a field shows whether
+//! it is quoted, so [`Scan`] reads the row first, and [`Write`] writes it in a second reading. It never holds more than
+//! a few bytes and one word per field.
 
 use super::copy_text::{ESCAPE_BYTES_MAX, escape};
 
-/// How a field is written.
+/// How to write a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Null,
@@ -14,25 +14,25 @@ enum Form {
     Quoted,
 }
 
-/// What a line of COPY text says, in the order in which it says it.
+/// The parts of a COPY text line, in order.
 enum Token<'a> {
     Bytes(&'a [u8]),
     Escaped {
         byte: u8,
-        /// Alone in its field it is NULL.
+        /// `\N`: NULL if it is the whole field.
         null: bool,
     },
     FieldEnd,
 }
 
-/// Takes a line apart.
+/// Splits a line into tokens.
 #[derive(Default)]
-struct Walk {
-    /// An escape whose end has not come yet.
+struct Tokenizer {
+    /// An escape sequence that is not complete yet.
     open: Vec<u8>,
 }
 
-impl Walk {
+impl Tokenizer {
     fn push(&mut self, mut piece: &[u8], each: &mut impl FnMut(Token<'_>)) {
         while !piece.is_empty() {
             if self.open.is_empty() {
@@ -60,7 +60,7 @@ impl Walk {
         }
     }
 
-    /// Reads the open escape, and what was held after it.
+    /// Decodes the open escape and processes the bytes buffered after it.
     fn close(&mut self, each: &mut impl FnMut(Token<'_>)) {
         let held = std::mem::take(&mut self.open);
         let (byte, length) = escape(&held);
@@ -76,13 +76,13 @@ impl Walk {
     }
 }
 
-/// The first reading.
+/// The first reading: decides how each field is written.
 pub struct Scan {
-    walk: Walk,
-    judge: Judge,
+    tokenizer: Tokenizer,
+    classifier: Classifier,
 }
 
-struct Judge {
+struct Classifier {
     single: bool,
     length: u64,
     first: [u8; 2],
@@ -92,37 +92,46 @@ struct Judge {
 }
 
 impl Scan {
-    /// `columns` is the number of the row's fields.
+    /// `columns` is the number of fields of the row.
     pub fn new(columns: usize) -> Self {
-        let judge =
-            Judge { single: columns == 1, length: 0, first: [0; 2], null: false, special: false, forms: Vec::new() };
-        Self { walk: Walk::default(), judge }
+        let classifier = Classifier {
+            single: columns == 1,
+            length: 0,
+            first: [0; 2],
+            null: false,
+            special: false,
+            forms: Vec::new(),
+        };
+        Self { tokenizer: Tokenizer::default(), classifier }
     }
 
     pub fn push(&mut self, piece: &[u8]) {
-        let Self { walk, judge } = self;
-        walk.push(piece, &mut |token| judge.hear(token));
+        let Self { tokenizer, classifier } = self;
+        tokenizer.push(piece, &mut |token| classifier.add(token));
     }
 
-    /// The row has ended: it can be read again and written.
+    /// Ends the first reading. The result writes the row in the second one.
     pub fn end(mut self) -> Write {
-        let Self { walk, judge } = &mut self;
-        walk.end(&mut |token| judge.hear(token));
-        Write { walk: Walk::default(), pen: Pen { forms: self.judge.forms, field: 0, started: false } }
+        let Self { tokenizer, classifier } = &mut self;
+        tokenizer.end(&mut |token| classifier.add(token));
+        Write {
+            tokenizer: Tokenizer::default(),
+            printer: Printer { forms: self.classifier.forms, field: 0, started: false },
+        }
     }
 }
 
-impl Judge {
-    fn hear(&mut self, token: Token<'_>) {
+impl Classifier {
+    fn add(&mut self, token: Token<'_>) {
         match token {
             Token::Bytes(bytes) => {
                 self.special |= memchr::memchr3(b',', b'"', b'\r', bytes).is_some();
-                self.note(bytes);
+                self.add_bytes(bytes);
             }
             Token::Escaped { byte, null } => {
                 self.special |= matches!(byte, b',' | b'"' | b'\r' | b'\n');
                 self.null |= null;
-                self.note(&[byte]);
+                self.add_bytes(&[byte]);
             }
             Token::FieldEnd => {
                 let end_of_data = self.single && self.length == 2 && &self.first == b"\\.";
@@ -138,7 +147,7 @@ impl Judge {
         }
     }
 
-    fn note(&mut self, bytes: &[u8]) {
+    fn add_bytes(&mut self, bytes: &[u8]) {
         for (place, byte) in self.first.iter_mut().skip(usize::try_from(self.length).unwrap_or(2)).zip(bytes) {
             *place = *byte;
         }
@@ -146,13 +155,13 @@ impl Judge {
     }
 }
 
-/// The second reading.
+/// The second reading: writes the CSV.
 pub struct Write {
-    walk: Walk,
-    pen: Pen,
+    tokenizer: Tokenizer,
+    printer: Printer,
 }
 
-struct Pen {
+struct Printer {
     forms: Vec<Form>,
     field: usize,
     started: bool,
@@ -160,18 +169,18 @@ struct Pen {
 
 impl Write {
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
-        let Self { walk, pen } = self;
-        walk.push(piece, &mut |token| pen.write(token, out));
+        let Self { tokenizer, printer } = self;
+        tokenizer.push(piece, &mut |token| printer.write(token, out));
     }
 
     pub fn end(mut self, out: &mut Vec<u8>) {
-        let Self { walk, pen } = &mut self;
-        walk.end(&mut |token| pen.write(token, out));
+        let Self { tokenizer, printer } = &mut self;
+        tokenizer.end(&mut |token| printer.write(token, out));
         out.push(b'\n');
     }
 }
 
-impl Pen {
+impl Printer {
     fn write(&mut self, token: Token<'_>, out: &mut Vec<u8>) {
         let form = self.forms.get(self.field).copied().unwrap_or(Form::Quoted);
         if !std::mem::replace(&mut self.started, true) {
@@ -199,7 +208,7 @@ impl Pen {
     }
 }
 
-/// Appends text that stands between quotes.
+/// Appends the text inside quotes, with its quotes doubled.
 pub fn double_quotes(text: &[u8], out: &mut Vec<u8>) {
     let mut start = 0;
     for quote in memchr::memchr_iter(b'"', text) {

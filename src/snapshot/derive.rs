@@ -1,9 +1,9 @@
-//! One pass over each of pg_dump's data files while pg_dump writes them: compress, hash, count, fingerprint, CSV.
+//! One pass over each of pg_dump's data files while pg_dump writes it: compress, hash, count, fingerprint, CSV.
 //!
-//! Invariant: the database is not read again; every byte of the archive goes through here exactly once (a row that is
-//! longer than a chunk is read once more for its CSV); memory is bounded by threads times chunk, whatever the data; a
-//! file that is short is an error. Threads share the chunks of one table, so that one large table keeps every core
-//! busy; each file's chunks are written in order (`output`).
+//! Invariant: the database is never read again. Every byte of the archive is processed exactly once (only a row longer
+//! than a chunk is read a second time, for its CSV). Memory is bounded by threads times chunk size, whatever the data.
+//! A truncated file is an error. Threads share the chunks of one table, so one large table keeps every core busy; each
+//! file's chunks are written in order (`output`).
 
 mod output;
 
@@ -24,22 +24,22 @@ use crate::model::fingerprint::TableFingerprint;
 use output::{Content, Derived, Output};
 
 const ACTIVE_FILES_MAX: usize = 8;
-/// How often the folder is looked at while nothing new is known.
-const LOOK_EVERY: Duration = Duration::from_millis(30);
+/// Minimum time between two reads of the folder while no new file is known.
+const SCAN_EVERY: Duration = Duration::from_millis(30);
 const IDLE_SLEEP: Duration = Duration::from_millis(3);
 
-/// One table's file to derive from.
+/// One data file to process.
 #[derive(Debug, Clone)]
 pub struct Task {
     pub data: DataFile,
-    /// Write its rows as CSV.
+    /// Whether to write its rows as CSV.
     pub csv: bool,
 }
 
-/// What to do with a whole archive.
+/// Options for processing a whole archive.
 #[derive(Debug, Clone)]
 pub struct DeriveOrder {
-    /// The folder that pg_dump writes into, below the sink's root.
+    /// The folder pg_dump writes into, inside the sink's root.
     pub folder: PathBuf,
     pub tasks: Vec<Task>,
     pub codec: Codec,
@@ -48,19 +48,19 @@ pub struct DeriveOrder {
     pub threads: usize,
 }
 
-/// What the derive pass asks and tells.
+/// Callbacks of the derive pass.
 pub trait DeriveWatch: Sync {
-    /// Has pg_dump ended well?
+    /// Whether pg_dump has ended successfully.
     fn writer_done(&self) -> bool;
-    /// Must everything stop (cancelled, or pg_dump failed)?
+    /// Whether to stop (cancelled, or pg_dump failed).
     fn stopped(&self) -> bool;
     fn table_started(&self, data: &DataFile);
-    /// `bytes_raw` of this table so far, `bytes_added` of them since the last call for it.
+    /// `bytes_raw` of this table so far; `bytes_added` since the last call for it.
     fn table_progress(&self, data: &DataFile, bytes_raw: u64, bytes_added: u64);
     fn table_ended(&self, table: &DerivedTable);
 }
 
-/// What one file held.
+/// The result for one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DerivedTable {
     pub data: DataFile,
@@ -70,13 +70,13 @@ pub struct DerivedTable {
     pub csv_path: Option<String>,
 }
 
-/// Runs the pass until every task is done. Returns tables in the order of the tasks.
+/// Runs the pass until every task is done. Returns the tables in the order of the tasks.
 pub fn derive(order: &DeriveOrder, sink: &ArtifactSink, watch: &dyn DeriveWatch) -> io::Result<Vec<DerivedTable>> {
     let by_file = order.tasks.iter().enumerate().map(|(i, task)| (task.data.file_name.clone(), i)).collect();
     let board = Board {
         waiting: by_file,
         seen: VecDeque::new(),
-        looked_at: None,
+        scanned_at: None,
         active: Vec::new(),
         done: BTreeMap::new(),
         failure: None,
@@ -91,7 +91,7 @@ pub fn derive(order: &DeriveOrder, sink: &ArtifactSink, watch: &dyn DeriveWatch)
             });
         }
     });
-    let mut board = pass.board.into_inner().map_err(|_| io::Error::other("a deriving thread failed"))?;
+    let mut board = pass.board.into_inner().map_err(|_| io::Error::other("a thread of the derive pass failed"))?;
     if let Some(error) = board.failure.take() {
         return Err(error);
     }
@@ -102,11 +102,11 @@ pub fn derive(order: &DeriveOrder, sink: &ArtifactSink, watch: &dyn DeriveWatch)
 }
 
 struct Board<'a> {
-    /// Files that are not there yet, with their task.
+    /// Files that do not exist yet, with their task.
     waiting: HashMap<String, usize>,
-    /// Tasks whose file has appeared, in the order of the last look at the folder.
+    /// Tasks whose file exists, in the order found by the last read of the folder.
     seen: VecDeque<usize>,
-    looked_at: Option<Instant>,
+    scanned_at: Option<Instant>,
     active: Vec<Arc<Job<'a>>>,
     done: BTreeMap<usize, DerivedTable>,
     failure: Option<io::Error>,
@@ -119,7 +119,7 @@ struct Pass<'a> {
     board: Mutex<Board<'a>>,
 }
 
-/// One file under way.
+/// One file being processed.
 struct Job<'a> {
     task: usize,
     data: &'a DataFile,
@@ -136,10 +136,10 @@ struct Input {
 struct Chunk<'a> {
     job: Arc<Job<'a>>,
     number: u64,
-    /// Whole lines, or a part of one.
+    /// Complete lines, or part of one line.
     bytes: Vec<u8>,
     part_of_row: bool,
-    /// `Some` on the last chunk: what follows the data.
+    /// `Some` for the last chunk: the bytes after the data.
     end: Option<Vec<u8>>,
 }
 
@@ -153,7 +153,7 @@ impl<'a> Pass<'a> {
         let csv = if self.order.csv_compressed { Some(Compressor::new(Codec::Zstd)?) } else { None };
         let mut tools = Tools { data: Compressor::new(self.order.codec)?, csv };
         loop {
-            // Read before looking for work: what is not there after that will never be.
+            // Read this before looking for files: a file that does not exist afterwards will never exist.
             let writer_done = self.watch.writer_done();
             if self.watch.stopped() || self.board()?.failure.is_some() {
                 return Ok(());
@@ -175,7 +175,7 @@ impl<'a> Pass<'a> {
     }
 
     fn board(&self) -> io::Result<MutexGuard<'_, Board<'a>>> {
-        self.board.lock().map_err(|_| io::Error::other("a deriving thread failed"))
+        self.board.lock().map_err(|_| io::Error::other("a thread of the derive pass failed"))
     }
 
     fn fail(&self, error: io::Error) {
@@ -184,7 +184,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Opens files that have appeared; true when there is a new one.
+    /// Opens files that have appeared. Returns true if there is a new one.
     fn open_files(&self, writer_done: bool) -> io::Result<bool> {
         let mut board = self.board()?;
         let room = ACTIVE_FILES_MAX.saturating_sub(board.active.len());
@@ -192,7 +192,7 @@ impl<'a> Pass<'a> {
             return Ok(false);
         }
         if board.seen.is_empty() && !board.waiting.is_empty() {
-            self.look_at_folder(&mut board, writer_done)?;
+            self.scan_folder(&mut board, writer_done)?;
         }
         let mut opened = false;
         for _ in 0..room {
@@ -204,12 +204,12 @@ impl<'a> Pass<'a> {
         Ok(opened)
     }
 
-    /// Finds files that have appeared. A folder of thousands is not read for each of them, nor all the time.
-    fn look_at_folder(&self, board: &mut Board<'a>, writer_done: bool) -> io::Result<()> {
-        if !writer_done && board.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+    /// Finds files that have appeared. Limits how often a folder with thousands of files is read.
+    fn scan_folder(&self, board: &mut Board<'a>, writer_done: bool) -> io::Result<()> {
+        if !writer_done && board.scanned_at.is_some_and(|at| at.elapsed() < SCAN_EVERY) {
             return Ok(());
         }
-        board.looked_at = Some(Instant::now());
+        board.scanned_at = Some(Instant::now());
         for entry in std::fs::read_dir(&self.order.folder)?.flatten() {
             let name = entry.file_name();
             if let Some(task) = name.to_str().and_then(|name| board.waiting.remove(name)) {
@@ -233,7 +233,7 @@ impl<'a> Pass<'a> {
         Ok(Job { task, data, input, output: Mutex::new(Some(output)), in_flight: AtomicUsize::new(0) })
     }
 
-    /// The next chunk of any file under way.
+    /// The next chunk of any active file.
     fn take_chunk(&self, writer_done: bool) -> io::Result<Option<Chunk<'a>>> {
         let active = self.board()?.active.clone();
         for job in active {
@@ -296,9 +296,9 @@ impl<'a> Pass<'a> {
         Ok(Content::Lines { csv: csv_bytes, fingerprint })
     }
 
-    /// Puts a chunk in its place: writes it and all that waited for it.
+    /// Writes a chunk in its order, together with all later ones that waited for it.
     fn write(&self, job: &Arc<Job<'a>>, number: u64, derived: Derived, tools: &mut Tools) -> io::Result<()> {
-        let mut guard = job.output.lock().map_err(|_| io::Error::other("a deriving thread failed"))?;
+        let mut guard = job.output.lock().map_err(|_| io::Error::other("a thread of the derive pass failed"))?;
         let Some(output) = guard.as_mut() else { return Err(io::Error::other("data after the end of a table")) };
         let bytes_before = output.bytes_raw;
         let ended = output.take(number, derived, tools.csv.as_mut())?;

@@ -1,27 +1,27 @@
-//! Reads one of pg_dump's data files while pg_dump is still writing it, in chunks of whole lines; a row that is longer
-//! than a chunk comes in parts.
+//! Reads one of pg_dump's data files while pg_dump is still writing it, in chunks of complete lines; a row longer than
+//! a chunk comes in parts.
 //!
-//! Invariant: the end of the data is the line `\.`, never the end of the file: a file that stops before it is either
-//! still growing or, once the writer has ended, cut (trap 3). At most two chunks are in memory, however long a row is,
-//! and every byte is looked at a bounded number of times.
+//! Invariant: the data ends with the line `\.`, never with the end of the file: a file that stops before it is still
+//! growing or, once pg_dump has ended, truncated (trap 3). At most two chunks are in memory, however long a row is, and
+//! every byte is scanned a bounded number of times.
 
 use std::fs::File;
 use std::io::{self, Read};
 
-/// Bytes of a chunk; one can hold up to twice as many.
+/// Size of a chunk; a chunk can have up to twice as many bytes.
 pub const CHUNK_BYTES: usize = 1 << 20;
 
-/// What there is to read now.
+/// The next data, if there is any.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Whole lines of data, each with its newline.
+    /// Complete lines, each with its newline.
     Lines(Vec<u8>),
-    /// A part of one row that is longer than a chunk. The part that ends the row ends with its newline, and no other
-    /// part holds one.
+    /// Part of one row that is longer than a chunk. The last part of the row ends with the newline; the other parts
+    /// have no newline.
     Part(Vec<u8>),
-    /// The last lines of data (perhaps none) and then what follows the data: `\.` and empty lines.
+    /// The last lines of data (possibly none), and the bytes after the data: `\.` and empty lines.
     Last { lines: Vec<u8>, end: Vec<u8> },
-    /// Nothing yet: the writer goes on.
+    /// Nothing new yet; pg_dump is still writing.
     NotYet,
 }
 
@@ -30,7 +30,7 @@ pub struct Follower {
     file: File,
     chunk_bytes: usize,
     carry: Vec<u8>,
-    /// The beginning of the row that `carry` goes on with was given out.
+    /// The first part of the row that `carry` continues was already returned.
     in_row: bool,
     ended: bool,
 }
@@ -40,19 +40,19 @@ impl Follower {
         Self { file, chunk_bytes: CHUNK_BYTES, carry: Vec::new(), in_row: false, ended: false }
     }
 
-    /// Has the end been given out?
+    /// Whether the end was returned.
     pub fn ended(&self) -> bool {
         self.ended
     }
 
-    /// The next chunk. `writer_done` must have been read before the call: then the end of the file is the end.
+    /// The next chunk. Read `writer_done` before the call: if it is true, the end of the file is final.
     pub fn next(&mut self, writer_done: bool) -> io::Result<Next> {
         loop {
             if self.in_row
                 && let Some(newline) = memchr::memchr(b'\n', &self.carry)
             {
                 self.in_row = false;
-                return Ok(Next::Part(self.give(newline + 1)));
+                return Ok(Next::Part(self.take_front(newline + 1)));
             }
             if self.carry.len() >= self.chunk_bytes {
                 match memchr::memrchr(b'\n', &self.carry) {
@@ -60,7 +60,7 @@ impl Follower {
                         self.in_row = true;
                         return Ok(Next::Part(std::mem::take(&mut self.carry)));
                     }
-                    Some(last) if !could_be_end(&self.carry) => return Ok(Next::Lines(self.give(last + 1))),
+                    Some(last) if !could_be_end(&self.carry) => return Ok(Next::Lines(self.take_front(last + 1))),
                     Some(_) => {}
                 }
             }
@@ -73,18 +73,21 @@ impl Follower {
         }
     }
 
-    /// The first bytes of what was read; the rest stays.
-    fn give(&mut self, length: usize) -> Vec<u8> {
+    /// Returns the first bytes of the buffer and keeps the rest.
+    fn take_front(&mut self, length: usize) -> Vec<u8> {
         let rest = self.carry.split_off(length);
         std::mem::replace(&mut self.carry, rest)
     }
 
     fn at_end_of_file(&mut self, writer_done: bool) -> io::Result<Next> {
-        // Inside a row nothing is the end of the data, even where a part of it reads so.
+        // Inside a row, `\.` is not the end of the data, even if a part looks like it.
         let end = if self.in_row { None } else { end_of_data(&self.carry) };
         let Some(end) = end else {
             if writer_done {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the data ends before its last line"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the data is truncated: its last line is missing",
+                ));
             }
             return Ok(Next::NotYet);
         };
@@ -98,12 +101,12 @@ impl Follower {
     }
 }
 
-/// Might the buffer end with the end of data? Then it is not cut before more is known.
+/// Whether the buffer may end with the end of data. It must not be split before more bytes are known.
 fn could_be_end(buffer: &[u8]) -> bool {
     end_of_data(buffer).is_some()
 }
 
-/// Where the line `\.` starts, when the buffer ends with it and with nothing but newlines after it.
+/// The offset of the line `\.`, if the buffer ends with it and only newlines follow.
 fn end_of_data(buffer: &[u8]) -> Option<usize> {
     let body = buffer.iter().rposition(|b| *b != b'\n')? + 1;
     let start = body.checked_sub(2)?;
@@ -173,7 +176,7 @@ mod tests {
         assert_eq!(got, all.as_bytes());
     }
 
-    /// All chunks of `text`, of which `cut` bytes are written first, then all.
+    /// All chunks of `text`. First `cut` bytes are written, then the rest.
     fn chunks(text: &[u8], chunk_bytes: usize, cut: usize) -> io::Result<(Vec<u8>, u64)> {
         let (mut file, mut follower) = files();
         follower.chunk_bytes = chunk_bytes;
@@ -207,11 +210,11 @@ mod tests {
 
     #[test]
     fn rows_longer_than_a_chunk_come_in_parts_wherever_the_file_is_cut() {
-        // The parts of the second row read `\.` alone, as does the whole third row but for one letter.
+        // The parts of the second row look like `\.` alone, and so does the third row except for one letter.
         let data = b"a\nbbbbbbb\\\\.\nx\\\\.\n\n\n0123456789abcdefghij\\\\.\n1\n";
         let mut text = data.to_vec();
         text.extend_from_slice(b"\\.\n\n\n");
-        // A chunk is longer than the line that ends the data.
+        // A chunk has to be longer than the line that ends the data.
         for chunk_bytes in 3..text.len() + 2 {
             for cut in 0..=text.len() {
                 let (got, rows) = chunks(&text, chunk_bytes, cut).unwrap();

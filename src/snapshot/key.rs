@@ -1,7 +1,7 @@
-//! The root folder's key: whoever has it can seal snapshots that this root takes for its own.
+//! The root folder's key: any program that can read it can seal snapshots that this root accepts as its own.
 //!
-//! Invariant: it is 32 random bytes in a file of its own that nobody else may read (0600, of this user), made once,
-//! never replaced, never printed, never followed through a link. A file that is not like that is an error, not a key.
+//! Invariant: it is 32 random bytes in a separate file that only this user can read (0600). It is created once, and
+//! never replaced, printed, or read through a link. Any other file in its place is an error, never a key.
 
 use std::fmt;
 use std::fs::File;
@@ -16,13 +16,13 @@ use crate::model::name::visible;
 use crate::ownership;
 use crate::ownership::Last;
 
-/// What names a key and what seals with it are derived from it apart from each other.
+/// Separate contexts, so that the key's ID and the sealing key are independent of each other.
 const ID_CONTEXT: &str = "stacksnap 2026-11 the name of a root's key";
 const MAC_CONTEXT: &str = "stacksnap 2026-11 the seal of a manifest";
 const KEY_BYTES: usize = 32;
 const ID_DIGITS: usize = 16;
 
-/// A key. It is in no text that this program writes.
+/// A key. The program never writes it into any output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key([u8; KEY_BYTES]);
 
@@ -38,24 +38,24 @@ impl Key {
         Self(bytes)
     }
 
-    /// 16 hexadecimal digits that name the key and tell nothing of it.
+    /// 16 hexadecimal digits that identify the key and reveal nothing about it.
     pub fn id(&self) -> String {
         let mut id = hex(&blake3::derive_key(ID_CONTEXT, &self.0));
         id.truncate(ID_DIGITS);
         id
     }
 
-    /// Keyed BLAKE3 of a message.
+    /// The keyed BLAKE3 hash of a message.
     pub fn mac(&self, message: &[u8]) -> blake3::Hash {
         blake3::keyed_hash(&blake3::derive_key(MAC_CONTEXT, &self.0), message)
     }
 
-    /// The key of a root folder; `None` when it has none. `Configuration` for a file that must not be used as one.
+    /// The key of a root folder; `None` if it has none. `Configuration` if the file cannot be used as a key.
     pub fn of(root: &Path) -> Result<Option<Self>> {
         read(&root.join(ROOT_KEY))
     }
 
-    /// The key of a root folder, made when there is none. The caller holds the root's lock.
+    /// The key of a root folder, created if there is none. The caller holds the root's lock.
     pub fn own(root: &Path) -> Result<Self> {
         if let Some(key) = Self::of(root)? {
             return Ok(key);
@@ -66,17 +66,16 @@ impl Key {
             .and_then(|()| write_new(root, &bytes));
         match made {
             Ok(()) => Ok(Self(bytes)),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Self::of(root)?.ok_or_else(|| Failure::msg(FailureKind::Failed, "the root's key came and went"))
-            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::of(root)?
+                .ok_or_else(|| Failure::msg(FailureKind::Failed, "the root's key was removed by another process")),
             Err(error) => {
                 let place = visible(&root.join(ROOT_KEY).to_string_lossy());
-                Err(Failure::from(error).context(format!("cannot make the root's key {place}")))
+                Err(Failure::from(error).context(format!("cannot create the root's key {place}")))
             }
         }
     }
 
-    /// The root's key, and those of other roots that were put beside it as `.stacksnap.key.NAME`.
+    /// The root's key, and keys of other roots that were placed alongside it as `.stacksnap.key.NAME`.
     pub fn trusted(root: &Path) -> Result<Vec<Self>> {
         let mut keys: Vec<Self> = Self::of(root)?.into_iter().collect();
         let Ok(listing) = std::fs::read_dir(root) else { return Ok(keys) };
@@ -91,7 +90,7 @@ impl Key {
     }
 }
 
-/// Whole or not at all: written beside, made durable, and then given its name, never over another file.
+/// Atomic: written to a temporary file, synced, then renamed, never over an existing file.
 fn write_new(root: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".stacksnap.").tempfile_in(root)?;
     file.write_all(bytes)?;
@@ -106,7 +105,7 @@ fn read(place: &Path) -> Result<Option<Key>> {
     let mode = file.metadata()?.mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(unusable(&shown, &format!("its mode is {mode:04o}: others may read or change it"))
-            .hint(format!("if nobody else can have read it: chmod 600 {shown}")));
+            .hint(format!("if no other user can have read it, run: chmod 600 {shown}")));
     }
     let mut bytes = Vec::new();
     file.take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes)?;
@@ -120,8 +119,8 @@ fn read(place: &Path) -> Result<Option<Key>> {
 
 fn unusable(shown: &str, why: &str) -> Failure {
     Failure::msg(FailureKind::Configuration, format!("the key {shown} cannot be used: {why}")).hint(
-        "put the right file back from a copy; without it move it away: create makes a new one, and older snapshots are \
-         then restored with --vouch",
+        "restore the right file from a copy; if there is none, move this one away: create makes a new key, and older \
+         snapshots are then restored with --vouch",
     )
 }
 

@@ -1,7 +1,7 @@
-//! Paths inside a snapshot that are made of a table's name, and the names in the root folder.
+//! Paths in a snapshot that contain a table's name, and the names in the root folder.
 //!
-//! Invariant: names are a contract with the documents that users have; they change with the format's version only. What
-//! each file of a snapshot is stands in `model::artifact`; `doc/format.md` describes both.
+//! Invariant: names are a contract with the users' own documents; they never change except with the format version.
+//! `model::artifact` lists what each file of a snapshot is; `doc/format.md` describes both.
 
 pub use crate::model::artifact::{
     ACCESS_GRANTS_SQL, BACKUP_MANIFEST, CRON_JOBS_SQL, DATA_RECORDS_DIR, DATABASE_ROLES_SQL, DATABASE_SETTINGS_SQL,
@@ -14,10 +14,10 @@ pub use crate::model::artifact::{
 };
 use crate::model::name::QualifiedName;
 
-/// While it is being written the folder has this ending.
+/// Suffix of the folder while it is being written.
 pub const PARTIAL_SUFFIX: &str = ".partial";
 
-/// Beside the snapshots, in the root folder.
+/// Files and folders alongside the snapshots, in the root folder.
 pub const ROOT_LOCK: &str = ".stacksnap.lock";
 pub const ROOT_KEY: &str = ".stacksnap.key";
 pub const ROOT_STATUS: &str = "status.json";
@@ -36,7 +36,7 @@ pub fn csv_path(table: &QualifiedName, compressed: bool) -> String {
     format!("{DATA_RECORDS_DIR}/{}.{ending}", table.file_stem())
 }
 
-/// `generated_columns/<schema>.<table>.copy.gz`, or `.copy.zst`: the ending is the codec's.
+/// `generated_columns/<schema>.<table>.copy.gz`, or `.copy.zst`, depending on the codec.
 pub fn generated_columns_path(table: &QualifiedName, ending: &str) -> String {
     format!("{GENERATED_COLUMNS_DIR}/{}.copy.{ending}", table.file_stem())
 }

@@ -1,7 +1,7 @@
-//! `manifest.json` and `SHA256SUMS` as bytes: written with their checksums, read only when these hold.
+//! Reads and writes `manifest.json` and `SHA256SUMS` with their checksums.
 //!
-//! Invariant: nothing of a manifest is believed before `manifest_sha256` is right, and no other major is guessed at.
-//! It is read without following a link, and never more than [`MANIFEST_BYTES_MAX`] of it.
+//! Invariant: no part of a manifest is used before `manifest_sha256` is verified, and another major version is never
+//! interpreted. It is read without following a link, and never more than [`MANIFEST_BYTES_MAX`] bytes of it.
 
 use std::path::Path;
 
@@ -15,14 +15,14 @@ use crate::model::manifest::{FORMAT, FormatVersion, Manifest};
 use crate::model::name::visible;
 use crate::model::outcome::Artifact;
 
-/// More than this is no manifest.
+/// A larger file is not accepted as a manifest.
 pub const MANIFEST_BYTES_MAX: u64 = 256 << 20;
 
 const HASH_KEY: &str = "\n  \"manifest_sha256\": \"";
 const FILE_END: &str = "\"\n}\n";
 const ZEROS: [u8; 64] = [b'0'; 64];
 
-/// Why a manifest cannot be believed.
+/// Why a manifest is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestProblem {
     #[error("there is no manifest.json")]
@@ -33,7 +33,8 @@ pub enum ManifestProblem {
     FormatUnknown(FormatVersion),
 }
 
-/// The bytes of `manifest.json`; `manifest_sha256` is computed here, whatever it holds.
+/// The bytes of `manifest.json` and their `manifest_sha256`, which is computed here; the value in `manifest` is
+/// ignored.
 pub fn manifest_bytes(manifest: &Manifest) -> Result<(Vec<u8>, String)> {
     let mut zeroed = manifest.clone();
     zeroed.manifest_sha256 = String::from_utf8_lossy(&ZEROS).into_owned();
@@ -47,14 +48,14 @@ pub fn manifest_bytes(manifest: &Manifest) -> Result<(Vec<u8>, String)> {
     Ok((bytes, sha256))
 }
 
-/// Where the 64 digits are: they are the last value of the file.
+/// The offset of the 64 digits, the last value in the file.
 fn digits_at(bytes: &[u8]) -> Option<usize> {
     let at = bytes.len().checked_sub(64 + FILE_END.len())?;
     let fits = bytes[..at].ends_with(HASH_KEY.as_bytes()) && bytes[at + 64..] == *FILE_END.as_bytes();
     fits.then_some(at)
 }
 
-/// Reads a manifest from its bytes: checksum first, then format, then content.
+/// Parses a manifest: checksum first, then format, then content.
 pub fn parse_manifest(mut bytes: Vec<u8>) -> Result<Manifest, ManifestProblem> {
     let damaged = |what: &str| ManifestProblem::Damaged(what.to_string());
     let at = digits_at(&bytes).ok_or_else(|| damaged("it does not end with its checksum"))?;
@@ -76,7 +77,7 @@ pub fn parse_manifest(mut bytes: Vec<u8>) -> Result<Manifest, ManifestProblem> {
     Ok(manifest)
 }
 
-/// Reads `manifest.json` of an open folder.
+/// Reads `manifest.json` from an open folder.
 pub fn read_from(folder: &Folder) -> Result<Manifest, ManifestProblem> {
     match folder.read(layout::MANIFEST_JSON, MANIFEST_BYTES_MAX) {
         Ok(bytes) => parse_manifest(bytes),
@@ -85,15 +86,15 @@ pub fn read_from(folder: &Folder) -> Result<Manifest, ManifestProblem> {
     }
 }
 
-/// Reads the manifest of a snapshot. `NotFound` without such a folder, `Integrity` when it is missing or damaged,
-/// `Configuration` when a newer program wrote it.
+/// Reads the manifest of a snapshot. `NotFound` if there is no such folder, `Integrity` if the manifest is missing or
+/// damaged, `Configuration` if a newer program wrote it.
 pub fn read_manifest(folder: &Path) -> Result<Manifest> {
     let shown = visible(&folder.to_string_lossy());
     let open = Folder::open(folder).map_err(|error| open_failure(error, &shown))?;
     read_from(&open).map_err(|problem| problem_failure(problem, &shown))
 }
 
-/// The failure for a folder that cannot be opened.
+/// The failure to report for a folder that cannot be opened.
 pub fn open_failure(error: std::io::Error, shown: &str) -> Failure {
     let kind = match error.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => FailureKind::NotFound,
@@ -102,7 +103,7 @@ pub fn open_failure(error: std::io::Error, shown: &str) -> Failure {
     };
     Failure::new(kind, error)
         .context(format!("cannot open the snapshot {shown}"))
-        .hint("stacksnap list shows the snapshots that there are")
+        .hint("to see the existing snapshots, run: stacksnap list")
 }
 
 fn problem_failure(problem: ManifestProblem, shown: &str) -> Failure {
@@ -113,7 +114,7 @@ fn problem_failure(problem: ManifestProblem, shown: &str) -> Failure {
         ),
         ManifestProblem::Damaged(_) => (
             FailureKind::Integrity,
-            "use another snapshot or another copy of this one; stacksnap verify says what is left",
+            "use another snapshot or another copy of this one; stacksnap verify reports which files are intact",
         ),
         ManifestProblem::FormatUnknown(_) => {
             (FailureKind::Configuration, "use the version of stacksnap that wrote it, or a newer one")
@@ -122,7 +123,7 @@ fn problem_failure(problem: ManifestProblem, shown: &str) -> Failure {
     Failure::new(kind, problem).context(format!("cannot use the snapshot {shown}")).hint(hint)
 }
 
-/// The bytes of `SHA256SUMS` for these files, sorted by path. An error names a path that may not be there.
+/// The bytes of `SHA256SUMS` for these files, sorted by path. Fails for a path that it cannot represent.
 pub fn sums_bytes(artifacts: &[Artifact]) -> Result<Vec<u8>> {
     let mut lines: Vec<(&str, &str)> = artifacts.iter().map(|a| (a.path.as_str(), a.sha256.as_str())).collect();
     lines.sort_unstable();
@@ -134,7 +135,7 @@ pub fn sums_bytes(artifacts: &[Artifact]) -> Result<Vec<u8>> {
             let shown = visible(path);
             return Err(Failure::msg(
                 FailureKind::Failed,
-                format!("a snapshot cannot hold a file (or two) named {shown}"),
+                format!("a snapshot cannot contain a file (or two files) named {shown}"),
             ));
         }
         bytes.extend_from_slice(format!("{sha256}  {path}\n").as_bytes());

@@ -1,6 +1,6 @@
-//! `extension_state/member_tables.json` read back: rows of extensions' tables, which are beside the archive.
+//! Reads `extension_state/member_tables.json`: the rows of extension tables, which are outside the archive.
 //!
-//! Invariant: a table whose rows the snapshot does not hold is not among the records. It reads and judges nothing.
+//! Invariant: a table whose rows are not in the snapshot has no record. It never judges the rows.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -14,18 +14,18 @@ use crate::model::fingerprint::TableFingerprint;
 use crate::model::manifest::{Manifest, TableRecord};
 use crate::model::name::QualifiedName;
 
-/// One table of the list, as far as anybody needs it.
+/// One table of the list, with the fields that are used.
 #[derive(Debug, Deserialize)]
 pub struct Member {
     pub schema: String,
     pub table: String,
     pub extension: String,
     pub columns: Vec<String>,
-    /// None: they are not in the snapshot.
+    /// `None`: the rows are not in the snapshot.
     pub rows: Option<u64>,
-    /// None: an older snapshot, or no rows were written.
+    /// `None`: an older snapshot, or no rows were written.
     fingerprint: Option<String>,
-    /// Below the snapshot.
+    /// Relative to the snapshot folder.
     pub file: Option<String>,
 }
 
@@ -34,7 +34,7 @@ struct Members {
     tables: Vec<Member>,
 }
 
-/// The whole list; none where the snapshot has no such file.
+/// The whole list; empty if the snapshot has no such file.
 pub fn members(place: &Path) -> Result<Vec<Member>> {
     let name = layout::MEMBER_TABLES_JSON;
     let text = match std::fs::read(place.join(name)) {
@@ -43,12 +43,12 @@ pub fn members(place: &Path) -> Result<Vec<Member>> {
         Err(e) => return Err(Failure::from(e).context(format!("cannot read {name}"))),
     };
     let all: Members = serde_json::from_slice(&text)
-        .map_err(|e| Failure::new(FailureKind::Integrity, e).context(format!("cannot understand {name}")))?;
+        .map_err(|e| Failure::new(FailureKind::Integrity, e).context(format!("cannot parse {name}")))?;
     Ok(all.tables)
 }
 
 impl Member {
-    /// As if its rows were in the archive. `None`: the snapshot does not hold them.
+    /// A record as for a table in the archive. `None` if the rows are not in the snapshot.
     pub fn record(self, place: &Path, manifest: &Manifest) -> Result<Option<TableRecord>> {
         let Some(rows) = self.rows else { return Ok(None) };
         let file = self.file.map(|file| place.join(file));

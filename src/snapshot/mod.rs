@@ -1,8 +1,8 @@
-//! The bytes of one snapshot as `doc/format.md` says: layout, writing, reading, deriving, sealing.
+//! The files of one snapshot as specified in `doc/format.md`: layout, writing, reading, deriving, sealing.
 //!
-//! Invariant: every file of a snapshot is written through the sink (hashed and counted in the same pass) and no
-//! file has its final folder's name before the manifest is in place. It never talks to a database, and knows of no
-//! other snapshot: the folder of snapshots is `root`'s.
+//! Invariant: every file of a snapshot is written through the sink (hashed and counted in the same pass), and the
+//! folder gets its final name only after the manifest is in place. It never talks to a database, and never handles
+//! other snapshots: the root folder belongs to `root`.
 
 pub mod beneath;
 pub mod codec;

@@ -1,8 +1,8 @@
-//! The readable SQL: what `pg_restore -f` would print, put together from its parts and the archive's data files.
+//! The readable SQL: the output of `pg_restore -f`, assembled from its parts and the archive's data files.
 //!
-//! Invariant: the tables are not read again and the archive is not decompressed; the order is pre-data, data,
-//! large objects and sequence values, post-data; one `\restrict` key spans the whole file (trap 12), and the last
-//! lines are pg_dump's own trailer, so that a cut file can be told (trap 1).
+//! Invariant: tables are never read again and the archive is never decompressed. The order is pre-data, data, large
+//! objects and sequence values, post-data. One `\restrict` key covers the whole file (trap 12), and the file ends with
+//! pg_dump's own trailer, so that truncation is noticed (trap 1).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,15 +15,15 @@ use super::sink::{ArtifactSink, ArtifactWriter};
 use crate::model::category::Category;
 use crate::model::name::{QualifiedName, sql_comment};
 
-/// pg_dump's own last comment: its presence is part of `verify`.
+/// pg_dump's own last comment; `verify` checks that it is there.
 pub const TRAILER: &str = "-- PostgreSQL database dump complete";
 
-/// What pg_restore's own statements leave as the target's database has it, and values are read by.
+/// Settings that affect how values are read and that pg_restore's own output does not set.
 const PINS: &str = "\nSET array_nulls = on;\nSET lc_monetary = 'C';\nSET transform_null_equals = off;\n";
 const HEAD_END: &str = "\n-- Dumped by pg_dump version ";
 const WRITER_POLL: Duration = Duration::from_millis(5);
 
-/// The file, as it is or as one zstd frame with its checksum (trap 4).
+/// The output file, uncompressed or as one zstd frame with a checksum (trap 4).
 pub enum SqlWriter<'a> {
     Plain(ArtifactWriter<'a>),
     Zstd(Box<zstd::stream::write::Encoder<'static, ArtifactWriter<'a>>>),
@@ -66,17 +66,17 @@ impl Write for SqlWriter<'_> {
     }
 }
 
-/// One table's rows for the file.
+/// The rows of one table.
 #[derive(Debug, Clone)]
 pub struct TableSection {
     pub table: QualifiedName,
-    /// `COPY s.t (a, b) FROM stdin;` with its newline.
+    /// `COPY s.t (a, b) FROM stdin;`, including the newline.
     pub copy_statement: String,
     pub file_name: String,
 }
 
-/// The statements of a part that pg_restore printed, without the head (up to the version lines) and the trailer.
-/// `None` when it is not such a print.
+/// The statements in a part that pg_restore printed, without header (up to the version lines) and trailer. `None` if
+/// the text is not output of pg_restore.
 pub fn body(printed: &str) -> Option<&str> {
     let head = printed.find(HEAD_END)?;
     let start = head + 1 + printed[head + 1..].find('\n')? + 1;
@@ -85,7 +85,7 @@ pub fn body(printed: &str) -> Option<&str> {
     printed.get(start..end)
 }
 
-/// Begins the file: the head, with the key that keeps psql's commands out.
+/// Writes the header, with the `\restrict` key that disables psql's meta-commands.
 pub fn write_head(writer: &mut SqlWriter<'_>, restrict_key: &str, about: &[String]) -> io::Result<()> {
     let mut head = String::from("--\n-- PostgreSQL database dump\n--\n\n");
     head.push_str(&format!("\\restrict {restrict_key}\n\n"));
@@ -97,8 +97,8 @@ pub fn write_head(writer: &mut SqlWriter<'_>, restrict_key: &str, about: &[Strin
     writer.write_all(head.as_bytes())
 }
 
-/// Writes the rows of one table, following the file while pg_dump writes it.
-/// `wait` is asked when there is nothing yet: `Ok(true)` when the writer has ended; an error stops.
+/// Writes the rows of one table, following the data file while pg_dump writes it. `wait` is called when there is
+/// nothing new: `Ok(true)` means that pg_dump has ended; an error stops.
 pub fn write_table(
     writer: &mut SqlWriter<'_>,
     folder: &Path,
@@ -132,7 +132,7 @@ pub fn write_table(
     }
 }
 
-/// Ends the file.
+/// Writes the trailer.
 pub fn write_end(writer: &mut SqlWriter<'_>, restrict_key: &str) -> io::Result<()> {
     writer.write_all(format!("--\n{TRAILER}\n--\n\n\\unrestrict {restrict_key}\n").as_bytes())
 }
@@ -163,8 +163,10 @@ mod tests {
 
     #[test]
     fn the_body_is_what_stands_between_head_and_trailer() {
-        let printed = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\n-- Dumped from database version 15.18\n\
-            -- Dumped by pg_dump version 15.18\n\nSET x = 1;\n\nCREATE VIEW v AS SELECT '\n-- PostgreSQL database dump complete\n';\n\n\
+        let printed =
+            "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\n-- Dumped from database version 15.18\n\
+            -- Dumped by pg_dump version 15.18\n\nSET x = 1;\n\nCREATE VIEW v AS SELECT '\n-- PostgreSQL database dump
+            -- complete\n';\n\n\
             --\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n\n";
         let text = body(printed).unwrap();
         assert!(text.starts_with("\nSET x = 1;"), "{text}");

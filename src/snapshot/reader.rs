@@ -1,8 +1,8 @@
 //! Reads the archive's data files: rows of a table without a database.
 //!
-//! Invariant: streams; nothing but a buffer is in memory, and one line at a time for those who ask for whole rows. A file
-//! that ends before its `\.` line is an error, never an empty rest (trap 3: a data file cut at a row boundary restores
-//! without a word).
+//! Invariant: data is streamed; only a buffer is in memory, plus one line for callers that want whole rows. A file that
+//! ends before its `\.` line is an error, never an empty remainder (trap 3: a data file truncated at a row boundary
+//! restores without an error).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -21,17 +21,17 @@ pub struct DataFile {
     pub table: QualifiedName,
     /// Columns of the COPY statement, in order.
     pub columns: Vec<String>,
-    /// File name below the archive folder without a compression ending, e.g. `3456.dat`.
+    /// File name in the archive folder without compression suffix, e.g. `3456.dat`.
     pub file_name: String,
 }
 
 impl DataFile {
-    /// Where a table's rows are, as the manifest tells it. `None`: it has none in the archive.
+    /// The data file of a table according to the manifest. `None` if the archive has no rows for it.
     pub fn of(record: &TableRecord) -> Option<Self> {
         Self::below(layout::DUMP_DIR, record)
     }
 
-    /// The same for a table's generated columns.
+    /// The same for the file with a table's generated columns.
     pub fn of_generated(record: &TableRecord) -> Option<Self> {
         Self::below(layout::GENERATED_COLUMNS_DIR, record)
     }
@@ -43,7 +43,7 @@ impl DataFile {
     }
 }
 
-/// The data side of an archive.
+/// The data files of an archive.
 #[derive(Debug, Clone, Default)]
 pub struct ArchiveData {
     pub folder: PathBuf,
@@ -51,7 +51,7 @@ pub struct ArchiveData {
 }
 
 impl ArchiveData {
-    /// The values of generated columns in the snapshot at `place`.
+    /// The files with values of generated columns in the snapshot at `place`.
     pub fn generated(place: &Path, records: &[TableRecord]) -> Self {
         Self {
             folder: place.join(layout::GENERATED_COLUMNS_DIR),
@@ -59,12 +59,12 @@ impl ArchiveData {
         }
     }
 
-    /// The file of a table; `None` when the archive holds no rows for it.
+    /// The file of a table; `None` if the archive has no rows for it.
     pub fn file(&self, table: &QualifiedName) -> Option<&DataFile> {
         self.files.iter().find(|f| &f.table == table)
     }
 
-    /// Calls `each` with every row of `table` until it fails. Returns how many rows there were; `None` without a file.
+    /// Calls `each` for every row of `table`; its first error stops. Returns the number of rows; `None` without a file.
     pub fn for_each_row(
         &self,
         table: &QualifiedName,
@@ -86,7 +86,7 @@ impl ArchiveData {
         })
     }
 
-    /// The same with lines in parts, for those who need not hold a row: a line that ends within a buffer is one part.
+    /// The same with lines in parts, for callers that need not hold a row. A line within one buffer is one part.
     pub fn for_each_part(
         &self,
         table: &QualifiedName,
@@ -94,20 +94,20 @@ impl ArchiveData {
     ) -> io::Result<Option<u64>> {
         let Some(file) = self.file(table) else { return Ok(None) };
         let mut reader = open_data(&self.folder, &file.file_name)?;
-        // The beginning of a line that could yet be the end of data.
+        // The start of a line that may still turn out to be the end of data.
         let mut held: Vec<u8> = Vec::new();
         let (mut rows, mut in_line) = (0, false);
         loop {
             let buffer = reader.fill_buf()?;
             if buffer.is_empty() {
-                let cut = format!("{}: the data ends in the middle ({rows} rows read)", file.file_name);
+                let cut = format!("{}: the file is truncated ({rows} rows read)", file.file_name);
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, cut));
             }
             let newline = memchr::memchr(b'\n', buffer);
             let bytes = &buffer[..newline.unwrap_or(buffer.len())];
             let ends = newline.is_some();
             let length = bytes.len() + usize::from(ends);
-            // What is held is a beginning of it already.
+            // `held` already matches the beginning of END_OF_DATA.
             let could_end = !in_line && END_OF_DATA.get(held.len()..).is_some_and(|rest| rest.starts_with(bytes));
             if could_end {
                 held.extend_from_slice(bytes);
@@ -133,15 +133,15 @@ impl ArchiveData {
     }
 }
 
-/// A part of a line, without its newline.
+/// Part of a line, without the newline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinePart<'a> {
     pub bytes: &'a [u8],
-    /// The line ends here.
+    /// The line ends with this part.
     pub ends: bool,
 }
 
-/// Opens a data file by its name without ending, as pg_restore finds it: plain, `.gz` or `.zst`.
+/// Opens a data file by its name without suffix, like pg_restore: plain, `.gz` or `.zst`.
 pub fn open_data(folder: &Path, file_name: &str) -> io::Result<Box<dyn BufRead + Send>> {
     let buffered = |inner: Box<dyn Read + Send>| -> Box<dyn BufRead + Send> {
         Box::new(BufReader::with_capacity(READ_BUFFER_BYTES, inner))
@@ -208,7 +208,7 @@ mod tests {
     fn a_row_comes_in_parts_wherever_the_buffer_ends() {
         let dir = tempfile::tempdir().unwrap();
         let table = QualifiedName::new("public", "t");
-        // The rest of a long row may read `\.`, and a row may begin like the end of data.
+        // The rest of a long row may look like `\.`, and a row may start like the end of data.
         for before in READ_BUFFER_BYTES - 6..READ_BUFFER_BYTES + 2 {
             for row in ["", "\\", "\\.", "\\.x", "\\N\t1", "plain"] {
                 let text = format!("{}\n{row}\n\\.\n\n\n", "x".repeat(before));

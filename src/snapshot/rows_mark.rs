@@ -1,13 +1,13 @@
-//! The statements in `queues.sql` that say whose rows come next, for whoever has them already.
+//! The statements in `queues.sql` that mark whose rows follow, so that a reader can skip rows it already has.
 //!
-//! Invariant: `doc/format.md` shows them; they change nothing. Pure.
+//! Invariant: they are specified in `doc/format.md`, and never change anything in the database. Pure.
 
 use crate::model::name::{QualifiedName, literal};
 
-/// What every mark begins with.
+/// The start of every mark.
 pub const BEGINNING: &str = "SET LOCAL stacksnap.rows_of = ";
 
-/// The statement before the rows of a table and, without one, after them. What is in between may be left out.
+/// The statement before the rows of a table, or with `None` the one after them. A reader may skip what is in between.
 pub fn rows_mark(table: Option<&QualifiedName>) -> String {
     let name = table.map(QualifiedName::plain).unwrap_or_default();
     format!("{BEGINNING}{};", literal(&name).trim_start())

@@ -1,8 +1,8 @@
-//! The end of a run: checksums, manifest, signature, and the rename that makes a folder a snapshot.
+//! The end of a run: checksums, manifest, signature, and the rename that turns a folder into a snapshot.
 //!
 //! Invariant: the order is data on disk, SHA256SUMS, manifest.sig, manifest.json (renamed into place), the folder's own
-//! name, the links. A machine that stops at any moment leaves a `.partial` folder or a whole snapshot, never something between.
-//! No existing snapshot, file or folder is ever replaced; only links are.
+//! name, the links. A crash at any moment leaves a `.partial` folder or a complete snapshot, nothing in between. It
+//! never replaces an existing snapshot, file or folder; it only replaces links.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -28,21 +28,21 @@ use crate::monitor::Monitor;
 
 const MANIFEST_TEMPORARY: &str = ".manifest.json.new";
 
-/// A snapshot under its final name.
+/// A snapshot with its final name.
 #[derive(Debug)]
 pub struct Sealed {
     pub folder: PathBuf,
-    /// The draft with `artifacts`, `sha256sums_sha256` and `manifest_sha256` filled in.
+    /// The draft, with `artifacts`, `sha256sums_sha256` and `manifest_sha256` filled in.
     pub manifest: Manifest,
 }
 
-/// Seals `<root>/<manifest.id>.partial`, into which `sink` wrote. `manifest` is a draft: its `artifacts` and checksums
-/// are replaced. Everything that the folder shall hold has to be finished in the sink, BACKUP_MANIFEST.md included.
+/// Seals `<root>/<manifest.id>.partial`, the folder that `sink` wrote to. `manifest` is a draft: its `artifacts` and
+/// checksums are replaced. Every file of the snapshot, including BACKUP_MANIFEST.md, must be finished in the sink.
 ///
-/// It is signed with the root's key, which is made when there is none: the caller holds the root's lock.
+/// The manifest is signed with the root's key, which is created if there is none: the caller holds the root's lock.
 ///
-/// Files that no collector finished are removed with a warning; a recorded file that is missing, or a data file that
-/// was not recorded, fails. Links that cannot be made are warnings, not gaps.
+/// Files that no collector finished are removed with a warning. A recorded file that is missing, or an unrecorded file
+/// in the archive, is an error. Links that cannot be created are warnings, not gaps.
 pub fn seal(
     root: &Path,
     sink: &ArtifactSink,
@@ -57,14 +57,14 @@ pub fn seal(
     if partial != expected {
         return Err(Failure::msg(
             FailureKind::Failed,
-            format!("a snapshot {name} is not written in {}", partial.display()),
+            format!("the snapshot {name} cannot be sealed in {}", partial.display()),
         ));
     }
     let manifest = write_records(sink, &partial, draft, &Key::own(root)?, monitor)?;
     rename_new(&partial, &folder).map_err(|error| {
         Failure::new(FailureKind::Failed, error)
-            .context(format!("cannot give the snapshot its name {name}"))
-            .hint(format!("the data is whole in {}", partial.display()))
+            .context(format!("cannot rename the folder to its final name {name}"))
+            .hint(format!("the data is complete in {}", partial.display()))
     })?;
     sync_folder(root)?;
     if manifest.complete && manifest.kind == SnapshotKind::Full && !manifest.is_safety_copy() {
@@ -76,7 +76,7 @@ pub fn seal(
     Ok(Sealed { folder, manifest })
 }
 
-/// SHA256SUMS, manifest.sig and manifest.json, durable, inside the partial folder.
+/// Writes SHA256SUMS, manifest.sig and manifest.json durably into the partial folder.
 fn write_records(
     sink: &ArtifactSink,
     partial: &Path,
@@ -102,13 +102,13 @@ fn write_records(
     Ok(manifest)
 }
 
-/// Compares the folder with the records: what is missing or of another length fails, what nobody recorded goes.
+/// Compares the folder with the records: a missing file or a wrong size is an error, an unrecorded file is removed.
 fn check_folder(partial: &Path, manifest: &Manifest, monitor: &dyn Monitor) -> Result<()> {
     let recorded: BTreeMap<&str, u64> = manifest.artifacts.iter().map(|a| (a.path.as_str(), a.bytes)).collect();
     let referenced = manifest.tables.iter().flat_map(|t| t.data_file.iter().chain(&t.csv_file));
     if let Some(path) = referenced.into_iter().find(|path| !recorded.contains_key(path.as_str())) {
         let shown = visible(path);
-        return Err(Failure::msg(FailureKind::Failed, format!("the manifest names {shown}, which was not written")));
+        return Err(Failure::msg(FailureKind::Failed, format!("the manifest lists {shown}, which was not written")));
     }
     let mut seen = BTreeSet::new();
     for entry in walkdir::WalkDir::new(partial).min_depth(1).follow_links(false) {
@@ -122,33 +122,32 @@ fn check_folder(partial: &Path, manifest: &Manifest, monitor: &dyn Monitor) -> R
             Some((path, bytes)) => {
                 let found = entry.metadata().map_err(io::Error::from)?;
                 if !found.is_file() || found.len() != *bytes {
-                    let what = format!("{shown} has {} bytes on disk, {bytes} were written", found.len());
-                    return Err(
-                        Failure::msg(FailureKind::Integrity, what).hint("another program writes into the folder")
-                    );
+                    let what = format!("{shown} has {} bytes on disk, but {bytes} were written", found.len());
+                    return Err(Failure::msg(FailureKind::Integrity, what)
+                        .hint("another program is writing to this folder: stop it"));
                 }
                 seen.insert(*path);
             }
             None if relative.starts_with(layout::DUMP_DIR) => {
-                let what = format!("the archive holds {shown}, which no step recorded");
+                let what = format!("the archive contains {shown}, which no step recorded");
                 return Err(Failure::msg(FailureKind::Failed, what));
             }
             None => {
                 std::fs::remove_file(entry.path())?;
-                monitor.warn("unfinished_file_removed", format!("{shown} was not finished: removed"), None);
+                monitor.warn("unfinished_file_removed", format!("{shown} was incomplete and was removed"), None);
             }
         }
     }
     match recorded.keys().find(|path| !seen.contains(*path)) {
         Some(path) => Err(Failure::msg(
             FailureKind::Integrity,
-            format!("{} disappeared while the snapshot was written", visible(path)),
+            format!("{} disappeared while the snapshot was being written", visible(path)),
         )),
         None => Ok(()),
     }
 }
 
-/// One synchronisation for all files: an fsync per file is what makes 5,000 tables slow.
+/// One sync for the whole file system: with 5,000 tables, an fsync per file is slow.
 fn sync_everything(folder: &Path) -> Result<()> {
     #[cfg(target_os = "linux")]
     rustix::fs::syncfs(File::open(folder)?).map_err(io::Error::from)?;
@@ -167,11 +166,11 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A rename that never replaces anything.
+/// A rename that never replaces an existing file.
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::io::Errno;
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // File systems that do not know the flag: look first. The root's lock keeps other runs away.
+        // The file system does not support the flag: check first. The root's lock excludes other runs.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
             if to.symlink_metadata().is_ok() {
                 return Err(io::ErrorKind::AlreadyExists.into());
@@ -182,7 +181,7 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Points the link at a snapshot, replacing an older link at once. What is not a link stays.
+/// Points the link at a snapshot, atomically replacing an older link. Anything that is not a link is kept.
 fn link(root: &Path, link_name: &str, target: &str, monitor: &dyn Monitor) {
     let place = root.join(link_name);
     let temporary = root.join(format!(".{link_name}.new"));
@@ -197,8 +196,8 @@ fn link(root: &Path, link_name: &str, target: &str, monitor: &dyn Monitor) {
         let _ = std::fs::remove_file(&temporary);
         monitor.warn(
             "link_not_made",
-            format!("cannot make the link {link_name}: {error}"),
-            Some(format!("the snapshot itself is whole: name it as {target}")),
+            format!("cannot create the link {link_name}: {error}"),
+            Some(format!("the snapshot itself is complete: use its name {target}")),
         );
     }
 }

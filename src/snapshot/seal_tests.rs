@@ -1,4 +1,4 @@
-//! Sealing: order, refusals, links; and what it writes is what is read back.
+//! Sealing: order, rejected states and links; what is written can be read back.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;

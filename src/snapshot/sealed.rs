@@ -1,20 +1,20 @@
-//! What is sealed with age: to public keys or a passphrase, and opened again with a key file or that passphrase.
+//! Seals secrets with age, to public keys or a passphrase, and opens them with a key file or that passphrase.
 //!
-//! Invariant: plain text goes in and comes out as a [`Secret`] only; no message repeats it, a passphrase or a line of
-//! a key file. Without a key of the right kind a file stays shut; with a wrong one that is an error, never a guess.
+//! Invariant: plain text goes in and out only as a [`Secret`]; no message ever repeats it, a passphrase or a line of a
+//! key file. Without a matching kind of key, the file stays closed; with a wrong key it is an error.
 
 use std::io::{Read, Write};
 
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
 
-/// 2^16: 64 MiB of memory for a moment. More would break what is promised of memory; a passphrase of several random words
-/// needs no more, and keys (recipients) need none of it.
+/// 2^16: 64 MiB of memory for a moment. More would exceed our memory limit. A passphrase of several random words needs
+/// no more, and keys (recipients) do not use scrypt.
 const SCRYPT_WORK_FACTOR: u8 = 16;
-/// Work that is done to open a file: what other programs ask for on a good day, and not what a forger asks for.
+/// Limit when opening a file: enough for what other age programs choose, too little for a forger to block us.
 const SCRYPT_WORK_FACTOR_MAX: u8 = 18;
 
-/// To whom secrets are sealed (age).
+/// The recipients that can open the secrets (age).
 #[derive(Debug, Clone)]
 pub enum SealTo {
     /// `age1…` public keys.
@@ -22,26 +22,26 @@ pub enum SealTo {
     Passphrase(Secret),
 }
 
-/// What may open a seal.
+/// The keys that may open a sealed file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
-    /// That of the configuration.
+    /// The passphrase from the configuration.
     pub passphrase: Option<Secret>,
-    /// The text of a key file, as age-keygen writes it.
+    /// The text of a key file, as written by age-keygen.
     pub identity: Option<Secret>,
 }
 
 impl Keys {
-    /// A key file that holds no key is an error before anything is looked at. `Configuration`.
+    /// Fails early with `Configuration` if the key file has no valid key.
     pub fn check(&self) -> Result<()> {
         self.identity.as_ref().map_or(Ok(()), |text| identities(text).map(|_| ()))
     }
 }
 
-/// An age file, binary. `Configuration` for a recipient that is none.
+/// Returns a binary age file. `Configuration` for an invalid recipient.
 pub fn seal(seal: &SealTo, plain: &Secret) -> Result<Vec<u8>> {
     let wrong = |what: String| {
-        Failure::msg(FailureKind::Configuration, what).hint("give recipients as age-keygen prints them: age1…")
+        Failure::msg(FailureKind::Configuration, what).hint("enter recipients as age-keygen prints them: age1…")
     };
     let encryptor = match seal {
         SealTo::Passphrase(passphrase) => {
@@ -57,7 +57,7 @@ pub fn seal(seal: &SealTo, plain: &Secret) -> Result<Vec<u8>> {
             age::Encryptor::with_recipients(recipients.iter().map(|r| r as &dyn age::Recipient))
         }
     }
-    .map_err(|e| wrong(format!("sealing is not possible: {e}")))?;
+    .map_err(|e| wrong(format!("cannot seal the secrets: {e}")))?;
     let mut out = Vec::new();
     let mut writer = encryptor.wrap_output(&mut out)?;
     writer.write_all(plain.reveal().as_bytes())?;
@@ -65,10 +65,10 @@ pub fn seal(seal: &SealTo, plain: &Secret) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// What a seal holds. `None`: there is no key for this kind of seal.
+/// The content of a sealed file. `None` if `keys` has no key of the kind it needs.
 ///
 /// # Errors
-/// `Configuration` when the key is a wrong one, `Integrity` when it is no whole age file.
+/// `Configuration` for a wrong key, `Integrity` for an invalid or truncated age file.
 pub fn open(sealed: &[u8], keys: &Keys) -> Result<Option<Secret>> {
     let decryptor = age::Decryptor::new(sealed).map_err(|e| damaged(&e))?;
     let opened = if decryptor.is_scrypt() {
@@ -87,19 +87,19 @@ pub fn open(sealed: &[u8], keys: &Keys) -> Result<Option<Secret>> {
     Ok(Some(Secret::new(plain)))
 }
 
-/// The keys of a file as age-keygen writes it: one a line, `#` begins a comment.
+/// The keys in a file written by age-keygen: one per line, `#` starts a comment.
 fn identities(text: &Secret) -> Result<Vec<age::x25519::Identity>> {
     let wrong = |what: &str| {
         Failure::msg(FailureKind::Configuration, what.to_string())
-            .hint("give the file that age-keygen wrote, with a line AGE-SECRET-KEY-1…")
-            .hint("one that is itself encrypted has to be opened first: age -d")
+            .hint("use the file that age-keygen wrote, with a line AGE-SECRET-KEY-1…")
+            .hint("if the key file itself is encrypted, decrypt it first: age -d")
     };
     let lines = text.reveal().lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let parse = |line: &str| {
-        line.parse::<age::x25519::Identity>().map_err(|_| wrong("a line of the key file is no key of age"))
+        line.parse::<age::x25519::Identity>().map_err(|_| wrong("a line of the key file is not an age key"))
     };
     let found = lines.map(parse).collect::<Result<Vec<_>>>()?;
-    if found.is_empty() { Err(wrong("the key file holds no key")) } else { Ok(found) }
+    if found.is_empty() { Err(wrong("the key file contains no key")) } else { Ok(found) }
 }
 
 fn refused(error: &age::DecryptError) -> Failure {
@@ -107,7 +107,7 @@ fn refused(error: &age::DecryptError) -> Failure {
         age::DecryptError::NoMatchingKeys
         | age::DecryptError::DecryptionFailed
         | age::DecryptError::KeyDecryptionFailed => {
-            Failure::msg(FailureKind::Configuration, "the key does not open the seal: it was made for another one")
+            Failure::msg(FailureKind::Configuration, "the key does not match: the secrets were sealed for another key")
         }
         other => damaged(other),
     }
@@ -115,7 +115,7 @@ fn refused(error: &age::DecryptError) -> Failure {
 
 fn damaged(error: &(impl std::fmt::Debug + ?Sized)) -> Failure {
     Failure::msg(FailureKind::Integrity, format!("the sealed file cannot be read: {error:?}"))
-        .hint("is the snapshot whole? stacksnap verify SNAPSHOT")
+        .hint("check the snapshot: stacksnap verify SNAPSHOT")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! `manifest.sig`: who sealed a snapshot, provable with the root's key.
+//! `manifest.sig`: proves with the root's key that this root sealed a snapshot.
 //!
-//! Invariant: it binds the snapshot's name to its manifest, and through the manifest's checksums to every byte of it.
-//! Who cannot read the key cannot make one. Judging it is pure; what is not understood is never taken for good.
+//! Invariant: it binds the snapshot's name to its manifest, and through the manifest's checksums to every byte. It
+//! cannot be created without the key. Verification is pure; an unknown format is never accepted as valid.
 
 use std::path::Path;
 
@@ -16,10 +16,10 @@ use crate::model::manifest::Manifest;
 
 const SCHEMA: &str = "stacksnap.signature.v1";
 const ALGORITHM: &str = "blake3-keyed";
-/// More than this is no signature.
+/// A larger file is not accepted as a signature.
 const BYTES_MAX: u64 = 4096;
 
-/// The one line of the file.
+/// The single line of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Line {
     schema: String,
@@ -31,17 +31,17 @@ struct Line {
     mac: String,
 }
 
-/// Whose seal a snapshot has.
+/// The result of verifying a snapshot's signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "seal", rename_all = "snake_case")]
 pub enum SignedBy {
-    /// Sealed with the root's key, or one that was put beside it.
+    /// Sealed with the root's key, or with one placed alongside it.
     Ours,
     /// There is no signature.
     Unsigned,
     /// Sealed with a key that this root does not have.
     Foreign { key_id: String },
-    /// It names a key of this root and is not right, or it is no signature at all; why.
+    /// It is not a valid signature, or it names a key of this root and does not match; with the reason.
     Wrong { why: String },
 }
 
@@ -59,37 +59,37 @@ pub fn line(key: &Key, name: &SnapshotName, manifest_sha256: &str) -> Result<Vec
     Ok(bytes)
 }
 
-/// Neither part can hold a newline: the name has its shape, the checksum is hexadecimal.
+/// The signed message. Neither part can contain a newline: the name has a fixed format, the checksum is hexadecimal.
 fn message(name: &str, manifest_sha256: &str) -> Vec<u8> {
     format!("{SCHEMA}\n{name}\n{manifest_sha256}\n").into_bytes()
 }
 
-/// Whose seal the snapshot in `folder` has, whose manifest was read and whose checksum is right.
+/// Verifies the signature of the snapshot in `folder`. The manifest's checksum was verified before.
 pub fn check(folder: &Folder, manifest: &Manifest, root: &Path) -> Result<SignedBy> {
     let bytes = match folder.read(layout::MANIFEST_SIG, BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(Refusal::Missing) => return Ok(SignedBy::Unsigned),
         Err(other) => return Ok(SignedBy::Wrong { why: format!("it cannot be used: {other}") }),
     };
-    // `latest` and labels are links: the folder that they lead to has the name.
+    // `latest` and labels are links: the name is that of the folder they point to.
     let place = std::fs::canonicalize(folder.place())?;
     let name = place.file_name().and_then(|name| name.to_str()).and_then(SnapshotName::parse);
     Ok(judge(&bytes, &Key::trusted(root)?, name.as_ref(), manifest))
 }
 
-/// The judgement. `name` is that of the folder; none when it was given another kind of name, which tells nothing.
+/// Verifies the bytes. `name` is the folder's name; `None` if the folder's name is not a snapshot name.
 fn judge(bytes: &[u8], keys: &[Key], name: Option<&SnapshotName>, manifest: &Manifest) -> SignedBy {
     let wrong = |why: &str| SignedBy::Wrong { why: why.to_string() };
     let Ok(line) = serde_json::from_slice::<Line>(bytes) else { return wrong("it is not understood") };
     let is_id = line.key_id.len() == 16 && line.key_id.bytes().all(|b| b.is_ascii_hexdigit());
     if line.schema != SCHEMA || line.algorithm != ALGORITHM || !is_id {
-        return wrong("it is of a kind that this version does not know");
+        return wrong("its format is unknown to this version");
     }
     let Some(key) = keys.iter().find(|key| key.id() == line.key_id) else {
         return SignedBy::Foreign { key_id: line.key_id };
     };
     let expected = key.mac(&message(manifest.id.as_str(), &manifest.manifest_sha256));
-    // Hashes are compared in constant time.
+    // Comparison of blake3::Hash is constant-time.
     if blake3::Hash::from_hex(&line.mac).ok() != Some(expected) || line.manifest_sha256 != manifest.manifest_sha256 {
         return wrong("it was not made for this manifest.json");
     }

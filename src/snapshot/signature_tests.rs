@@ -1,4 +1,4 @@
-//! Signatures: ours, others', none, and every way to be wrong.
+//! Signatures: by our key, by a foreign key, missing, and every kind of invalid one.
 
 use super::*;
 use crate::snapshot::manifest_file::{manifest_bytes, parse_manifest};
@@ -58,7 +58,7 @@ fn a_signature_holds_for_one_manifest_under_one_name() {
     let mut other = manifest.clone();
     other.id = name("comprehensive_backup_20260130_120001");
     assert!(is_wrong(&judge(&bytes, &[key(1)], None, &other)));
-    // Replayed: an older snapshot in the folder of a newer one.
+    // Replay: an older snapshot in the folder of a newer one.
     let newer = name("comprehensive_backup_20260131_120000");
     assert!(is_wrong(&judge(&bytes, &[key(1)], Some(&newer), &manifest)));
 }

@@ -1,8 +1,8 @@
-//! The one way in which a file gets into a snapshot: created 0600 below the partial folder, hashed and counted
-//! while it is written, recorded when it is finished.
+//! The only way to add a file to a snapshot: created with 0600 in the partial folder, hashed and counted while it is
+//! written, recorded when it is finished.
 //!
-//! Invariant: a path is relative, has no `..`, and is created new (never through a link, never over a file).
-//! A writer that is dropped without `finish` leaves no record and no file.
+//! Invariant: a path is relative, has no `..`, and is always a new file (never through a link, never over a file). A
+//! writer that is dropped without `finish` leaves no record and no file.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ pub struct ArtifactSink {
 }
 
 impl ArtifactSink {
-    /// A sink that writes below `root`, an existing folder.
+    /// A sink that writes into `root`, an existing folder.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), records: Mutex::new(Vec::new()) }
     }
@@ -32,7 +32,7 @@ impl ArtifactSink {
         &self.root
     }
 
-    /// The absolute place of a file. Errors when `path` could leave the folder.
+    /// The full path of a file. Fails if `path` could leave the folder.
     pub fn place(&self, path: &str) -> io::Result<PathBuf> {
         let relative = Path::new(path);
         let plain = relative.components().all(|c| matches!(c, Component::Normal(_)));
@@ -45,12 +45,12 @@ impl ArtifactSink {
         Ok(self.root.join(relative))
     }
 
-    /// Begins a file. Parent folders are made 0700.
+    /// Creates a file (0600). Parent folders are created with 0700.
     pub fn create(&self, path: &str, category: Category) -> io::Result<ArtifactWriter<'_>> {
         self.create_with_mode(path, category, 0o600)
     }
 
-    /// Begins a file that is a program (0700): the restore script.
+    /// Creates an executable file (0700): the restore script.
     pub fn create_executable(&self, path: &str, category: Category) -> io::Result<ArtifactWriter<'_>> {
         self.create_with_mode(path, category, 0o700)
     }
@@ -72,14 +72,14 @@ impl ArtifactSink {
         })
     }
 
-    /// Writes a whole small file.
+    /// Writes a small file as a whole.
     pub fn write(&self, path: &str, category: Category, content: &[u8]) -> io::Result<Artifact> {
         let mut writer = self.create(path, category)?;
         writer.write_all(content)?;
         writer.finish()
     }
 
-    /// Records a file that another hand wrote below the folder (the archive's table of contents).
+    /// Records a file that another program wrote into the folder (the archive's table of contents).
     pub fn adopt(&self, path: &str, category: Category) -> io::Result<Artifact> {
         let mut file = File::open(self.place(path)?)?;
         let mut hashing = HashingWriter { hasher: Sha256::new(), bytes: 0 };
@@ -88,7 +88,7 @@ impl ArtifactSink {
         Ok(self.record(Artifact { path: path.to_string(), category, bytes: hashing.bytes, sha256 }))
     }
 
-    /// Everything finished so far, by path.
+    /// The finished files so far, sorted by path.
     pub fn artifacts(&self) -> Vec<Artifact> {
         let mut records = self.records.lock().map(|r| r.clone()).unwrap_or_default();
         records.sort_by(|a, b| a.path.cmp(&b.path));
@@ -103,7 +103,7 @@ impl ArtifactSink {
     }
 }
 
-/// A piece is written and then hashed while the processor's cache still holds it.
+/// A piece is hashed right after it is written, while it is still in the CPU cache.
 const PIECE_BYTES: usize = 64 << 10;
 
 struct HashingWriter {
@@ -123,11 +123,11 @@ impl Write for HashingWriter {
     }
 }
 
-/// One file being written. Not buffered: write in large pieces, or wrap it in a `BufWriter`.
+/// One file being written. Unbuffered: write large pieces, or wrap it in a `BufWriter`.
 pub struct ArtifactWriter<'a> {
     sink: &'a ArtifactSink,
     file: File,
-    /// Where the file is, until it is finished.
+    /// The file's path, until it is finished.
     place: Option<PathBuf>,
     path: String,
     category: Category,
@@ -136,7 +136,7 @@ pub struct ArtifactWriter<'a> {
 }
 
 impl ArtifactWriter<'_> {
-    /// Ends the file and records it. Without this call the file does not belong to the snapshot.
+    /// Finishes and records the file. Without this call the file is not part of the snapshot.
     pub fn finish(mut self) -> io::Result<Artifact> {
         self.place = None;
         let sha256 = hex(&std::mem::take(&mut self.hasher).finalize());
@@ -209,6 +209,6 @@ mod tests {
         let sink = ArtifactSink::new(dir.path());
         sink.create("x", Category::Report).unwrap().write_all(b"half").unwrap();
         assert!(sink.artifacts().is_empty());
-        assert!(!dir.path().join("x").exists(), "a half file would be one too many for verify");
+        assert!(!dir.path().join("x").exists(), "verify would report a leftover file");
     }
 }

@@ -1,7 +1,7 @@
-//! Where the expressions of an object stand in its definition, and what each may refer to.
+//! Finds the expressions in an object's definition and what each of them may refer to.
 //!
-//! Invariant: pure. An expression is a range of the definition; what is between the expressions is a frame that has to
-//! be the same letter by letter. A definition that is not understood has no expressions: then its whole text counts.
+//! Invariant: pure. An expression is a range of the definition; the text between expressions has to be identical. It
+//! never guesses: a definition that it does not understand has no expressions and is compared as plain text.
 
 use std::ops::Range;
 
@@ -11,47 +11,47 @@ use crate::model::identity::{identifier_end, on};
 use crate::model::inventory::CatalogObject;
 use crate::model::object_kind::ObjectKind;
 
-/// What an expression is, so that a parser can be asked about it. Relations are qualified and quoted.
+/// The context of an expression, so that a parser can be given it. Relations are qualified and quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// A value that refers to no relation.
     Value,
     /// A value that may refer to the columns of this relation.
     OfRelation(String),
-    /// The condition of a trigger on this relation: `old` and `new`.
+    /// The WHEN condition of a trigger on this relation; may refer to `old` and `new`.
     OfTrigger(String),
-    /// The check of this domain: `VALUE`.
+    /// The check of this domain; may refer to `VALUE`.
     OfDomain(String),
     /// A whole SELECT.
     Query,
-    /// The type of a view's column, which follows from its query: made again, it may lose a length (`char(3)`, `bpchar`).
+    /// The type of a view's column. It follows from the query: recreated, it may lose a length (`char(3)`, `bpchar`).
     ColumnType { query: String, number: usize },
-    /// What a rule does: everything after the name of its relation.
+    /// The action of a rule: everything after the name of its relation.
     Rule { event: String, relation: String },
-    /// The arguments of a routine in their parentheses.
+    /// The argument list of a routine, with its parentheses.
     Arguments(Routine),
-    /// The body of a routine that the server keeps as a parse tree. It may refer to the arguments by the routine's name.
+    /// A routine body that the server stores as a parse tree. It may qualify arguments with the routine's name.
     Body(Routine),
 }
 
-/// What is needed to make a routine once more.
+/// What is needed to create a copy of a routine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Routine {
     pub is_procedure: bool,
     /// Without its schema, quoted.
     pub name: String,
-    /// In their parentheses.
+    /// With the parentheses.
     pub arguments: String,
     /// `RETURNS …`, empty for a procedure.
     pub result: String,
-    /// Quoted where it has to be.
+    /// Quoted where needed.
     pub language: String,
 }
 
 /// One expression of a definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression {
-    /// Which one of the object's it is: a column, `USING`, `WHERE`, …
+    /// Identifies the expression within its object: a column, `USING`, `WHERE`, …
     pub key: String,
     pub range: Range<usize>,
     pub form: Form,
@@ -64,7 +64,7 @@ pub fn expressions(object: &CatalogObject) -> Vec<Expression> {
 
 fn found(object: &CatalogObject) -> Option<Vec<Expression>> {
     let definition = object.definition.as_str();
-    // The text of a routine's body is no deparsed text.
+    // A routine's body may be plain source text, not deparsed text.
     if matches!(object.kind, ObjectKind::Function | ObjectKind::Procedure) {
         return routine(object);
     }
@@ -118,7 +118,7 @@ fn relation_after(definition: &str, rest: &[Token<'_>]) -> Option<String> {
     Some(text[..qualified_end(text)?].to_string())
 }
 
-/// The insides of the groups that stand right after these keywords.
+/// The contents of the groups directly after these keywords.
 fn groups_after(all: &[Token<'_>], keywords: &[&str], form: &Form) -> Vec<Expression> {
     let pairs = all.iter().zip(all.iter().skip(1));
     let of = |(word, group): (&Token<'_>, &Token<'_>)| {
@@ -128,7 +128,7 @@ fn groups_after(all: &[Token<'_>], keywords: &[&str], form: &Form) -> Vec<Expres
     pairs.filter_map(of).collect()
 }
 
-/// Without the parentheses.
+/// The range without the parentheses.
 fn inside(group: &Token<'_>) -> Range<usize> {
     group.start + 1..group.end() - 1
 }
@@ -142,21 +142,21 @@ fn check(object: &CatalogObject, all: &[Token<'_>]) -> Option<Vec<Expression>> {
     Some(groups_after(&all[..all.len().min(2)], &["CHECK"], &form))
 }
 
-/// `… USING method (elements) [INCLUDE (…)] [WITH (…)] [WHERE expression] words of the inventory`.
+/// `… USING method (elements) [INCLUDE (…)] [WITH (…)] [WHERE expression] keywords of the inventory`.
 fn elements_and_where(definition: &str, all: &[Token<'_>], form: &Form) -> Option<Vec<Expression>> {
     let using = all.iter().position(|t| t.is("USING"))?;
     let group = all.iter().skip(using).position(Token::is_group)? + using;
     let mut found = elements(definition, &all[group], form)?;
     if let Some(at) = all.iter().skip(group).position(|t| t.is("WHERE")).map(|at| at + group + 1) {
         let end = end_of_value(&all[at..], &["INVALID", "NOT", "CLUSTERED", "REPLICA", "TABLESPACE", "STATISTICS"]);
-        // `NOT READY` is the inventory's, `NOT x` would be in parentheses.
+        // `NOT READY` is the inventory's keyword; a deparsed `NOT x` would be in parentheses.
         let range = all.get(at)?.start..all.get(at + end.checked_sub(1)?)?.end();
         found.push(Expression { key: "WHERE".into(), range, form: form.clone() });
     }
     Some(found)
 }
 
-/// The expressions among the elements of an index, a key or statistics: `(…)` or a call; a column is none.
+/// The expressions among the elements of an index, a key or statistics: `(…)` or a call. A plain column is none.
 fn elements(definition: &str, group: &Token<'_>, form: &Form) -> Option<Vec<Expression>> {
     elements_of(definition, inside(group), form)
 }
@@ -178,8 +178,8 @@ fn elements_of(definition: &str, range: Range<usize>, form: &Form) -> Option<Vec
     Some(found)
 }
 
-/// The byte after a call at the start: `name(…)` or `schema.name(…)`. The server may deparse other things without
-/// parentheses (`COALESCE(…)`, `CAST`): all of them end with a group too.
+/// The byte after a call at the start: `name(…)` or `schema.name(…)`. Other expressions that the server deparses
+/// without parentheses (`COALESCE(…)`, `CAST`) end with a group too.
 fn call_end(inner: &[Token<'_>]) -> Option<usize> {
     let mut at = 1;
     while inner.get(at)?.is_sign('.') {
@@ -249,10 +249,10 @@ fn statistics(definition: &str, all: &[Token<'_>]) -> Option<Vec<Expression>> {
     elements_of(definition, all.get(on)?.end()..all.get(from)?.start, &Form::OfRelation(relation))
 }
 
-/// A routine whose arguments have defaults, or whose body is kept as a parse tree: `(arguments) RETURNS … LANGUAGE …`.
+/// A routine with argument defaults, or with a body stored as a parse tree: `(arguments) RETURNS … LANGUAGE …`.
 fn routine(object: &CatalogObject) -> Option<Vec<Expression>> {
     let definition = object.definition.as_str();
-    // A default may hold a line break, a body anything.
+    // A default may contain a line break, and a body any text.
     let end = definition.starts_with('(').then(|| group_end(definition, 0))??;
     let arguments = &definition[..end];
     let (head, body) = definition[end..].split_once('\n')?;

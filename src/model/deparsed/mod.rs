@@ -1,8 +1,8 @@
-//! The server's deparsed text, taken apart: words, quoted names, strings and parentheses.
+//! A tokenizer for the server's deparsed text: words, quoted names, strings and parentheses.
 //!
-//! Invariant: pure, and it never rewrites: every part is a range of the text that was given. What stands in quotes or
-//! parentheses is never taken for a keyword. Text is read as the server deparses it: `standard_conforming_strings`
-//! on, no comments, no dollar quotes.
+//! Invariant: pure, and it never rewrites: every token is a range of the input. Text in quotes or parentheses is never
+//! taken for a keyword. The input is expected as the server deparses it: `standard_conforming_strings` on, no comments,
+//! no dollar quotes.
 
 pub mod columns;
 pub mod expressions;
@@ -12,7 +12,7 @@ pub use single::{is_single, is_single_action, is_single_body};
 
 use std::ops::Range;
 
-/// What a token is made of.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenKind {
     /// A keyword, a plain identifier or a number.
@@ -21,13 +21,13 @@ pub enum TokenKind {
     Quoted,
     /// `'…'` or `E'…'`
     String,
-    /// `(…)` or `[…]` with everything inside.
+    /// `(…)` or `[…]` with its content.
     Group,
     /// Any other character.
     Sign,
 }
 
-/// One token that stands outside of parentheses.
+/// One token outside parentheses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token<'a> {
     pub kind: TokenKind,
@@ -44,7 +44,7 @@ impl Token<'_> {
         self.start..self.end()
     }
 
-    /// Is it this keyword? Keywords are deparsed in capitals, identifiers never are without quotes.
+    /// Whether it is this keyword. The server deparses keywords in capitals, and quotes identifiers that have capitals.
     pub fn is(&self, keyword: &str) -> bool {
         self.kind == TokenKind::Word && self.text == keyword
     }
@@ -58,7 +58,7 @@ impl Token<'_> {
     }
 }
 
-/// The tokens of `text`, what is in parentheses as one. `None`: a quote or a parenthesis does not end.
+/// The tokens of `text`; a parenthesized group is one token. `None` if a quote or parenthesis is not closed.
 pub fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
@@ -75,7 +75,7 @@ pub fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
     Some(found)
 }
 
-/// The token at `at`, which is no white space: its kind, and the byte after it.
+/// The kind of the token at `at` (not white space), and the byte after it.
 fn token(text: &str, at: usize) -> Option<(TokenKind, usize)> {
     let bytes = text.as_bytes();
     Some(match bytes[at] {
@@ -91,12 +91,12 @@ fn token(text: &str, at: usize) -> Option<(TokenKind, usize)> {
     })
 }
 
-/// Every byte of a character that is not ASCII belongs to an identifier.
+/// Every byte of a non-ASCII character belongs to an identifier.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
 }
 
-/// After the quote that ends what begins at `at`; a doubled one does not.
+/// The byte after the closing quote of the string at `at`; a doubled quote does not close it.
 fn quoted_end(bytes: &[u8], at: usize, quote: u8) -> Option<usize> {
     let mut at = at + 1;
     loop {
@@ -108,7 +108,7 @@ fn quoted_end(bytes: &[u8], at: usize, quote: u8) -> Option<usize> {
     }
 }
 
-/// The same in `E'…'`, where a backslash takes the next byte with it.
+/// The same inside `E'…'`, where a backslash escapes the next byte.
 fn escaped_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         at += memchr::memchr2(b'\'', b'\\', bytes.get(at..)?)?;
@@ -119,7 +119,7 @@ fn escaped_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// After the parenthesis that closes the one at `at`. Those inside are counted, not called: a text may nest deeply.
+/// The byte after the parenthesis that closes the one at `at`. Counts depth instead of recursing: text may nest deeply.
 fn group_end(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (at, 0_usize);

@@ -1,12 +1,12 @@
-//! Is a text one expression, so that it can stand in a statement without ending it?
+//! Checks whether a text is one expression, so that it can be put into a statement without ending it.
 //!
-//! Invariant: pure, and in doubt the answer is no. A snapshot's text is sent to a server inside of a statement: whoever
-//! forged it must not be able to add a second one.
+//! Invariant: pure, and the answer is no when in doubt. A snapshot's text is sent to a server inside a statement; a
+//! forged snapshot must never be able to add a second one.
 
 use super::{TokenKind, tokens};
 
-/// True when quotes and parentheses of `text` are closed and neither a semicolon, a comment nor a dollar quote stands
-/// outside of quotes, at any depth.
+/// True if the quotes and parentheses of `text` are closed and there is no semicolon, comment or dollar quote outside
+/// quotes, at any depth.
 pub fn is_single(text: &str) -> bool {
     let mut open = vec![text];
     while let Some(part) = open.pop() {
@@ -15,14 +15,14 @@ pub fn is_single(text: &str) -> bool {
             let next = found.get(at + 1).filter(|next| next.start == token.end());
             let begins_comment =
                 ["--", "/*"].iter().any(|c| *token.text == c[..1] && next.is_some_and(|n| *n.text == c[1..]));
-            // The server may read two constants in a row as one, with the escapes of the first.
+            // The server may read two adjacent constants as one, with the escapes of the first.
             let continues =
                 token.kind == TokenKind::String && found.get(at + 1).is_some_and(|n| n.kind == TokenKind::String);
             match token.kind {
                 TokenKind::String if continues => return false,
                 TokenKind::Group => open.push(&token.text[1..token.text.len() - 1]),
                 TokenKind::Sign if begins_comment || matches!(token.text, ";" | ")" | "]" | "\\") => return false,
-                // `$1` is a parameter; anything else may begin a dollar quote.
+                // `$1` is a parameter; any other `$` may start a dollar quote.
                 TokenKind::Word if has_tag(token.text) => return false,
                 _ => {}
             }
@@ -31,8 +31,8 @@ pub fn is_single(text: &str) -> bool {
     true
 }
 
-/// The same for statements with semicolons between them, which must not be able to end what they stand in: an `END`
-/// closes a `CASE` only.
+/// The same for statements separated by semicolons. They must not end the enclosing block: `END` may only close a
+/// `CASE`.
 pub fn are_single(statements: &str) -> bool {
     let Some(all) = tokens(statements) else { return false };
     let mut cases = 0_i32;
@@ -53,7 +53,7 @@ pub fn are_single(statements: &str) -> bool {
     true
 }
 
-/// What a rule does: `[WHERE …] DO [INSTEAD] statement`, or several in parentheses.
+/// The action of a rule: `[WHERE …] DO [INSTEAD] statement`, or several in parentheses.
 pub fn is_single_action(action: &str) -> bool {
     let Some(all) = tokens(action) else { return false };
     match all.as_slice() {
@@ -72,7 +72,7 @@ pub fn is_single_body(body: &str) -> bool {
     }
 }
 
-/// A dollar that is not a parameter's.
+/// Contains a dollar that does not start a parameter.
 fn has_tag(word: &str) -> bool {
     let rest = word.strip_prefix('$').unwrap_or(word);
     let is_parameter = rest.len() < word.len() && !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());

@@ -1,17 +1,16 @@
-//! Tables that differ in nothing but the order of their columns.
+//! Tables that differ only in the order of their columns.
 //!
-//! Invariant: only tables with parents are told so: when one is made again, its parents' columns come first, whatever
-//! `ALTER TABLE` had made of it, and no dump can do otherwise. Elsewhere the order counts. Pure.
+//! Invariant: applies only to tables with parents: when such a table is recreated, its parents' columns come first,
+//! regardless of earlier `ALTER TABLE`s, and no dump can avoid it. The order of any other table always counts. Pure.
 
 use crate::model::deparsed::columns::columns;
 use crate::model::inventory::CatalogObject;
 use crate::model::object_kind::ObjectKind;
 
-/// For whoever reads about it.
-pub const NOTE: &str =
-    "the same columns in another order: where a table is made again, those of its parents come first";
+/// The note for the reader.
+pub const NOTE: &str = "the same columns in another order: a recreated table has the columns of its parents first";
 
-/// Everything is the same, the owner too, but for the order?
+/// True if everything, including the owner, is equal except for the column order.
 pub fn same_but_for_order(left: &CatalogObject, right: &CatalogObject) -> bool {
     if left.kind != ObjectKind::Table
         || right.kind != ObjectKind::Table
@@ -25,7 +24,7 @@ pub fn same_but_for_order(left: &CatalogObject, right: &CatalogObject) -> bool {
     l == r && l.2.starts_with("\n) INHERITS (")
 }
 
-/// What comes before the columns, the columns, what comes after.
+/// The text before the columns, the columns, and the text after them.
 fn parts(definition: &str) -> Option<(&str, Vec<&str>, &str)> {
     let lines = columns(definition)?;
     let (first, last) = (lines.first()?.start, lines.last()?.end);

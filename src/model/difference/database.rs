@@ -1,7 +1,7 @@
-//! What two databases themselves differ in: encoding, locale, connection limit and their kind. Pure.
+//! Compares the properties of two databases: encoding, locale, connection limit, locale provider. Pure.
 //!
-//! Invariant: a column that one of two major versions lacks is no difference; every other one is named, with whether it
-//! can be changed once the database is there.
+//! Invariant: a column that one of the two major versions lacks is no difference; every other difference is reported,
+//! with whether `ALTER DATABASE` can change it. Never connects to a database.
 
 use crate::model::object_kind::ObjectKind;
 use serde_json::Value;
@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::super::inventory::Inventory;
 use super::versions::row;
 
-/// Its kind in an inventory, which holds one of it.
+/// The inventory has one object of this kind.
 const KIND: ObjectKind = ObjectKind::Database;
 
-/// One property that is not the same.
+/// One property that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PropertyDifference {
     /// The column of `pg_database`, or `encoding` or `tablespace`.
@@ -21,7 +21,7 @@ pub struct PropertyDifference {
     pub is: String,
 }
 
-/// `ALTER DATABASE` changes these; the name of its option.
+/// Columns that `ALTER DATABASE` can change, with the name of the option.
 const SETTABLE: [(&str, &str); 2] = [("datconnlimit", "CONNECTION LIMIT"), ("datistemplate", "IS_TEMPLATE")];
 
 const WORDS: [(&str, &str); 8] = [
@@ -36,20 +36,20 @@ const WORDS: [(&str, &str); 8] = [
 ];
 
 impl PropertyDifference {
-    /// `ALTER DATABASE name` with this makes it as it was. None: only a new database can have it.
+    /// The option that restores the value with `ALTER DATABASE name …`. `None`: only a new database can have the value.
     pub fn put_back(&self) -> Option<String> {
         let option = SETTABLE.iter().find(|(column, _)| *column == self.column)?.1;
-        // Numbers and booleans of our own catalogs, and nothing that a forged inventory could put there.
+        // Only numbers and booleans, as our catalogs write them: a forged inventory cannot smuggle SQL in here.
         let plain = self.was.parse::<i32>().is_ok() || matches!(self.was.as_str(), "true" | "false");
         plain.then(|| format!("{option} {}", self.was))
     }
 
-    /// The name for a person.
+    /// The property's name for people.
     pub fn word(&self) -> &str {
         WORDS.iter().find(|(column, _)| *column == self.column).map_or(&self.column, |(_, word)| word)
     }
 
-    /// `locale provider icu, here libc`
+    /// A sentence for people: `locale provider icu, here libc`.
     pub fn told(&self) -> String {
         format!("{} {}, here {}", self.word(), self.shown(&self.was), self.shown(&self.is))
     }
@@ -68,7 +68,7 @@ impl PropertyDifference {
     }
 }
 
-/// What `is` has otherwise than `was`. Nothing when one of them does not say what its database is.
+/// The properties in which `is` differs from `was`. Empty if one of the inventories has no DATABASE object.
 pub fn database_properties(was: &Inventory, is: &Inventory) -> Vec<PropertyDifference> {
     let definition = |inventory: &Inventory| inventory.of_kind(KIND).next().map(|object| object.definition.clone());
     match (definition(was), definition(is)) {

@@ -1,7 +1,7 @@
-//! Which missing and which extra object seem to be one, renamed.
+//! Finds missing and extra objects that are probably one object, renamed.
 //!
-//! Invariant: a hint, never a verdict: both stay differences. It is given only when exactly one pair fits, and an
-//! object on a table (policy, trigger, constraint) only when its table is the same or was renamed too.
+//! Invariant: a hint only: both stay differences. It is given only if exactly one pair fits. An object on a table
+//! (policy, trigger, constraint) is never matched unless its table is the same or was renamed too.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +9,7 @@ use super::{Change, ObjectDifference, Pair};
 use crate::model::inventory::{Address, CatalogObject};
 use crate::model::object_kind::ObjectKind;
 
-/// Kinds whose definition does not tell one object from another.
+/// Kinds whose definition does not identify the object.
 const TOO_PLAIN: [ObjectKind; 13] = [
     ObjectKind::Schema,
     ObjectKind::Acl,
@@ -28,13 +28,13 @@ const TOO_PLAIN: [ObjectKind; 13] = [
 
 type Found<'a> = [(ObjectDifference, Pair<'a>)];
 
-/// Fills in `renamed_to`, and the note of the extra one.
+/// Sets `renamed_to` of the missing object and the note of the extra one.
 pub fn mark(found: &mut Found<'_>, same_database: bool) {
     let mut renames: HashMap<(ObjectKind, String), String> = HashMap::new();
     if same_database {
         by_address(found, &mut renames);
     }
-    // Tables first: what stands on them is judged by them.
+    // Tables first: objects on a table are matched by the table's new name.
     for on_a_table in [false, true] {
         by_definition(found, on_a_table, &mut renames);
     }
@@ -66,18 +66,18 @@ fn one_sided<'a, 'b>(
 fn by_address(found: &Found<'_>, renames: &mut HashMap<(ObjectKind, String), String>) {
     let key = |object: &CatalogObject| object.address.map(|address| (object.kind, address));
     let extra: HashMap<(ObjectKind, Address), &str> = one_sided(found, Change::Extra)
-        .filter(|(_, object)| tells_address(object))
+        .filter(|(_, object)| has_own_address(object))
         .filter_map(|(_, object)| Some((key(object)?, object.identity.as_str())))
         .collect();
-    for (_, object) in one_sided(found, Change::Missing).filter(|(_, object)| tells_address(object)) {
+    for (_, object) in one_sided(found, Change::Missing).filter(|(_, object)| has_own_address(object)) {
         if let Some(new) = key(object).and_then(|key| extra.get(&key)) {
             renames.insert((object.kind, object.identity.clone()), (*new).to_string());
         }
     }
 }
 
-/// One address has several grants, comments and attachments, but one definition of its own.
-fn tells_address(object: &CatalogObject) -> bool {
+/// Kinds with at most one object per address. An address can have several comments, labels, default ACLs, memberships.
+fn has_own_address(object: &CatalogObject) -> bool {
     !matches!(
         object.kind,
         ObjectKind::Comment | ObjectKind::SecurityLabel | ObjectKind::DefaultAcl | ObjectKind::RoleMembership
@@ -91,7 +91,7 @@ fn by_definition(found: &Found<'_>, on_a_table: bool, renames: &mut HashMap<(Obj
     type Group<'b> = (Vec<&'b str>, Vec<&'b str>);
     let mut groups: BTreeMap<(ObjectKind, String, Option<String>), Group<'_>> = BTreeMap::new();
     for (_, object) in one_sided(found, Change::Missing).filter(|(_, object)| fits(object)) {
-        // The table as it is called now.
+        // The current name of the table.
         let table = split_on(&object.identity).1.map(|table| {
             let tables = [ObjectKind::Table, ObjectKind::View, ObjectKind::MaterializedView, ObjectKind::ForeignTable];
             let renamed = tables.iter().find_map(|kind| renames.get(&(*kind, table.to_string())));
@@ -112,7 +112,7 @@ fn by_definition(found: &Found<'_>, on_a_table: bool, renames: &mut HashMap<(Obj
     }
 }
 
-/// The definition with the object's own names (and its table's) replaced.
+/// The definition with the object's name (and its table's) replaced by a placeholder.
 fn plain(object: &CatalogObject) -> String {
     let (own, table) = split_on(&object.identity);
     let mut text = object.definition.clone();
@@ -120,14 +120,14 @@ fn plain(object: &CatalogObject) -> String {
         let name = before_arguments(name);
         text = replace_word(&text, name, "\u{1}");
     }
-    // Elsewhere the bare name would be taken for that of a column.
+    // In other kinds the bare name could be the name of a column.
     if matches!(object.kind, ObjectKind::Index | ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Statistics) {
         text = replace_word(&text, last_part(before_arguments(own)), "\u{1}");
     }
     text
 }
 
-/// `policy on schema.table` as its two parts.
+/// Splits `policy on schema.table` into its two parts.
 fn split_on(identity: &str) -> (&str, Option<&str>) {
     let on = outside_quotes(identity, " on ");
     on.map_or((identity, None), |at| (&identity[..at], Some(&identity[at + " on ".len()..])))
@@ -142,7 +142,7 @@ fn last_part(name: &str) -> &str {
     outside_quotes(name, ".").map_or(name, |at| &name[at + 1..])
 }
 
-/// Where `wanted` first stands outside of double quotes.
+/// The byte where `wanted` first occurs outside double quotes.
 fn outside_quotes(text: &str, wanted: &str) -> Option<usize> {
     let mut inside = false;
     text.char_indices().find_map(|(at, c)| {
@@ -151,7 +151,7 @@ fn outside_quotes(text: &str, wanted: &str) -> Option<usize> {
     })
 }
 
-/// Replaces `word` where no letter, digit or underscore continues it.
+/// Replaces `word` where it is not part of a longer word.
 fn replace_word(text: &str, word: &str, with: &str) -> String {
     if word.is_empty() {
         return text.to_string();

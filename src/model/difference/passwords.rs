@@ -1,14 +1,14 @@
-//! Verifiers of roles on two sides, of which one may not have been allowed to see them.
+//! Password verifiers of roles in two inventories, if only one of the connecting roles could read them.
 //!
-//! Invariant: where one side could not see the verifiers they are compared on neither, and the caller says so. Pure.
+//! Invariant: if one side could not read the verifiers, none are compared, and the caller reports that. Pure.
 
 use super::super::inventory::CatalogObject;
 use crate::model::object_kind::ObjectKind;
 
-/// The word that stands in for a verifier that a role may not read.
+/// The inventory writes this instead of a verifier that the connecting role may not read.
 const NOT_READABLE: &str = "PASSWORD not readable";
 
-/// Takes the verifiers out of both sides where one could not see them all. Was that so?
+/// Removes the verifiers from both sides if one side could not read all of them. Returns whether it did.
 pub fn same_view_of_passwords(left: &mut [CatalogObject], right: &mut [CatalogObject]) -> bool {
     let unseen = |o: &CatalogObject| o.kind == ObjectKind::Role && o.definition.ends_with(NOT_READABLE);
     if !left.iter().chain(right.iter()).any(unseen) {
@@ -24,13 +24,13 @@ pub fn same_view_of_passwords(left: &mut [CatalogObject], right: &mut [CatalogOb
     true
 }
 
-/// What a role's definition says of its verifier. `None`: nothing, because it has none or nobody could see it.
+/// The verifier in a role's definition. `None`: the role has none, or it was not readable.
 pub fn verifier_of(role: &CatalogObject) -> Option<&str> {
     let at = role.definition.rfind("PASSWORD ")?;
     Some(&role.definition[at..]).filter(|tail| tail.starts_with("PASSWORD sha256:"))
 }
 
-/// May the verifier be compared?
+/// Whether the verifier can be compared.
 pub fn is_seen(role: &CatalogObject) -> bool {
     !role.definition.ends_with(NOT_READABLE)
 }

@@ -1,6 +1,6 @@
-//! How much a difference matters, from the kind of object and what changed about it.
+//! Decides the severity of a difference from the kind of object and from what changed.
 //!
-//! Invariant: in doubt the worse one: a definition that is not understood is never called harmless.
+//! Invariant: in doubt the higher severity; a definition that is not understood is never harmless.
 
 use super::{Change, Pair, Rules, Severity, owners};
 use crate::model::inventory::CatalogObject;
@@ -19,7 +19,7 @@ pub fn of(pair: &Pair<'_>, rules: &Rules) -> Severity {
     match kind {
         ObjectKind::Comment => Severity::Cosmetic,
         ObjectKind::Function | ObjectKind::Procedure if any(runs_as_owner) => Severity::Security,
-        // A view without security_invoker shows rows as its owner sees them.
+        // A view without security_invoker checks permissions and row security as its owner.
         ObjectKind::View if change == Change::Differs && view_options(pair.left) != view_options(pair.right) => {
             Severity::Security
         }
@@ -27,12 +27,12 @@ pub fn of(pair: &Pair<'_>, rules: &Rules) -> Severity {
     }
 }
 
-/// Does the definition of a function say SECURITY DEFINER before its body?
+/// True if the function's definition has SECURITY DEFINER before its body.
 fn runs_as_owner(function: &CatalogObject) -> bool {
     head(&function.definition).contains(" SECURITY DEFINER")
 }
 
-/// Everything before the body: up to the first newline that stands outside of quotes.
+/// Everything before the body: up to the first newline outside quotes.
 fn head(definition: &str) -> &str {
     let mut quote = None;
     for (at, c) in definition.char_indices() {
@@ -46,7 +46,7 @@ fn head(definition: &str) -> &str {
     definition
 }
 
-/// The options of a view that decide whose rights count, as they stand.
+/// The options of a view that decide whose privileges apply, unchanged.
 fn view_options(view: Option<&CatalogObject>) -> Vec<&str> {
     let Some(options) = view.and_then(|v| v.definition.strip_prefix("WITH (")) else { return Vec::new() };
     let options = options.split(") ").next().unwrap_or_default();

@@ -1,6 +1,7 @@
-//! What two major versions of PostgreSQL write differently about the same thing (trap 23).
+//! Texts that two major versions of PostgreSQL write differently for the same object (trap 23).
 //!
-//! Invariant: only what is named here is excused, and each excuse compares the rest of the definition strictly.
+//! Invariant: only the differences listed here are excused, and each check compares the rest of the definition
+//! strictly. Never excuses a privilege that a role may have granted or revoked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +12,10 @@ use crate::model::inventory::CatalogObject;
 use crate::model::membership::{Alike, ROLE_MEMBERSHIP};
 use crate::model::object_kind::ObjectKind;
 
-/// Columns of catalogs under their older and their newer name.
+/// Catalog columns that were renamed: older and newer name.
 const RENAMED_COLUMNS: [(&str, &str); 2] = [("daticulocale", "datlocale"), ("colliculocale", "colllocale")];
 
-/// Why a difference is one by nature, or none. `parser_asked`: texts that mean the same are equal already.
+/// Why the versions explain the difference, or `None`. `parser_asked`: texts with the same meaning are equal already.
 pub fn by_nature(pair: &Pair<'_>, moved: &BTreeSet<&str>, parser_asked: bool) -> Option<String> {
     let either = pair.left.or(pair.right)?;
     let kind = either.kind;
@@ -33,7 +34,7 @@ pub fn by_nature(pair: &Pair<'_>, moved: &BTreeSet<&str>, parser_asked: bool) ->
             (without_maintain(was) == without_maintain(is), "the privilege MAINTAIN exists since PostgreSQL 17")
         }
         ObjectKind::Extension => {
-            (without_version(was) == without_version(is), "the versions of the extension differ, as the servers' do")
+            (without_version(was) == without_version(is), "the servers have different versions of the extension")
         }
         ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Rule if parser_asked => (false, ""),
         ObjectKind::View | ObjectKind::MaterializedView => {
@@ -52,7 +53,7 @@ pub fn by_nature(pair: &Pair<'_>, moved: &BTreeSet<&str>, parser_asked: bool) ->
     equal.then(|| why.to_string())
 }
 
-/// What an extension's version does not excuse: rights that somebody may have given or taken.
+/// Kinds that a different extension version does not excuse: access that an administrator may have changed.
 fn is_about_rights(kind: ObjectKind) -> bool {
     matches!(
         kind,
@@ -65,11 +66,11 @@ fn is_about_rights(kind: ObjectKind) -> bool {
     )
 }
 
-/// Extensions that both sides have, in different versions.
+/// Extensions that both sides have in different versions.
 pub fn moved_extensions<'a>(left: &'a [CatalogObject], right: &'a [CatalogObject]) -> BTreeSet<&'a str> {
     let of = |objects: &'a [CatalogObject]| -> BTreeMap<&'a str, &'a str> {
         let extensions = objects.iter().filter(|o| o.kind == ObjectKind::Extension);
-        // Members name their extension as it is, its own identity is quoted where needed.
+        // Members carry the plain name of their extension; the extension's own identity is quoted where needed.
         extensions.map(|o| (o.identity.trim_matches('"'), version(&o.definition))).collect()
     };
     let is = of(right);
@@ -88,7 +89,7 @@ fn without_version(definition: &str) -> &str {
     definition.split_once(" SCHEMA ").map_or(definition, |(_, rest)| rest)
 }
 
-/// An ACL (one `grantee=PRIVILEGES/grantor` a line) without MAINTAIN; a grant of nothing else is gone.
+/// An ACL (one `grantee=PRIVILEGES/grantor` per line) without MAINTAIN. A line with no other privilege is dropped.
 fn without_maintain(acl: &str) -> String {
     let mut out = String::new();
     for line in acl.lines() {
@@ -107,7 +108,7 @@ fn without_maintain(acl: &str) -> String {
     out
 }
 
-/// Where a name at the beginning of a line ends: quoted ones may hold anything.
+/// The end of the name at the start of a line. A quoted name may contain any character.
 fn after_name(line: &str) -> usize {
     if !line.starts_with('"') {
         return line.find('=').unwrap_or(line.len());
@@ -123,14 +124,14 @@ fn after_name(line: &str) -> usize {
     line.len()
 }
 
-/// `WITH ADMIN INHERIT SET` without what came with PostgreSQL 16.
+/// `WITH ADMIN INHERIT SET` without the options added in PostgreSQL 16.
 pub fn without_membership_options(definition: &str) -> Vec<String> {
     let kept = definition.split(' ').filter(|word| !matches!(*word, "INHERIT" | "SET" | ""));
     kept.map(str::to_string).collect()
 }
 
-/// Before 16 it meant nothing who had granted a role, and since then not everybody may: where the same role is in the
-/// same one with the same admin option, another grantor is no difference.
+/// Grantors of memberships are not comparable before PostgreSQL 16, and since 16 not every role may grant in another's
+/// name. A membership that differs only in its grantor, with the same admin option, is cosmetic.
 pub fn mark_grantors(differences: &mut [ObjectDifference], left: &[CatalogObject], right: &[CatalogObject]) {
     let without_options = |all: &[CatalogObject]| -> Vec<CatalogObject> {
         let memberships = all.iter().filter(|o| o.kind == ROLE_MEMBERSHIP);
@@ -140,11 +141,11 @@ pub fn mark_grantors(differences: &mut [ObjectDifference], left: &[CatalogObject
     let alike = Alike::new(&without_options(left), &without_options(right));
     for difference in differences.iter_mut().filter(|d| alike.holds(d.kind, &d.identity)) {
         difference.severity = Severity::Cosmetic;
-        difference.note = Some("granted by another role, which means nothing before PostgreSQL 16".to_string());
+        difference.note = Some("granted by another role; grantors are not comparable before PostgreSQL 16".to_string());
     }
 }
 
-/// A table's columns, where an inherited one does not say that it is an identity.
+/// A table's definition without the identity of inherited columns.
 fn without_inherited_identity(definition: &str) -> String {
     let plain = |line: &str| {
         if !line.trim_end_matches(',').ends_with(" INHERITED") {
@@ -155,7 +156,7 @@ fn without_inherited_identity(definition: &str) -> String {
     definition.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
-/// The server itself names the parts of a foreign key between partitioned tables, and does so differently since 18.
+/// The server generates the names of the foreign keys of partitions, and since 18 it does so differently.
 pub fn mark_parts_of_foreign_keys(differences: &mut [ObjectDifference]) {
     let is_part = |d: &ObjectDifference| {
         let definition = d.left.as_deref().or(d.right.as_deref()).unwrap_or_default();
@@ -172,8 +173,8 @@ pub fn mark_parts_of_foreign_keys(differences: &mut [ObjectDifference]) {
     }
 }
 
-/// What stands around the query of a view: options and columns, whether it is populated. The server's text of a query
-/// begins with a blank and ends with a semicolon.
+/// The parts of a view's definition around its query: options and columns, and whether it is populated. The deparsed
+/// query starts with a blank and ends with a semicolon.
 fn around_query(definition: &str) -> (&str, Option<&str>) {
     match definition.split_once(" AS  ") {
         Some((head, query)) => (head, query.rsplit(';').next()),
@@ -181,7 +182,7 @@ fn around_query(definition: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Two catalog rows as JSON behind equal words: equal in every column that both have?
+/// Compares two catalog rows (JSON after the same prefix) in the columns that both have. `None`: not such a definition.
 fn same_row(left: &str, right: &str) -> Option<bool> {
     let (at_left, at_right) = (left.find('{')?, right.find('{')?);
     if left[..at_left] != right[..at_right] {

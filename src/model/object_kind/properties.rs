@@ -1,39 +1,40 @@
-//! What follows from the kind of an object alone, wherever it is asked.
+//! The properties that follow from the kind of an object alone.
 //!
-//! Invariant: what every kind must say stands in the table of kinds; what holds for a few is asked here, once.
+//! Invariant: properties that every kind needs are columns of the table of kinds; properties of a few kinds are
+//! functions here, defined once.
 
 use super::ObjectKind::{self, *};
 
-/// Where pg_dump keeps what is of this kind.
+/// Where pg_dump keeps objects of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InArchive {
-    /// An entry with a life of its own.
+    /// An entry of its own.
     Object,
-    /// An entry that is made with another one: a grant, a comment, a default.
+    /// An entry that is created together with another one: a grant, a comment, a default.
     Part,
-    /// Rows, a sequence's value, large objects' content, the refresh of a materialized view.
+    /// Rows, a sequence's value, contents of large objects, the refresh of a materialized view.
     Data,
-    /// How to read the archive, and the database itself.
+    /// Settings for reading the archive, and the database itself.
     Preamble,
-    /// No entry: the snapshot has it in a file of its own, or only tells of it.
+    /// No TOC entry: the snapshot has it in a separate file, or only lists it.
     Nowhere,
     /// This version does not know the kind.
     Unknown,
 }
 
-/// How SQL names it by its identity alone.
+/// How SQL refers to an object of this kind by its identity.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sql {
-    /// By the kind's own word.
+    /// With the kind's own word.
     Own,
-    /// By another word.
+    /// With another word.
     Word(&'static str),
-    /// Not at all: it is a part of something, or has a statement of its own.
+    /// Not possible: it is part of another object, or has a statement of its own.
     None,
 }
 
 impl ObjectKind {
-    /// Its word in `DROP`, `ALTER` and `COMMENT ON`, for kinds that their identity alone names there.
+    /// The word for `DROP`, `ALTER` and `COMMENT ON`, for kinds that SQL names by the identity alone.
     pub fn sql_word(self) -> Option<&'static str> {
         match self.sql() {
             Sql::Own => Some(self.word()),
@@ -42,7 +43,7 @@ impl ObjectKind {
         }
     }
 
-    /// Its word in `ALTER … OWNER TO`, for kinds whose owner can be changed.
+    /// The word for `ALTER … OWNER TO`, for kinds whose owner can be changed.
     pub fn owned_word(self) -> Option<&'static str> {
         match self {
             Blob => Some("LARGE OBJECT"),
@@ -51,7 +52,7 @@ impl ObjectKind {
         }
     }
 
-    /// Says by itself who may do what: a difference is one of security.
+    /// Defines who may do what: a difference has the severity `security`.
     pub fn is_about_rights(self) -> bool {
         matches!(self, Policy | RowSecurity | Acl | DefaultAcl | Role | RoleMembership | SecurityLabel)
     }
@@ -61,17 +62,17 @@ impl ObjectKind {
         self == Index || self.is_table_like()
     }
 
-    /// Can be named where a query names a table.
+    /// Can be used in place of a table in a query.
     pub fn is_table_like(self) -> bool {
         matches!(self, ForeignTable | MaterializedView | Sequence | Table | View)
     }
 
-    /// Large objects, whichever way the archive has them.
+    /// Large objects, in any of the forms that an archive has for them.
     pub fn is_large_objects(self) -> bool {
         matches!(self, Blob | BlobMetadata | Blobs)
     }
 
-    /// The kind under which its grants are written: those on views and foreign tables as on tables.
+    /// The kind used in GRANT: views and foreign tables are granted as tables.
     pub fn granted_as(self) -> Self {
         match self {
             View | MaterializedView | ForeignTable => Table,

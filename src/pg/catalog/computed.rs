@@ -1,6 +1,6 @@
-//! Which relations hold computed contents, and how they are read: stored generated columns and materialized views.
+//! Finds the relations with computed contents (stored generated columns, materialized views) and how to read them.
 //!
-//! Invariant: one query; a relation that cannot be read now is listed with what stands in the way, never left out.
+//! Invariant: one query. A relation that cannot be read now is listed with the obstacle, never left out.
 
 use super::{get, query};
 use crate::model::computed::ComputedKind;
@@ -8,23 +8,23 @@ use crate::model::failure::Result;
 use crate::model::name::QualifiedName;
 use crate::pg::session::Session;
 
-/// One relation that holds some.
+/// One relation with computed contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComputedRelation {
     pub oid: u32,
     pub name: QualifiedName,
     pub kind: ComputedKind,
-    /// A materialized view may hold nothing yet.
+    /// False for a materialized view without data.
     pub populated: bool,
-    /// May this role read it?
+    /// Whether the connecting role may read it.
     pub readable: bool,
-    /// What a snapshot reads, in this order.
+    /// The columns that a snapshot reads, in this order.
     pub columns: Vec<String>,
-    /// Every column that holds something.
+    /// Every column that stores a value.
     pub all: Vec<String>,
 }
 
-/// All of them, by name.
+/// All such relations, by name.
 pub async fn computed(session: &Session) -> Result<Vec<ComputedRelation>> {
     let rows = query(session, include_str!("../sql/computed.sql")).await?;
     rows.iter()

@@ -1,7 +1,7 @@
-//! What a whole-database dump must carry, counted in the catalogs by pg_dump's own selection rules.
+//! Counts what a whole-database dump must contain, from the catalogs by pg_dump's own selection rules.
 //!
-//! Invariant: a count is of entries in the archive's table of contents under pg_dump's word for them. Kinds that the
-//! catalogs cannot predict are left out and named in [`NOT_COMPARED`], never guessed.
+//! Invariant: each count is the expected number of TOC entries under pg_dump's word for the kind. It never guesses:
+//! kinds that the catalogs cannot predict are excluded and listed in [`NOT_COMPARED`].
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,9 @@ use crate::pg::session::Session;
 
 pub use super::coverage_compare::{NOT_COMPARED, SPLIT_OFF, coverage, disagreements};
 
-/// Entries of each kind that pg_dump must write for what this session sees. `client_major` is pg_dump's;
-/// `data_left_out` are the tables, materialized views and sequences whose data is excluded on purpose.
+/// Number of TOC entries per kind that pg_dump must write for the objects this session sees. `client_major` is
+/// pg_dump's major version; `data_left_out` are the OIDs of tables, materialized views and sequences whose data is
+/// excluded on purpose.
 pub async fn counts(session: &Session, client_major: u32, data_left_out: &[u32]) -> Result<BTreeMap<ObjectKind, u64>> {
     session.execute(NO_JIT).await?;
     let sql = super::versioned::for_version(include_str!("../sql/coverage_counts.sql"), session.version_num);

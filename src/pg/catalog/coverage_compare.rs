@@ -1,16 +1,16 @@
-//! Counts of the catalogs against counts of the archive: who wins, kind by kind. Pure.
+//! Compares the counts of the catalogs with the counts of the archive, kind by kind. Pure.
 //!
-//! Invariant: a kind that is compared and differs is a disagreement, whichever side has more, but for the three kinds
-//! of [`SPLIT_OFF`], of which an archive may hold more (never fewer) than the catalogs foretell.
+//! Invariant: a compared kind whose counts differ is a disagreement, regardless of which side has more. The only
+//! exception are the three kinds of [`SPLIT_OFF`]: the archive may have more (never fewer) than the catalogs predict.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::manifest::Coverage;
 use crate::model::object_kind::ObjectKind;
 
-/// Entries that say how to read the archive, or that depend on more than the catalogs' rows: pg_dump writes an ACL only
-/// where it differs from the default and splits it by column, and comments and labels hang on each of its own entries.
-/// They are captured by collectors of their own. A database's own entries are there only for `--create`.
+/// Kinds that are not compared. Preamble entries are not objects. pg_dump writes an ACL only if it differs from the
+/// default, split by column, and adds comments and labels to each of its own entries, so catalog rows do not predict
+/// their number; separate collectors capture them. The entries for the database itself exist only with `--create`.
 pub const NOT_COMPARED: [ObjectKind; 10] = [
     ObjectKind::Acl,
     ObjectKind::Comment,
@@ -24,11 +24,11 @@ pub const NOT_COMPARED: [ObjectKind; 10] = [
     ObjectKind::SubscriptionTable,
 ];
 
-/// pg_dump takes a default, a check or a view's rule out of its table to break a cycle. Which one of a long cycle it
-/// takes depends on its sorting, so an archive may hold more of these than were counted.
+/// To break a dependency cycle, pg_dump moves a default, a check or a view's rule out of its table into an entry of its
+/// own. Which one it picks depends on its sorting, so an archive may have more of these than the catalogs predict.
 pub const SPLIT_OFF: [ObjectKind; 3] = [ObjectKind::CheckConstraint, ObjectKind::Default, ObjectKind::Rule];
 
-/// One row for each kind that either side has and that is compared, by kind.
+/// One row per compared kind that either side has, ordered by kind.
 pub fn coverage(catalog: &BTreeMap<ObjectKind, u64>, archive: &BTreeMap<ObjectKind, u64>) -> Vec<Coverage> {
     let kinds: BTreeSet<ObjectKind> = catalog.keys().chain(archive.keys()).copied().collect();
     let count = |side: &BTreeMap<ObjectKind, u64>, kind: ObjectKind| side.get(&kind).copied().unwrap_or(0);
@@ -39,7 +39,7 @@ pub fn coverage(catalog: &BTreeMap<ObjectKind, u64>, archive: &BTreeMap<ObjectKi
         .collect()
 }
 
-/// The rows that disagree: empty when the archive carries what the catalogs hold.
+/// The rows that disagree; empty if the archive has everything that the catalogs have.
 pub fn disagreements(coverage: &[Coverage]) -> Vec<&Coverage> {
     let fine = |row: &Coverage| {
         row.in_archive == row.in_catalogs || (SPLIT_OFF.contains(&row.kind) && row.in_archive > row.in_catalogs)

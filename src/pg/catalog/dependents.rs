@@ -1,6 +1,6 @@
-//! What else goes when objects are dropped with CASCADE.
+//! Finds the objects that DROP … CASCADE would drop too.
 //!
-//! Invariant: it asks the server's own dependency graph, reads only, and answers with addresses.
+//! Invariant: it walks the server's own dependency graph and returns addresses. It never writes.
 
 use std::collections::HashSet;
 

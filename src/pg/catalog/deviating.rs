@@ -1,7 +1,7 @@
-//! Which settings a connection came with that matter and are not as they are pinned.
+//! Finds the settings that a connection starts with and that deviate from their pins.
 //!
-//! Invariant: it asks the server and writes nothing. How money is written is told by writing some, and matters only
-//! where there is any: nearly every server has a locale for it that is another one than `C` by name alone.
+//! Invariant: it queries the server and never writes. `lc_monetary` is checked by formatting some money, and only if
+//! the database has any money column: nearly every server has a locale here that differs from `C` by name only.
 
 use super::get;
 use crate::model::failure::Result;
@@ -10,7 +10,7 @@ use crate::pg::session::Session;
 
 const MONEY: &str = "lc_monetary";
 
-/// Name and value of each.
+/// Name and value of each deviating setting.
 pub async fn deviating(session: &Session) -> Result<Vec<(String, String)>> {
     let mut found: Vec<(String, String)> = Vec::new();
     for row in session.rows(&deviating_query(), &[]).await? {

@@ -1,10 +1,10 @@
-//! What changed since the snapshot, in what a snapshot does not hold still.
+//! The drift check: which objects of the snapshot have changed since it was exported.
 //!
-//! Invariant (trap 5): deparse functions (pg_get_*def, format_type, COPY's header) look names up in the newest
-//! catalogs, whatever the snapshot, values of sequences are of the present, and a truncated or rewritten table is empty to
-//! an older snapshot. So an object of the snapshot whose row was written since makes the run start over, also when it
-//! reads as before: what was renamed there and back, or dropped and made anew, was otherwise for a moment. New objects
-//! and statistics are no drift. Not seen: a role that is renamed there and back.
+//! Invariant (trap 5): deparse functions (pg_get_*def, format_type, COPY's header) look names up in the newest catalogs
+//! whatever the snapshot, sequence values are not transactional, and a truncated or rewritten table is empty to an
+//! older snapshot. So the run starts over if the catalog row of a snapshot's object was written since, even if it reads
+//! the same: an object that was renamed and renamed back, or dropped and recreated, was different in between. New
+//! objects and statistics are no drift. Never noticed: a role that is renamed and renamed back.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,16 +14,16 @@ use super::{NO_JIT, get, versioned};
 use crate::model::failure::Result;
 use crate::pg::session::Session;
 
-/// What definitions are read by.
+/// The catalogs that definitions are read from.
 const OBJECTS: &str = include_str!("../sql/drift.sql");
-/// What rows are written by.
+/// The catalogs that the text of rows depends on.
 const ROWS: &str = include_str!("../sql/drift_rows.sql");
 const SUMS: &str = include_str!("../sql/drift_sums.sql");
 const ONE_CATALOG: &str = include_str!("../sql/drift_objects.sql");
 const NAMES: &str = include_str!("../sql/drift_names.sql");
 
-/// An object of the snapshot that is different now, or gone. `catalog` is where it shows, e.g. `pg_attribute` for a
-/// renamed column (then `oid` and `name` are the table's).
+/// An object of the snapshot that has changed or was dropped. `catalog` is the catalog with the changed row, e.g.
+/// `pg_attribute` for a renamed column (`oid` and `name` are the table's then).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriftedObject {
     pub catalog: String,
@@ -31,8 +31,8 @@ pub struct DriftedObject {
     pub name: String,
 }
 
-/// Compares the catalogs of a session on the snapshot with those of a plain session (outside any transaction).
-/// Empty: whatever was deparsed under the snapshot before this call is true of the snapshot.
+/// Compares the catalogs of a session on the snapshot with those of a plain session (outside any transaction). If the
+/// result is empty, everything that was deparsed under the snapshot before this call belongs to the snapshot.
 pub async fn drift(snapshot_session: &Session, fresh: &Session) -> Result<Vec<DriftedObject>> {
     let (old, new) = try_join(sums(snapshot_session, OBJECTS), sums(fresh, OBJECTS)).await?;
     let mut drifted = compared(snapshot_session, fresh, OBJECTS, &old, &new).await?;
@@ -40,8 +40,8 @@ pub async fn drift(snapshot_session: &Session, fresh: &Session) -> Result<Vec<Dr
     Ok(drifted)
 }
 
-/// The same for what the text of rows depends on: labels of enums, parts of composite types, names of objects where
-/// columns show them. Locks on tables hold none of it still, so it is asked when the last row was read.
+/// The same for catalogs that the text of rows depends on: labels of enums, attributes of composite types, names of
+/// objects shown in `regclass` columns. Table locks protect none of these, so call it after the last row was read.
 pub async fn drift_of_rows(snapshot_session: &Session, fresh: &Session) -> Result<Vec<DriftedObject>> {
     let (old, new) = try_join(sums(snapshot_session, ROWS), sums(fresh, ROWS)).await?;
     compared(snapshot_session, fresh, ROWS, &old, &new).await
@@ -67,7 +67,7 @@ async fn compared(
     Ok(drifted)
 }
 
-/// Parts that hang on an object which had none of them before: the first column default of a table, for one.
+/// Parts of an object that had no such part before, e.g. the first column default of a table.
 async fn first_parts(
     snapshot_session: &Session,
     fresh: &Session,

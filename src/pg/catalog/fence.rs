@@ -1,12 +1,12 @@
-//! What a role could do beyond its own objects, and which extensions anybody may make.
+//! A role's rights beyond its own objects, and the extensions that any role with CREATE may install.
 //!
-//! Invariant: it reads only. A role that could become another one counts as that one.
+//! Invariant: it never writes. Roles that the session could switch to count as its own.
 
 use crate::model::failure::Result;
 use crate::pg::session::Session;
 
 const RIGHTS: &str = "SELECT pg_catalog.quote_ident(r.rolname) || CASE WHEN r.rolsuper THEN ' (superuser)' \
-    WHEN r.rolcreaterole THEN ' (makes roles)' WHEN r.rolreplication THEN ' (replication)' ELSE '' END \
+    WHEN r.rolcreaterole THEN ' (CREATEROLE)' WHEN r.rolreplication THEN ' (replication)' ELSE '' END \
     FROM pg_catalog.pg_roles r WHERE (r.rolsuper OR r.rolcreaterole OR r.rolreplication OR r.rolname IN \
     ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files', \
     'pg_signal_backend', 'pg_create_subscription')) \
@@ -16,12 +16,12 @@ const RIGHTS: &str = "SELECT pg_catalog.quote_ident(r.rolname) || CASE WHEN r.ro
 const TRUSTED: &str =
     "SELECT DISTINCT e.name::text FROM pg_catalog.pg_available_extension_versions e WHERE e.trusted ORDER BY 1";
 
-/// Roles with rights over the server that this session is, or is a member of. Empty: it reaches its own objects only.
+/// Roles with server-wide rights that this session is, or is a member of. Empty: it can only reach its own objects.
 pub async fn far_reaching(session: &Session) -> Result<Vec<String>> {
     texts(session, RIGHTS).await
 }
 
-/// Extensions that whoever may create in a database may install there.
+/// Trusted extensions: any role with CREATE on a database may install them there.
 pub async fn trusted_extensions(session: &Session) -> Result<Vec<String>> {
     texts(session, TRUSTED).await
 }

@@ -1,8 +1,8 @@
-//! Every object by kind, identity and definition: what the database is, apart from its rows.
+//! Reads every object by kind, identity and definition: the database apart from its rows.
 //!
-//! Invariant (trap 22): the same database restored elsewhere gives the same rows, whatever its OIDs and attribute
-//! numbers; definitions hold no password, token or key; function bodies come from the snapshot's own `pg_proc`, never
-//! from `pg_get_functiondef` (trap 5). A role that may not read verifiers gets the rest.
+//! Invariant (trap 22): the same database restored elsewhere gives the same rows, regardless of OIDs and attribute
+//! numbers; definitions never contain a password, token or key; function bodies come from the snapshot's own `pg_proc`,
+//! never from `pg_get_functiondef` (trap 5). A role that may not read password verifiers gets everything else.
 
 use futures_util::future::try_join_all;
 use tokio_postgres::Row;
@@ -41,12 +41,12 @@ const QUERIES: &[&str] = &[
 ];
 const ROLES: &str = include_str!("../sql/inventory_roles.sql");
 const SEQUENCES: &str = include_str!("../sql/sequence_values.sql");
-/// `'pg_class'::regclass::oid`, which never changes.
+/// `'pg_class'::regclass::oid`, a constant.
 const PG_CLASS: u32 = 1259;
-/// The planner's time grows with the square of this.
+/// Limited because planning time grows with the square of the number of branches.
 const SEQUENCES_PER_QUERY: usize = 50;
 
-/// Everything that the database holds, sorted by kind, schema and identity, and its tables.
+/// All objects of the database, sorted by kind, schema and identity, and its tables.
 pub async fn inventory(session: &Session) -> Result<Inventory> {
     let tables = tables::tables(session).await?;
     let objects = objects(session).await?;
@@ -60,11 +60,11 @@ pub async fn inventory(session: &Session) -> Result<Inventory> {
     })
 }
 
-/// The objects alone.
+/// Only the objects, without the tables.
 pub(super) async fn objects(session: &Session) -> Result<Vec<CatalogObject>> {
     session.execute(NO_JIT).await?;
     let roles = roles_query(session).await?;
-    // The queries are sent one behind the other without waiting: one connection, few round trips.
+    // The queries are pipelined: one connection, few round trips.
     let queries = QUERIES.iter().copied().chain([roles.as_str()]);
     let results = try_join_all(queries.map(|sql| query(session, sql))).await?;
     let mut objects = Vec::with_capacity(results.iter().map(Vec::len).sum());
@@ -84,14 +84,14 @@ pub(super) async fn objects(session: &Session) -> Result<Vec<CatalogObject>> {
     Ok(objects)
 }
 
-/// Columns 7 to 9: what pg_dump writes into its entry for the object (class and oid), and the column's number.
+/// Columns 7 to 9: class and OID as in pg_dump's TOC entry for the object, and the column number.
 fn address(row: &Row) -> Result<Option<Address>> {
     let (class, oid): (Option<u32>, Option<u32>) = (get(row, 6)?, get(row, 7)?);
     let sub = get(row, 8)?;
     Ok(class.zip(oid).map(|(class, oid)| Address { class, oid, sub }))
 }
 
-/// Verifiers are told by their sha256 where this role may read them.
+/// Password verifiers are represented by their sha256, if this role may read them.
 async fn roles_query(session: &Session) -> Result<String> {
     let sql = "SELECT has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')";
     let readable: bool = get(&session.one(sql, &[]).await?, 0)?;
@@ -103,7 +103,7 @@ async fn roles_query(session: &Session) -> Result<String> {
     Ok(ROLES.replace("{roles}", roles).replace("{password}", password))
 }
 
-/// One row a sequence: `last_value, is_called`. Sequences are not transactional: this is their value now.
+/// One object per sequence: `last_value, is_called`. Sequences are not transactional: this is the current value.
 async fn sequence_values(session: &Session) -> Result<Vec<CatalogObject>> {
     let mut found = Vec::new();
     let mut unread = Vec::new();
@@ -127,7 +127,7 @@ async fn sequence_values(session: &Session) -> Result<Vec<CatalogObject>> {
     Ok(found)
 }
 
-/// The values of sequences that have to be looked into, in one query.
+/// The values of sequences that have to be selected one by one, in one query.
 async fn values_of(session: &Session, chunk: &[(QualifiedName, CatalogObject)]) -> Result<Vec<CatalogObject>> {
     let branches: Vec<String> = chunk
         .iter()

@@ -1,7 +1,7 @@
-//! How many locks the server has room for, and how many a session holds.
+//! The capacity of the server's shared lock table, and the locks that a session holds.
 //!
-//! Invariant: it reads only. The room is what the server's own documentation promises; a part of what it keeps for
-//! workers and prepared transactions comes on top, so a little more may go in.
+//! Invariant: it never writes. The capacity is what the PostgreSQL manual guarantees; the server adds a reserve, so a
+//! few more locks may fit.
 
 use super::get;
 use crate::model::failure::Result;
@@ -12,7 +12,7 @@ const SETTINGS: &str = "SELECT pg_catalog.current_setting('max_locks_per_transac
 const HELD: &str =
     "SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks WHERE pid = pg_catalog.pg_backend_pid() AND NOT fastpath";
 
-/// The table of locks that all sessions share.
+/// The size of the lock table that all sessions share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockRoom {
     pub per_transaction: i64,
@@ -24,7 +24,7 @@ impl LockRoom {
         u64::try_from(self.per_transaction.saturating_mul(self.transactions)).unwrap_or(0)
     }
 
-    /// The setting that would make room for so many locks.
+    /// The value of `max_locks_per_transaction` that makes room for `locks` locks.
     pub fn setting_for(&self, locks: u64) -> u64 {
         let transactions = u64::try_from(self.transactions).unwrap_or(1).max(1);
         locks.div_ceil(transactions).next_power_of_two().max(64)
@@ -36,7 +36,7 @@ pub async fn lock_room(session: &Session) -> Result<LockRoom> {
     Ok(LockRoom { per_transaction: get(&row, 0)?, transactions: get(&row, 1)? })
 }
 
-/// Locks of this session in the shared table.
+/// Locks of this session in the shared lock table, without fast-path locks.
 pub async fn locks_held(session: &Session) -> Result<u64> {
     let held: i64 = get(&session.one(HELD, &[]).await?, 0)?;
     Ok(u64::try_from(held).unwrap_or(0))

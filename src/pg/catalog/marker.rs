@@ -1,9 +1,9 @@
-//! Did anything change since the last snapshot? Three witnesses: transaction ids, catalogs, write counters.
+//! Detects whether anything changed since the last snapshot, from transaction IDs, catalogs and write counters.
 //!
-//! Invariant: `Unchanged` is said only when no change can have gone unseen; whatever cannot be told is `Unsure`, and
-//! then a snapshot is taken. Order matters for the marker that is kept: counters are read BEFORE the snapshot is
-//! exported, the horizon is the snapshot's own, and the inventory (with the sequences' values, which are not
-//! transactional) is read before pg_dump starts. So a change in between makes a false alarm, never a silence.
+//! Invariant: it never says `Unchanged` if a change could have gone unnoticed; in doubt it says `Unsure`, and a
+//! snapshot is taken. The stored marker depends on the order of reads: counters are read BEFORE the snapshot is
+//! exported, the horizon is the snapshot's own, and the inventory (with the non-transactional sequence values) is read
+//! before pg_dump starts. So a change in between causes a false alarm, but is never missed.
 
 use sha2::{Digest, Sha256};
 
@@ -14,19 +14,20 @@ use crate::model::inventory::CatalogObject;
 use crate::model::manifest::ChangeMarker;
 use crate::pg::session::Session;
 
-/// What the witnesses say. The reason is for a person.
+/// The result of comparing two markers. The reasons are for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Unchanged,
-    /// Transactions ended since, perhaps in another database, and none that counts what it writes wrote here. Who may do so
-    /// can switch the counting off for a session: the rows' own transaction ids tell the rest (`row_ages`).
+    /// Transactions ended since then, perhaps in another database, and none that counts its writes wrote here. A
+    /// superuser can switch the counting off for a session, so the transaction IDs of the rows must be checked too
+    /// (`row_ages`).
     Uncounted,
     Changed(String),
-    /// Cannot be told: take the snapshot.
+    /// It cannot be determined: take the snapshot.
     Unsure(String),
 }
 
-/// The marker of now, on a plain session. `files` and `settings` are the caller's own hashes.
+/// The current marker, read on a plain session. `files_sha256` and `settings_sha256` are the caller's hashes.
 pub async fn marker(session: &Session, files_sha256: String, settings_sha256: String) -> Result<ChangeMarker> {
     let counters_sha256 = counters(session).await?;
     let transaction_horizon = horizon(session).await?;
@@ -42,19 +43,19 @@ pub async fn marker(session: &Session, files_sha256: String, settings_sha256: St
     })
 }
 
-/// `pg_current_snapshot()`: `xmin:xmax:in-progress`. For the marker that is kept use the exported snapshot's own.
+/// `pg_current_snapshot()`: `xmin:xmax:in-progress`. For a marker that is stored, use the exported snapshot's own.
 pub async fn horizon(session: &Session) -> Result<String> {
     let function = if session.version_num >= 130_000 { "pg_current_snapshot" } else { "txid_current_snapshot" };
     get(&session.one(&format!("SELECT pg_catalog.{function}()::text"), &[]).await?, 0)
 }
 
-/// Hash over the write counters of every table and where their rows are. Reads the newest ones, whatever the snapshot.
+/// Hash over the write counters and filenodes of all tables. Reads current values, regardless of the snapshot.
 pub async fn counters(session: &Session) -> Result<String> {
     session.execute(&format!("{NO_JIT}; SELECT pg_catalog.pg_stat_clear_snapshot()")).await?;
     get(&session.one(include_str!("../sql/marker_counters.sql"), &[]).await?, 0)
 }
 
-/// Hash over every object of an inventory and over which server it is.
+/// Hash over all objects of an inventory and the identity of the server.
 pub async fn catalogs(session: &Session, objects: &[CatalogObject]) -> Result<String> {
     let row = session.one(include_str!("../sql/marker_identity.sql"), &[]).await?;
     let (how, started, database): (String, String, String) = (get(&row, 0)?, get(&row, 1)?, get(&row, 2)?);
@@ -66,7 +67,7 @@ pub async fn catalogs(session: &Session, objects: &[CatalogObject]) -> Result<St
         started
     };
     let mut hash = Sha256::new();
-    // Lengths keep two fields from running into one another.
+    // Length prefixes keep adjacent fields apart.
     let mut field = |text: Option<&str>| {
         hash.update(text.map_or(u64::MAX, |t| t.len() as u64).to_le_bytes());
         hash.update(text.unwrap_or_default());
@@ -84,7 +85,7 @@ pub async fn catalogs(session: &Session, objects: &[CatalogObject]) -> Result<St
     Ok(hex(&hash.finalize()))
 }
 
-/// Compares the marker of a snapshot with the marker of now, on a plain session (outside any transaction).
+/// Compares a snapshot's marker with the current one, on a plain session (outside any transaction).
 pub async fn unchanged(session: &Session, old: &ChangeMarker, new: &ChangeMarker) -> Result<Verdict> {
     if let Some(reason) = differs(old, new) {
         return Ok(Verdict::Changed(reason.to_string()));
@@ -92,7 +93,8 @@ pub async fn unchanged(session: &Session, old: &ChangeMarker, new: &ChangeMarker
     if nothing_committed(&old.transaction_horizon, &new.transaction_horizon) {
         return Ok(Verdict::Unchanged);
     }
-    // Transactions ended since, perhaps in another database. Who is busy is asked first, the counters after it.
+    // Transactions ended since then, perhaps in another database. Check for busy sessions first, then read the
+    // counters.
     let doubt = distrust(session).await?;
     if counters(session).await? != old.counters_sha256 {
         return Ok(Verdict::Changed("rows were written, or a table was truncated or rewritten".to_string()));
@@ -105,13 +107,13 @@ fn differs(old: &ChangeMarker, new: &ChangeMarker) -> Option<&'static str> {
         return Some("the settings of the snapshot are different");
     }
     if old.files_sha256 != new.files_sha256 {
-        return Some("files of the project or of the storage are different");
+        return Some("files of the project or of the storage folder are different");
     }
     (old.catalogs_sha256 != new.catalogs_sha256)
         .then_some("an object, a privilege, a role, a setting or a sequence is different")
 }
 
-/// No transaction has ended since `old`, in any database of the server: every id below `xmax` had ended already.
+/// True if no transaction has ended since `old` in any database of the server: all IDs below `xmax` had already ended.
 pub fn nothing_committed(old: &str, new: &str) -> bool {
     match (bounds(old), bounds(new)) {
         (Some((old_min, old_max)), Some((_, new_max))) => old_min == old_max && old_max == new_max,
@@ -119,40 +121,40 @@ pub fn nothing_committed(old: &str, new: &str) -> bool {
     }
 }
 
-/// The oldest transaction that had not ended at a horizon, and the next one to come.
+/// `xmin` and `xmax` of a horizon: the oldest transaction in progress, and the next ID to assign.
 pub(super) fn bounds(horizon: &str) -> Option<(u64, u64)> {
     let mut parts = horizon.splitn(3, ':');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// Why equal counters would prove nothing, if they would not.
+/// Why equal counters would prove nothing, if so.
 async fn distrust(session: &Session) -> Result<Option<String>> {
     let trust = trust(session).await?;
     Ok(trust.doubt.or_else(|| others(trust.busy)))
 }
 
-/// The same about tables that have a mark: the launcher of pg_cron writes to none of them.
+/// The same for tables that have a mark: the launcher of pg_cron does not write to any of them.
 pub(super) async fn distrust_of_marked(session: &Session) -> Result<Option<String>> {
     let trust = trust(session).await?;
     Ok(trust.doubt.or_else(|| others(trust.busy - trust.launchers)))
 }
 
 fn others(busy: i64) -> Option<String> {
-    let why = "other sessions are busy, were so within 11 seconds, or cannot be seen by this role";
+    let why = "other sessions are busy, were busy within the last 11 seconds, or are not visible to this role";
     (busy > 0).then(|| format!("{busy} {why}"))
 }
 
-/// Why this server's counters do not tell every write, if they do not; whoever may be writing.
+/// Why this server's counters miss writes, if they do. Ignores which sessions are busy.
 pub(super) async fn counting(session: &Session) -> Result<Option<String>> {
     Ok(trust(session).await?.doubt)
 }
 
 struct Trust {
-    /// Why this server's counters do not tell every write.
+    /// Why this server's counters miss writes, if they do.
     doubt: Option<String>,
-    /// Sessions that may hold counts back.
+    /// Sessions that may not have reported their counts yet.
     busy: i64,
-    /// Those of them that are launchers of pg_cron.
+    /// How many of them are launchers of pg_cron.
     launchers: i64,
 }
 
@@ -160,15 +162,15 @@ async fn trust(session: &Session) -> Result<Trust> {
     session.execute("SELECT pg_catalog.pg_stat_clear_snapshot()").await?;
     let rows = query(session, include_str!("../sql/marker_trust.sql")).await?;
     let Some(row) = rows.first() else {
-        return Ok(Trust { doubt: Some("the server does not tell its state".to_string()), busy: 0, launchers: 0 });
+        return Ok(Trust { doubt: Some("the server does not report its state".to_string()), busy: 0, launchers: 0 });
     };
     let (standby, counting): (bool, bool) = (get(row, 0)?, get(row, 1)?);
     let doubt = if session.version_num < 150_000 {
-        Some("before PostgreSQL 15 write counters arrive late")
+        Some("before PostgreSQL 15 write counters are delayed")
     } else if standby {
-        Some("a standby does not count what it replays")
+        Some("a standby does not count replayed writes")
     } else if !counting {
-        Some("track_counts is off somewhere")
+        Some("track_counts is off for some role or database")
     } else {
         None
     };
@@ -182,7 +184,7 @@ mod tests {
     #[test]
     fn a_horizon_proves_only_with_nothing_in_progress() {
         assert!(nothing_committed("100:100:", "100:100:"));
-        // 100 began after the first look and has not ended: nothing of it can be seen.
+        // Transaction 100 may have started since, but it has not ended: its writes are not visible.
         assert!(nothing_committed("100:100:", "100:100:"));
         assert!(!nothing_committed("98:100:98", "100:100:"));
         assert!(!nothing_committed("98:100:98", "98:100:98"));

@@ -1,10 +1,10 @@
-//! Marks of tables: what changes whenever a table's rows do, told by the server without reading them.
+//! Marks of tables: values that change whenever a table's rows change, reported by the server without reading rows.
 //!
-//! Invariant: equal marks, since the same moment and with nobody who could hold counts back, mean that COPY would write
-//! what it wrote then. What could break that has no mark (see `sql/marks.sql`) or moves the moment: a crash, a restart,
-//! a reset of statistics, settings that were read again. Marks that are kept are read before the snapshot is exported,
-//! so a write in between is a false alarm. Not seen: a superuser's session that switches `track_counts` off for
-//! itself, and tools that change pages behind the server's back. So no verdict rests on marks alone (`row_ages`, the proof).
+//! Invariant: equal marks with the same `since`, and no session that may hold back counts, mean that COPY would write
+//! the same text again. A table for which this could fail has no mark (see `sql/marks.sql`); a crash, a restart, a
+//! statistics reset or a configuration reload changes `since`. Stored marks are read before the snapshot is exported,
+//! so a write in between causes a false alarm. Not detected: a superuser session with `track_counts` off, and tools
+//! that change pages outside the server. So no verdict ever rests on marks alone (`row_ages`, the proof).
 
 use std::collections::BTreeMap;
 
@@ -14,28 +14,27 @@ use crate::model::failure::Result;
 use crate::model::manifest::TableMark;
 use crate::pg::session::Session;
 
-/// The marks of one moment.
+/// The marks read at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
-    /// What the counts have in common. Marks of two moments are comparable when it is equal; `None`: with none at all.
+    /// The start of counting. Marks are comparable only if it is equal; with `None` they are comparable to nothing.
     pub since: Option<String>,
-    /// By the table's oid.
+    /// Keyed by the table's OID.
     pub tables: BTreeMap<u32, TableMark>,
 }
 
-/// The marks of now, of every table that can have one, on a plain session (outside any transaction). They are empty
-/// where the server's counters do not tell everything.
+/// The current marks of all tables that can have one, on a plain session (outside any transaction). Empty if the
+/// server's counters miss writes.
 pub async fn marks(session: &Session) -> Result<Marks> {
     if counting(session).await?.is_some() {
         return Ok(Marks::default());
     }
-    // Asked on both sides: counts that were reset in between are of neither.
+    // Read before and after: if the counters were reset in between, the marks are useless.
     let before = since(session).await?;
     session.execute(&format!("{NO_JIT}; SELECT pg_catalog.pg_stat_clear_snapshot()")).await?;
     let mut tables = BTreeMap::new();
     for row in query(session, include_str!("../sql/marks.sql")).await? {
-        // The server looks where a table's rows are when it writes the line: a table that was dropped while the query
-        // ran has no place any more.
+        // The filenode is looked up when the row is produced: it is null for a table dropped while the query ran.
         let Some(filenode) = get(&row, 1)? else { continue };
         let mark = TableMark {
             oid: get(&row, 0)?,
@@ -51,8 +50,8 @@ pub async fn marks(session: &Session) -> Result<Marks> {
     Ok(if before == after { Marks { since: Some(after), tables } } else { Marks::default() })
 }
 
-/// The marks of now, to be compared with those that were kept; or why they would prove nothing. Who is busy is asked
-/// first and the counters after it: what was written before it was asked is counted.
+/// The current marks, for comparison with stored ones; or the reason why they would prove nothing. Busy sessions are
+/// checked before the counters are read: any write before the check is counted.
 pub async fn trusted(session: &Session) -> Result<std::result::Result<Marks, String>> {
     if let Some(doubt) = distrust_of_marked(session).await? {
         return Ok(Err(doubt));

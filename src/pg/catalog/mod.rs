@@ -1,7 +1,7 @@
-//! What the catalogs say: the source, its tables, every object, what a dump must carry, what changed meanwhile.
+//! Catalog queries: the source, its tables, every object, the expected contents of a dump, and concurrent changes.
 //!
-//! Invariant: everything is read set-based (no round trip per object), READ ONLY, with the queries in `pg/sql`, one a
-//! file. No secret leaves the server in a definition: its sha256 stands in. It judges nothing: callers do.
+//! Invariant: all queries are set-based (no round trip per object) and READ ONLY; they are in `pg/sql`, one per file.
+//! No secret leaves the server in a definition: its sha256 replaces it. It never judges the results: callers do.
 
 pub mod computed;
 pub mod coverage;
@@ -32,15 +32,15 @@ use crate::model::failure::Result;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
-/// Compiling the larger catalog queries takes longer than running them.
+/// JIT-compiling the larger catalog queries takes longer than running them.
 pub(crate) const NO_JIT: &str = "SET jit = off";
 
-/// All rows of one query file, written for this server's version.
+/// All rows of one query file, adapted to the server's version.
 async fn query(session: &Session, sql: &str) -> Result<Vec<Row>> {
     session.rows(&versioned::for_version(sql, session.version_num), &[]).await
 }
 
-/// A column of a row; a surprise in its type is an error, never a panic.
+/// A column of a row; an unexpected type is an error, never a panic.
 fn get<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T> {
     row.try_get(index).map_err(|error| anyhow::Error::new(error).into())
 }

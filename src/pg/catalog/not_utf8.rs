@@ -1,16 +1,16 @@
-//! Objects whose names, definitions or comments are not UTF-8, which only a database of encoding SQL_ASCII can hold.
+//! Objects whose name, definition or comment is not UTF-8, which is possible only in a SQL_ASCII database.
 //!
-//! Invariant: it reads only, and answers with names whose other bytes are replaced: they are for people.
+//! Invariant: it never writes. In the returned names, invalid bytes are replaced: they are for people.
 
 use super::get;
 use crate::model::failure::{Failure, Result};
 use crate::model::name::visible;
 use crate::pg::session::Session;
 
-/// At most so many are named.
+/// Maximum number of objects named in a message.
 const NAMED_MAX: usize = 12;
 
-/// The objects, each once.
+/// The objects, without duplicates.
 async fn objects(session: &Session) -> Result<Vec<String>> {
     let sql = super::versioned::for_version(include_str!("../sql/not_utf8.sql"), session.version_num);
     let rows = session.rows(&sql, &[]).await?;
@@ -28,7 +28,7 @@ async fn objects(session: &Session) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Names the objects, where there are any: nothing that reads all definitions succeeds then.
+/// Adds the names of such objects to a failure, if there are any: every query that reads all definitions fails then.
 pub async fn explained(failure: Failure, session: &Session) -> Failure {
     if !session.copies_raw {
         return failure;
@@ -45,8 +45,6 @@ pub async fn explained(failure: Failure, session: &Session) -> Failure {
     let named =
         if found.len() > NAMED_MAX { named.hint(format!("and {} more", found.len() - NAMED_MAX)) } else { named };
     named
-        .hint(
-            "the database is SQL_ASCII, where the server checks no encoding: rename them, or write them again in UTF-8",
-        )
-        .hint("rows with such bytes are no obstacle: they are captured as they are")
+        .hint("the database is SQL_ASCII, where the server checks no encoding: rename them, or rewrite them in UTF-8")
+        .hint("rows with such bytes are no problem: they are captured unchanged")
 }

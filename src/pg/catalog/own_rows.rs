@@ -1,7 +1,7 @@
-//! Tables of extensions that hold rows of the extension beside those of users, such as `spatial_ref_sys` of PostGIS.
+//! Tables of extensions that hold both the extension's rows and the user's, such as PostGIS's `spatial_ref_sys`.
 //!
-//! Invariant: what pg_dump writes of such a table, and so what a snapshot has of it, are the rows that meet the condition
-//! which the extension gave with `pg_extension_config_dump`. Only these are compared, and only these are taken away.
+//! Invariant: pg_dump dumps only the rows that meet the condition given to `pg_extension_config_dump`, so a snapshot
+//! has only these. Only these are compared and deleted, never the extension's own rows.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const CONDITIONS: &str = "SELECT n.nspname::pg_catalog.text, c.relname::pg_catal
     JOIN pg_catalog.pg_class c ON c.oid = own.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE own.condition <> ''";
 
-/// For each such table what stands after its name in a query: `WHERE …`, as pg_dump appends it.
+/// For each such table the clause to append to its name in a query: `WHERE …`, as pg_dump appends it.
 pub async fn conditions(session: &Session) -> Result<BTreeMap<QualifiedName, String>> {
     let rows = session.rows(CONDITIONS, &[]).await?;
     rows.iter()

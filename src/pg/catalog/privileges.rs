@@ -1,28 +1,28 @@
-//! What this role lacks for a whole snapshot, before anything is started (R1, trap 6).
+//! The privileges that this role lacks for a complete snapshot, checked before anything starts (R1, trap 6).
 //!
-//! Invariant: nothing is tried out, only asked: no lock is taken. A role that passes can be dumped without
-//! `permission denied`, and without rows that row security would hide.
+//! Invariant: it only queries the catalogs and never takes a lock. A role that passes can run the dump without
+//! `permission denied` and without rows hidden by row security.
 
 use super::{get, query};
 use crate::model::failure::Result;
 use crate::pg::session::Session;
 
-/// One right that is missing.
+/// One missing privilege.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingPrivilege {
-    /// The schema that it concerns, unquoted.
+    /// The schema it is about, unquoted.
     pub schema: Option<String>,
-    /// e.g. `table public."Secret"`, names quoted as SQL.
+    /// e.g. `table public."Secret"`, names quoted as in SQL.
     pub what: String,
     /// e.g. `SELECT`, `USAGE`, `BYPASSRLS`.
     pub privilege: String,
-    /// The statement or advice that closes it.
+    /// The statement or advice that grants it.
     pub todo: String,
-    /// pg_dump would fail without it. Otherwise the snapshot is made and has a gap there.
+    /// pg_dump fails without it. If false, the snapshot is taken and has a gap.
     pub blocking: bool,
 }
 
-/// Everything that is missing, what blocks first. A superuser lacks nothing.
+/// All missing privileges, blocking ones first. A superuser lacks none.
 pub async fn missing_privileges(session: &Session) -> Result<Vec<MissingPrivilege>> {
     let rows = query(session, include_str!("../sql/privileges.sql")).await?;
     rows.iter()

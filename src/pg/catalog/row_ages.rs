@@ -1,8 +1,8 @@
-//! Were rows of a table written since a snapshot, as their own transaction ids tell?
+//! Detects from transaction IDs whether rows of a table were written since a snapshot.
 //!
-//! Invariant: it asks the rows and no counter, so a session that switched `track_counts` off hides nothing. A row that was
-//! inserted or updated carries the id of who did it; one that was deleted is missing in the count. Whatever the ids
-//! cannot tell counts as written. It reads rows, but none of their values.
+//! Invariant: it looks at the rows, not at counters, so a session with `track_counts` off cannot hide writes. An
+//! inserted or updated row carries the ID of its writer; a deleted row is missing from the count. In doubt, rows count
+//! as written. It visits every row but never reads values.
 
 use super::get;
 use super::marker::bounds;
@@ -10,23 +10,24 @@ use crate::model::failure::Result;
 use crate::model::name::QualifiedName;
 use crate::pg::session::Session;
 
-/// Ids are compared within half of their circle.
+/// Transaction IDs are compared modulo 2^32, so an age is only valid below 2^31.
 const HALF_CIRCLE: u64 = 1 << 31;
 
-/// How many rows a table has, and whether any of them is of a transaction that the snapshot may not have seen.
+/// The row count of a table, and whether any row was written by a transaction that the snapshot may not have seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ages {
     pub rows: u64,
     pub any_newer: bool,
 }
 
-/// The oldest transaction that a snapshot with this horizon may not have seen; None where ids have gone too far since.
+/// The oldest transaction that a snapshot with horizon `then` may not have seen. `None` if too many IDs were used
+/// since.
 pub fn oldest_unseen(then: &str, now: &str) -> Option<u64> {
     let ((oldest, _), (_, next)) = (bounds(then)?, bounds(now)?);
     (next >= oldest && next - oldest < HALF_CIRCLE).then_some(oldest)
 }
 
-/// Looks at every row of one table, which has to be a heap.
+/// Checks every row of one table. The table must use the heap access method.
 pub async fn ages(session: &Session, table: &QualifiedName, oldest_unseen: u64) -> Result<Ages> {
     let id = oldest_unseen % (1 << 32);
     let sql = format!(

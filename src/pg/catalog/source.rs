@@ -1,7 +1,7 @@
-//! What is being read: server, database, role and what that role may do.
+//! Facts about the source: server, database, role and the role's rights.
 //!
-//! Invariant: the host's name never gets into facts, only a hash of it. A right that this role lacks makes a fact
-//! absent, never an error.
+//! Invariant: the host name never gets into the facts, only its hash. If the role may not read a fact, the fact is
+//! absent; that is no error.
 
 use sha2::{Digest, Sha256};
 
@@ -13,11 +13,11 @@ use crate::model::hex::hex;
 use crate::model::manifest::SourceFacts;
 use crate::pg::session::Session;
 
-/// The facts for the manifest, and what this role can do. `host_sha256` comes from [`host_sha256`].
+/// The facts for the manifest, and the role's abilities. `host_sha256` comes from [`host_sha256`].
 pub async fn source(session: &Session, host_sha256: String) -> Result<(SourceFacts, SourceAbilities)> {
     let rows = query(session, include_str!("../sql/source.sql")).await?;
     let Some(row) = rows.first() else {
-        return Err(anyhow::anyhow!("the server does not show the current database and role in its catalogs").into());
+        return Err(anyhow::anyhow!("the server's catalogs do not show the current database and role").into());
     };
     let control: bool = get(row, 16)?;
     let system_identifier = if control {
@@ -58,7 +58,7 @@ pub async fn source(session: &Session, host_sha256: String) -> Result<(SourceFac
     Ok((facts, abilities))
 }
 
-/// A hash of where the server is: enough to tell two sources apart.
+/// A hash of the server's host and port: enough to distinguish two sources.
 pub fn host_sha256(spec: &ConnSpec) -> String {
     let mut hash = Sha256::new();
     for (host, port) in &spec.hosts {

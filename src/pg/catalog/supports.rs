@@ -1,7 +1,6 @@
-//! What an object of a partition or of a child comes from, and cannot be dropped without.
+//! Finds the parent objects of an object of a partition or child table, without which it cannot be dropped.
 //!
-//! Invariant: it asks the catalogs as they are at this moment, reads only, and answers with kinds and identities as the
-//! inventory writes them.
+//! Invariant: it reads the current catalogs, never writes, and returns kinds and identities as the inventory has them.
 
 use super::{get, versioned};
 use crate::model::failure::Result;
@@ -10,7 +9,7 @@ use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::pg::session::Session;
 
-/// The objects above, farthest first. None: it stands by itself, or is not there any more.
+/// The parent objects, topmost first. Empty: the object has no parent, or does not exist any more.
 pub async fn supports(session: &Session, of: Address) -> Result<Vec<ObjectName>> {
     let sql = versioned::for_version(include_str!("../sql/supports.sql"), session.version_num);
     let rows = session.rows(&sql, &[&of.class, &of.oid]).await?;

@@ -1,15 +1,15 @@
-//! What a snapshot depends on beside the objects: locks held, settings of the role, what no dump carries.
+//! Circumstances that affect a snapshot apart from the objects: locks held, role settings, objects no dump contains.
 //!
-//! Invariant: asked for `doctor` only; it waits for no lock.
+//! Invariant: used by `doctor` only. It never waits for a lock.
 
 use super::{get, query};
 use crate::model::failure::Result;
 use crate::pg::session::Session;
 
-/// A session whose lock (or whose place in the queue) makes a dump wait.
+/// A session whose lock, or whose place in the lock queue, makes a dump wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockingLock {
-    /// Held; otherwise waited for, and then every later reader queues behind it.
+    /// True if the lock is held. False if the session waits for it: every later reader queues behind it.
     pub held: bool,
     pub pid: i32,
     pub table: String,
@@ -17,7 +17,7 @@ pub struct BlockingLock {
     pub seconds: i64,
 }
 
-/// See the fields.
+/// The circumstances that `doctor` reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {
     /// Ordinary and partitioned tables: one lock each.
@@ -25,9 +25,9 @@ pub struct Surroundings {
     pub unlogged: Vec<String>,
     /// Timeouts set on this role or database, as `name=value`.
     pub timeouts: Vec<String>,
-    /// Objects that somebody made in the server's own schemas: no dump carries them.
+    /// Objects that users created in the server's own schemas: no dump contains them.
     pub in_system_schemas: Vec<String>,
-    /// The port that the server itself listens on; none for a Unix socket.
+    /// The server's own port; `None` for a Unix socket.
     pub server_port: Option<i32>,
 }
 

@@ -1,7 +1,7 @@
-//! The tables that hold rows: ordinary tables and partition leaves, in every schema but the server's own.
+//! Reads the tables that hold rows: ordinary tables and leaf partitions, in every schema except the server's own.
 //!
 //! Invariant: columns are those of the snapshot's own `pg_attribute`, in the order in which COPY writes them; temporary
-//! tables never appear. Sizes and row counts are estimates for a plan, never a proof.
+//! tables never appear. Sizes and row counts are estimates for planning, never a proof.
 
 use super::{get, query};
 use crate::model::failure::Result;
@@ -9,7 +9,8 @@ use crate::model::inventory::{Column, TableFacts};
 use crate::model::name::QualifiedName;
 use crate::pg::session::Session;
 
-/// Bytes on disk of these tables' rows, without indexes. Waits behind whoever changes one of them: ask with their locks.
+/// Size of the tables on disk in bytes, without indexes. It waits behind DDL on them: call it while holding their
+/// locks.
 pub async fn bytes_on_disk(session: &Session, oids: &[u32]) -> Result<u64> {
     let sql = "SELECT coalesce(sum(pg_catalog.pg_table_size(oid)), 0)::int8 FROM pg_catalog.unnest($1::oid[]) oid";
     Ok(session.one(sql, &[&oids]).await?.get::<_, i64>(0).unsigned_abs())
@@ -33,7 +34,7 @@ pub async fn tables(session: &Session) -> Result<Vec<TableFacts>> {
                 persistence: get::<String>(row, 3)?.chars().next().unwrap_or('p'),
                 extension: get(row, 4)?,
                 extension_config: get(row, 5)?,
-                // A table that was dropped meanwhile has no size.
+                // A table dropped in the meantime has no size.
                 bytes_estimated: get::<Option<i64>>(row, 6)?.unwrap_or(0).unsigned_abs(),
                 rows_estimated: get(row, 7)?,
             })

@@ -1,7 +1,7 @@
-//! What a restore has to know about its target: whose it is, what is in it, what this role may do there.
+//! Facts about a restore's target: its platform, its contents, and the rights of the connecting role.
 //!
-//! Invariant: it reads only. Whether this role may switch triggers off is tried, not guessed: platforms allow it by
-//! other means than the catalogs tell.
+//! Invariant: it never writes. Whether the role may set `session_replication_role` is tried, not guessed: platforms
+//! allow it by means that the catalogs do not show.
 
 use super::{get, source};
 use crate::model::connection::ConnSpec;
@@ -11,13 +11,13 @@ use crate::model::platform::{MANAGED_SCHEMAS, is_platform_role};
 use crate::pg::catalog::source::host_sha256;
 use crate::pg::session::Session;
 
-/// The target as it is.
+/// The current state of the target.
 #[derive(Debug, Clone)]
 pub struct TargetState {
     pub facts: SourceFacts,
     pub is_superuser: bool,
     pub is_supabase: bool,
-    /// Relations or routines outside of the platform's schemas that no extension owns.
+    /// It has relations or routines outside the platform's schemas that are not extension members.
     pub has_user_objects: bool,
     pub sets_replica_role: bool,
     pub creates_roles: bool,
@@ -49,40 +49,41 @@ pub async fn target(session: &Session, spec: &ConnSpec) -> Result<TargetState> {
     })
 }
 
-/// A role that came to the server later.
+/// A role that was created after the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleNew {
     pub name: String,
     pub oid: u32,
-    /// Something of this database refers to it.
+    /// An object of this database refers to it.
     pub referred: bool,
-    /// Somebody may log in by it, or as another new role that is a member of it.
+    /// Clients can log in as it, or as another new role that is a member of it.
     pub for_login: bool,
-    /// Somebody is logged in by it.
+    /// A session is logged in as it.
     pub in_use: bool,
-    /// No other database of the server is anybody's.
+    /// The server has no other user database.
     pub only_database: bool,
-    /// What it may do, in words.
+    /// Its privileges, in words.
     pub powers: Vec<String>,
-    /// Its name is of those that platforms use.
+    /// It has a name that platforms use.
     pub of_platform: bool,
-    /// Quoted by the server where it has to be.
+    /// Quoted by the server where needed.
     pub identity: String,
 }
 
 impl RoleNew {
-    /// Does it go with a rollback of this database? One that nothing refers to goes where it can be nobody else's.
+    /// Whether a rollback of this database drops the role. A role without references here is dropped only if no other
+    /// database and no login can need it.
     pub fn is_of_database(&self) -> bool {
         !self.of_platform && (self.referred || (self.only_database && !self.for_login && !self.in_use))
     }
 
-    /// The same for one that is known to be of those who changed this database.
+    /// The same for a role that the undone change is known to have created.
     pub fn is_of_the_change(&self) -> bool {
         !self.of_platform && (self.referred || (self.only_database && !self.in_use))
     }
 }
 
-/// Roles that are none of `known`, and not the server's or the platform's own.
+/// Roles that are not in `known` and do not belong to the server or the platform.
 pub async fn roles_new_to(session: &Session, known: &[String]) -> Result<Vec<RoleNew>> {
     let rows = session.rows(include_str!("../sql/roles_new.sql"), &[&known]).await?;
     let read = |row| {
@@ -102,7 +103,7 @@ pub async fn roles_new_to(session: &Session, known: &[String]) -> Result<Vec<Rol
     Ok(all.into_iter().filter(|role| !is_platform_role(&role.name)).collect())
 }
 
-/// supautils lets `postgres` set it although no catalog says so.
+/// supautils lets `postgres` set it, which no catalog shows.
 async fn tries_replica_role(session: &Session) -> bool {
     let tried = session.execute("BEGIN; SET LOCAL session_replication_role = replica; ROLLBACK").await;
     if tried.is_err() {

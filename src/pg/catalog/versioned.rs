@@ -1,14 +1,14 @@
-//! One query file for servers 12 to 18: parts that need a version stand between markers.
+//! One query file for servers 12 to 18: version-specific parts are between markers.
 //!
-//! Invariant: `/*pg15+*/ new /*else*/ old /*end*/` keeps one side; markers do not nest, and text without them is
-//! untouched. A marker that is not closed keeps the text as it is, so that the server refuses it loudly.
+//! Invariant: `/*pg15+*/ new /*else*/ old /*end*/` keeps one side. Markers never nest, and text without markers is not
+//! changed. An unclosed marker keeps the text as it is, so the server rejects it with a syntax error.
 
 const OPEN: &str = "/*pg";
 const HEAD_END: &str = "+*/";
 const ELSE: &str = "/*else*/";
 const END: &str = "/*end*/";
 
-/// The text of `sql` for a server, e.g. 150018.
+/// The text of `sql` for a server version, e.g. 150018.
 pub fn for_version(sql: &str, version_num: u32) -> String {
     let major = version_num / 10_000;
     let mut out = String::with_capacity(sql.len());
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A snapshot of any server needs it.
+    /// Every snapshot of such a server runs this query.
     #[test]
     fn servers_before_14_are_not_asked_for_multiranges() {
         let sql = include_str!("../sql/drift_rows.sql");

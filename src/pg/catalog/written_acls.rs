@@ -1,22 +1,23 @@
-//! Lists of privileges that say what is so without them.
+//! Finds explicit ACLs that equal the default.
 //!
-//! Invariant: it reads only. To PostgreSQL such a list and none are the same; who compares catalogs sees them differ.
+//! Invariant: it never writes. PostgreSQL treats such an ACL and a null one the same, but a comparison of catalogs sees
+//! a difference.
 
 use super::{get, query};
 use crate::model::failure::Result;
 use crate::pg::session::Session;
 
-/// One of them.
+/// One such ACL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenAcl {
-    /// The catalog's own oid, e.g. 1259 for `pg_class`.
+    /// OID of the catalog, e.g. 1259 for `pg_class`.
     pub class: u32,
     pub oid: u32,
-    /// With its kind, e.g. `TABLE public.t`.
+    /// Kind and identity of the object, e.g. `TABLE public.t`.
     pub name: String,
 }
 
-/// All of this database, in the order of their names.
+/// All such ACLs of this database, ordered by name.
 pub async fn written_acls(session: &Session) -> Result<Vec<WrittenAcl>> {
     let rows = query(session, include_str!("../sql/written_acls.sql")).await?;
     rows.iter().map(|row| Ok(WrittenAcl { class: get(row, 0)?, oid: get(row, 1)?, name: get(row, 2)? })).collect()

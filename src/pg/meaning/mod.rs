@@ -1,12 +1,12 @@
-//! Do two texts of a definition mean the same? The server's own parser is asked.
+//! Checks with the server's own parser whether two texts of a definition mean the same.
 //!
-//! The server's deparse is no fixpoint (trap 27): made again from its text, `x IN ('a','b')` on a varchar is shown
-//! otherwise, and every major version prints queries in its own way. Two expressions are the same when the parser,
-//! given both texts in the same place, shows one text. Each is made once more as a temporary view (a rule, a function)
-//! that is rolled back; nothing of it is ever executed.
+//! Deparsing is not stable (trap 27): recreated from its own text, `x IN ('a','b')` on a varchar is deparsed
+//! differently, and every major version prints queries in its own way. Two expressions are equal if the parser, given
+//! both texts in the same context, shows one text. Each text is turned into a temporary view (a rule, a function) that
+//! is rolled back; nothing of it is ever executed.
 //!
-//! Invariant: in doubt two texts differ: what cannot be made from a text is told apart from everything. Objects of the
-//! database are only referred to. A text that could end its statement is not sent. Nothing stays behind.
+//! Invariant: in doubt two texts differ: a text that cannot be recreated equals nothing. Objects of the database are
+//! only referenced, never changed, and nothing remains afterwards. A text that could end its statement is never sent.
 
 mod remake;
 
@@ -21,40 +21,40 @@ use crate::model::failure::Result;
 use crate::model::inventory::{CatalogObject, Inventory};
 use remake::{Text, remade};
 
-/// What has been asked and was the same, so that a restore that reads its target several times asks once.
+/// Pairs of texts found to be equal, so that a restore that reads its target several times asks only once.
 #[derive(Debug, Default)]
 pub struct Known(Mutex<HashSet<[String; 4]>>);
 
-/// Where the questions are asked.
+/// The transaction in which the parser is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Within {
-    /// The session has a transaction open that may write.
+    /// The session has an open read-write transaction.
     Transaction,
-    /// It has none: one is begun and rolled back.
+    /// The session has none: one is started and rolled back.
     Nothing,
 }
 
-/// Makes a text again at most so often: the deparse of a text that was made from a deparse is stable.
+/// Maximum rounds of recreating a text: the deparse of a text that came from a deparse is stable.
 const ROUNDS_MAX: usize = 3;
-/// So many questions go in one message.
+/// Number of expressions per message.
 const BATCH: usize = 50;
 
-/// One expression whose texts differ.
+/// One expression whose texts differ between the sides.
 #[derive(Debug, Clone)]
 struct Question {
-    /// In `live`.
+    /// Index in `live`.
     object: usize,
-    /// The live text's place in its definition.
+    /// Range of the live text in its definition.
     range: Range<usize>,
     wanted: Text,
     found: Text,
 }
 
-/// Gives each expression of `live` that means what `wanted` says the text that stands there. Returns how many.
+/// Replaces each expression of `live` that means the same as in `wanted` by the text of `wanted`. Returns the number.
 ///
 /// # Errors
-/// A lost connection. What the server cannot make stays as it is, and so does everything where it lets nothing be made
-/// (a standby, no right to temporary objects).
+/// A lost connection. A text that the server cannot recreate stays as it is; so do all texts if the server allows no
+/// temporary objects (a standby, a missing privilege).
 pub async fn read_alike(
     session: &Session,
     wanted: &Inventory,
@@ -82,12 +82,12 @@ pub async fn read_alike(
     Ok(count)
 }
 
-/// Is there anything that has to be asked?
+/// Whether any expression has to be checked.
 pub fn is_open(wanted: &Inventory, live: &Inventory) -> bool {
     !questions(&wanted.objects, &live.objects).is_empty()
 }
 
-/// The expressions of objects that are on both sides and whose texts differ.
+/// The expressions whose texts differ, of objects that exist on both sides.
 fn questions(wanted: &[CatalogObject], live: &[CatalogObject]) -> Vec<Question> {
     type Key<'a> = (ObjectKind, &'a str, Option<&'a str>);
     fn key(object: &CatalogObject) -> Key<'_> {
@@ -118,13 +118,13 @@ fn questions(wanted: &[CatalogObject], live: &[CatalogObject]) -> Vec<Question> 
     found
 }
 
-/// Expressions in the same kind of place. Two bodies may have arguments whose texts differ.
+/// Whether two expressions have the same context. The texts of two routines' arguments may differ.
 fn alike(a: &Form, b: &Form) -> bool {
     match (a, b) {
         (Form::Arguments(a) | Form::Body(a), Form::Arguments(b) | Form::Body(b)) => {
             (&a.name, &a.result, &a.language) == (&b.name, &b.result, &b.language)
         }
-        // Whether the queries are the same is asked by itself.
+        // The queries are compared as expressions of their own.
         (Form::ColumnType { number: a, .. }, Form::ColumnType { number: b, .. }) => a == b,
         _ => a == b,
     }
@@ -146,7 +146,7 @@ async fn asked(session: &Session, questions: Vec<Question>, within: Within) -> R
     same
 }
 
-/// Where this role may: nothing that is made here is anybody's business.
+/// If the role may do so: event triggers must not fire for our temporary objects.
 async fn silence_event_triggers(session: &Session) -> Result<()> {
     session.execute("SAVEPOINT stacksnap_meaning").await?;
     if session.execute("SET LOCAL session_replication_role = replica").await.is_err() {
@@ -180,7 +180,7 @@ async fn same(session: &Session, questions: Vec<Question>) -> Result<Vec<Questio
     Ok(questions.into_iter().zip(is_same).filter(|(_, same)| *same).map(|(q, _)| q).collect())
 }
 
-/// Puts the wanted text in the place of the one that means the same, from the end of each definition to its beginning.
+/// Replaces the live texts by the wanted ones, from the end of each definition to its start so that ranges stay valid.
 fn write_wanted(live: &mut [CatalogObject], mut same: Vec<Question>) {
     same.sort_by_key(|q| (q.object, q.range.start));
     for question in same.into_iter().rev() {

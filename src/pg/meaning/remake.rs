@@ -1,7 +1,7 @@
-//! Makes an expression once more from its text, in the same kind of place, and reads what the server shows of it.
+//! Recreates an expression from its text, in the same kind of context, and reads the server's deparse of it.
 //!
-//! Invariant: only temporary objects are made, each is dropped or rolled back at once, and none is ever used: views are
-//! not selected from, rules and functions do not run. Texts that are not one expression are not sent with others.
+//! Invariant: it creates only temporary objects, drops each or rolls it back at once, and never uses them: no view is
+//! selected from, no rule or function runs. A text that is not a single expression is never sent.
 
 use crate::model::deparsed::expressions::{Form, Routine};
 use crate::model::deparsed::{is_single, is_single_action, is_single_body};
@@ -10,7 +10,7 @@ use crate::model::name::{ident, literal};
 use crate::model::object_kind::ObjectKind;
 use crate::pg::session::{Row, Session};
 
-/// A text and what it is.
+/// A text and its context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
     pub form: Form,
@@ -22,20 +22,20 @@ const BACK: &str = "ROLLBACK TO SAVEPOINT stacksnap_meaning; RELEASE SAVEPOINT s
 const BASE_TYPE: &str = "SELECT pg_catalog.format_type(t.typbasetype, t.typtypmod) FROM pg_catalog.pg_type t \
     WHERE t.oid = pg_catalog.to_regtype($1) AND t.typtype = 'd'";
 
-/// May this session make temporary objects? Not on a standby, nor without the right to.
+/// Whether this session can create temporary objects: not on a standby, and not without the TEMPORARY privilege.
 pub async fn may_make(session: &Session) -> Result<bool> {
     let made = attempt(session, "CREATE TEMP VIEW stacksnap_view AS SELECT 1 AS a").await?;
     Ok(made)
 }
 
-/// What the server shows of each text, in their order. `None` where it cannot be made from its text.
+/// The server's deparse of each text, in the same order. `None` if it cannot be recreated from its text.
 pub async fn remade(session: &Session, texts: Vec<Text>) -> Result<Vec<Option<Text>>> {
     let mut statements = Vec::with_capacity(texts.len());
     for (number, text) in texts.iter().enumerate() {
         statements.push(statements_of(session, number, text).await?);
     }
     let mut shown: Vec<Option<String>> = vec![None; texts.len()];
-    // A text that cannot be made fails its whole message: then each half is tried by itself.
+    // A text that cannot be recreated fails its whole batch: the batch is then split in halves.
     let all: Vec<usize> = (0..texts.len()).filter(|n| statements[*n].is_some()).collect();
     let mut open = vec![all];
     while let Some(part) = open.pop() {
@@ -55,7 +55,7 @@ pub async fn remade(session: &Session, texts: Vec<Text>) -> Result<Vec<Option<Te
     Ok(texts.iter().zip(shown).map(|(text, shown)| again(&text.form, shown?)).collect())
 }
 
-/// Runs the statements and reads what they left in the session's variables, then takes everything back.
+/// Runs the statements, reads the results from the session's variables, and rolls everything back.
 async fn read(session: &Session, numbers: &[usize], sql: &str) -> Result<Option<Vec<Option<String>>>> {
     session.execute(SAVEPOINT).await?;
     let columns: Vec<String> =
@@ -88,15 +88,15 @@ async fn attempt(session: &Session, sql: &str) -> Result<bool> {
     Ok(done.is_ok())
 }
 
-/// The variable in which a text is kept until it is read.
+/// The variable that keeps a result until it is read.
 fn variable(number: usize) -> String {
     format!("stacksnap.text_{number}")
 }
 
-/// The text as the server showed it, as something that can be made again.
+/// The deparsed text in a form that can be recreated once more.
 fn again(form: &Form, shown: String) -> Option<Text> {
     let form = match form {
-        // A view was made of it, so its text is a query now.
+        // The expression became a view, so its text is a query now.
         Form::Value | Form::OfRelation(_) | Form::OfTrigger(_) | Form::OfDomain(_) | Form::Query => Form::Query,
         Form::Arguments(routine) => Form::Arguments(Routine { arguments: shown.clone(), ..routine.clone() }),
         other => other.clone(),
@@ -105,7 +105,7 @@ fn again(form: &Form, shown: String) -> Option<Text> {
     Some(Text { form, text })
 }
 
-/// What makes the text, keeps what the server shows of it, and drops it. `None`: it must not or cannot be sent.
+/// Statements that create an object from the text, store its deparse, and drop it. `None` if the text cannot be sent.
 async fn statements_of(session: &Session, number: usize, text: &Text) -> Result<Option<String>> {
     let sent = text.text.as_str();
     let may_be_sent = match &text.form {
@@ -152,7 +152,7 @@ async fn statements_of(session: &Session, number: usize, text: &Text) -> Result<
     }))
 }
 
-/// On a table that has the columns of the rule's relation. What the server shows begins after the table's name.
+/// A rule on a temporary table with the columns of the rule's relation. The result is the text after the table's name.
 fn rule(event: &str, relation: &str, action: &str, keep: impl Fn(&str) -> String) -> String {
     let shown = "(SELECT pg_catalog.substr(t.def, pg_catalog.strpos(t.def, 'stacksnap_table') + 15) FROM (SELECT \
         pg_catalog.pg_get_ruledef(w.oid) AS def FROM pg_catalog.pg_rewrite w WHERE w.ev_class = \
@@ -166,7 +166,7 @@ fn rule(event: &str, relation: &str, action: &str, keep: impl Fn(&str) -> String
     )
 }
 
-/// Under its own name, by which a body may refer to its arguments.
+/// A function under its own name, because a body may qualify its arguments with it.
 fn function(routine: &Routine, arguments: &str, body: &str, shown: &str, keep: impl Fn(&str) -> String) -> String {
     let kind = if routine.is_procedure { ObjectKind::Procedure } else { ObjectKind::Function };
     let name = crate::model::identity::unquoted(&routine.name);

@@ -1,4 +1,5 @@
--- SECURITY DEFINER functions that anon may call, in every schema but the server's own. No role anon, no rows.
+-- SECURITY DEFINER functions that anon may execute, in every schema except the server's own. Without a role anon, no
+-- rows.
 SELECT format('%I.%I(%s)', n.nspname, p.proname,
               (SELECT string_agg(pg_catalog.format_type(t.oid, NULL), ',' ORDER BY t.rank)
                FROM unnest(p.proargtypes) WITH ORDINALITY t(oid, rank)))

@@ -1,4 +1,4 @@
--- Tables of the user's own schemas without row security. $1: the platform's schemas.
+-- Tables in the user's own schemas that have row security off. $1: the platform's schemas.
 SELECT format('%I.%I', n.nspname, c.relname)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

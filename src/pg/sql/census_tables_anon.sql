@@ -1,5 +1,5 @@
--- What anon may do with which table or view, in every schema but the server's own, through whatever grant or
--- membership. A right on single columns is told for each of them. No role anon, no rows.
+-- The privileges of anon on tables and views in every schema except the server's own, through any grant or membership.
+-- A privilege on single columns is listed per column. Without a role anon, no rows.
 WITH target AS (
     SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, r.oid AS anon,
            CASE WHEN c.relkind = 'm' THEN 'materialized view'

@@ -1,5 +1,6 @@
--- What holds computed contents: tables with stored generated columns, and materialized views. First the columns to be
--- read: of a table its primary key and its generated columns, or all where it has no key; virtual columns hold nothing.
+-- Relations with computed contents: tables with stored generated columns, and materialized views. The first column list
+-- is what a snapshot reads: of a table the primary key and the generated columns, or all columns if there is no key.
+-- Virtual generated columns store nothing and are excluded.
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'm', c.relispopulated,
        pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'),
        CASE WHEN c.relkind = 'm' OR k.names IS NULL THEN a.names

@@ -1,6 +1,6 @@
--- How many entries of each kind pg_dump's own rules select for this database. $1: tables, views and sequences whose
--- data is left out on purpose; $2: the client's major. The rules are those of pg_dump.c: selectDumpable*(),
--- checkExtensionMembership(), get*() and pg_dump_sort.c's repair*Loop() (entries that are split off to break a cycle).
+-- Number of TOC entries per kind that pg_dump's rules select for this database. $1: tables, views and sequences whose
+-- data is excluded on purpose; $2: the client's major version. The rules are those of pg_dump.c (selectDumpable*(),
+-- checkExtensionMembership(), get*()) and of pg_dump_sort.c (repair*Loop(): entries split off to break a cycle).
 WITH RECURSIVE ext AS (
     SELECT d.classid, d.objid FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 ), ns AS (
@@ -23,7 +23,7 @@ WITH RECURSIVE ext AS (
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attnum > 0 AND NOT a.attisdropped AND rel.relkind IN ('r', 'p', 'f', 'v')
 ), apart AS (
-    -- What may have to leave its table, domain or view to break a cycle.
+    -- Parts that pg_dump may have to split off from their table, domain or view to break a dependency cycle.
     SELECT 'pg_attrdef'::regclass::oid AS classid, def.oid AS objid, 'pg_class'::regclass::oid AS homeclass, def.attrelid AS home
     FROM def WHERE def.oid IS NOT NULL AND def.relkind <> 'v' AND def.printed AND def.attgenerated = ''
     UNION ALL
@@ -54,7 +54,7 @@ WITH RECURSIVE ext AS (
 ), split AS (
     SELECT DISTINCT fromclass, fromid FROM reach WHERE classid = homeclass AND objid = home
     UNION
-    -- A view that is grouped by a primary key waits for that key, which comes after the data.
+    -- A view with GROUP BY on a primary key depends on that key, which is restored after the data.
     SELECT a.classid, a.objid FROM apart a
     JOIN pg_depend d ON d.classid = a.classid AND d.objid = a.objid AND d.refclassid = 'pg_constraint'::regclass
     JOIN pg_constraint k ON k.oid = d.refobjid AND k.contype IN ('p', 'u', 'x')
@@ -72,7 +72,7 @@ WITH RECURSIVE ext AS (
 ), blob AS (
     SELECT count(*) AS n FROM pg_largeobject_metadata GROUP BY lomowner, lomacl::text
 ), part (kind, classid, objid, nsp, made) AS (
-    -- Objects that are carried when they are not the server's own, not in its schemas, and not of an extension.
+    -- Objects that pg_dump dumps unless they are built in, in a system schema, or members of an extension.
     SELECT 'EXTENSION', 'pg_extension'::regclass, e.oid, NULL::oid, e.oid >= 16384 FROM pg_extension e
     UNION ALL SELECT CASE p.prokind WHEN 'a' THEN 'AGGREGATE' WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,
         'pg_proc'::regclass, p.oid, p.pronamespace, NOT EXISTS (SELECT 1 FROM pg_depend d
@@ -100,7 +100,7 @@ WITH RECURSIVE ext AS (
     SELECT part.kind, count(*) FROM part
     WHERE part.made AND (part.nsp IS NULL OR part.nsp IN (SELECT oid FROM ns))
       AND NOT EXISTS (SELECT 1 FROM ext WHERE ext.classid = part.classid AND ext.objid = part.objid) GROUP BY part.kind
-    -- CREATE SCHEMA public would fail: from 15 on it has an entry when its owner is not the default one.
+    -- CREATE SCHEMA public would fail; since 15 it has an entry if its owner is not the default one.
     UNION ALL SELECT 'SCHEMA', count(*) FROM ns
     WHERE NOT EXISTS (SELECT 1 FROM ext WHERE ext.classid = 'pg_namespace'::regclass AND ext.objid = ns.oid)
       AND (ns.nspname <> 'public' OR ($2::int4 >= 15 AND ns.nspowner <> /*pg15+*/ 6171 /*else*/ 10 /*end*/))
@@ -120,7 +120,7 @@ WITH RECURSIVE ext AS (
     UNION ALL SELECT 'ROW SECURITY', count(*) FROM rel WHERE rel.relrowsecurity AND rel.relkind IN ('r', 'p')
     UNION ALL SELECT 'POLICY', count(*) FROM pg_policy p WHERE p.polrelid IN (SELECT oid FROM rel)
     UNION ALL SELECT CASE WHEN idx.made THEN 'CONSTRAINT' ELSE 'INDEX' END, count(*) FROM idx GROUP BY 1
-    -- From 18 on a NOT NULL that is not validated is put on after the data.
+    -- Since 18 a NOT NULL constraint that is not validated is an entry of its own, restored after the data.
     UNION ALL SELECT 'CONSTRAINT', count(*) FROM pg_constraint k
     WHERE k.contype = 'n' AND NOT k.convalidated AND k.conislocal AND k.conrelid IN (SELECT oid FROM rel)
     UNION ALL SELECT 'INDEX ATTACH', count(*) FROM idx JOIN pg_inherits i ON i.inhrelid = idx.indexrelid
@@ -132,7 +132,7 @@ WITH RECURSIVE ext AS (
     UNION ALL SELECT 'DEFAULT', count(*) FROM def
     WHERE (def.relkind = 'v' AND def.oid IS NOT NULL)
        OR (def.relkind <> 'v' AND def.attgenerated = '' AND NOT def.printed AND (def.oid IS NOT NULL OR EXISTS (
-            -- A column that inherits a default which the child dropped gets DEFAULT NULL.
+            -- If the child dropped a default that its parent has, pg_dump writes DEFAULT NULL for the column.
             SELECT 1 FROM pg_inherits i JOIN def p ON p.attrelid = i.inhparent AND p.attname = def.attname
             WHERE i.inhrelid = def.attrelid AND p.oid IS NOT NULL AND p.attgenerated = '')))
        OR EXISTS (SELECT 1 FROM split s WHERE s.fromclass = 'pg_attrdef'::regclass AND s.fromid = def.oid)
@@ -152,7 +152,8 @@ WITH RECURSIVE ext AS (
     WHERE m.pnnspid IN (SELECT oid FROM ns) /*else*/ /*end*/
     UNION ALL SELECT 'SUBSCRIPTION', count(*) FROM pg_subscription s
     WHERE current_setting('is_superuser')::bool AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-    -- Before 17 an entry for each large object and one for their data; from 17 on groups of up to 1000 alike.
+    -- Before 17: one entry per large object and one for all data. Since 17: groups of up to 1000 with equal owner and
+    -- ACL.
     UNION ALL SELECT 'BLOB', coalesce(sum(n), 0) FROM blob WHERE $2::int4 < 17
     UNION ALL SELECT 'BLOBS', CASE WHEN $2::int4 < 17 THEN (count(*) > 0)::int ELSE coalesce(sum((n + 999) / 1000), 0) END FROM blob
     UNION ALL SELECT 'BLOB METADATA', coalesce(sum((n + 999) / 1000), 0) FROM blob WHERE $2::int4 >= 17

@@ -1,5 +1,5 @@
--- Everything that a DROP … CASCADE of the given objects takes along, themselves included, as identities.
--- Dropping a part drops the whole when the part is internal to it (a view's rule, a column's rowtype).
+-- Addresses of all objects that a DROP … CASCADE of the given ones drops, including themselves. If a dropped object is
+-- an internal part of another one (a view's rule, a table's rowtype), that other object is dropped too.
 WITH RECURSIVE gone(classid, objid) AS (
     SELECT * FROM unnest($1::oid[], $2::oid[])
     UNION

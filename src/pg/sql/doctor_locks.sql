@@ -1,4 +1,4 @@
--- Who holds, or waits for, a lock that our ACCESS SHARE would queue behind.
+-- Sessions that hold, or wait for, a lock that our ACCESS SHARE lock would queue behind.
 SELECT l.granted, l.pid, CASE WHEN c.oid IS NULL THEN 'relation ' || l.relation ELSE format('%I.%I', n.nspname, c.relname) END,
        coalesce(a.usename, '?')::text,
        extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.state_change))::int8

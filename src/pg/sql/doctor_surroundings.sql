@@ -1,4 +1,4 @@
--- What else a snapshot depends on: settings of this role, what a dump never carries, how we are connected.
+-- Other facts for doctor: timeouts set for this role or database, objects that no dump contains, the server's port.
 SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'),
        (SELECT array_agg(format('%I.%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname)

@@ -1,7 +1,7 @@
--- One hash an object, over what tells that its row was written since: xmin, so that a change which was taken back before
--- we looked is seen too. Parts of an object count for the object that they hang on. Not among them: objects of the
--- server's own, temporary ones, statistics (they are written in place), and what a refresh of a materialized view does
--- (its rows are in no dump, only that it is to be refreshed). Roles show no xmin: only their names are compared.
+-- One hash per object that changes whenever its catalog row is written. It includes xmin, so that a change that was
+-- reverted before the check is noticed too. Rows of parts count for the object they belong to. Excluded: built-in and
+-- temporary objects, statistics (updated in place), and the effect of REFRESH MATERIALIZED VIEW (no dump contains the
+-- view's rows, only the REFRESH). pg_roles does not show xmin: only role names are compared.
 WITH ns AS (
     SELECT n.oid, n.nspname FROM pg_namespace n WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ), rel AS (
@@ -37,7 +37,8 @@ WITH ns AS (
     UNION ALL
     SELECT 'pg_authid', r.oid, hashtextextended(r.rolname, 0) FROM pg_roles r
     UNION ALL
-    -- A comment names the large object that it is on; others are named by their number.
+    -- Only large objects with a comment: inventory_comments.sql looks these up in the newest catalogs
+    -- (pg_identify_object). Others are listed by OID only.
     SELECT 'pg_largeobject_metadata', l.oid, hashtextextended(l.xmin::text, 0) FROM pg_largeobject_metadata l
     WHERE EXISTS (SELECT FROM pg_description d WHERE d.classoid = 'pg_largeobject'::regclass AND d.objoid = l.oid)
     UNION ALL

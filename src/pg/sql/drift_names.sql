@@ -1,4 +1,4 @@
--- Names of objects as this session's snapshot has them.
+-- Names of objects in this session's snapshot.
 WITH t AS NOT MATERIALIZED (SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace)
 SELECT o.oid, coalesce(CASE $1::text
     WHEN 'pg_namespace' THEN (SELECT quote_ident(n.nspname) FROM pg_namespace n WHERE n.oid = o.oid)

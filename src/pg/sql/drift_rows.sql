@@ -1,6 +1,6 @@
--- What the text of a row depends on beside the row, and what no lock on its table holds still: labels of enums, the parts
--- of composite types, and the names of objects where a column shows them (regclass, regrole, aclitem). For the types that
--- columns of tables have, however deep. Names alone count: a privilege or a new body is seen in no row.
+-- Catalog rows that the text of table rows depends on and that table locks do not protect: enum labels, attributes of
+-- composite types, and names of objects shown by a column (regclass, regrole, aclitem), for all types that columns use,
+-- directly or nested. Only names count: a changed privilege or function body does not affect any row.
 WITH RECURSIVE used(typ) AS (
     SELECT DISTINCT a.atttypid FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'

@@ -1,5 +1,6 @@
--- Every privilege on every object: one row an object, the full state (the default one too), grantees in order.
--- GRANT deltas are not enough: default privileges of a target add grants that the source never had (R6).
+-- The ACL of every object: one row per object with the full effective ACL (including the default), grantees in order.
+-- Differences from the default are not enough: default privileges of a target add grants that the source never had
+-- (R6).
 WITH o AS (
     SELECT 'pg_class'::regclass AS classid, c.oid, 0 AS sub, n.nspname,
            CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || format('%I.%I', n.nspname, c.relname) AS name,
@@ -45,7 +46,7 @@ WITH o AS (
     SELECT 'pg_database'::regclass, d.oid, 0, NULL, 'DATABASE', coalesce(d.datacl, acldefault('d', d.datdba))
     FROM pg_database d WHERE d.datname = current_database()
     UNION ALL
-    -- Privileges on the server's own objects that somebody changed since initdb. The order of a list says nothing.
+    -- ACLs of built-in objects that were changed after initdb. The order of ACL items has no meaning.
     SELECT 'pg_class'::regclass, c.oid, 0, n.nspname, 'TABLE ' || format('%I.%I', n.nspname, c.relname), c.relacl
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_init_privs ip ON ip.classoid = 'pg_class'::regclass AND ip.objoid = c.oid AND ip.objsubid = 0

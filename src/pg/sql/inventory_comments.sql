@@ -1,8 +1,8 @@
--- Comments and security labels of everything that is not the server's own.
+-- Comments and security labels of all objects except built-in ones.
 WITH c AS (
     SELECT 'COMMENT'::text AS kind, d.classoid, d.objoid, d.objsubid, NULL::text AS provider, d.description AS text
     FROM pg_description d
-    -- The number of a large object may be anybody's choice.
+    -- The OID of a large object can be chosen by the user, so it may be below 16384.
     WHERE d.objoid >= 16384 OR d.classoid = 'pg_largeobject'::regclass OR (d.classoid = 'pg_namespace'::regclass AND d.objoid = 2200)
     UNION ALL
     SELECT 'COMMENT', d.classoid, d.objoid, 0, NULL, d.description FROM pg_shdescription d
@@ -23,5 +23,5 @@ FROM c
 CROSS JOIN LATERAL pg_identify_object(c.classoid, c.objoid, c.objsubid) i
 LEFT JOIN pg_depend x ON x.classid = c.classoid AND x.objid = c.objoid AND x.objsubid = 0 AND x.deptype = 'e' AND x.refclassid = 'pg_extension'::regclass
 LEFT JOIN pg_extension e ON e.oid = x.refobjid
--- DROP SUBSCRIPTION leaves the comment of what it dropped behind.
+-- DROP SUBSCRIPTION leaves the comment on the dropped subscription behind.
 WHERE i.identity IS NOT NULL OR c.classoid <> 'pg_subscription'::regclass

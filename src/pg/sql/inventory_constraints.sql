@@ -1,5 +1,5 @@
--- Constraints of tables and domains. pg_dump restores a foreign key whose RI triggers were disabled as enabled,
--- so their state is part of the definition. On a line of its own stands what the index of a constraint carries beside it.
+-- Constraints of tables and domains. pg_dump restores a foreign key with disabled RI triggers as enabled, so their
+-- state is part of the definition. The state of a constraint's index is on a separate line.
 SELECT CASE k.contype WHEN 'f' THEN 'FK CONSTRAINT' WHEN 'c' THEN 'CHECK CONSTRAINT' WHEN 'n' THEN 'NOT NULL CONSTRAINT'
                       ELSE 'CONSTRAINT' END,
        n.nspname::text,

@@ -1,4 +1,4 @@
--- Default privileges: one row for each role, schema and kind of object.
+-- Default privileges: one row per role, schema and object type.
 SELECT 'DEFAULT ACL'::text, n.nspname::text,
        concat_ws(' ', 'for role', quote_ident(r.rolname), 'in schema ' || quote_ident(n.nspname), 'on',
            CASE d.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions'

@@ -1,4 +1,4 @@
--- Extensions with what decides where and how they are made again.
+-- Extensions, with the properties that decide where and how they are recreated.
 SELECT 'EXTENSION'::text, NULL::text, quote_ident(e.extname),
        format('VERSION %L SCHEMA %I RELOCATABLE %s CONFIG %s', e.extversion, n.nspname, e.extrelocatable,
               coalesce((SELECT string_agg(format('%I.%I', cn.nspname, c.relname), ' ' ORDER BY cn.nspname, c.relname)

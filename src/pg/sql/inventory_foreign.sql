@@ -1,4 +1,4 @@
--- Foreign data wrappers, servers and user mappings. Options of a mapping hold passwords: only their sha256 is told.
+-- Foreign data wrappers, servers and user mappings. Options may contain passwords: they are replaced by their sha256.
 WITH secret AS (SELECT '(secret|token|key|password|passwd|credential|jwt)'::text AS pattern)
 SELECT 'FOREIGN DATA WRAPPER'::text, NULL::text, quote_ident(w.fdwname),
        concat_ws(' ', 'HANDLER ' || nullif(w.fdwhandler::oid, 0)::regprocedure::text,

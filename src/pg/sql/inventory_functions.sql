@@ -1,5 +1,5 @@
 -- Functions, procedures, window functions, aggregates. The body is pg_proc.prosrc of this snapshot:
--- pg_get_functiondef() answers with the newest body, whatever the snapshot (trap 5).
+-- pg_get_functiondef() returns the newest body, whatever the snapshot (trap 5).
 SELECT CASE p.prokind WHEN 'a' THEN 'AGGREGATE' WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,
        n.nspname::text,
        format('%I.%I(%s)', n.nspname, p.proname,

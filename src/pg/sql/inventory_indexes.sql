@@ -1,4 +1,4 @@
--- Indexes that no constraint makes, and which partition index hangs under which parent.
+-- Indexes that do not belong to a constraint, and the parent index of each partition's index.
 WITH i AS (
     SELECT i.*, c.relname, c.reltablespace, n.nspname, format('%I.%I', n.nspname, c.relname) AS name, e.extname,
            EXISTS (SELECT 1 FROM pg_constraint k

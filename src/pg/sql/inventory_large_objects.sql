@@ -1,5 +1,5 @@
--- Large objects: that they exist and whose they are. Their content is in the archive. Beyond 10,000 they are told
--- by owner, as a number and a sum, so that a million of them does not fill the memory.
+-- Large objects: existence and owner; their contents are in the archive. Beyond 10,000, only their number and a
+-- checksum per owner are listed, so that millions of them do not fill the memory.
 WITH l AS (
     SELECT l.oid, r.rolname, count(*) OVER () AS everything
     FROM pg_largeobject_metadata l LEFT JOIN pg_roles r ON r.oid = l.lomowner

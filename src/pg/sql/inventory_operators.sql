@@ -14,7 +14,7 @@ WITH o AS (
                'NEGATOR ' || CASE WHEN p.oprnegate <> 0 THEN p.oprnegate::regoperator::text END,
                'RESTRICT ' || nullif(p.oprrest::text, '-'), 'JOIN ' || nullif(p.oprjoin::text, '-'))
     FROM pg_operator p JOIN pg_namespace n ON n.oid = p.oprnamespace
-    -- One that was only named by another one is none.
+    -- Without shell operators, which exist only because another operator names them as commutator or negator.
     WHERE p.oid >= 16384 AND p.oprcode <> 0
     UNION ALL
     SELECT 'OPERATOR CLASS', 'pg_opclass'::regclass, p.oid, n.nspname, p.opcowner,

@@ -1,4 +1,4 @@
--- Row security policies of every schema, members of extensions too.
+-- Row security policies in all schemas, including those on tables of extensions.
 SELECT 'POLICY'::text, n.nspname::text, format('%I on %I.%I', p.polname, n.nspname, c.relname),
        concat_ws(' ', CASE WHEN p.polpermissive THEN 'AS PERMISSIVE' ELSE 'AS RESTRICTIVE' END,
            'FOR ' || CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'

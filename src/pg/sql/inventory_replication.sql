@@ -1,5 +1,5 @@
--- Publications, what they publish, subscriptions (their connection string is a secret), logical slots of this database,
--- event triggers. Of a subscription the options that are not the default stand on a line of their own.
+-- Publications and their members, subscriptions (the connection string is secret and left out), logical slots of this
+-- database, event triggers. Options of a subscription that differ from the default are on a separate line.
 SELECT 'PUBLICATION'::text, NULL::text, quote_ident(p.pubname),
        (to_jsonb(p) - ARRAY['oid', 'pubname', 'pubowner'])::text, r.rolname::text, e.extname::text,
        'pg_publication'::regclass::oid, p.oid, 0

@@ -1,4 +1,4 @@
--- Roles of the whole server, memberships, settings of roles and of this database. A verifier is told by its sha256.
+-- Roles of the server, memberships, settings of roles and of this database. Verifiers are replaced by their sha256.
 WITH role AS (
     SELECT a.oid, a.rolname, concat_ws(' ', CASE WHEN a.rolsuper THEN 'SUPERUSER' END, CASE WHEN a.rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END,
                CASE WHEN a.rolcreaterole THEN 'CREATEROLE' END, CASE WHEN a.rolcreatedb THEN 'CREATEDB' END,

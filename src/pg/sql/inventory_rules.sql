@@ -1,4 +1,4 @@
--- Rules but the one that makes a view a view.
+-- Rules, except the _RETURN rules of views.
 SELECT 'RULE'::text, n.nspname::text, format('%I on %I.%I', w.rulename, n.nspname, c.relname),
        concat_ws(' ', pg_get_ruledef(w.oid),
            CASE w.ev_enabled WHEN 'D' THEN 'DISABLED' WHEN 'A' THEN 'ENABLED ALWAYS' WHEN 'R' THEN 'ENABLED REPLICA' END),

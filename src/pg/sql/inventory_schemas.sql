@@ -1,4 +1,4 @@
--- Schemas that are not the server's own.
+-- Schemas, except system schemas.
 SELECT 'SCHEMA'::text, n.nspname::text, quote_ident(n.nspname), 'CREATE SCHEMA'::text, r.rolname::text, e.extname::text, 'pg_namespace'::regclass::oid, n.oid, 0
 FROM pg_namespace n
 LEFT JOIN pg_roles r ON r.oid = n.nspowner

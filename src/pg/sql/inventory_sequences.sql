@@ -1,4 +1,4 @@
--- Sequences: parameters and owner column. Their values are read apart (they are not transactional).
+-- Sequences: parameters and owning column. Their values are read separately (they are not transactional).
 SELECT 'SEQUENCE'::text, n.nspname::text, format('%I.%I', n.nspname, c.relname),
        concat_ws(' ', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' END,
            format('AS %s START %s INCREMENT %s MINVALUE %s MAXVALUE %s CACHE %s', format_type(s.seqtypid, NULL),

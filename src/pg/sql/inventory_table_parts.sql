@@ -1,4 +1,4 @@
--- What belongs to a table but has an entry of its own: partition bounds and row security.
+-- Parts of a table that have a TOC entry of their own: partition bounds and row security.
 WITH t AS (
     SELECT c.*, n.nspname, format('%I.%I', n.nspname, c.relname) AS name, e.extname
     FROM pg_class c

@@ -1,5 +1,5 @@
--- Tables and foreign tables. A column is one line in the order of the table, without its attnum, so that a table
--- with dropped columns equals its restored self.
+-- Tables and foreign tables. Columns are one line each, in order and without attnum, so that a table with dropped
+-- columns equals its restored copy.
 WITH line AS (
     SELECT a.attrelid,
            string_agg(concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
@@ -13,7 +13,7 @@ WITH line AS (
                CASE WHEN a.attstorage <> t.typstorage THEN 'STORAGE ' || a.attstorage::text END,
                /*pg14+*/ CASE WHEN a.attcompression <> '' THEN 'COMPRESSION ' || a.attcompression::text END /*else*/ NULL /*end*/,
                CASE WHEN a.attstattarget >= 0 THEN 'STATISTICS ' || a.attstattarget END,
-               -- pg_attver is the mark of a minor release's own, another one on each server.
+               -- pg_attver is set by some minor releases and differs on each server.
                'OPTIONS ' || (SELECT string_agg(o, ',' ORDER BY i) FROM unnest(a.attoptions) WITH ORDINALITY t (o, i)
                               WHERE o NOT LIKE 'pg\_attver=%'),
                CASE WHEN a.attfdwoptions IS NOT NULL THEN

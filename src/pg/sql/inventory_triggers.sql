@@ -1,4 +1,4 @@
--- Triggers with their state. Arguments may hold a key (webhooks send one): then only their sha256 is told.
+-- Triggers with their state. Arguments may contain a key (webhooks send one): then they are replaced by their sha256.
 SELECT 'TRIGGER'::text, n.nspname::text, format('%I on %I.%I', g.tgname, n.nspname, c.relname),
        concat_ws(' ',
            CASE WHEN d.def ~* '(eyJ[A-Za-z0-9_-]{8,}|sb_secret_|bearer|secret|token|key|password|authorization)'

@@ -1,4 +1,4 @@
--- Types and domains that somebody made: not rowtypes of tables, not arrays, not multiranges of a range.
+-- User-defined types and domains: no rowtypes of tables, no array types, no multirange types of a range.
 SELECT CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, n.nspname::text, format('%I.%I', n.nspname, t.typname),
        CASE t.typtype
        WHEN 'e' THEN 'ENUM (' || coalesce((SELECT string_agg(quote_literal(v.enumlabel), ', ' ORDER BY v.enumsortorder)

@@ -1,4 +1,4 @@
--- Views and materialized views (with whether they are populated).
+-- Views and materialized views, with whether the latter are populated.
 SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END,
        n.nspname::text, format('%I.%I', n.nspname, c.relname),
        concat_ws(' ', 'WITH (' || array_to_string(c.reloptions, ', ') || ')',

@@ -1,5 +1,5 @@
--- Write counters of every table with rows, the file that each lives in, and since when the counters count. Counters of
--- the server's own catalogs are not among them but for large objects: what catalogs say is compared itself.
+-- Write counters of every table with rows, the filenode of each, and when the counters were last reset. Counters of
+-- system catalogs are excluded, except for large objects: the contents of catalogs are compared directly.
 SELECT encode(sha256(convert_to(concat_ws(' ',
     pg_postmaster_start_time(),
     (SELECT concat_ws(' ', d.oid, pg_stat_get_db_stat_reset_time(d.oid)) FROM pg_database d WHERE d.datname = current_database()),

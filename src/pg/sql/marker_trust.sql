@@ -1,6 +1,7 @@
--- Whether the counters tell everything: counting is on, and nobody else could still hold counts back. A backend hands
--- them in at the latest 10 s after it went idle (from 15 on). A state that this role may not see counts as busy. The launcher
--- of pg_cron never tells its state; it writes to its own tables and to no other (jobs run in sessions of their own).
+-- Whether the write counters are complete: track_counts is on everywhere, and no other session may hold counts back. A
+-- backend reports its counts at most 10 s after it becomes idle (since 15). A session whose state this role may not see
+-- counts as busy. The launcher of pg_cron never reports a state; it writes only to its own tables (jobs run in other
+-- sessions).
 SELECT pg_is_in_recovery(),
        current_setting('track_counts')::bool
            AND NOT EXISTS (SELECT 1 FROM pg_db_role_setting s, unnest(s.setconfig) c WHERE c ~* '^track_counts=')

@@ -1,9 +1,10 @@
--- One line for each table whose rows can only change by what is counted: where its rows are, how many were written, and
--- what decides how they read (number, name and type of each column, labels of enums). Not for a table
--- * of another access method, which counts as it likes;
--- * of pg_cron, whose launcher writes without telling;
--- * with a column that shows another object's name (regclass, aclitem) or a row type, however deep: that can read
---   otherwise while the table stays as it is.
+-- One row per table whose rows can change only through counted writes: filenode, write counters, and a hash of
+-- everything that affects how the rows are read (number, name and type of each column, enum labels). Excluded are
+-- tables
+-- * with another access method, which may count differently;
+-- * of pg_cron, whose launcher writes without reporting counts;
+-- * with a column that shows another object's name (regclass, aclitem) or has a row type, directly or nested: its text
+--   can change while the table does not.
 WITH RECURSIVE columns AS (
     SELECT c.oid AS relation, a.attnum, a.attname::text AS name, a.atttypid, a.atttypmod, a.attgenerated
     FROM pg_class c

@@ -1,4 +1,5 @@
--- What a database of encoding SQL_ASCII says about its objects, as bytes: whether they are UTF-8 only the reader can tell.
+-- Names, definitions and comments of all objects of an SQL_ASCII database, as bytes; the caller checks whether they are
+-- UTF-8.
 SELECT convert_to(pg_describe_object(x.class, x.object, x.part), 'SQL_ASCII'), convert_to(x.said, 'SQL_ASCII')
 FROM (
     SELECT 'pg_class'::regclass, c.oid, 0, c.relname::text FROM pg_class c

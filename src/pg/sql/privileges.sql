@@ -1,5 +1,5 @@
--- What a whole-database pg_dump and the collectors need and this role lacks. Blocking: pg_dump would fail, or worse.
--- Members of extensions are not dumped, so pg_dump needs nothing on them; only their configuration tables are read.
+-- Privileges that this role lacks for a whole-database pg_dump and for the collectors. Blocking: pg_dump would fail.
+-- Members of extensions are not dumped, so they need no privileges, except for the rows of configuration tables.
 WITH me AS (
     SELECT r.rolname, r.rolsuper, r.rolsuper OR r.rolbypassrls AS bypass, quote_ident(r.rolname) AS name
     FROM pg_roles r WHERE r.rolname = current_user
@@ -37,7 +37,7 @@ SELECT * FROM (
     GROUP BY l.lomowner
     UNION ALL
     SELECT false, NULL, format('options of the user mapping of %s on server %I', CASE WHEN m.umuser = 0 THEN 'PUBLIC' ELSE quote_ident(m.usename) END, m.srvname),
-           'USAGE of the owner of the server', format('the archive leaves these options out without a word: GRANT %I TO %s;', o.rolname, me.name)
+           'USAGE of the owner of the server', format('the archive silently omits these options: GRANT %I TO %s;', o.rolname, me.name)
     FROM me, pg_user_mappings m JOIN pg_foreign_server s ON s.oid = m.srvid LEFT JOIN pg_roles o ON o.oid = s.srvowner
     WHERE m.umoptions IS NULL AND NOT me.rolsuper
       AND NOT CASE WHEN m.umuser = 0 THEN pg_has_role(s.srvowner, 'USAGE')
@@ -46,7 +46,7 @@ SELECT * FROM (
     SELECT false, NULL, 'passwords of roles', 'SELECT on pg_authid', 'they must be set again after a restore; or: GRANT pg_read_all_data TO ' || me.name || ';'
     FROM me WHERE NOT has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')
     UNION ALL
-    SELECT false, NULL, format('subscription %I', s.subname), 'SUPERUSER', 'pg_dump leaves subscriptions out for others: take the snapshot as a superuser, or write it down'
+    SELECT false, NULL, format('subscription %I', s.subname), 'SUPERUSER', 'pg_dump omits subscriptions unless the role is a superuser: take the snapshot as a superuser, or note the subscription by hand'
     FROM me, pg_subscription s
     WHERE NOT me.rolsuper AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 ) missing (blocking, schema, what, privilege, todo)

@@ -1,5 +1,5 @@
--- Triggers that a person put on storage.buckets and that an INSERT would fire. $1: the states of tgenabled that fire;
--- $2: the platform's own triggers on that table.
+-- User triggers on storage.buckets that an INSERT would fire. $1: the values of tgenabled that fire; $2: the platform's
+-- own triggers on that table.
 SELECT pg_catalog.quote_ident(t.tgname)
 FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid AND c.relname = 'buckets'

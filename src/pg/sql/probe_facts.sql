@@ -1,5 +1,5 @@
--- What the probes need to know before they try anything. $1: 'SET' from PostgreSQL 16 on, 'MEMBER' before.
--- Names are looked up in the catalogs: to_regclass() is an error for a role without USAGE on the schema.
+-- Facts that the probes need before they start. $1: 'SET' since PostgreSQL 16, 'MEMBER' before.
+-- Names are looked up in the catalogs: to_regclass() raises an error for a role without USAGE on the schema.
 WITH place AS (
     SELECT c.oid, c.relnamespace, n.nspname || '.' || c.relname AS name
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -1,4 +1,5 @@
--- How many hashes of each kind; the hashes stay where they are. The auth service's internal/crypto/password.go knows these.
+-- Number of hashes per kind; no hash leaves the server. The kinds are those of the auth service
+-- (internal/crypto/password.go).
 SELECT CASE WHEN encrypted_password IS NULL OR encrypted_password = '' THEN 'none'
             WHEN encrypted_password ~ '^\$2[aby]\$' THEN 'bcrypt'
             WHEN encrypted_password ~ '^\$argon2' THEN 'argon2'

@@ -1,4 +1,5 @@
--- The claims that the gateway would set for a signed-in user, for this transaction. $1: the user's id, or NULL for the first.
+-- Sets the claims that the API gateway sets for a signed-in user, for this transaction. $1: the user's ID; NULL: the
+-- first user.
 SELECT u.id::text,
        pg_catalog.set_config('request.jwt.claims', pg_catalog.jsonb_build_object(
            'sub', u.id, 'role', 'authenticated', 'aud', 'authenticated', 'aal', 'aal1', 'email', v.u ->> 'email', 'phone', v.u ->> 'phone',

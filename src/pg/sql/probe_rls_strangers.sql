@@ -1,5 +1,5 @@
--- Somebody who owns code or tables here and is less than the role that logged in: no superuser, may not become that role,
--- and none of $1 (the platform's own). A policy of theirs could take that role's rights.
+-- The first role that owns code or tables here and has fewer rights than the role that logged in: no superuser, not a
+-- member of that role, and not in $1 (the platform's roles). A policy with its code could take over that role's rights.
 SELECT r.rolname::text
 FROM pg_catalog.pg_roles r
 WHERE NOT r.rolsuper AND r.rolname <> ALL ($1)

@@ -1,4 +1,4 @@
--- Tables with row security that a role may read, the first $2 by name. $1: the role.
+-- Tables with row security that role $1 may read, the first $2 by name.
 SELECT n.nspname::text, c.relname::text
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -1,10 +1,10 @@
--- Roles of the server that are none of $1 and not the server's or the platform's own, with what tells whose they are:
--- * does something of this database refer to it: an owner, a grant, a policy;
--- * may it be somebody's login: its own, or that of a member which is none of $1 either;
--- * is somebody logged in by it now;
--- * what its attributes let it do, in words;
--- * is its name one that servers and platforms use: such a role is looked at only where it is a superuser;
--- * is this the only database that people have here (what a server comes with does not count).
+-- Roles that are not in $1 and do not belong to the server or the platform, with facts that show who uses them:
+-- * whether an object of this database refers to the role: as owner, in a grant, in a policy;
+-- * whether clients can log in as it, or as a member of it that is not in $1 either;
+-- * whether a session is logged in as it now;
+-- * its attributes, in words;
+-- * whether its name is one that platforms use: such a role is listed only if it is a superuser;
+-- * whether this is the only user database of the server (databases that come with the server do not count).
 SELECT r.rolname::text, r.oid,
        EXISTS (SELECT 1 FROM pg_shdepend d JOIN pg_database b ON b.oid = d.dbid
                WHERE b.datname = current_database() AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid),
@@ -15,8 +15,8 @@ SELECT r.rolname::text, r.oid,
                    AND b.datname NOT IN ('postgres', '_supabase')),
        array_remove(ARRAY[
            CASE WHEN r.rolsuper THEN 'it is a superuser' END,
-           CASE WHEN r.rolcreaterole THEN 'it may make roles' END,
-           CASE WHEN r.rolcreatedb THEN 'it may make databases' END,
+           CASE WHEN r.rolcreaterole THEN 'it may create roles' END,
+           CASE WHEN r.rolcreatedb THEN 'it may create databases' END,
            CASE WHEN r.rolreplication THEN 'it may replicate' END,
            CASE WHEN r.rolbypassrls THEN 'row security does not bind it' END,
            CASE WHEN r.rolcanlogin THEN 'it may log in' END

@@ -1,4 +1,4 @@
--- Values of sequences as far as one query can tell them: the rest (never called) are read one by one in one query.
+-- Sequence values as far as one query can return them. The others (never called) are selected directly afterwards.
 SELECT n.nspname::text, c.relname::text, v.readable AND NOT v.elsewhere,
        /*pg18+*/ (SELECT format('%s, %s', g.last_value, CASE WHEN g.is_called THEN 'true' ELSE 'false' END)
                   FROM pg_get_sequence_data(c.oid) g WHERE v.readable AND g.last_value IS NOT NULL)

@@ -1,10 +1,10 @@
--- What has to be dropped so that the given object can be: a part of a partition or of a child cannot be dropped by itself.
--- Farthest first, the object itself not among them. $1 and $2: its catalog and its oid.
+-- The parents that have to be dropped to drop the given object: part of a partition or child table cannot be dropped
+-- alone. Topmost first, without the object itself. $1 and $2: its catalog and its OID.
 WITH RECURSIVE above(class, oid, depth) AS (
     SELECT $1::oid, $2::oid, 0
     UNION ALL
     SELECT n.class, n.oid, a.depth + 1 FROM above a CROSS JOIN LATERAL (
-        -- An index of a partition, its own or that of its constraint.
+        -- An index of a partition, standalone or of a constraint.
         SELECT 'pg_class'::regclass::oid AS class, h.inhparent AS oid
         FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent AND c.relkind IN ('i', 'I')
         WHERE h.inhrelid = CASE a.class WHEN 'pg_class'::regclass THEN a.oid
@@ -14,7 +14,7 @@ WITH RECURSIVE above(class, oid, depth) AS (
         SELECT 'pg_constraint'::regclass, k.conparentid FROM pg_constraint k
         WHERE a.class = 'pg_constraint'::regclass AND k.oid = a.oid AND k.conparentid <> 0 AND k.contype = 'f'
         UNION ALL
-        -- A CHECK goes by its name, a NOT NULL by its column.
+        -- A CHECK is matched to its parent by name, a NOT NULL by column.
         SELECT 'pg_constraint'::regclass, u.oid
         FROM pg_constraint k
         JOIN pg_inherits h ON h.inhrelid = k.conrelid

@@ -1,5 +1,5 @@
--- Tables with rows of their own, in the order of schema and name. Columns in the order of the table. Sizes are estimates
--- that take no lock: pg_relation_size() would wait behind an ALTER TABLE.
+-- Tables with rows of their own, ordered by schema and name, with columns in table order. Sizes are estimates that take
+-- no lock: pg_relation_size() would wait behind an ALTER TABLE.
 SELECT c.oid, n.nspname::text, c.relname::text, c.relpersistence::text, e.extname::text,
        c.oid = ANY (coalesce(e.extconfig, '{}')),
        greatest((c.relpages + coalesce((SELECT t.relpages FROM pg_class t WHERE t.oid = c.reltoastrelid), 0))::int8

@@ -1,4 +1,4 @@
--- What a restore has to know about its target beyond the facts of a source.
+-- Facts about a restore's target in addition to those of a source.
 WITH carried AS (
     SELECT s.setrole FROM pg_db_role_setting s
     WHERE (s.setrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = session_user)
@@ -17,7 +17,8 @@ SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relname
                                     AND x.deptype = 'e')),
        r.rolsuper /*pg15+*/ OR has_parameter_privilege('session_replication_role', 'SET') /*else*/ /*end*/,
        has_database_privilege(current_database(), 'CREATE'),
-       -- A database that carries the setting is written to all the same; a server or a role that does is not.
+       -- If the database sets default_transaction_read_only, a restore writes anyway; if the server or a role does, it
+       -- does not.
        EXISTS (SELECT 1 FROM pg_settings s WHERE s.name = 'default_transaction_read_only' AND s.reset_val = 'on')
        AND (EXISTS (SELECT 1 FROM carried WHERE setrole <> 0) OR NOT EXISTS (SELECT 1 FROM carried WHERE setrole = 0)),
        (SELECT array_agg(x.name::text ORDER BY x.name) FROM pg_available_extensions x),

@@ -1,6 +1,6 @@
--- Who waits for a lock on this server, and whose: one line for each pair; relations of other databases have no name here.
--- Waiters are taken from pg_locks, because what another role's session waits for is not shown by pg_stat_activity. A
--- prepared transaction holds locks as number 0.
+-- Lock waits on this server: one row per waiter and blocker. Relations of other databases have no name here. Waiters
+-- are taken from pg_locks, because pg_stat_activity hides what another role's session waits for. Locks of a prepared
+-- transaction have PID 0.
 SELECT l.pid, coalesce(w.application_name, ''), b.pid, coalesce(h.application_name, ''), coalesce(h.usename::text, ''),
        n.nspname || '.' || c.relname
 FROM pg_locks l

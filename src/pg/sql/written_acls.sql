@@ -1,5 +1,5 @@
--- Privileges that are written down although they say what is so without them: a GRANT and its REVOKE leave such a list.
--- Not of an extension's members: these are compared with what the extension's script left.
+-- Explicit ACLs that equal the default, as a GRANT and its REVOKE leave behind. Members of extensions are excluded:
+-- their ACLs are compared with those that the extension's script set.
 SELECT o.class, o.oid, o.name
 FROM (
     SELECT 'pg_class'::regclass::oid AS class, c.oid,

@@ -1,8 +1,9 @@
-//! A throw-away PostgreSQL cluster: made, started, used through its socket, ended and removed.
+//! A throw-away PostgreSQL cluster: created, started, used through its socket, stopped and removed.
 //!
-//! Invariant (traps 24, 25): it is reached through a Unix socket in a folder that nobody else can enter, never over the
-//! network; whatever ends this process, no server and no folder of it stays (dropped, cancelled, failed: at once; killed:
-//! by a guardian, else by the next start). It works for any user, root included, and never touches another cluster.
+//! Invariant (traps 24, 25): it listens on a Unix socket in a folder that no other user can enter, never on the
+//! network. However this process ends, no server process or folder remains (dropped, cancelled, failed: removed at
+//! once; killed: removed by a guardian, or by the next start). It works for any user, including root, and never touches
+//! another cluster.
 
 mod place;
 mod run_as;
@@ -26,28 +27,28 @@ use settings::{Locale, PORT, configuration, initdb_arguments};
 
 const INITDB_MAX: Duration = Duration::from_secs(120);
 const START_MAX: Duration = Duration::from_secs(60);
-/// Of the server's log, in an error.
+/// Number of lines of the server's log that an error shows.
 const LOG_LINES: usize = 12;
 
-/// What the cluster has to be like.
+/// Requirements for the cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterRequest {
-    /// Where programs may be; `named` first.
+    /// Where to look for server programs; `named` first.
     pub programs: SearchPlaces,
-    /// Folders in which the cluster may be made, best first.
+    /// Folders where the cluster can be created, best first.
     pub parents: Vec<PathBuf>,
-    /// e.g. 150018: the cluster is not older.
+    /// e.g. 150018: the cluster's major version is at least this one.
     pub source_version_num: u32,
-    /// The name of the superuser that initdb makes.
+    /// The name of the superuser that initdb creates.
     pub superuser: String,
     pub locale: Locale,
-    /// Three times as much must be free.
+    /// Size of the data; three times as much space must be free.
     pub data_bytes: u64,
-    /// How many connections will be opened at the same time.
+    /// Number of concurrent connections.
     pub connections: u32,
 }
 
-/// The server that a cluster here would run, and as whom.
+/// The server that a cluster here would use, and the user it would run as.
 #[derive(Debug, Clone)]
 pub struct Prospect {
     pub server: Server,
@@ -55,46 +56,46 @@ pub struct Prospect {
 }
 
 impl Prospect {
-    /// Looks for one that fits a source of this version. `NotProven` when there is none, or when it cannot run here.
+    /// Finds a server that fits a source of this version. `NotProven` if there is none, or if it cannot run here.
     pub fn find(programs: &SearchPlaces, source_version_num: u32) -> Result<Self> {
         let server = servers::choose(&servers::find(programs), programs.named.as_deref(), source_version_num)?;
         let run_as = RunAs::find(&server, &programs.path)?;
         Ok(Self { server, run_as })
     }
 
-    /// Would it run as another user, who has no rights on this machine?
+    /// Whether it would run as another user without rights on this machine.
     pub fn is_without_rights(&self) -> bool {
         self.run_as.is_without_rights()
     }
 
-    /// As whom, for a person.
+    /// The user it runs as, for messages.
     pub fn shown_user(&self) -> String {
         self.run_as.shown()
     }
 }
 
-/// A running cluster. Dropping it ends the server at once and removes its folder.
+/// A running cluster. Dropping it stops the server immediately and removes its folder.
 #[derive(Debug)]
 pub struct Cluster {
     place: Place,
     guardian: Option<Guardian>,
     superuser: String,
-    /// Its programs and version.
+    /// The server's programs and version.
     pub server: Server,
-    /// What is not as at the source, each a sentence for a person.
+    /// Differences from the source, each a sentence for people.
     pub notes: Vec<String>,
     kept: bool,
 }
 
 impl Cluster {
-    /// Makes and starts one; blocks for some seconds. `NotProven` when that is not possible here, the kind of the
-    /// cancellation when it was cancelled. Sweeps what killed runs left behind.
+    /// Creates and starts a cluster; blocks for some seconds. `NotProven` if that is not possible here; the cancel
+    /// reason's kind if cancelled. First removes what killed runs left behind.
     pub fn start(request: &ClusterRequest, cancel: &Cancel) -> Result<Self> {
         let prospect = Prospect::find(&request.programs, request.source_version_num)?;
         Self::start_found(request, &prospect, cancel)
     }
 
-    /// The same with a server that was found already.
+    /// The same with a server that was already found.
     pub fn start_found(request: &ClusterRequest, prospect: &Prospect, cancel: &Cancel) -> Result<Self> {
         place::sweep(&request.parents);
         Self::start_as(request, prospect.server.clone(), &prospect.run_as, cancel)
@@ -114,7 +115,7 @@ impl Cluster {
         cluster.guardian = Some(guardian.map_err(|e| {
             Failure::new(FailureKind::NotProven, e).context("cannot start the guardian of the throw-away cluster")
         })?);
-        cluster.say_version(request);
+        cluster.note_version(request);
         if *run_as != RunAs::Ourselves {
             cluster.notes.push(format!("the throw-away server runs as {}", run_as.shown()));
         }
@@ -124,7 +125,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    fn say_version(&mut self, request: &ClusterRequest) {
+    fn note_version(&mut self, request: &ClusterRequest) {
         let source = request.source_version_num / 10_000;
         if self.server.major != source {
             let text = format!("the source is PostgreSQL {source}, the throw-away server {}", self.server.major);
@@ -132,12 +133,12 @@ impl Cluster {
         }
         let named = request.programs.named.as_deref();
         if let Some(named) = named.filter(|folder| *folder != self.server.bin) {
-            let text = format!("no fitting server in {}: taken from {}", named.display(), self.server.bin.display());
+            let text = format!("no suitable server in {}: using {}", named.display(), self.server.bin.display());
             self.notes.push(text);
         }
     }
 
-    /// With the source's way to sort text, or without it where this system does not have it.
+    /// Runs initdb with the source's locale, or with C if this system does not have that locale.
     fn initialise(&mut self, request: &ClusterRequest, run_as: &RunAs, cancel: &Cancel) -> Result<()> {
         let first = self.initdb(request, &request.locale, run_as, cancel);
         let Err(failure) = first else { return Ok(()) };
@@ -145,10 +146,12 @@ impl Cluster {
             return Err(failure);
         }
         let plain = Locale::plain(&request.locale.encoding);
-        // initdb leaves an empty folder behind.
+        // After a failure, initdb leaves an empty folder, which can be used again.
         self.initdb(request, &plain, run_as, cancel)?;
-        self.notes
-            .push(format!("the source sorts text by {}, which this system does not have: C", request.locale.shown()));
+        self.notes.push(format!(
+            "this system lacks the source's locale {}: the throw-away server uses C",
+            request.locale.shown()
+        ));
         Ok(())
     }
 
@@ -156,7 +159,7 @@ impl Cluster {
         let mut arguments = initdb_arguments(&request.superuser, locale, self.server.major);
         arguments.push(format!("--pgdata={}", self.place.data().display()));
         let program = run_as.program(&self.server.bin.join("initdb"), &arguments);
-        self.run(&program, "make", INITDB_MAX, cancel)
+        self.run(&program, "create", INITDB_MAX, cancel)
     }
 
     fn configure(&self, request: &ClusterRequest) -> Result<()> {
@@ -182,11 +185,11 @@ impl Cluster {
             let log = std::fs::read_to_string(self.place.log()).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let last = lines[lines.len().saturating_sub(LOG_LINES)..].join(" | ");
-            if last.is_empty() { failure } else { failure.context(format!("the server's log ends: {last}")) }
+            if last.is_empty() { failure } else { failure.context(format!("last lines of the server's log: {last}")) }
         })
     }
 
-    /// Runs one of the server's programs to its end.
+    /// Runs one of the server's programs until it ends.
     fn run(&self, program: &Program, verb: &str, limit: Duration, cancel: &Cancel) -> Result<()> {
         let failed = |text: String| Failure::msg(FailureKind::NotProven, text);
         let mut running = program.start().map_err(|e| {
@@ -200,7 +203,7 @@ impl Cluster {
                 }
                 let said = running.stderr_tail().trim().replace('\n', " | ");
                 return Err(failed(format!("cannot {verb} the throw-away cluster ({status}): {said}"))
-                    .hint("try the server's programs by hand, or name others with --pg-bin"));
+                    .hint("run the server's programs by hand to see why, or set another folder with --pg-bin"));
             }
             if let Some(reason) = cancel.reason() {
                 return Err(cancelled(reason));
@@ -211,7 +214,7 @@ impl Cluster {
         }
     }
 
-    /// How to connect to one of its databases, as the superuser.
+    /// Connection settings for one of its databases, as the superuser.
     pub fn connection(&self, database: &str) -> ConnSpec {
         ConnSpec {
             hosts: vec![(Host::Unix(self.place.socket()), PORT)],
@@ -231,12 +234,12 @@ impl Cluster {
         &self.place.path
     }
 
-    /// The server's process.
+    /// The PID of the postmaster.
     pub fn pid(&self) -> Option<u32> {
         self.place.server_pid()
     }
 
-    /// Lets it run on after us. Nothing removes it from now on but a person.
+    /// Keeps it running after this process ends. From now on only the user removes it.
     pub fn keep(&mut self) -> Result<()> {
         let marked = self.place.mark_kept();
         marked.map_err(|e| Failure::new(FailureKind::Failed, e).context("cannot keep the throw-away cluster"))?;
@@ -251,7 +254,7 @@ impl Drop for Cluster {
         if !self.kept {
             self.place.clear();
         }
-        // Only now: as long as anything is there, somebody watches.
+        // Only now: the guardian must watch until everything is removed.
         self.guardian = None;
     }
 }

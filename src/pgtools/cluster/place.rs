@@ -1,8 +1,8 @@
-//! The folder of a throw-away cluster: where it may be, whose it is, and what others left behind.
+//! The folder of a throw-away cluster: where it is created, who owns it, and which leftovers are removed.
 //!
-//! Invariant: a folder is removed by a sweep only when its name is ours, it belongs to our user, and the process that
-//! made it is gone (its number with the time it began stands in `owner`); one that was kept on purpose is left alone.
-//! No link is followed.
+//! Invariant: a sweep removes a folder only if its name is ours, it belongs to our user, and the process that created
+//! it is gone (`owner` has its PID and start time). It never removes a cluster that was kept on purpose, and never
+//! follows a link.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -16,11 +16,11 @@ use crate::proc::other;
 pub const PREFIX: &str = "stacksnap-drill-";
 const OWNER: &str = "owner";
 const KEPT: &str = "kept";
-/// Of the folder's path: the socket's name is added to it, and a system's limit is about 104.
+/// Maximum length of the folder's path: the socket's name is appended, and socket paths are limited to about 104 bytes.
 const PATH_MAX: usize = 75;
-/// A new cluster with its first log.
+/// Size of a new cluster with its first WAL.
 const EMPTY_CLUSTER_BYTES: u64 = 200 << 20;
-/// An immediate shutdown takes milliseconds; a server that cannot is ended after this.
+/// An immediate shutdown takes milliseconds; after this time the server is killed.
 const QUIT_MAX: Duration = Duration::from_secs(8);
 
 /// The folder of one cluster.
@@ -30,8 +30,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Makes a folder in the first parent that will do: it is there, has room for three times the data, its path is
-    /// short and the server's user can enter it.
+    /// Creates a folder in the first suitable parent: it exists, has room for three times the data, its path is short,
+    /// and the server's user can enter it.
     pub fn make(parents: &[PathBuf], run_as: &RunAs, data_bytes: u64) -> Result<Self> {
         let needed = data_bytes.saturating_mul(3).saturating_add(EMPTY_CLUSTER_BYTES);
         let mut refused = Vec::new();
@@ -45,24 +45,24 @@ impl Place {
             FailureKind::NotProven,
             format!("no place for a throw-away cluster, which may need {needed} bytes: {}", refused.join("; ")),
         )
-        .hint("free space, or name a folder on a larger disk: TMPDIR=/path stacksnap drill …"))
+        .hint("free space, or use a folder on a larger disk: TMPDIR=/path stacksnap drill …"))
     }
 
     fn make_in(parent: &Path, run_as: &RunAs) -> Result<Self> {
-        let cannot = |e: std::io::Error| Failure::new(FailureKind::NotProven, e).context("cannot make a folder");
+        let cannot = |e: std::io::Error| Failure::new(FailureKind::NotProven, e).context("cannot create a folder");
         let path = tempfile::Builder::new().prefix(PREFIX).rand_bytes(8).tempdir_in(parent).map_err(cannot)?.keep();
         let place = Self { path };
-        place.furnish(run_as).inspect_err(|_| place.remove()).map_err(cannot)?;
+        place.create_subfolders(run_as).inspect_err(|_| place.remove()).map_err(cannot)?;
         Ok(place)
     }
 
-    fn furnish(&self, run_as: &RunAs) -> std::io::Result<()> {
+    fn create_subfolders(&self, run_as: &RunAs) -> std::io::Result<()> {
         std::fs::write(self.path.join(OWNER), other::own_mark())?;
         for folder in [self.data(), self.socket()] {
             std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
             run_as.give(&folder)?;
         }
-        // The server's user has to get through to its own two folders, which are closed to all others.
+        // The server's user must be able to traverse it to reach its two folders, which are closed to all others.
         let mode = if matches!(run_as, RunAs::User { .. }) { 0o711 } else { 0o700 };
         std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(mode))
     }
@@ -79,19 +79,19 @@ impl Place {
         self.data().join("server.log")
     }
 
-    /// From now on no sweep takes it.
+    /// Protects it from sweeps.
     pub fn mark_kept(&self) -> std::io::Result<()> {
         std::fs::write(self.path.join(KEPT), "")
     }
 
-    /// The number of the server that works in it.
+    /// The PID of the server that runs in it.
     pub fn server_pid(&self) -> Option<u32> {
         let text = std::fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
         let pid = text.lines().next()?.trim().parse().ok()?;
         other::works_in(pid, &self.data()).then_some(pid)
     }
 
-    /// Ends the server at once and takes everything away.
+    /// Stops the server immediately and removes everything.
     pub fn clear(&self) {
         if let Some(pid) = self.server_pid() {
             other::quit(pid);
@@ -108,7 +108,7 @@ impl Place {
     }
 
     fn remove(&self) {
-        // The server's last children may still be closing their files.
+        // The server's last child processes may still be closing their files.
         for _ in 0..20 {
             match std::fs::remove_dir_all(&self.path) {
                 Err(e) if e.kind() != ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(50)),
@@ -118,7 +118,7 @@ impl Place {
     }
 }
 
-/// The parent without links, or why it will not do.
+/// The parent with links resolved, or why it is not suitable.
 fn suitable(parent: &Path, run_as: &RunAs, needed: u64) -> Result<PathBuf, String> {
     let parent = parent.canonicalize().map_err(|e| e.to_string())?;
     if parent.as_os_str().len() + PREFIX.len() + 9 > PATH_MAX {
@@ -138,7 +138,7 @@ fn suitable(parent: &Path, run_as: &RunAs, needed: u64) -> Result<PathBuf, Strin
     Ok(parent)
 }
 
-/// Takes away what runs that were killed left in these folders. Gives the folders that were removed.
+/// Removes what killed runs left in these folders. Returns the removed folders.
 pub fn sweep(parents: &[PathBuf]) -> Vec<PathBuf> {
     let mut parents: Vec<PathBuf> = parents.iter().filter_map(|p| p.canonicalize().ok()).collect();
     parents.sort();
@@ -164,7 +164,7 @@ fn is_stale(place: &Place) -> bool {
         return false;
     }
     let Ok(text) = std::fs::read_to_string(place.path.join(OWNER)) else {
-        // Killed between making the folder and signing it; a run that is just doing so needs a moment.
+        // Either killed before the owner file was written, or a run that is about to write it: wait a minute.
         return older_than_a_minute(&place.path);
     };
     other::is_gone(&text)

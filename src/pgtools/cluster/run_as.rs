@@ -1,7 +1,7 @@
-//! Who the throw-away server runs as: us, or somebody else when we are root.
+//! The user that the throw-away server runs as: ourselves, or another user if we are root.
 //!
-//! Invariant (trap 25): PostgreSQL refuses to run as root, so root gives the server to a user without rights, or runs it
-//! in a user namespace where it is nobody in particular. The program, its arguments and its environment stay the same.
+//! Invariant (trap 25): PostgreSQL does not run as root, so root starts the server as a user without rights, or in a
+//! user namespace with another UID. It never changes the program, its arguments or its environment.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,28 +12,28 @@ use crate::proc::Program;
 use super::servers::Server;
 
 const TRY_MAX: Duration = Duration::from_secs(10);
-/// Best first: the files of the machine's own servers belong to `postgres`.
+/// Best first: `postgres` may own the data of other servers on this machine.
 const USERS: [&str; 2] = ["nobody", "postgres"];
 
 /// How the server's programs are started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunAs {
     Ourselves,
-    /// We are root: through `setpriv`, as this user.
+    /// We are root: start as this user through `setpriv`.
     User {
         setpriv: PathBuf,
         name: &'static str,
         uid: u32,
         gid: u32,
     },
-    /// We are root and may not become somebody else: through `unshare`. Files belong to us.
+    /// We are root and cannot switch users: start through `unshare`. Files belong to us.
     Namespace {
         unshare: PathBuf,
     },
 }
 
 impl RunAs {
-    /// Finds out what works here with this server's programs.
+    /// Finds a way that works here with this server's programs.
     pub fn find(server: &Server, path: &[PathBuf]) -> Result<Self> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self::Ourselves);
@@ -43,13 +43,13 @@ impl RunAs {
         let setpriv = on_path("setpriv", path);
         let as_user =
             users.filter_map(|(name, (uid, gid))| Some(Self::User { setpriv: setpriv.clone()?, name, uid, gid }));
-        let as_nobody = on_path("unshare", path).map(|unshare| Self::Namespace { unshare });
-        as_user.chain(as_nobody).find(|how| how.works(server)).ok_or_else(|| {
+        let in_namespace = on_path("unshare", path).map(|unshare| Self::Namespace { unshare });
+        as_user.chain(in_namespace).find(|how| how.works(server)).ok_or_else(|| {
             Failure::msg(
                 FailureKind::NotProven,
                 format!("PostgreSQL does not run as root, and no other user can run {}", server.bin.display()),
             )
-            .hint("run the drill as a user without rights (setpriv --reuid=… or su), who can read the snapshot")
+            .hint("run the drill as an unprivileged user who can read the snapshot (setpriv --reuid=… or su)")
             .hint("or use server programs that every user may run, with --pg-bin")
         })
     }
@@ -59,7 +59,7 @@ impl RunAs {
         tried.is_ok_and(|done| done.status.success())
     }
 
-    /// The program as this user. It starts in `/`: the user may not be able to enter our own folder.
+    /// The program as this user. It starts in `/`, because the user may not be able to enter our working directory.
     pub fn program(&self, path: &Path, args: &[String]) -> Program {
         let program = match self {
             Self::Ourselves => Program::new(path),
@@ -76,7 +76,7 @@ impl RunAs {
         args.iter().fold(program.folder("/"), |program, arg| program.arg(arg))
     }
 
-    /// Makes a folder the server's own.
+    /// Changes the owner of a folder to the server's user.
     pub fn give(&self, folder: &Path) -> std::io::Result<()> {
         match self {
             Self::User { uid, gid, .. } => std::os::unix::fs::chown(folder, Some(*uid), Some(*gid)),
@@ -84,25 +84,27 @@ impl RunAs {
         }
     }
 
-    /// Can the server's user get into this folder?
+    /// Whether the server's user can enter this folder.
     pub fn can_enter(&self, folder: &Path) -> bool {
         let program = self.program(Path::new("/bin/sh"), &["-c".to_string(), r#"cd -- "$1""#.to_string()]);
         let tried = program.arg("sh").arg(folder).run(TRY_MAX);
         tried.is_ok_and(|done| done.status.success())
     }
 
-    /// Is it a user who has no rights on this machine? `postgres` may own the data of other servers, and in a namespace of
-    /// root's the files of root are still its own.
+    /// Whether it is a user without rights on this machine. `postgres` may own the data of other servers, and in root's
+    /// user namespace the files of root are still accessible.
     pub fn is_without_rights(&self) -> bool {
         matches!(self, Self::User { name: "nobody", .. })
     }
 
-    /// For a person.
+    /// For messages.
     pub fn shown(&self) -> String {
         match self {
             Self::Ourselves => "this user".to_string(),
-            Self::User { uid, .. } => format!("the user with the number {uid}, because we are root"),
-            Self::Namespace { .. } => "nobody in a user namespace, because we are root".to_string(),
+            Self::User { uid, .. } => format!("the user with UID {uid}, because stacksnap runs as root"),
+            Self::Namespace { .. } => {
+                "an unprivileged user in a user namespace, because stacksnap runs as root".to_string()
+            }
         }
     }
 }
@@ -112,7 +114,7 @@ fn on_path(name: &str, path: &[PathBuf]) -> Option<PathBuf> {
     usual.iter().chain(path).map(|folder| folder.join(name)).find(|place| place.is_file())
 }
 
-/// Numbers of user and group of an account that is not root's.
+/// UID and GID of an account that is not root.
 fn ids_in(accounts: &str, name: &str) -> Option<(u32, u32)> {
     accounts.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();

@@ -1,7 +1,7 @@
 //! Finds the programs of a PostgreSQL server: initdb, postgres, pg_ctl.
 //!
-//! Invariant (trap 25): the source's own major, else the lowest newer one; an older server is never taken, because it
-//! cannot hold everything that the source has. The folder that the user named comes first.
+//! Invariant (trap 25): it picks the source's own major version, otherwise the lowest newer one, and never an older
+//! one, which may not support all objects of the source. The folder that the user named has priority.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl Server {
     }
 }
 
-/// Every usable server: the named folder's first, then as they were found.
+/// Every usable server: the one in the named folder first, then in the order found.
 pub fn find(places: &SearchPlaces) -> Vec<Server> {
     let mut folders: Vec<PathBuf> = places.named.iter().cloned().collect();
     folders.extend(usual_folders());
@@ -46,7 +46,7 @@ pub fn find(places: &SearchPlaces) -> Vec<Server> {
     servers
 }
 
-/// Where the `pg_config` of a folder says that its server's programs are.
+/// The folder of server programs according to the `pg_config` in a folder.
 fn asked_of_pg_config(folder: &Path) -> Option<PathBuf> {
     let program = folder.join("pg_config");
     if !is_usable(&program) {
@@ -63,7 +63,7 @@ fn ask_version(folder: &Path) -> Option<Server> {
     Some(Server { bin: folder.to_path_buf(), major, minor })
 }
 
-/// The server to take for a source of this version.
+/// The server to use for a source of this version.
 pub fn choose(servers: &[Server], named: Option<&Path>, source_version_num: u32) -> Result<Server> {
     let wanted = source_version_num / 10_000;
     let fits = |server: &&Server| server.major >= wanted;
@@ -76,16 +76,16 @@ pub fn choose(servers: &[Server], named: Option<&Path>, source_version_num: u32)
     let message = if found.is_empty() {
         format!("no PostgreSQL server {wanted} was found here (initdb, postgres, pg_ctl): nothing could be proven")
     } else {
-        format!("every PostgreSQL server here is older than the source (source {wanted}; found {})", found.join(", "))
+        format!("every PostgreSQL server found is older than the source (source {wanted}; found {})", found.join(", "))
     };
     Err(Failure::msg(FailureKind::NotProven, message)
         .hint(install(wanted))
         .hint("or name their folder with --pg-bin, or an empty database with --target-url"))
 }
 
-/// How to get one.
+/// The hint how to install one.
 pub fn install(major: u32) -> String {
-    format!("install the server's programs: apt-get install postgresql-{major} (it need not run)")
+    format!("install the server's programs: apt-get install postgresql-{major} (it does not have to run)")
 }
 
 #[cfg(test)]

@@ -1,27 +1,27 @@
-//! How a throw-away cluster is made and how it runs: arguments of initdb, lines of the configuration.
+//! Settings of a throw-away cluster: arguments of initdb and lines of postgresql.conf.
 //!
-//! Invariant (trap 24): nothing listens on the network, nothing is kept safe from a power cut, nothing works in the
-//! background: no autovacuum, no library of the source's, no subscription that would call the source's publisher.
+//! Invariant (trap 24): it never listens on the network, is not crash-safe, and runs nothing in the background: no
+//! autovacuum, no preloaded library of the source, no subscription that would connect to the source's publisher.
 
 use std::path::Path;
 
-/// How text is sorted, as the manifest writes it: `collate/ctype[/icu|builtin[/locale]]`.
+/// Encoding and locale as in the manifest: `collate/ctype[/icu|builtin[/locale]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locale {
     pub encoding: String,
     pub collate: String,
     pub ctype: String,
-    /// Provider (`icu`, `builtin`) and its locale; libc without it.
+    /// Provider (`icu`, `builtin`) and its locale; `None` for libc.
     pub provider: Option<(String, String)>,
 }
 
 impl Locale {
-    /// What every system has.
+    /// The C locale, which every system has.
     pub fn plain(encoding: &str) -> Self {
         Self { encoding: encoding.to_string(), collate: "C".to_string(), ctype: "C".to_string(), provider: None }
     }
 
-    /// Reads `SourceFacts.encoding` and `SourceFacts.locale`.
+    /// Parses `SourceFacts.encoding` and `SourceFacts.locale`.
     pub fn parse(encoding: &str, locale: &str) -> Self {
         let encoding = if encoding.is_empty() { "UTF8" } else { encoding };
         let mut parts = locale.split('/').filter(|part| !part.is_empty());
@@ -35,7 +35,7 @@ impl Locale {
         self.collate == "C" && self.ctype == "C" && self.provider.is_none()
     }
 
-    /// For a person.
+    /// For messages.
     pub fn shown(&self) -> String {
         let provider = self.provider.as_ref().map(|(name, locale)| format!(", {name} {locale}")).unwrap_or_default();
         format!("{} {}/{}{provider}", self.encoding, self.collate, self.ctype)
@@ -57,7 +57,7 @@ impl Locale {
                 arguments.push("--locale-provider=builtin".to_string());
                 arguments.push(format!("--builtin-locale={locale}"));
             }
-            // Since 15 the provider has a default that a distribution may change.
+            // Since 15 initdb has a default provider, which a distribution may change.
             None if major >= 15 => arguments.push("--locale-provider=libc".to_string()),
             _ => {}
         }
@@ -65,7 +65,7 @@ impl Locale {
     }
 }
 
-/// The arguments of `initdb`, without the folder.
+/// The arguments of `initdb`, without the data folder.
 pub fn initdb_arguments(superuser: &str, locale: &Locale, major: u32) -> Vec<String> {
     let mut arguments = vec![
         format!("--username={superuser}"),
@@ -83,7 +83,7 @@ pub fn initdb_arguments(superuser: &str, locale: &Locale, major: u32) -> Vec<Str
     arguments
 }
 
-/// What is added to `postgresql.conf`. `socket` is the folder of the socket, `connections` how many will be needed.
+/// Lines to append to `postgresql.conf`. `socket` is the socket's folder, `connections` the number needed.
 pub fn configuration(socket: &Path, connections: u32) -> String {
     let socket = socket.to_string_lossy().replace('\'', "''");
     format!(
@@ -122,7 +122,7 @@ datestyle = 'iso, ymd'
     )
 }
 
-/// The port is a part of the socket's name only.
+/// The port only affects the name of the socket.
 pub const PORT: u16 = 5432;
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! What is derived of one table, put in its order: the compressed data file, the CSV, the fingerprint.
+//! Writes the results for one table in order: the compressed data file, the CSV, the fingerprint.
 //!
-//! Invariant: chunks are written in the order in which they were read, whoever made them. A row that came in parts is
-//! hashed part by part, and its CSV is written from the data file once its end is known; it is never held whole.
+//! Invariant: chunks are written in the order in which they were read, whichever thread processed them. A row in
+//! several parts is hashed part by part, and its CSV is written from the data file once its end is known; it is never
+//! held in memory as a whole.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,7 +21,7 @@ use crate::snapshot::layout;
 use crate::snapshot::reader::DataFile;
 use crate::snapshot::sink::{ArtifactSink, ArtifactWriter};
 
-/// A chunk's results, waiting for its turn.
+/// The result for one chunk, waiting to be written.
 pub struct Derived {
     pub packed: Vec<u8>,
     pub content: Content,
@@ -28,21 +29,21 @@ pub struct Derived {
     pub last: bool,
 }
 
-/// What a chunk held.
+/// The content of a chunk.
 pub enum Content {
-    /// Whole lines, and all that follows from them.
+    /// Complete lines, with CSV and fingerprint.
     Lines { csv: Vec<u8>, fingerprint: TableFingerprint },
-    /// A part of one row: what it means depends on the parts before it.
+    /// Part of one row: its CSV and hash depend on the parts before it.
     PartOfRow(Vec<u8>),
 }
 
-/// The files of one table.
+/// The output files of one table.
 pub struct Output<'a> {
     pub bytes_raw: u64,
     next_chunk: u64,
     pending: BTreeMap<u64, Derived>,
     fingerprint: TableFingerprint,
-    /// What pg_dump writes.
+    /// The file that pg_dump writes.
     raw: PathBuf,
     columns: usize,
     long: Option<LongRow>,
@@ -51,9 +52,9 @@ pub struct Output<'a> {
     csv: Option<(ArtifactWriter<'a>, String)>,
 }
 
-/// A row whose end has not come yet.
+/// A row whose end has not been read yet.
 struct LongRow {
-    /// Where it begins in the raw file.
+    /// Its offset in the raw file.
     start: u64,
     hasher: Box<blake3::Hasher>,
     scan: Option<Scan>,
@@ -88,7 +89,7 @@ impl<'a> Output<'a> {
         Ok(output)
     }
 
-    /// Takes one chunk, and writes what has its turn. True when the last chunk was written.
+    /// Adds one chunk and writes all chunks that are next in order. True if the last chunk was written.
     pub fn take(&mut self, number: u64, derived: Derived, mut packer: Option<&mut Compressor>) -> io::Result<bool> {
         self.pending.insert(number, derived);
         let mut ended = false;
@@ -134,7 +135,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Reads the row again, from the raw file, and writes its CSV.
+    /// Reads the row a second time from the raw file, and writes its CSV.
     fn long_csv(&mut self, scan: Scan, start: u64, end: u64, mut packer: Option<&mut Compressor>) -> io::Result<()> {
         let Some((csv, _)) = &mut self.csv else { return Ok(()) };
         let raw = File::open(&self.raw)?;
@@ -159,7 +160,7 @@ impl<'a> Output<'a> {
         write(&mut out)
     }
 
-    /// Ends the files.
+    /// Finishes the files.
     pub fn finish(self, data: &DataFile) -> io::Result<DerivedTable> {
         self.data.finish()?;
         let csv_path = match self.csv {
