@@ -57,7 +57,7 @@ pub struct DrillRequest {
 /// Where the snapshot is restored.
 #[derive(Debug, Clone)]
 pub enum Where {
-    /// A cluster that is made for it: where programs may be, and folders for it, best first.
+    /// A cluster created for the drill: where programs may be, and folders for it, best first.
     Cluster { programs: SearchPlaces, parents: Vec<PathBuf> },
     /// An empty database whose name contains `_drill_`.
     Target(Box<ConnSpec>),
