@@ -167,11 +167,7 @@ fn sweep(root: &Root, lock: &RootLock, monitor: &dyn Monitor) -> Result<()> {
     }
     for (name, why) in swept.kept {
         let hint = Some("remove it by hand; it is not a snapshot".to_string());
-        monitor.warn(
-            "stale_partial_kept",
-            format!("cannot remove {name}, which a dead run left behind: {why}"),
-            hint,
-        );
+        monitor.warn("stale_partial_kept", format!("cannot remove {name}, which a dead run left behind: {why}"), hint);
     }
     Ok(())
 }
@@ -227,7 +223,11 @@ fn cancelled(failure: Failure, reason: CancelReason, timeout: Option<Duration>) 
 fn begin(root: &Root, run: &Run, monitor: &dyn Monitor) -> Result<()> {
     let mut now = status::read(root.path());
     if let Some(lost) = now.running.take().filter(|r| r.run != run.id.as_str()) {
-        monitor.warn("run_died", format!("the run {} died without recording its end (process {})", lost.run, lost.pid), None);
+        monitor.warn(
+            "run_died",
+            format!("the run {} died without recording its end (process {})", lost.run, lost.pid),
+            None,
+        );
         now.last_run = Some(EndedRun {
             run: lost.run.clone(),
             state: RunState::Failed,

@@ -67,9 +67,8 @@ pub fn find(words: &[OsString], folders: &[PathBuf], current_dir: &Path) -> Resu
     };
     let Some(program) = foreground::find(Path::new(name), folders, current_dir) else {
         let text = format!("no executable program '{}' was found", visible(&name.to_string_lossy()));
-        return Err(Failure::msg(FailureKind::NotFound, text).hint(
-            "no snapshot was taken; is it installed, and in a folder of PATH? For shell syntax: -- sh -c '…'",
-        ));
+        return Err(Failure::msg(FailureKind::NotFound, text)
+            .hint("no snapshot was taken; is it installed, and in a folder of PATH? For shell syntax: -- sh -c '…'"));
     };
     Ok(Command { program, args: args.to_vec() })
 }

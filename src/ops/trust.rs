@@ -95,11 +95,11 @@ fn unlisted_rows(manifest: &Manifest) -> Option<&str> {
 pub fn open(place: &Path, verification: &Verification) -> Result<SnapshotSource> {
     let source = SnapshotSource::open(place)?;
     if let Some(path) = unlisted_rows(&source.manifest) {
-        let text = format!(
-            "nothing was written: the manifest has rows in {}, a file that it does not list",
-            visible(path)
+        let text =
+            format!("nothing was written: the manifest has rows in {}, a file that it does not list", visible(path));
+        return Err(
+            Failure::msg(FailureKind::Integrity, text).hint("do not restore from it: its manifest was edited by hand")
         );
-        return Err(Failure::msg(FailureKind::Integrity, text).hint("do not restore from it: its manifest was edited by hand"));
     }
     if verification.manifest_sha256.as_ref() == Some(&source.manifest.manifest_sha256) {
         return Ok(source);

@@ -70,7 +70,7 @@ pub async fn look(session: &Session, selection: &Selection, inventory: &mut Inve
         inventory.rls_view = Some(match stranger(session).await? {
             None => rls_view_within(session, None, LOOK).await?,
             Some(role) => {
-                let why = format!("{} owns code there, which would run with the rights of the reading role", visible(&role));
+                let why = format!("{} owns code there, which would run as the reading role", visible(&role));
                 RlsView { not_asked: Some(why), ..RlsView::default() }
             }
         });

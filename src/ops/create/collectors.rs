@@ -44,8 +44,8 @@ impl Harvest {
                     let error = crate::model::name::visible(&failure.to_string());
                     context.monitor.warn("collector_failed", format!("{}: {error}", collector.name), None);
                     let todo = failure.hints.first().cloned();
-                    let todo = todo
-                        .unwrap_or_else(|| "see the log of the run; the archive itself is not affected".into());
+                    let todo =
+                        todo.unwrap_or_else(|| "see the log of the run; the archive itself is not affected".into());
                     self.gaps.push(Gap::new("collector_failed", collector.name, error.clone(), todo));
                     self.add(collector, Outcome::Failed { error }, duration_ms);
                 }

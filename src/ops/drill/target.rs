@@ -33,9 +33,8 @@ pub async fn examined(source: &SnapshotSource, spec: &ConnSpec) -> Result<Ground
     let session = Session::open(spec, "stacksnap drill").await?;
     let state = target(&session, spec).await?;
     if state.has_user_objects || state.is_supabase {
-        return Err(
-            refused(format!("the database {shown} is not empty")).hint("drop and recreate it, or give another database")
-        );
+        return Err(refused(format!("the database {shown} is not empty"))
+            .hint("drop and recreate it, or give another database"));
     }
     let here = inventory(&session).await?;
     let differ = roles_that_differ(&source.inventory.objects, &here.objects);

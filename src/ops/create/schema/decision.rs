@@ -50,7 +50,7 @@ pub fn foreseen(programs: &SearchPlaces, source_version_num: u32, requested: boo
         Foreseen::Server(prospect)
     } else if server == source {
         Foreseen::OnRequest(
-            "a throw-away server cannot run as another user, without rights here: it is started on request \
+            "a throw-away server cannot run as a user without rights here: it is started on request \
              (--verify schema)"
                 .to_string(),
         )
