@@ -31,7 +31,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     let schemas: Vec<String> =
         ctx.abilities.schemas.iter().filter(|s| is_managed_schema(s) && *s != NOT_HERE).cloned().collect();
     if !ctx.abilities.is_supabase || schemas.is_empty() {
-        return Ok(Collected::skipped("there are no schemas of the platform"));
+        return Ok(Collected::skipped("the database has no schemas of the platform"));
     }
     let mut collected = Collected::default();
     let mut file = SqlFile::new(&[

@@ -172,7 +172,7 @@ fn copy_entry(
         Kind::Folder => {
             let skipped = is_skipped_folder(name);
             if skipped {
-                report.left_out.push(json!({ "path": path, "why": "a folder that tools make again" }));
+                report.left_out.push(json!({ "path": path, "why": "a folder that tools recreate" }));
             } else {
                 report.renamed(name, &path);
             }

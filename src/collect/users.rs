@@ -38,7 +38,7 @@ async fn run(ctx: &Context<'_>) -> Result<Collected> {
     let tables: Vec<TableMeta> = listed.into_iter().filter(login).collect();
     let users = QualifiedName::new("auth", "users");
     if !tables.iter().any(|t| t.name == users) {
-        return Ok(Collected::skipped("the database has no table auth.users"));
+        return Ok(Collected::skipped("there is no table auth.users"));
     }
     let Some(archive) = ctx.archive else {
         return Err(Failure::msg(FailureKind::Failed, "the archive does not exist yet"));
