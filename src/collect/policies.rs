@@ -1,8 +1,8 @@
 //! `rls_policies_complete.sql`: row security of every schema, executable.
 //!
 //! Invariant (R3, R33): every table with row security is in the file with its two flags, even without a policy (then
-//! only its owner can read it). A policy for a missing role stops the restore, because silently losing a restrictive
-//! policy would expose data.
+//! it shows no rows). A policy for a missing role stops the restore, because silently losing a restrictive policy would
+//! expose data.
 
 use std::collections::BTreeMap;
 
