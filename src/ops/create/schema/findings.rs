@@ -84,12 +84,12 @@ impl Findings {
             let fallen: Vec<String> = left_out.iter().filter(fell).map(|other| visible(&other.what())).collect();
             let fell = with_it(&fallen);
             let what = visible(&cause.what());
-            let said = said(cause);
+            let message = server_message(cause);
             if let Some(why) = self.not_of_the_snapshot(cause) {
-                self.not_tried.push(NotTried { what, why: format!("{why}: {said}{fell}") });
+                self.not_tried.push(NotTried { what, why: format!("{why}: {message}{fell}") });
                 continue;
             }
-            let why = format!("{} on PostgreSQL {}: {said}{fell}", verdict(cause.instead), self.server_version);
+            let why = format!("{} on PostgreSQL {}: {message}{fell}", verdict(cause.instead), self.server_version);
             self.gaps.push(Gap::new(GAP, what, why, TODO));
         }
     }
@@ -136,7 +136,7 @@ fn verdict(instead: Instead) -> &'static str {
 }
 
 /// The server's message. " in: " is followed by the start of the statement; if it is our DO block, it is cut off.
-fn said(cause: &LeftOut) -> String {
+fn server_message(cause: &LeftOut) -> String {
     let text = if cause.said.is_empty() { "it differs, although the server refused nothing" } else { &cause.said };
     let text = text.split(" in: DO $stacksnap").next().unwrap_or(text);
     visible(text)
