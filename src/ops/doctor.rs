@@ -159,7 +159,7 @@ fn pooler(spec: &ConnSpec, around: &Surroundings) -> Check {
     match around.server_port {
         Some(own) if own != i32::from(port) => Check::warn(
             "pooler",
-            format!("connected to port {port}, but the server itself listens on {own}: a proxy or pooler is between"),
+            format!("connected to port {port}, but the server itself listens on {own}: proxy or pooler in between"),
             "fine for a forwarded port; a pooler there must be in session mode",
         ),
         _ => Check::ok("pooler", "no sign of a pooler"),

@@ -100,7 +100,7 @@ fn statement(row: &Row, parts: &[&str]) -> String {
         (true, _) => String::new(),
         (false, false) => format!("    ALTER PUBLICATION {sql_name} SET {};\n", parts.join(",\n        ")),
         (false, true) => format!(
-            "    -- It publishes nothing, and ALTER PUBLICATION … SET cannot set an empty list.\n    \
+            "    -- It publishes nothing, and ALTER PUBLICATION ... SET takes no empty list.\n    \
              holds := EXISTS (SELECT FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid\n                     \
              WHERE p.pubname = {literal_name});\n    \
              IF current_setting('server_version_num')::int >= 150000 THEN\n        \

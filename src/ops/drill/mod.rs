@@ -192,7 +192,7 @@ impl Drill<'_> {
         match proof::prove(self, source, ground, report).await {
             Ok(proof) => report.proof = proof,
             Err(failure) if self.cancel.is_cancelled() => return Err(failure),
-            Err(failure) => report.notes.push(format!("the proof failed: {failure}")),
+            Err(failure) => report.notes.push(format!("the proof could not run: {failure}")),
         }
         Ok(())
     }

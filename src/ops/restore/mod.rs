@@ -203,7 +203,7 @@ impl Recovery<'_> {
             match self.guarded(proof::prove(self, prepared, &done, before)).await {
                 Ok(proof) => report.take_proof(proof),
                 Err(failure) => {
-                    self.monitor.warn("not_proven", format!("the proof failed: {failure}"), None);
+                    self.monitor.warn("not_proven", format!("the proof could not run: {failure}"), None);
                 }
             }
         }
