@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How fast, against what PostgreSQL's own tools need for the same data: both sides in one run, orders rotated, medians.
+# Measures stacksnap against PostgreSQL's own tools on the same data: in one run, in rotated order, with medians.
 #
 #   scripts/bench.sh [--data b|pgbench|tables] [--size N] [--rounds 3] [--pg 15|18] [--jobs 2] [--naive]
 #                    [--restore] [--out FILE.tsv] [--program FILE] [--only abcdefghijk]
@@ -18,9 +18,9 @@
 # h  stacksnap restore --no-proof into an empty database             a restore into a throw-away server and the proof
 # j  restore in place of one small table that was dropped         k  the proof alone, as restore reports it
 #
-# Wall and CPU time and peak memory are /usr/bin/time's: CPU of a program with all that it started, memory of the largest
-# one of them (for d pg_dump may be that one). "server" is the CPU time of the server's processes meanwhile.
-# Everything lies in one new folder below TMPDIR and is removed. Only ratios of one run mean something.
+# Wall time, CPU time and peak memory are from /usr/bin/time: CPU of a program with all its children, memory of its
+# largest process (for d that may be pg_dump). "server" is the CPU time of the server's processes meanwhile. All files
+# are in one new folder below TMPDIR and are removed. Compare ratios within one run only.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -80,7 +80,7 @@ load() {
         tables) "$repo/fixtures/load.sh" many_tables "$size" ;;
         pgbench) "$bin/pgbench" -i -q -s "$size" >/dev/null 2>&1 ;;
     esac
-    # The first reader must not pay for hint bits and for dirty pages of the load.
+    # The first reader must not pay for hint bits and dirty pages of the load.
     "$bin/psql" -Xq -c 'VACUUM (ANALYZE)' -c CHECKPOINT
 }
 
@@ -98,7 +98,7 @@ load
 postmaster=$(ask "SELECT pg_catalog.pg_read_file('postmaster.pid', 0, 16)" | head -n 1)
 tick=$(getconf CLK_TCK)
 
-# zstd where this client was built with it, as stacksnap chooses; else gzip:1 (-Z1, which 15 understands, too).
+# zstd if this client was built with it, as stacksnap chooses; else gzip:1 (-Z1, which 15 understands too).
 codec=gzip:1 codec_option=-Z1
 if [ "$major" -ge 16 ] && "$bin/pg_dump" -Fd --compress=zstd:1 --schema-only --no-sync -f "$work/probe" 2>/dev/null; then
     codec=zstd:1 codec_option=--compress=zstd:1
@@ -154,8 +154,8 @@ server_ticks() { # of all processes that have ended, and of those that have not
     echo "$total"
 }
 
-# And how often create reads it beyond the once: stored generated columns, which no dump carries, are read once more. Of a
-# materialized view, which pg_dump does not read, that one reading is all.
+# Sequential scans of each table, and how many more than one create needs: stored generated columns, which no dump
+# holds, are read a second time. A materialized view, which pg_dump does not read, is read once.
 scans() {
     ask "SELECT s.relid, s.seq_scan, CASE WHEN c.relkind <> 'm' AND EXISTS (SELECT FROM pg_catalog.pg_attribute a
             WHERE a.attrelid = c.oid AND a.attgenerated = 's' AND NOT a.attisdropped) THEN 1 ELSE 0 END
@@ -163,7 +163,7 @@ scans() {
         WHERE c.relkind <> 'm' OR c.relispopulated ORDER BY s.relid"
 }
 
-# The counters of a session that has ended may come a moment later.
+# The counters of a session that has ended may appear a moment later.
 check_scans() {
     local report=
     for _ in 1 2 3 4 5 6; do
@@ -185,7 +185,7 @@ measure() { # side, round
         j) "$bin/psql" -Xq -c "$one_table" ;;
     esac
     if [ "$1" = d ]; then scans >"$work/scans.before"; fi
-    # What the side before left to be written is not this one's to pay.
+    # Pending writes of the previous side must not count for this one.
     "$bin/psql" -Xq -c CHECKPOINT
     sync
     before=$(server_ticks)
@@ -196,7 +196,7 @@ measure() { # side, round
         *) cat "$work/said" >&2; die "$1 ended with $code" ;;
     esac
     if [ "$1" = d ]; then check_scans; fi
-    if [ "$1" = k ]; then # of what it did only the proof counts: the comparison before it is a plan's
+    if [ "$1" = k ]; then # only the proof counts, not the comparison for the plan
         proof_ms=$(grep -o '"rows_compared":[0-9]*,"duration_ms":[0-9]*' "$work/said" | tail -n 1 | grep -o '[0-9]*$')
         awk -v ms="$proof_ms" '{ $1 = ms / 1000; print }' "$work/time" >"$work/time.k" && mv "$work/time.k" "$work/time"
     fi
@@ -206,7 +206,7 @@ measure() { # side, round
     awk -v side="$1" -v round="$2" '{ printf "  round %d  %s  %8.2f s\n", round, side, $1 }' "$work/time" >&2
 }
 
-# The sides that make something, in an order that begins one further in each round. What reads a snapshot comes after it.
+# The sides that create something, in an order that rotates with each round. Sides that read a snapshot follow it.
 makers=$(printf '%s' "$only" | tr -cd abcd)
 printf 'data\tsize\tpg\tside\tround\twall_s\tuser_s\tsys_s\tserver_s\trss_kib\tbytes\texit\n' >"$work/rows.tsv"
 for ((round = 1; round <= rounds; round++)); do
@@ -220,7 +220,7 @@ for ((round = 1; round <= rounds; round++)); do
                 sed -n 's/.*"codec":"\([^"]*\)".*/\1/p')
             case $only in *e*) measure e "$round" ;; esac
             case $only in *f*) measure f "$round" ;; esac
-            # g and h change places from round to round.
+            # g and h swap places from round to round.
             restores=gh
             if [ $((round % 2)) -eq 0 ]; then restores=hg; fi
             for other in ${restores:0:1} ${restores:1:1} k j i; do

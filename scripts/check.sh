@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What can be said about the source without a server: format, lints, scripts, compose file, architecture.
+# Checks the source without a server: format, lints, scripts, compose file, architecture.
 #
-#   scripts/check.sh          everything; what is missing on Debian is installed, what cannot be is said as skipped
+#   scripts/check.sh          everything; on Debian missing tools are installed; those that cannot be are reported as skipped
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -9,8 +9,8 @@ cd "$repo"
 
 skipped=() failed=()
 
-# step NAME COMMAND ..: one that fails does not hide the others. Commands of a function end with `|| return 1`, since
-# `set -e` does not reach into an `if`.
+# step NAME COMMAND ..: a step that fails does not stop the others. Commands of a function end with `|| return 1`,
+# because `set -e` has no effect inside an `if`.
 step() {
     local name=$1
     shift
@@ -18,7 +18,7 @@ step() {
     if ! "$@"; then failed+=("$name"); fi
 }
 
-needs_tool() { # PROGRAM COMMAND ..: the program's package has its name
+needs_tool() { # PROGRAM COMMAND ..: the Debian package has the program's name
     local tool=$1
     shift
     if want "$tool" "$tool"; then "$@"; else skipped+=("$tool"); fi
@@ -26,7 +26,7 @@ needs_tool() { # PROGRAM COMMAND ..: the program's package has its name
 
 scripts_of_repo() {
     local file
-    # Not the targets of links, and nothing that a build or a run left behind.
+    # No targets of links, and no files that a build or a run left behind.
     find . \( -path ./target -o -path ./.git -o -path ./supabase_backups \) -prune -o -type f ! -name '*.hbs' -print |
         while IFS= read -r file; do
             if LC_ALL=C head -n 1 "$file" | grep -aqE '^(#!.*[/ ](ba|da)?sh( |$)|# shellcheck shell=)'; then
@@ -42,11 +42,11 @@ check_scripts() {
     echo "${#list[@]} scripts"
 }
 
-# The restore script as it is rendered, with harmless values in the places of the template.
+# Checks the restore script as it is rendered, with harmless values for the placeholders.
 check_template() {
     local template=templates/restore_complete_backup.sh.hbs
     if grep -oE '\{\{[^}]*\}\}' $template | grep -vE '^\{\{\{?(#each [a-z_]+|/each|[a-z_]+)$|^\{\{\{?(#each [a-z_]+|/each|[a-z_]+)\}\}$'; then
-        say "$template holds something that this check does not know"
+        say "$template contains a placeholder that this check does not know"
         return 1
     fi
     sed -E -e 's/^\{\{\{[a-z_]+\}\}\}$//' -e 's/\{\{#each [a-z_]+\}\}\{\{this\}\} \{\{\/each\}\}/'"'a' 'b'"'/' \
@@ -69,6 +69,6 @@ step 'docker-compose config' needs_tool docker-compose check_compose
 step 'architecture' cargo test --quiet --locked --test architecture
 
 heading "checked in $SECONDS s"
-[ ${#skipped[@]} -eq 0 ] || printf 'SKIPPED, not installed and not to be had: %s\n' "${skipped[@]}"
+[ ${#skipped[@]} -eq 0 ] || printf 'SKIPPED, not installed and not installable: %s\n' "${skipped[@]}"
 [ ${#failed[@]} -eq 0 ] || { printf 'FAILED: %s\n' "${failed[@]}"; exit 1; }
-echo 'nothing wrong'
+echo 'all checks passed'

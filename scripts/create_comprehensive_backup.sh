@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# One word for a complete snapshot: `stacksnap create`, with the banner that its readers know.
+# Takes a complete snapshot with `stacksnap create`, with a banner.
 #
-#   scripts/create_comprehensive_backup.sh                              of what DATABASE_URL, .env or stacksnap.toml name
+#   scripts/create_comprehensive_backup.sh                              the database of DATABASE_URL, .env or stacksnap.toml
 #   scripts/create_comprehensive_backup.sh --label BEFORE_MIGRATION     arguments go to stacksnap create
 #
-# Ends as stacksnap create ends: 0 complete, 3 done with named gaps, 75 nothing to do, else it failed (README, exit codes).
-# SNAPSHOT_PROGRAM=/path/to/stacksnap names another one than the release build, the PATH or cargo would give.
-# May be copied into a project of yours: it needs nothing beside it when stacksnap is on the PATH.
+# The exit code is that of stacksnap create: 0 complete, 3 done with named gaps, 75 nothing to do, else it failed
+# (README, exit codes). SNAPSHOT_PROGRAM=/path/to/stacksnap sets the program, instead of the release build, the PATH or
+# cargo. You may copy it into a project: it needs no other file if stacksnap is on the PATH.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -24,7 +24,7 @@ else
     exit 1
 fi
 
-# Documents for programs stay documents.
+# Output for programs gets no banner.
 for argument in "$@"; do
     case $argument in
         -o | -o?* | --output | --output=* | -q | --quiet | -h | --help) exec "${stacksnap[@]}" create "$@" ;;

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The whole way once: a database, a snapshot of it, the proof, a restore elsewhere, a damaged copy that is refused.
+# A demo of the whole cycle: a database, a snapshot, verification, a restore elsewhere, and a damaged copy that is
+# refused.
 #
-#   scripts/demo.sh            builds stacksnap, starts two servers of its own, removes everything at the end
+#   scripts/demo.sh            builds stacksnap, starts two servers of its own, and removes everything at the end
 #
-# What is missing on Debian is installed (compiler, PostgreSQL 15). Nothing of yours is read or touched.
+# On Debian it installs what is missing (compiler, PostgreSQL 15). It reads and changes nothing of yours.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -23,7 +24,7 @@ need_build_tools
 PATH="$(target_dir)/debug:$PATH"
 stacksnap version
 
-# The command as a reader would type it, then what it says. `expect 'CODE ..'` before it when it may end with another than 0.
+# Prints the command as a user would type it, and runs it. `expect 'CODE ..'` before it allows exit codes other than 0.
 show() {
     printf '\n$ %s\n' "$*"
     local code=0
@@ -48,11 +49,11 @@ export STACKSNAP_PG_OWNER=$$
 start_server "$work/source" 15
 PATH="$STACKSNAP_TEST_BIN:$PATH"
 "$repo/fixtures/load.sh" stack app
-# One stored object has a name that leads out of its folder, for the tests; no storage service would have a file for it.
+# For the tests, one stored object has a name that leads out of its folder; no storage service would have a file for it.
 psql -Xq -c "SET storage.allow_delete_query = 'true'" -c "DELETE FROM storage.objects WHERE name LIKE '%..%'"
 copy_of_fixture_project "$work/project"
 cd "$work/project"
-# As on the platform: the role postgres, which is no superuser.
+# As on the platform: the role postgres is not a superuser.
 export PGUSER=postgres
 export STACKSNAP_SEAL='only for this demo'
 cat >stacksnap.toml <<'TOML'
@@ -63,29 +64,29 @@ seal_passphrase = { env = "STACKSNAP_SEAL" }   # for the secrets of vault
 project_dir = "."
 storage_dir = "storage"                        # the files of Storage lie outside of the database
 TOML
-# Files as the storage service keeps them: tenant/bucket/name/version.
+# Files as the storage service stores them: tenant/bucket/name/version.
 psql -XAtq -F '|' -c "SELECT pg_catalog.concat_ws('/', 'stub', bucket_id, name, version),
     coalesce(metadata ->> 'size', '0') FROM storage.objects" | while IFS='|' read -r file size; do
     mkdir -p "storage/$(dirname "$file")"
     head -c "$size" /dev/zero >"storage/$file"
 done
-echo "loaded, and the project's folder beside it: $(find . -type f | wc -l) files"
+echo "loaded, with a project folder: $(find . -type f | wc -l) files"
 began=$SECONDS
 
 heading 'Take a snapshot'
 expect '0 3' show stacksnap create --label BEFORE_MIGRATION
 complete=$ended
 
-heading 'What there is'
+heading 'List and show it'
 show stacksnap list
 show stacksnap show BEFORE_MIGRATION
 show ls supabase_backups/comprehensive_backup_BEFORE_MIGRATION/
 
-heading 'Is it still what was written? Every file and every row'
+heading 'Verify every file and every row'
 show stacksnap verify BEFORE_MIGRATION --level read
 
-heading 'Restore it elsewhere, with nothing but the folder: bash, psql, pg_restore'
-rows_of() { # one line a table, and what a person counts, as they are in $PGDATABASE
+heading 'Restore it elsewhere, with only the folder, bash, psql and pg_restore'
+rows_of() { # row counts of each table, and counts of other objects, in $PGDATABASE
     psql -XAtq -v ON_ERROR_STOP=1 <<'SQL'
 SET client_min_messages = warning;
 SELECT pg_catalog.format('SELECT %L, count(*) FROM %I.%I', 'rows of ' || n.nspname || '.' || c.relname, n.nspname, c.relname)
@@ -120,7 +121,7 @@ paste -d'|' "$work/before" "$work/after" | awk -F'|' '
     END { printf "%-44s %10d\n%-44s %10d\n", "tables in all", tables, "rows in all", rows }'
 if ! diff -u "$work/before" "$work/after" >"$work/difference"; then
     grep '^[-+][^-+]' "$work/difference" || true
-    die 'the restored database has other counts than its source'
+    die 'the counts of the restored database differ from its source'
 fi
 echo 'equal: every table, and everything that was counted'
 
@@ -135,4 +136,4 @@ echo "byte $middle of $file: one bit flipped"
 expect 13 show stacksnap --root damaged verify "$snapshot"
 expect 13 show "damaged/$snapshot/restore_complete_backup.sh" --dry-run "${allow[@]}"
 
-heading "Done in $((SECONDS - began)) s (after the build). Everything that it made is removed."
+heading "Done in $((SECONDS - began)) s (after the build). Everything it created is removed."

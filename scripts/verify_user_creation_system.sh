@@ -4,8 +4,8 @@
 #
 #   scripts/verify_user_creation_system.sh [options]        the database that the PG* variables name
 #
-# It needs bash and psql. Everything it tries happens in one transaction that is always rolled back; nothing stays but
-# numbers that sequences gave out. May be copied into a project: it needs nothing beside it.
+# It needs bash and psql. Everything runs in one transaction that is always rolled back; only sequence values are used
+# up. You may copy it into a project: it needs no other file.
 set -euo pipefail
 export LC_ALL=C PGAPPNAME=verify_user_creation_system
 unset PSQL_PAGER PAGER
@@ -18,8 +18,8 @@ The database is named by PGHOST, PGPORT, PGUSER, PGDATABASE (PGSERVICE, PGPASSFI
 A local Supabase stack:
   PGHOST=127.0.0.1 PGPORT=54322 PGUSER=postgres PGPASSWORD=postgres PGDATABASE=postgres ./verify_user_creation_system.sh
 
-  --no-create         do not try to make a user: say so where a trigger on auth.users calls out of the database,
-                      which no rollback takes back
+  --no-create         do not try to create a user: use it if a trigger on auth.users calls out of the
+                      database, which no rollback can undo
   --profile TABLE     a table where a new user has to appear, e.g. public.profiles; without it, tables that a row
                       appeared in are only named
   --min-users N       fail when there are fewer users than N
@@ -64,20 +64,20 @@ case $min_users$min_policies in *[!0-9]*) die 64 '--min-users and --min-policies
 command -v "$psql" >/dev/null || die 127 "no $psql: install the PostgreSQL client, or name one with --psql"
 
 run_psql() { "$psql" -X -q -A -t -w -P pager=off -v ON_ERROR_STOP=1 -v VERBOSITY=terse -v SHOW_CONTEXT=never "$@"; }
-# Values go in as psql variables and come out quoted by psql (:'name').
+# Values are passed as psql variables, and psql quotes them (:'name').
 ask() { run_psql "${@:2}" <<<"SET search_path = ''; $1"; }
 
 run_psql -c 'SELECT 1' >/dev/null || die 69 'the database does not answer (the line above says why): set PGHOST, PGPORT, PGUSER, PGDATABASE'
 
 failed=0 denied=0
-# Names in a line come from the database.
+# Names in a line come from the database, so unprintable characters are replaced.
 line() { printf '%-5s %s\n' "$1" "${2//[^[:print:]]/?}"; }
 good() { [ "$quiet" -eq 1 ] || line ok "$1"; }
 note() { [ "$quiet" -eq 1 ] || line note "$1"; }
 bad() { failed=$((failed + 1)); line FAIL "$1"; }
 cannot() { denied=$((denied + 1)); line '?' "$1"; }
 
-# 1. What the rest stands on.
+# 1. The basis: auth.users exists and can be read.
 if [ "$(ask "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'auth' AND c.relname = 'users')")" != t ]; then
     bad 'there is no table auth.users'
@@ -137,7 +137,7 @@ check_row_security() {
     else
         bad "$counts policies, at least $((min_policies > 0 ? min_policies : 1)) expected"
     fi
-    # A table with policies and row security switched off looks guarded and is open.
+    # A table with policies and row security disabled looks protected but is open.
     off=$(ask "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname <> 'public' AND NOT c.relrowsecurity AND EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid) ORDER BY 1")
     while IFS= read -r table; do
@@ -166,7 +166,7 @@ check_triggers() {
 }
 check_triggers
 
-# 5. Hashes. They stay on the server; only yes or no comes back.
+# 5. Hashes. They stay on the server; only yes or no is returned.
 check_hashes() {
     local crypt answer kinds
     if [ "$(ask "SELECT has_column_privilege('auth.users', 'encrypted_password', 'SELECT')")" != t ]; then
@@ -198,7 +198,7 @@ check_hashes() {
 }
 check_hashes
 
-# 6. What the auth service cannot read: NULL where it expects text ends every login of that user (auth#1940).
+# 6. Values that the auth service cannot read: NULL in a token column makes every login of that user fail (auth#1940).
 check_tokens() {
     local column count query
     query=$(ask "SELECT string_agg(format('SELECT %L, count(*) FROM auth.users WHERE %I IS NULL', attname, attname), ' UNION ALL ')
@@ -212,8 +212,8 @@ check_tokens() {
 }
 check_tokens
 
-# 7. A user is made as the auth service would make one, and everything is taken back.
-marker() { # the last words after NAME= on a line of the answer
+# 7. Creates a user as the auth service would, and rolls everything back.
+marker() { # the value of the last line NAME=value in the answer
     sed -n "s/^$1=//p" <<<"$answer" | tail -n 1
 }
 
@@ -224,7 +224,7 @@ check_creation() {
         cannot 'the server is read-only: no user was made'
         return
     fi
-    # As the auth service where this role may become it; else with its own rights.
+    # As supabase_auth_admin if this role may SET ROLE to it; else with its own rights.
     role=$(ask "SELECT CASE WHEN pg_has_role(current_user, oid, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)
         THEN 'SET LOCAL ROLE supabase_auth_admin;' END FROM pg_catalog.pg_roles WHERE rolname = 'supabase_auth_admin'")
     if [ -z "$role" ]; then
@@ -233,7 +233,7 @@ check_creation() {
     fi
     crypt_call=$(ask "SELECT 'SELECT ' || quote_ident(n.nspname) || '.crypt(''right'', ' || quote_ident(n.nspname) || '.gen_salt(''bf'', 4)) AS hash'
         FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pgcrypto'")
-    # The hash is made before the role changes: the auth service makes it outside of the database.
+    # The hash is computed before the role changes, because the auth service computes it outside of the database.
     answer=$(ask "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s';
         SELECT gen_random_uuid() AS id \gset
         ${crypt_call:-SELECT '' AS hash} \gset

@@ -121,7 +121,7 @@ fn only_one_run_at_a_time() {
     let next = Background::start(&place, &server, &[]);
     wait_until("the next run", || place.status()["running"]["run"] == next.run.as_str());
     assert_eq!(place.status()["last_failure"]["run"], run.run.as_str());
-    assert!(place.status()["last_failure"]["message"].as_str().unwrap().contains("without a word"));
+    assert!(place.status()["last_failure"]["message"].as_str().unwrap().contains("without recording its end"));
 }
 
 #[test]

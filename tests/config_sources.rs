@@ -129,7 +129,7 @@ fn env_files_are_found_by_flag_by_project_and_here() {
 fn an_empty_variable_is_passed_over_and_said() {
     let spec = World::new().set("STACKSNAP_DB_URL", "").set("DATABASE_URL", "postgres://h/d").source().unwrap();
     assert_eq!(spec.origin.variable, "DATABASE_URL");
-    assert!(spec.origin.notes.contains(&"STACKSNAP_DB_URL is set, but empty: passed over".to_string()));
+    assert!(spec.origin.notes.contains(&"STACKSNAP_DB_URL is set, but empty: ignored".to_string()));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn placeholders_are_named() {
     let shown = text(&failure);
     assert!(shown.contains("[YOUR-PASSWORD]") && shown.contains("DIRECT_URL in ") && shown.contains(".env"), "{shown}");
     let failure = World::new().file(".env", "DATABASE_URL=\"postgresql://u:${PW}@h/d\"").source().unwrap_err();
-    assert!(text(&failure).contains("expands no variables"));
+    assert!(text(&failure).contains("does not expand variables"));
 }
 
 #[test]

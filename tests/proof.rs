@@ -158,7 +158,7 @@ async fn r35_row_security_shows_what_it_showed_in_the_source() {
     policy.definition.push_str(" AND now() > created_at");
     let proof = prove(ProofInput { inventory: &inventory, ..less.input() }).await.unwrap();
     assert!(!told(&proof).iter().any(|f| f.starts_with("rls_differs")), "{:?}", told(&proof));
-    assert!(detail(&proof).contains("its policy looks at the clock"), "{}", detail(&proof));
+    assert!(detail(&proof).contains("its policy depends on the time"), "{}", detail(&proof));
 }
 
 /// A change, and findings (code and what) that have to be among those found.

@@ -61,7 +61,7 @@ fn threat_5_an_unsigned_or_foreign_snapshot_is_refused_before_anything_is_planne
         &database,
         &elsewhere,
         &[],
-        &["nothing was written", "signature of another", "--vouch", "--untrusted"],
+        &["nothing was written", "another key signed it", "--vouch", "--untrusted"],
     );
     assert!(!other.root().join("restores").exists(), "what was refused has no record");
     assert_eq!(verified(&other, &elsewhere), (0, vec!["foreign_signature".to_string()]));
@@ -202,7 +202,7 @@ fn threat_1_rows_are_read_from_no_file_but_the_snapshots_own() {
     });
     std::fs::remove_file(folder.join("manifest.sig")).unwrap();
     let manifest = stacksnap::snapshot::manifest_file::read_manifest(&folder).unwrap();
-    refused(&place, &database, &folder, &["--vouch", &manifest.manifest_sha256], &["which it does not list"]);
+    refused(&place, &database, &folder, &["--vouch", &manifest.manifest_sha256], &["a file that it does not list"]);
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn a_project_goes_from_15_to_17() {
 
     bare.empty("script");
     let said = bare.restore(&snapshot, "script", 3);
-    assert!(said.contains("extension pgmq belongs to supabase_admin, it belonged to postgres"), "{said}");
+    assert!(said.contains("extension pgmq belongs to supabase_admin, in the snapshot to postgres"), "{said}");
     let named = [own, "pgmq".into(), "log_ddl".into(), "cron.job".into()];
     nothing_unnamed(&bare, "script", &snapshot, &named);
     same_rows(&bare, "script", &snapshot, &named);

@@ -40,7 +40,7 @@ fn a_broken_file_of_variables_is_an_error_with_its_line() {
         ("UTF-16", [vec![0xff, 0xfe], utf16.clone()].concat(), "line 2", "UTF-16"),
         ("UTF-16 without its mark", utf16, "line 2", "UTF-16"),
         ("another name", format!("A=1\nMY_DATABASE={URL}\n").into_bytes(), "line 2", "MY_DATABASE"),
-        ("no name", format!("A=1\n{URL}\n").into_bytes(), "line 2", "holds a connection"),
+        ("no name", format!("A=1\n{URL}\n").into_bytes(), "line 2", "contains a connection"),
         ("the host", b"PGPORT=5432\nPGHOST=\"db.example\nPGPORT=1\n".to_vec(), "line 2", "PGHOST"),
     ];
     for (what, bytes, line, word) in cases {

@@ -1,7 +1,7 @@
-//! `access_grants.sql`: who may do what, on every object, as a state that a target is made equal to.
+//! `access_grants.sql`: the complete ACL of every object, as a state that the file makes a target equal to.
 //!
-//! Invariant (R6, R32): every object that can carry grants is in the file, those with the default ACL too, because a
-//! target's own default privileges add to what a restore creates. Nothing outside the snapshot's objects is touched.
+//! Invariant (R6, R32): every object that can have an ACL is in the file, even with the default ACL, because a target's
+//! own default privileges add to what a restore creates. Objects outside of the snapshot are not touched.
 
 use serde_json::{Value, json};
 
@@ -34,8 +34,8 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
 
     let mut file = SqlFile::new(&[
         "Grants: the whole state of every object, column and default privilege.",
-        "Run it after the schema and the roles. Each object gets exactly these grants, others are taken away.",
-        "An object whose grants are right already is not touched. A role that is missing stops the file.",
+        "Run it after the schema and the roles. Each object gets exactly these grants; others are revoked.",
+        "An object whose grants are equal is not touched. A missing role stops the file.",
     ]);
     let (defaults, default_grants) = defaults(ctx).await?;
     file.statement(&do_block(DEFAULTS_APPLY, &defaults));
@@ -48,7 +48,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     Ok(collected)
 }
 
-/// The default privileges, with the roles and schemas that the snapshot knows.
+/// The default privileges, with the roles and schemas of the snapshot.
 async fn defaults(ctx: &Context<'_>) -> Result<(Value, u64)> {
     let mut entries = Vec::new();
     let mut grants = 0;

@@ -1,7 +1,7 @@
-//! Grants as a state: groups of objects that have the same ACL, and the block that makes a target equal to them.
+//! ACLs as a state: objects grouped by equal ACLs, and the DO block that makes a target equal to them.
 //!
 //! Invariant (R6, R32): an ACL is the full list of (grantee, grantor, privileges), never a difference; applying it
-//! takes away what is not in it. The owner is written as `pg_object_owner` (no role can be called that) and PUBLIC as
+//! revokes everything else. The owner is written as `pg_object_owner` (no role can have that name) and PUBLIC as
 //! `public`, so the same state fits a target whose objects have another owner.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use crate::pg::session::Row;
 
 const APPLY: &str = include_str!("sql/acl_apply.sql");
 
-/// In the order in which they are applied: kind, members of extensions (`true`) and their owner, the ACL as text.
+/// The order in which groups are applied: kind, whether they are members of extensions, their owner, the ACL as text.
 type GroupKey = (usize, bool, Option<String>, Option<String>);
 
 /// The objects with their ACLs, grouped.
@@ -22,12 +22,13 @@ type GroupKey = (usize, bool, Option<String>, Option<String>);
 pub struct AclState {
     groups: BTreeMap<GroupKey, Vec<Value>>,
     kinds: Vec<String>,
-    /// Privileges that are written down explicitly: one for each object, grantee and privilege.
+    /// Explicit privileges: one for each object, grantee and privilege.
     pub grants: u64,
 }
 
 impl AclState {
-    /// Adds one object. `name` is one text, or a table and its column. `acl` is JSON as `sql/acl_state.sql` writes it.
+    /// Adds one object. `name` has one element, or a table and its column. `acl` is JSON as `sql/acl_state.sql` returns
+    /// it.
     pub fn add(&mut self, kind: &str, name: &[String], acl: Option<String>) -> Result<()> {
         self.add_object(kind, name, false, None, acl)
     }

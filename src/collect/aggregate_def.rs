@@ -1,4 +1,4 @@
-//! The definition of one aggregate as SQL: the server has no `pg_get_functiondef` for aggregates.
+//! The definition of one aggregate as SQL: `pg_get_functiondef` does not support aggregates.
 //!
 //! Invariant: every property of `pg_aggregate` is written: transition, final, combine and serial functions, moving
 //! mode, ordered-set and hypothetical-set kinds, sort operator, parallel safety. Source: CREATE AGGREGATE, ruleutils.c.
@@ -13,7 +13,7 @@ pub struct AggregateRow {
     /// `n` normal, `o` ordered-set, `h` hypothetical-set.
     pub kind: String,
     pub direct_args: usize,
-    /// Word and value, in the order in which they are written.
+    /// Keyword and value, in the order in which they are written.
     properties: Vec<(&'static str, Option<String>)>,
 }
 
@@ -77,7 +77,7 @@ impl AggregateRow {
         format!("CREATE OR REPLACE AGGREGATE {}({arguments}) (\n  {}\n)\n", function.sql_name, parts.join(",\n  "))
     }
 
-    /// Direct arguments, ORDER BY, aggregated ones. A last variadic one that is both is written twice.
+    /// Direct arguments, ORDER BY, aggregated arguments. A final VARIADIC argument that is both is written twice.
     fn arguments(&self, function: &FunctionRow) -> String {
         let args: Vec<String> = function
             .input_types

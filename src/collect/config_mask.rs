@@ -1,21 +1,21 @@
-//! `supabase/config.toml` without literal secrets: only their values are replaced, every other byte stays.
+//! Masks literal secrets in `supabase/config.toml`: only their values are replaced, every other byte stays.
 //!
-//! Invariant: pure. `env(NAME)` stays, it is a name. A text that is no TOML is not copied: nobody could say where its
-//! secrets are.
+//! Invariant: pure. `env(NAME)` stays, because it is only a name. Text that is not valid TOML is not copied, because
+//! its secrets cannot be located.
 
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The masked text, and the paths of the values that were replaced.
+/// The masked text, and the paths of the masked values.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Masked {
     pub text: String,
     pub replaced: Vec<String>,
 }
 
-/// Masks a text; the error says where it is no TOML, without repeating the line.
+/// Masks a text. The error says why it is not valid TOML, without quoting the line.
 pub fn mask(text: &str) -> Result<Masked, String> {
     let table = DeTable::parse(text).map_err(|error| error.message().to_string())?;
     let mut found: Vec<(Range<usize>, String)> = Vec::new();
@@ -39,7 +39,7 @@ pub fn mask(text: &str) -> Result<Masked, String> {
 fn look(value: &Spanned<DeValue<'_>>, path: &str, found: &mut Vec<(Range<usize>, String)>) {
     match value.get_ref() {
         DeValue::String(text) if is_secret(path, text) => found.push((value.span(), path.to_string())),
-        // Numbers of one-time passwords and pins; a length or a limit is no secret.
+        // Numbers in these sections are one-time passwords and PINs; elsewhere they are lengths or limits.
         DeValue::Integer(_) if is_secret_section(path) => found.push((value.span(), path.to_string())),
         DeValue::Array(items) => items.iter().for_each(|item| look(item, path, found)),
         DeValue::Table(table) => {

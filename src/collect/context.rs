@@ -1,4 +1,4 @@
-//! What a collector is given, and what it gives back.
+//! The input and the output of a collector.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -18,32 +18,32 @@ use crate::snapshot::reader::ArchiveData;
 pub use crate::snapshot::sealed::SealTo;
 use crate::snapshot::sink::ArtifactSink;
 
-/// What is asked of the collectors: from the configuration and the command line.
+/// Settings of the collectors, from the configuration and the command line.
 #[derive(Debug, Clone, Default)]
 pub struct CollectSettings {
     /// Holds `supabase/functions`, `supabase/migrations`, `supabase/config.toml`.
     pub project_dir: Option<PathBuf>,
-    /// Root of the storage files (`<root>/<tenant>/<bucket>/<name>/<version>`), when they are to be copied.
+    /// Root of the storage files (`<root>/<tenant>/<bucket>/<name>/<version>`), if they are copied.
     pub storage_dir: Option<PathBuf>,
-    /// `schema.table` or patterns; empty: found by name and shape.
+    /// Patterns of `schema.table`. Empty: tables are found by name and shape.
     pub user_role_tables: Vec<String>,
     /// Patterns of function names, e.g. `encrypt_*`.
     pub encryption_functions: Vec<String>,
     /// Write sessions, refresh tokens and one-time tokens into the users' SQL.
     pub keep_sessions: bool,
-    /// Where vault secrets are sealed to; none: they are listed as not captured.
+    /// The recipients that vault secrets are sealed for; `None`: they are listed as not captured.
     pub seal: Option<SealTo>,
 }
 
 /// Everything that a collector may use.
 pub struct Context<'a> {
-    /// On the exported snapshot, READ ONLY, pinned. One query at a time.
+    /// On the exported snapshot, READ ONLY, with pinned settings. One query at a time.
     pub session: &'a Session,
     pub abilities: &'a SourceAbilities,
     pub inventory: &'a Inventory,
     pub settings: &'a CollectSettings,
     pub sink: &'a ArtifactSink,
-    /// The archive's data files: `Some` in the second stage, when pg_dump is done.
+    /// The archive's data files; `Some` in the second stage, after pg_dump.
     pub archive: Option<&'a ArchiveData>,
     pub monitor: &'a dyn Monitor,
 }
@@ -58,10 +58,10 @@ impl Context<'_> {
     }
 }
 
-/// What a collector found. An empty one with a `skipped` reason had nothing to do.
+/// The result of a collector. `skipped` says why there was nothing to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// By the word of the manifest's counts: `policies`, `functions`, `users`, …
+    /// By the words of the manifest's counts: `policies`, `functions`, `users`, …
     pub counts: BTreeMap<String, u64>,
     pub gaps: Vec<Gap>,
     pub secrets: Vec<SecretNotice>,
@@ -78,7 +78,7 @@ impl Collected {
         self.counts.insert(count.word().to_string(), n);
     }
 
-    /// Adds to a number that has a table's or a list's name.
+    /// Adds to a count whose word is the name of a table or a list.
     pub fn add(&mut self, word: &str, n: u64) {
         *self.counts.entry(word.to_string()).or_default() += n;
     }
@@ -95,15 +95,15 @@ impl Collected {
 /// When a collector runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Beside pg_dump, from the catalogs.
+    /// While pg_dump runs, from the catalogs.
     Catalogs,
-    /// After pg_dump, from the archive's data files (the tables are not read again).
+    /// After pg_dump, from the archive's data files; the tables are not read again.
     Archive,
 }
 
 pub type CollectFuture<'a> = Pin<Box<dyn Future<Output = Result<Collected>> + Send + 'a>>;
 
-/// One collector: a name, the part that it fills, when it runs, and the function.
+/// One collector: its name, its part of the snapshot, when it runs, and the function.
 pub struct Collector {
     pub name: &'static str,
     pub category: Category,

@@ -1,7 +1,7 @@
-//! `database_roles.sql`: every role with attributes, verifier, comment, settings and memberships.
+//! `database_roles.sql`: every role with attributes, password verifier, comment, settings and memberships.
 //!
-//! Invariant (R7, R8): a verifier is in this file and nowhere else. Where verifiers cannot be read the roles that log in
-//! are named in a gap: their passwords must be set again. Predefined roles (`pg_*`) are the server's own.
+//! Invariant (R7, R8): verifiers are in this file and nowhere else. If they cannot be read, a gap names the roles with
+//! LOGIN, because their passwords must be set again. Predefined roles (`pg_*`) belong to the server.
 
 use serde_json::{Value, json};
 
@@ -20,13 +20,14 @@ use crate::snapshot::layout::DATABASE_ROLES_SQL;
 pub const COLLECTOR: Collector =
     Collector { name: "database_roles", category: Category::DatabaseRoles, stage: Stage::Catalogs, run };
 
-/// A statement that fails is written to the server's log with its text; these hold verifiers.
+/// The server logs the text of a failing statement, and these statements contain verifiers.
 const KEEP_OUT_OF_THE_LOG: &str = "DO $$\nBEGIN\n    \
     PERFORM set_config('log_statement', 'none', true), set_config('log_min_error_statement', 'panic', true),\n            \
     set_config('log_min_duration_statement', '-1', true);\n\
     EXCEPTION WHEN insufficient_privilege THEN\n    NULL;\nEND\n$$";
 
-/// Memberships between the roles of the snapshot become its own; `server` is that of the snapshot in the state.
+/// Makes the memberships between the snapshot's roles equal to the snapshot's. `server` in the state is the version of
+/// the source.
 const MEMBERS: &str = concat!(
     "\nDECLARE\n    state jsonb := /*DATA*/;\n    server int := current_setting('server_version_num')::int;\nBEGIN\n\
      IF server >= 160000 AND (state ->> 'server')::int >= 160000 THEN\n",
@@ -49,8 +50,8 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
 
     let mut file = SqlFile::new(&[
         "Roles: attributes, password verifiers, comments, settings and memberships.",
-        "Roles belong to the whole server. What is there already and equal is not touched.",
-        "This file holds password verifiers: keep it as you keep the passwords.",
+        "Roles belong to the whole server. A role that exists and is equal is not touched.",
+        "This file holds password verifiers: protect it like the passwords.",
     ]);
     file.statement(KEEP_OUT_OF_THE_LOG);
     file.blank();
@@ -69,7 +70,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
         collected.gap(gap);
     }
     if settings.iter().any(|s| s["secret"] == true) {
-        collected.secret(DATABASE_ROLES_SQL, "settings of roles whose name says that they are secret");
+        collected.secret(DATABASE_ROLES_SQL, "settings of roles whose names look secret");
     }
     Ok(collected)
 }

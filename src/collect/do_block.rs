@@ -1,22 +1,22 @@
-//! A `DO` block that carries a state as JSON and makes the target equal to it, changing only what differs.
+//! Builds a `DO` block that carries a state as JSON and makes the target equal to it, changing only what differs.
 //!
-//! Invariant: the block's text is ours (`sql/*_apply.sql`); what comes from catalogs is inside one JSON literal, and the
+//! Invariant: the block's text is ours (`sql/*_apply.sql`). Text from the catalogs is inside one JSON literal, and the
 //! block quotes it with `format('%I')` and `%L`. So no name can become SQL, and a second run changes nothing.
 
 use serde_json::Value;
 
 use crate::model::name::{dollar_quoted, literal};
 
-/// Where the literal goes in a template.
+/// The placeholder for the literal in a template.
 const DATA: &str = "/*DATA*/";
 
-/// A statement without its semicolon: `template` with `data` in place of its mark.
+/// A statement without its semicolon: `template` with `data` in place of the placeholder.
 pub fn do_block(template: &str, data: &Value) -> String {
     let body = template.replacen(DATA, literal(&lines(data)).trim_start(), 1);
     format!("DO {}", dollar_quoted(&body))
 }
 
-/// JSON with one line for each element of the lists at the top, so that a person can read and compare it.
+/// JSON with one line per element of the top-level lists, so that it can be read and compared.
 fn lines(data: &Value) -> String {
     let Value::Object(fields) = data else { return data.to_string() };
     let mut parts = Vec::new();

@@ -1,7 +1,7 @@
-//! The project's edge functions with their import maps and settings, copied as they are.
+//! Copies the project's edge functions with their import maps and settings.
 //!
-//! Invariant: bytes and structure are kept; values of environment files are not copied, their names are listed
-//! (see [`tree`](super::tree)). A function is a folder with an entry point; `_shared` and `.hidden` are none.
+//! Invariant: bytes and structure are kept. Of environment files only the names of the variables are listed, not the
+//! values (see [`tree`](super::tree)). A function is a folder with an entry point; `_shared` and `.hidden` are not.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -43,7 +43,7 @@ fn run(ctx: &Context<'_>) -> Result<Collected> {
     Ok(collected)
 }
 
-/// Folders at the top that have an entry point, or one that `config.toml` names.
+/// Top-level folders that have an entry point, or one configured in `config.toml`.
 fn functions<'f>(files: &'f [String], configured: &BTreeSet<String>) -> BTreeSet<&'f str> {
     let function = |path: &'f String| {
         let (folder, rest) = path.split_once('/')?;
@@ -53,14 +53,14 @@ fn functions<'f>(files: &'f [String], configured: &BTreeSet<String>) -> BTreeSet
     files.iter().filter_map(function).collect()
 }
 
-/// Functions for which `config.toml` has an `entrypoint` of its own.
+/// Functions with an `entrypoint` in `config.toml`.
 fn configured(ctx: &Context<'_>) -> Result<BTreeSet<String>> {
     let mut text = String::new();
     if let Some(project) = open_project(ctx)?
         && let Ok(Some((file, _))) = open_file_below(project.as_fd(), &["supabase", "config.toml"])
         && file.take(CONFIG_LIMIT_BYTES).read_to_string(&mut text).is_err()
     {
-        text.clear(); // the collector of the project says what is wrong with it
+        text.clear(); // The `project` collector reports the error.
     }
     Ok(entry_points(&text))
 }

@@ -1,7 +1,9 @@
-//! `encryption_system.sql`: the functions that encrypt and decrypt, the triggers that run them, the views that use them.
+//! `encryption_system.sql`: the functions that encrypt and decrypt, the triggers that call them, the views that use
+//! them.
 //!
-//! Invariant: functions are found by the configured patterns on their bare name; everything else by dependency on those,
-//! or because a trigger function's text names one. The file makes them in an order that works.
+//! Invariant: functions are found by matching the configured patterns against their unqualified name. Everything else
+//! is found by its dependency on those, or because the body of a trigger function names one. The file creates them in
+//! an order that works.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +22,7 @@ use crate::snapshot::layout::ENCRYPTION_SQL;
 pub const COLLECTOR: Collector =
     Collector { name: "encryption", category: Category::Encryption, stage: Stage::Catalogs, run };
 
-/// What is looked for when nothing is configured.
+/// The patterns used when none are configured.
 const PATTERNS: [&str; 3] = ["is_encrypted", "encrypt_*", "decrypt_*"];
 
 fn run<'a>(ctx: &'a Context<'a>) -> CollectFuture<'a> {
@@ -31,12 +33,12 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     let functions = functions::read(ctx).await?;
     let found = find(&functions, &ctx.settings.encryption_functions);
     if found.is_empty() {
-        return Ok(Collected::skipped("no function is named like an encryption function"));
+        return Ok(Collected::skipped("no function matches the patterns of encryption functions"));
     }
     let mut collected = Collected::default();
     let mut file = SqlFile::new(&[
         "The encryption system: functions, the views that use them, and the triggers that run them.",
-        "Run it after the roles and the schema. Keys are not here: they are wherever the functions take them from.",
+        "Run it after the roles and the schema. It holds no keys: the functions read them from elsewhere.",
     ]);
     let mut acl = AclState::default();
     let mut written = 0;
@@ -103,7 +105,7 @@ fn find(functions: &Functions, patterns: &[String]) -> BTreeSet<u32> {
     found
 }
 
-/// Does the text hold the name as a word of its own?
+/// Does the text contain the name as a whole word?
 fn mentions(text: &str, name: &str) -> bool {
     let part_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     text.match_indices(name)

@@ -1,9 +1,9 @@
-//! The names of the variables in an environment file, never their values.
+//! The names of the variables in an environment file, without their values.
 //!
-//! Invariant: pure; a value that goes over several lines (a private key in quotes) gives no names, and what does not
-//! look like a name is left out: it may be a piece of a secret.
+//! Invariant: pure. A value of several lines (a quoted private key) gives no names. Text that does not look like a name
+//! is left out, because it may be part of a secret.
 
-/// The names that a dotenv text sets, in their order, each once.
+/// The names that a dotenv text sets, in order, each once.
 pub fn env_names(text: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let mut rest = text;
@@ -15,7 +15,7 @@ pub fn env_names(text: &str) -> Vec<String> {
         let Some((name, value)) = line.split_once('=') else { continue };
         let value = value.trim_start();
         if let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'' | '`')) {
-            // From the opening quote on, in the whole text: the value may go over lines.
+            // Search the whole text from the opening quote on: the value may span lines.
             if !closes(&value[1..], quote) {
                 rest = after_closing(after, quote);
             }
@@ -28,7 +28,7 @@ pub fn env_names(text: &str) -> Vec<String> {
     names
 }
 
-/// Where in `text` an unescaped `quote` is.
+/// The position of the first unescaped `quote` in `text`.
 fn closing(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     for (i, c) in text.char_indices() {
@@ -46,13 +46,13 @@ fn closes(text: &str, quote: char) -> bool {
     closing(text, quote).is_some()
 }
 
-/// What follows the line on which `quote` closes; nothing when it never does.
+/// The text after the line on which `quote` closes; empty if it never closes.
 fn after_closing(text: &str, quote: char) -> &str {
     let Some(at) = closing(text, quote) else { return "" };
     text[at..].split_once('\n').map_or("", |(_, after)| after)
 }
 
-/// Upper or lower case words. Mixed case with nothing but `=` after it looks like base64 that lost its quotes.
+/// Words in upper or lower case. Mixed case followed by nothing but `=` looks like base64 without its quotes.
 fn looks_like_a_name(name: &str, value: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');

@@ -1,7 +1,7 @@
-//! A fingerprint of everything that is copied from folders, cheap to ask again: equal means that nothing changed.
+//! A cheap fingerprint of all files that are copied from folders: equal means that nothing changed.
 //!
-//! Invariant: it covers what the collectors of files read (names, kinds, sizes, times of change, link targets), and
-//! reads no file's content. What cannot be looked at counts with its error, so that it is noticed when it can be.
+//! Invariant: it covers what the collectors of files read (names, kinds, sizes, timestamps, link targets), and reads no
+//! content. A file that cannot be read counts with its error, so that a change is noticed.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -70,7 +70,7 @@ fn walk_marker(root: std::os::fd::BorrowedFd<'_>) -> io::Result<String> {
         };
         let path = hex(&entry.path.join(&b'/'));
         let facts = match entry.kind {
-            // A folder's own time moves with files that are not copied; its entries speak for themselves.
+            // A folder's own mtime changes with files that are not copied; its entries count themselves.
             Kind::Folder => Ok(String::new()),
             Kind::Link => folder::link_target(entry.folder, entry.name).map(|target| hex(&target)),
             Kind::Special(what) => Ok(what.to_string()),
@@ -82,7 +82,7 @@ fn walk_marker(root: std::os::fd::BorrowedFd<'_>) -> io::Result<String> {
     Ok(hex(&hasher.finalize()))
 }
 
-/// Both times: a copy that keeps the time of the content still moves the time of the change.
+/// mtime and ctime: a copy that preserves mtime still changes ctime.
 fn time(stat: &rustix::fs::Stat) -> String {
     format!("{}.{} {}.{}", stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec)
 }

@@ -1,7 +1,7 @@
-//! Folders and files by handle: every step is opened below the one before it, and no link is ever followed.
+//! Opens folders and files by handle: every step is opened below the previous one, and no link is followed.
 //!
-//! Invariant (threat 11): only the folder that the user names is opened by path; from there on a link, or a link that
-//! is swapped in, ends in an error and not outside. A special file (pipe, device, socket) is never opened.
+//! Invariant (threat 11): only the folder that the user names is opened by path. Below it, a link (also one that is
+//! swapped in) is an error and never leads outside. A special file (pipe, device, socket) is never opened.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -12,10 +12,10 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-/// `NONBLOCK`: a pipe that is swapped in between looking and opening does not hang the run.
+/// `NONBLOCK`: a pipe that is swapped in between `stat` and `open` does not block the run.
 const FILE: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
-/// What a name in a folder is.
+/// The kind of a directory entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     File,
@@ -24,18 +24,18 @@ pub enum Kind {
     Special(&'static str),
 }
 
-/// Opens the folder that the user named. Its own path may go through links: the user chose it.
+/// Opens the folder that the user named. Its own path may contain links, because the user chose it.
 pub fn open_root(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
-/// Opens a folder inside a folder, not through a link.
+/// Opens a folder inside a folder; a link is an error.
 pub fn open_folder(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
     Ok(openat(folder, name, FOLDER, Mode::empty())?)
 }
 
-/// Opens a folder some steps below, e.g. `["supabase", "functions"]`. `None` when it is not there.
+/// Opens a folder some levels below, e.g. `["supabase", "functions"]`. `None` when it does not exist.
 pub fn open_below(root: BorrowedFd<'_>, steps: &[&str]) -> io::Result<Option<OwnedFd>> {
     let mut at: Option<OwnedFd> = None;
     for step in steps {
@@ -50,7 +50,7 @@ pub fn open_below(root: BorrowedFd<'_>, steps: &[&str]) -> io::Result<Option<Own
     Ok(at)
 }
 
-/// Opens a regular file in a folder. Anything else is an error, and is not opened.
+/// Opens a regular file in a folder. Anything else is an error and is not opened.
 pub fn open_file(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<(File, Stat)> {
     if kind(&statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?) != Kind::File {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -63,7 +63,8 @@ pub fn open_file(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<(File, Stat)
     Ok((File::from(file), stat))
 }
 
-/// Opens a small text file some steps below the root, e.g. `["supabase", "config.toml"]`; `None` when it is not there.
+/// Opens a small text file some levels below the root, e.g. `["supabase", "config.toml"]`; `None` when it does not
+/// exist.
 pub fn open_file_below(root: BorrowedFd<'_>, steps: &[&str]) -> io::Result<Option<(File, Stat)>> {
     let Some((name, folders)) = steps.split_last() else { return Ok(None) };
     let folder = if folders.is_empty() { None } else { open_below(root, folders)? };
@@ -90,13 +91,13 @@ pub fn names(folder: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     Ok(out)
 }
 
-/// What a name is, without following it.
+/// The kind of an entry, without following a link.
 pub fn look(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<(Kind, Stat)> {
     let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok((kind(&stat), stat))
 }
 
-/// Where a link points, as it is written in the link.
+/// The target of a link, as stored in the link.
 pub fn link_target(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<Vec<u8>> {
     Ok(readlinkat(folder, name, Vec::new())?.into_bytes())
 }

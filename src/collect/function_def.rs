@@ -1,7 +1,7 @@
 //! The definition of one function or procedure as SQL, from its row in the snapshot.
 //!
-//! Invariant (trap 5): `pg_get_functiondef()` shows the newest body, not the snapshot's; so the text is built here, word
-//! for word as the server would, and a test on a quiet server holds the two equal. Source: ruleutils.c.
+//! Invariant (trap 5): `pg_get_functiondef()` shows the newest body, not the snapshot's. So the text is built here,
+//! exactly as the server would; a test on a server without concurrent DDL compares the two. Source: ruleutils.c.
 
 use super::setting::{Setting, conforming};
 use crate::model::name::ident;
@@ -83,7 +83,7 @@ impl FunctionRow {
         }
     }
 
-    /// `schema.name(input types)`: what `to_regprocedure` finds it by.
+    /// `schema.name(input types)`, as `to_regprocedure` takes it.
     pub fn signature(&self) -> String {
         format!("{}({})", self.sql_name, self.input_types.join(","))
     }
@@ -96,7 +96,7 @@ impl FunctionRow {
         self.arg_names.get(i).map_or("", String::as_str)
     }
 
-    /// The arguments as CREATE writes them, or the columns of RETURNS TABLE.
+    /// The arguments as CREATE takes them, or the columns of RETURNS TABLE.
     fn arguments(&self, table_columns: bool) -> String {
         let inputs = self.input_types.len();
         let without_default = inputs.saturating_sub(self.defaults.len());
@@ -135,7 +135,7 @@ impl FunctionRow {
         }
     }
 
-    /// `CREATE OR REPLACE FUNCTION …`, equal to `pg_get_functiondef` on a server where nothing moves.
+    /// `CREATE OR REPLACE FUNCTION …`, equal to `pg_get_functiondef` if there is no concurrent DDL.
     pub fn definition(&self) -> String {
         let word = if self.kind == "p" { "PROCEDURE" } else { "FUNCTION" };
         let mut out = format!("CREATE OR REPLACE {word} {}({})\n", self.sql_name, self.arguments(false));
@@ -198,7 +198,7 @@ impl FunctionRow {
     }
 }
 
-/// A setting's name: bare where that is surely right, quoted otherwise. `app.x` is one name with a dot.
+/// A setting's name, unquoted only if that is certainly valid. `app.x` is one name that contains a dot.
 fn setting_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');

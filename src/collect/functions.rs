@@ -1,7 +1,9 @@
-//! `rpc_functions_complete.sql`: every function, procedure, aggregate and window function of the database's own schemas.
+//! `rpc_functions_complete.sql`: every function, procedure, aggregate and window function in the database's own
+//! schemas.
 //!
-//! Invariant (trap 5): bodies are the snapshot's, also while others replace them. Members of extensions are not here:
-//! CREATE EXTENSION makes them. Each comes with its owner, its comment and its whole ACL.
+//! Invariant (trap 5): bodies are the snapshot's, even if other sessions replace them meanwhile. Members of extensions
+//! are not included, because CREATE EXTENSION creates them. Each function has its owner, its comment and its complete
+//! ACL.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -26,14 +28,15 @@ pub const COLLECTOR: Collector =
 pub struct Functions {
     pub rows: Vec<FunctionRow>,
     pub aggregates: HashMap<u32, AggregateRow>,
-    /// Functions in SQL-standard form that were replaced while they were read: their text is newer than the snapshot.
+    /// Functions with an SQL-standard body that were replaced while they were read: their text is newer than the
+    /// snapshot.
     pub changed: BTreeSet<u32>,
-    /// Which function needs which.
+    /// The functions that each function depends on.
     pub needs: HashMap<u32, Vec<u32>>,
 }
 
 impl Functions {
-    /// The statements that make one function what it was, without its ACL.
+    /// Writes the statements that recreate one function, without its ACL.
     pub fn write(&self, row: &FunctionRow, file: &mut SqlFile) {
         let (definition, drop_in) = match self.aggregates.get(&row.oid) {
             Some(aggregate) => (aggregate.definition(row), false),
@@ -42,7 +45,7 @@ impl Functions {
         let signature = row.signature();
         let owner = format!("ALTER ROUTINE {signature} OWNER TO {}", ident(&row.owner));
         if drop_in {
-            // The platform's own: whoever restores may not own it, and need not, when it is there as it was.
+            // A function of the platform: the restoring role may not own it, so it is changed only if it differs.
             file.statement(&unless_equal(&signature, &definition, &row.owner, &owner));
         } else {
             file.statement(&definition);
@@ -64,7 +67,7 @@ impl Functions {
     }
 }
 
-/// Creates a function only where it is missing or different.
+/// Creates a function only if it is missing or different.
 fn unless_equal(signature: &str, definition: &str, owner: &str, set_owner: &str) -> String {
     let body = format!(
         "\nDECLARE definition text := {};\nBEGIN\n\
@@ -144,13 +147,13 @@ pub async fn read(ctx: &Context<'_>) -> Result<Functions> {
     })
 }
 
-/// Keeps the given order, but puts what a function needs before it. A circle is cut where it is met.
+/// Keeps the given order, except that the dependencies of a function come first. A cycle is cut where it is found.
 fn in_order(rows: Vec<FunctionRow>, needs: &HashMap<u32, Vec<u32>>) -> Vec<FunctionRow> {
     let position: HashMap<u32, usize> = rows.iter().enumerate().map(|(i, row)| (row.oid, i)).collect();
     let mut order: BTreeMap<usize, usize> = BTreeMap::new();
     let mut entered = vec![false; rows.len()];
     for start in 0..rows.len() {
-        // A stack of (function, whether its needs were pushed already): no recursion, however deep the chain.
+        // A stack of (function, dependencies pushed): no recursion, however deep the chain.
         let mut stack = vec![(start, false)];
         while let Some((i, needs_done)) = stack.pop() {
             if needs_done {

@@ -1,7 +1,8 @@
-//! The commit that the project's folder is at, read from `.git` itself: no program is run.
+//! The commit that the project's folder is at, read from the files in `.git`; no program is run.
 //!
-//! Invariant: reads `HEAD`, the reference that it names and `packed-refs`, nothing else; a reference's name cannot
-//! lead out of the repository. Whether files differ from the commit is not known this way and is said to be unknown.
+//! Invariant: it reads `HEAD`, the reference that it names and `packed-refs`, nothing else. A reference's name cannot
+//! lead out of the repository. Whether files differ from the commit cannot be determined this way and is recorded as
+//! unknown.
 
 use std::fs;
 use std::io::{self, Read};
@@ -9,18 +10,18 @@ use std::path::{Component, Path, PathBuf};
 
 const LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What `.git` says.
+/// The facts in `.git`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitFacts {
     pub commit: Option<String>,
     pub branch: Option<String>,
 }
 
-/// Looks for the repository of a folder, upwards; `None` when it is in none.
+/// Searches upwards for the repository of a folder; `None` when there is none.
 pub fn git_facts(folder: &Path) -> Option<GitFacts> {
     let folder = folder.canonicalize().ok()?;
     let dir = folder.ancestors().find_map(|f| git_dir(&f.join(".git")))?;
-    // A worktree keeps its HEAD for itself and shares the references.
+    // A worktree has its own HEAD and shares the references.
     let common = match read(&dir.join("commondir")) {
         Ok(path) => dir.join(path.trim()),
         Err(_) => dir.clone(),
@@ -39,7 +40,7 @@ pub fn git_facts(folder: &Path) -> Option<GitFacts> {
     Some(GitFacts { commit: loose.or_else(packed), branch: Some(branch) })
 }
 
-/// `.git` is a folder, or in a worktree a file that says where it is.
+/// `.git` is a folder, or in a worktree a file with the path of that folder.
 fn git_dir(place: &Path) -> Option<PathBuf> {
     if place.is_dir() {
         return Some(place.to_path_buf());
@@ -54,7 +55,7 @@ fn packed(text: &str, name: &str) -> Option<String> {
     text.lines().find_map(of_name)
 }
 
-/// An object id: 40 or 64 hexadecimal digits, and nothing else.
+/// An object id: exactly 40 or 64 hexadecimal digits.
 fn commit(text: &str) -> Option<String> {
     let text = text.trim();
     let fits = matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());

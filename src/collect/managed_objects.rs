@@ -1,8 +1,8 @@
-//! `managed_schema_objects.sql`: what users built on the platform's schemas, told apart from the platform's own.
+//! `managed_schema_objects.sql`: the objects that users created in the platform's schemas.
 //!
-//! Invariant (R4, R29): no table of the platform is made, dropped or altered here. A trigger is the platform's when its
-//! function is the platform's own in the same schema, or when it is on the list of known ones; anything else is the
-//! user's. Each object is touched only where it is missing or different, because its table belongs to the platform.
+//! Invariant (R4, R29): no table of the platform is created, dropped or altered here. A trigger is the platform's if
+//! its function belongs to the platform in the same schema, or if it is on the list of known triggers; any other is the
+//! user's. Each object is changed only if it is missing or different, because its table belongs to the platform.
 
 use super::acl::AclState;
 use super::context::{CollectFuture, Collected, Collector, Context, Stage};
@@ -20,7 +20,7 @@ use crate::snapshot::layout::MANAGED_OBJECTS_SQL;
 pub const COLLECTOR: Collector =
     Collector { name: "managed_objects", category: Category::ManagedObjects, stage: Stage::Catalogs, run };
 
-/// Managed, but what is in it is the project's migrations.
+/// A managed schema, but its contents are the project's migrations.
 const NOT_HERE: &str = "supabase_migrations";
 
 fn run<'a>(ctx: &'a Context<'a>) -> CollectFuture<'a> {
@@ -31,11 +31,11 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     let schemas: Vec<String> =
         ctx.abilities.schemas.iter().filter(|s| is_managed_schema(s) && *s != NOT_HERE).cloned().collect();
     if !ctx.abilities.is_supabase || schemas.is_empty() {
-        return Ok(Collected::skipped("there are no schemas of the platform"));
+        return Ok(Collected::skipped("the database has no schemas of the platform"));
     }
     let mut collected = Collected::default();
     let mut file = SqlFile::new(&[
-        "What users built on the platform's schemas: functions, views, indexes, triggers, policies.",
+        "Objects that users created in the platform's schemas: functions, views, indexes, triggers, policies.",
         "Run it after the roles, the schema of the application and the platform's own schemas.",
     ]);
     user_functions(ctx, &mut collected, &mut file).await?;
@@ -59,7 +59,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     Ok(collected)
 }
 
-/// Functions in managed schemas that do not belong to a role of the platform.
+/// Functions in managed schemas whose owner is not a role of the platform.
 async fn user_functions(ctx: &Context<'_>, collected: &mut Collected, file: &mut SqlFile) -> Result<()> {
     let functions = functions::read(ctx).await?;
     let mut acl = AclState::default();
@@ -84,7 +84,7 @@ async fn user_functions(ctx: &Context<'_>, collected: &mut Collected, file: &mut
     Ok(())
 }
 
-/// An index that is there already is the platform's or came back with it: only a missing one is made.
+/// Creates only missing indexes: an existing one is the platform's or was restored with it.
 async fn indexes(ctx: &Context<'_>, schemas: &[String], file: &mut SqlFile) -> Result<()> {
     for row in ctx.session.rows(include_str!("sql/managed_indexes.sql"), &[&schemas]).await? {
         let schema: String = row.get("schema");
@@ -128,7 +128,7 @@ async fn user_triggers(
     Ok(())
 }
 
-/// Did a user make this trigger on a table of the platform?
+/// Did a user create this trigger on a table of the platform?
 fn is_users(trigger: &Trigger) -> bool {
     let known = PLATFORM_TRIGGERS.iter().any(|(table, name)| *table == trigger.table.plain() && *name == trigger.name);
     let platforms_own = trigger.function_schema == trigger.table.schema && is_platform_owner(&trigger.function_owner);
@@ -159,9 +159,9 @@ mod tests {
     fn the_users_triggers_are_told_apart() {
         let users = ("auth", "users");
         assert!(is_users(&trigger(users, "on_auth_user_created", "public", "postgres")));
-        // A webhook: the function is the platform's, the trigger is not.
+        // A webhook: the function is the platform's, the trigger is the user's.
         assert!(is_users(&trigger(users, "hook", "supabase_functions", "supabase_functions_admin")));
-        // A function that somebody put into the schema auth.
+        // A function that a user created in the schema auth.
         assert!(is_users(&trigger(users, "mine", "auth", "postgres")));
         assert!(!is_users(&trigger(users, "theirs", "auth", "supabase_auth_admin")));
         assert!(!is_users(&trigger(("storage", "objects"), "protect_objects_delete", "storage", "postgres")));

@@ -1,8 +1,8 @@
-//! Which migrations the database has seen: the project's own history as SQL that can be run twice, and those of the
-//! platform's services and of other tools as a list for comparison.
+//! The migrations that were applied to the database: the project's own history as SQL that can be run twice, and the
+//! histories of the platform's services and of other tools as a list for comparison.
 //!
-//! Invariant (R22): only `supabase_migrations` is for restoring; a service's own history describes that service's
-//! schema on that server and is captured to be compared, never to be written.
+//! Invariant (R22): only `supabase_migrations` is restored. A service's history describes that service's schema on that
+//! server; it is captured for comparison and never written.
 
 use std::io::{self, Write};
 
@@ -29,22 +29,22 @@ pub const COLLECTOR: Collector = Collector {
 
 const ABOUT: [&str; 3] = [
     "Migration history of the project (supabase_migrations).",
-    "It can be run twice: a row that is there is made equal to the snapshot's, nothing is deleted.",
+    "It can be run twice: existing rows are made equal to the snapshot's, nothing is deleted.",
     "Run it with: psql -X -v ON_ERROR_STOP=1 -f migration_history.sql",
 ];
 
-/// Whose history a table is.
+/// The owner of a history table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum History {
     /// `supabase_migrations`: restored by this file.
     Project,
-    /// A service of the platform keeps it about its own schema.
+    /// A service of the platform keeps it for its own schema.
     Service,
-    /// Another tool's; an ordinary table of the application, restored with the archive.
+    /// Another tool's: an ordinary table of the application, restored with the archive.
     Tool(&'static str),
 }
 
-/// Names that well-known tools give to their history.
+/// Table names that well-known tools use for their history.
 const TOOLS: [(&str, &str); 14] = [
     ("schema_migrations", "Rails, golang-migrate, dbmate or Ecto"),
     ("_prisma_migrations", "Prisma"),
@@ -79,10 +79,10 @@ async fn run(ctx: &Context<'_>) -> Result<Collected> {
     let listed = tables::list(ctx.session).await?;
     let found: Vec<TableMeta> = listed.into_iter().filter(|t| history(&t.root).is_some()).collect();
     if found.is_empty() {
-        return Ok(Collected::skipped("there is no migration history in the database"));
+        return Ok(Collected::skipped("the database has no migration history"));
     }
     let Some(archive) = ctx.archive else {
-        return Err(Failure::msg(FailureKind::Failed, "the archive is not there yet"));
+        return Err(Failure::msg(FailureKind::Failed, "the archive does not exist yet"));
     };
     let found = tables::describe(ctx.session, found).await?;
     blocking(|| write(ctx, archive, &found))
@@ -98,10 +98,10 @@ fn write(ctx: &Context<'_>, archive: &ArchiveData, found: &[TableMeta]) -> Resul
     Ok(collected)
 }
 
-/// `migration_history.sql`. Returns how many migrations were applied.
+/// Writes `migration_history.sql`. Returns the number of applied migrations.
 fn write_sql(ctx: &Context<'_>, archive: &ArchiveData, own: &[&TableMeta], collected: &mut Collected) -> Result<u64> {
     let mut sql = UpsertFile::begin(ctx.sink, MIGRATION_HISTORY_SQL, Category::Migrations, &ABOUT)?;
-    // Not IF NOT EXISTS: that asks for the right to create even when there is nothing to create.
+    // Not IF NOT EXISTS: it requires the CREATE privilege even if the schema exists.
     sql.statement(&unless(
         "EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'supabase_migrations')",
         "CREATE SCHEMA \"supabase_migrations\"",
@@ -137,12 +137,13 @@ fn create_table(table: &TableMeta) -> String {
     unless(&format!("pg_catalog.to_regclass({}) IS NOT NULL", name.trim_start()), &create)
 }
 
-/// One statement that is run unless the condition holds.
+/// A statement that runs only if the condition is false.
 fn unless(condition: &str, statement: &str) -> String {
     format!("DO {}", dollar_quoted(&format!("BEGIN IF NOT ({condition}) THEN {statement}; END IF; END")))
 }
 
-/// `project/migration_versions.json`: every other history, a service's with its rows. Returns the rows of the tools'.
+/// Writes `project/migration_versions.json`: all other histories, those of services with their rows. Returns the number
+/// of rows of the tools' histories.
 fn write_list(ctx: &Context<'_>, archive: &ArchiveData, others: &[&TableMeta]) -> Result<u64> {
     if others.is_empty() {
         return Ok(0);

@@ -1,4 +1,4 @@
-//! The project's migration files, copied as they are.
+//! Copies the project's migration files.
 //!
 //! Invariant: bytes and structure are kept, links are recorded and not followed (see [`tree`](super::tree)).
 

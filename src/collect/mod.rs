@@ -1,8 +1,9 @@
-//! What stands beside the archive: one file a collector, one registry, one outcome each.
+//! The collectors, which write everything that is not in the archive: one file per collector, one registry, one outcome
+//! each.
 //!
 //! Invariant: a collector reads through the context's session (on the exported snapshot) or from the archive's data
-//! files, writes through the context's sink, and opens no connection or file of its own below the snapshot. A
-//! collector that fails costs its part, never the run: the failure becomes an outcome and a gap.
+//! files, writes through the context's sink, and opens no connection of its own and no file below the snapshot. A
+//! collector that fails loses its part, never the run: the failure becomes an outcome and a gap.
 
 pub mod access_grants;
 pub mod acl;

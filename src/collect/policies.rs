@@ -1,8 +1,8 @@
-//! `rls_policies_complete.sql`: row level security of every schema, executable.
+//! `rls_policies_complete.sql`: row security of every schema, executable.
 //!
-//! Invariant (R3, R33): every table with row level security is in the file with its two flags, also one without a
-//! policy (which nobody can read). A policy for a role that is missing stops the restore: to lose a restrictive policy
-//! silently would open data.
+//! Invariant (R3, R33): every table with row security is in the file with its two flags, even without a policy (then
+//! it shows no rows). A policy for a missing role stops the restore, because silently losing a restrictive policy would
+//! expose data.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub struct Policy {
     pub command: &'static str,
     /// Quoted, or PUBLIC.
     pub roles: Vec<String>,
-    /// As they are, `public` for PUBLIC.
+    /// Unquoted; `public` for PUBLIC.
     pub role_names: Vec<String>,
     pub using: Option<String>,
     pub with_check: Option<String>,
@@ -70,7 +70,7 @@ impl Policy {
         }
     }
 
-    /// The statements that make this policy what it was, whatever there is now.
+    /// The statements that drop and recreate this policy.
     fn statements(&self) -> Vec<String> {
         let on = format!("{} ON {}", ident(&self.name), self.table.sql());
         let kind = if self.permissive { "PERMISSIVE" } else { "RESTRICTIVE" };
@@ -87,7 +87,8 @@ impl Policy {
         out
     }
 
-    /// One block that makes it only where it is missing or different: the table may not be the restorer's own.
+    /// A DO block that creates the policy only if it is missing or different, because the restoring role may not own
+    /// the table.
     pub fn unless_equal(&self) -> String {
         let statements: Vec<String> = self.statements().iter().map(|s| format!("        {s};\n")).collect();
         let roles: Vec<String> = self.role_names.iter().map(|role| quoted(role)).collect();
@@ -110,7 +111,8 @@ impl Policy {
         format!("DO {}", dollar_quoted(&body))
     }
 
-    /// The extension brings this one. Whoever restores may not own its table: it is made only where it is missing.
+    /// A policy that its extension creates. The restoring role may not own its table, so it is created only if it is
+    /// missing.
     fn only_where_missing(&self) -> String {
         let statements: Vec<String> = self.statements().iter().skip(1).map(|s| format!("        {s};\n")).collect();
         let table = quoted(&self.table.sql());
@@ -152,7 +154,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     }
     let mut file = SqlFile::new(&[
         "Row level security: ENABLE and FORCE of every table, and every policy.",
-        "Run it after the roles and the schema. A role that is missing stops the file: nothing is half applied.",
+        "Run it after the roles and the schema. A missing role stops the file; nothing is applied in part.",
     ]);
     file.statement(&do_block(APPLY, &json!({"tables": tables})));
     for policy in &policies {

@@ -1,8 +1,8 @@
-//! What the project's folder says about the stack: settings, import maps, the commit, names of secrets; and the list
-//! of what is in no snapshot of a database.
+//! Facts about the stack from the project's folder: settings, import maps, the commit, names of secrets. And the list
+//! of things that no database snapshot holds.
 //!
-//! Invariant: names of secrets, never values (see [`config_mask`](super::config_mask)). The list of what lies outside
-//! the database is a note for the reader and no gap: it is the same for every snapshot of such a stack.
+//! Invariant: it writes names of secrets, never values (see [`config_mask`](super::config_mask)). The list of things
+//! outside of the database is a note for the reader and not a gap: it is the same for every snapshot of such a stack.
 
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -32,7 +32,7 @@ pub const COLLECTOR: Collector = Collector {
 
 const TEXT_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Import maps and settings of the runtime that lie outside of `supabase/functions`, which is copied whole.
+/// Import maps and runtime settings outside of `supabase/functions`, which is copied as a whole.
 pub const COPIED: [&[&str]; 8] = [
     &["supabase", "import_map.json"],
     &["supabase", "deno.json"],
@@ -44,7 +44,7 @@ pub const COPIED: [&[&str]; 8] = [
     &["deno.lock"],
 ];
 
-/// Environment files, of which the names of the variables are listed.
+/// Environment files whose variable names are listed.
 pub const ENV_FILES: [&[&str]; 6] = [
     &[".env"],
     &[".env.local"],
@@ -77,7 +77,7 @@ fn write(ctx: &Context<'_>, outside: &[Value]) -> Result<Collected> {
     }
     write_secret_names(ctx, &project, &mut collected)?;
     if let Some(git) = ctx.settings.project_dir.as_deref().and_then(git_facts) {
-        // Whether files differ from the commit would need git itself: null is "not known".
+        // Only git itself could tell whether files differ from the commit: null means unknown.
         write_json(ctx, "git.json", &json!({ "commit": git.commit, "branch": git.branch, "dirty": null }))?;
     }
     if collected.counts.is_empty() && collected.gaps.is_empty() {
@@ -97,7 +97,7 @@ fn unreadable(steps: &[&str], why: &str) -> Gap {
     Gap::new("project_file_not_copied", steps.join("/"), why, todo)
 }
 
-/// A small text of the project: `None` when it is not there; a gap when it cannot be read.
+/// Reads a small text file of the project: `None` when it does not exist; a gap when it cannot be read.
 fn read_text(project: &OwnedFd, steps: &[&str], collected: &mut Collected) -> Option<String> {
     let opened = open_file_below(project.as_fd(), steps);
     let text = opened.and_then(|file| {
@@ -124,9 +124,8 @@ fn write_config(ctx: &Context<'_>, project: &OwnedFd, collected: &mut Collected)
                 write_json(ctx, "config_masked.json", &json!(masked.replaced))?;
             }
         }
-        Err(error) => {
-            collected.gap(unreadable(&steps, &format!("it is no TOML ({error}), so its secrets cannot be told")))
-        }
+        Err(error) => collected
+            .gap(unreadable(&steps, &format!("it is not valid TOML ({error}), so its secrets cannot be masked"))),
     }
     Ok(())
 }
@@ -152,12 +151,12 @@ fn copy_one(ctx: &Context<'_>, project: &OwnedFd, steps: &[&str], collected: &mu
     Ok(())
 }
 
-/// `secret_names.json`: which variables the project's environment files set.
+/// Writes `secret_names.json`: the variables that the project's environment files set.
 fn write_secret_names(ctx: &Context<'_>, project: &OwnedFd, collected: &mut Collected) -> Result<()> {
     let mut files = Vec::new();
     let mut total = 0;
     for steps in ENV_FILES {
-        // A link or a file that cannot be read costs a list of names, nothing that a restore needs: a note, no gap.
+        // A file that cannot be read costs only a list of names, which no restore needs: a note, not a gap.
         let mut trouble = Collected::default();
         let text = read_text(project, steps, &mut trouble);
         let names = text.map(|text| env_names(&text));
@@ -174,7 +173,7 @@ fn write_secret_names(ctx: &Context<'_>, project: &OwnedFd, collected: &mut Coll
     Ok(())
 }
 
-/// What a stack needs and no snapshot of its database holds (R25), as far as this stack has it.
+/// What a stack needs and no snapshot of its database holds (R25), for the parts that this stack has.
 async fn outside_items(ctx: &Context<'_>) -> Result<Vec<Value>> {
     let item = |what: &str, why: &str, keep: &str| json!({ "what": what, "why": why, "keep": keep });
     let mut items = Vec::new();
@@ -198,8 +197,8 @@ async fn outside_items(ctx: &Context<'_>) -> Result<Vec<Value>> {
     if ctx.has_extension("supabase_vault") || ctx.has_extension("pgsodium") {
         items.push(item(
             "the vault's root key",
-            "it is a file beside the database (pgsodium_root.key)",
-            "a copy of the file or of the hosted project's pgsodium endpoint, in another place than the snapshot",
+            "it is a file outside of the database (pgsodium_root.key)",
+            "a copy of the file or of the hosted project's pgsodium endpoint, stored apart from the snapshot",
         ));
     }
     let other = ctx.session.rows("SELECT 1 FROM pg_database WHERE datname = '_supabase'", &[]).await?;

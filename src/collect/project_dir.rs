@@ -1,6 +1,6 @@
-//! The project's folder, for the collectors that copy from it.
+//! Opens the project's folder for the collectors that copy from it.
 //!
-//! Invariant: only the folder of the configuration is opened by path; `supabase/…` below it not through links.
+//! Invariant: only the configured folder is opened by path; below it, links in `supabase/…` are not followed.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,13 +10,13 @@ use super::folder::{open_below, open_root};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 
-/// A folder below the project's, or how the collector ends without it.
+/// A folder in the project, or the collector's result without it.
 pub enum Found {
     Folder(OwnedFd),
     Not(Collected),
 }
 
-/// Opens the project's folder; `None` when none was given.
+/// Opens the project's folder; `None` when none is configured.
 pub fn open_project(ctx: &Context<'_>) -> Result<Option<OwnedFd>> {
     let Some(path) = &ctx.settings.project_dir else { return Ok(None) };
     let opened = open_root(path).map_err(|error| {
@@ -39,7 +39,7 @@ pub fn find(ctx: &Context<'_>, name: &str) -> Result<Found> {
     }
 }
 
-/// The folder is there and cannot be entered: a link is not followed, because it may lead out of the project.
+/// The folder exists and cannot be opened. A link is not followed, because it may lead out of the project.
 fn not_opened(name: &str, error: &io::Error) -> Collected {
     let mut collected = Collected::default();
     let todo =

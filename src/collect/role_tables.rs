@@ -1,23 +1,22 @@
-//! Which tables say who may do what in the application: found by name and shape.
+//! Finds the tables that hold the application's roles and permissions, by name and columns.
 //!
-//! Invariant: pure. A name alone is not enough; a table also has to look like one (a role or permission column, a
-//! foreign key to `auth.users`, or a link to a table that does), so that a table of cooking `roles` or of plain
-//! `departments` is not taken for access control.
+//! Invariant: pure. A matching name is not enough; the table also needs a role or permission column, a foreign key to
+//! `auth.users`, or a link to such a table. So a table of cooking `roles` or of plain `departments` does not count.
 
 use super::tables::TableMeta;
 use crate::model::name::QualifiedName;
 use crate::model::pattern;
 
-/// What a table is for.
+/// The purpose of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoleTable {
-    /// Who has which role or permission: its rows are the count `user_roles`.
+    /// Assigns roles or permissions to users: its rows are the count `user_roles`.
     Assignment,
-    /// Roles, permissions, the matrix of both, departments, the audit of grants.
+    /// Roles, permissions, the matrix of both, departments, or the audit of grants.
     Supporting,
 }
 
-/// Schemas of the platform: what is in them belongs to a service, not to the application.
+/// Schemas of the platform: their tables belong to a service, not to the application.
 const MANAGED: [&str; 22] = [
     "auth",
     "storage",
@@ -43,12 +42,12 @@ const MANAGED: [&str; 22] = [
     "tiger",
 ];
 
-/// May this be an application's table of roles, by its name? Cheap: asked of every table before columns are read.
+/// Can this be a role table of the application, by its name? A cheap check of every table before columns are read.
 pub fn may_be_role_table(name: &QualifiedName) -> bool {
     !MANAGED.contains(&name.schema.as_str()) && by_name(&name.name).is_some()
 }
 
-/// What the name says.
+/// Classifies a table by its name.
 fn by_name(name: &str) -> Option<RoleTable> {
     let name = name.to_lowercase();
     let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).collect();
@@ -81,11 +80,11 @@ fn by_name(name: &str) -> Option<RoleTable> {
     None
 }
 
-/// Picks the role tables out of candidates whose names fit and whose columns are known, in their order.
+/// Selects the role tables among candidates with matching names and known columns, in their order.
 pub fn pick(candidates: &[TableMeta], auth_users: Option<u32>) -> Vec<(u32, RoleTable)> {
     let kinds: Vec<Option<RoleTable>> = candidates.iter().map(|t| by_name(&t.root.name)).collect();
     let mut chosen: Vec<bool> = candidates.iter().map(|t| grants_by_itself(t, auth_users)).collect();
-    // A table that a chosen one points at, or that points at a chosen one, belongs to it.
+    // A table that references a chosen one, or is referenced by it, is chosen too.
     loop {
         let linked = |i: usize| {
             let table = &candidates[i];
@@ -104,7 +103,7 @@ pub fn pick(candidates: &[TableMeta], auth_users: Option<u32>) -> Vec<(u32, Role
     candidates.iter().zip(kinds).zip(chosen).filter_map(picked).collect()
 }
 
-/// Does the table's own shape show that it grants something?
+/// Do the table's own columns show that it grants something?
 fn grants_by_itself(table: &TableMeta, auth_users: Option<u32>) -> bool {
     let has = |words: &[&str]| table.columns.iter().any(|c| words.iter().any(|w| c.name.to_lowercase().contains(w)));
     let to_users = auth_users.is_some_and(|users| table.parents.contains(&users));
@@ -121,12 +120,12 @@ fn grants_by_itself(table: &TableMeta, auth_users: Option<u32>) -> bool {
     }
 }
 
-/// `roles` and `permissions`: nothing but the list itself.
+/// `roles` and `permissions`: only the list itself.
 fn is_plain_list(name: &str) -> bool {
     matches!(name, "role" | "roles" | "permission" | "permissions" | "app_roles" | "app_permissions")
 }
 
-/// Tables of the configuration: `schema.table`, or a pattern with `*` and `?`; without a dot in `public`.
+/// Does the configuration name this table? `schema.table`, or a pattern with `*` and `?`; without a dot in `public`.
 pub fn named(patterns: &[String], name: &QualifiedName) -> bool {
     let plain = name.plain();
     patterns.iter().any(|p| {
@@ -134,7 +133,7 @@ pub fn named(patterns: &[String], name: &QualifiedName) -> bool {
     })
 }
 
-/// What a table is that the configuration names: by its name, else an assignment.
+/// The purpose of a configured table: by its name, else an assignment.
 pub fn kind_of(name: &QualifiedName) -> RoleTable {
     by_name(&name.name).unwrap_or(RoleTable::Assignment)
 }

@@ -1,14 +1,14 @@
-//! A part of the shared transaction that may fail without ending it.
+//! Runs a part of the shared transaction that may fail without ending it.
 //!
-//! Invariant: all collectors of a session share one transaction; after an error nothing more could be read in it. What
-//! may be refused (a locked table, an undecryptable secret) runs between SAVEPOINT and ROLLBACK TO.
+//! Invariant: all collectors of a session share one transaction, and an error aborts it. So queries that may fail (a
+//! locked table, a secret that cannot be decrypted) run between SAVEPOINT and ROLLBACK TO.
 
 use std::future::Future;
 
 use crate::model::failure::Result;
 use crate::pg::session::Session;
 
-/// Runs `work`. The inner result is its own; the outer one fails only when the connection is of no use any more.
+/// Runs `work` and returns its result. The outer result fails only if the connection is unusable.
 pub async fn attempt<T>(session: &Session, work: impl Future<Output = Result<T>>) -> Result<Result<T>> {
     session.execute("SAVEPOINT stacksnap_part").await?;
     let result = work.await;

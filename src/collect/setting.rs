@@ -1,11 +1,11 @@
-//! `name=value` of `setconfig` and `proconfig` as SQL.
+//! Converts `name=value` of `setconfig` and `proconfig` to SQL.
 //!
-//! Invariant: a list setting (search_path and its kind) is stored with its elements quoted, and is written as a list of
+//! Invariant: a list setting (such as search_path) is stored with quoted elements, and is written as a list of
 //! literals; any other value is one literal. Source: pg_dump's `variable_is_guc_list_quote`.
 
 use crate::model::name::literal;
 
-/// The only settings whose value is a list of quoted names. The server lets no extension add one.
+/// The only settings whose value is a list of quoted names. The server does not allow extensions to add one.
 const LISTS: [&str; 7] = [
     "local_preload_libraries",
     "search_path",
@@ -16,7 +16,7 @@ const LISTS: [&str; 7] = [
     "oauth_validator_libraries",
 ];
 
-/// One setting: its name, the stored value and that value as it is written after `TO`.
+/// One setting: its name, the stored value, and the elements that follow `TO`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     pub name: String,
@@ -26,7 +26,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Reads an element of `setconfig`; `None` when it has no `=`.
+    /// Parses an element of `setconfig`; `None` without `=`.
     pub fn parse(text: &str) -> Option<Self> {
         let (name, value) = text.split_once('=')?;
         let is_list = LISTS.iter().any(|list| list.eq_ignore_ascii_case(name));
@@ -37,12 +37,12 @@ impl Setting {
         Some(Self { name: name.to_string(), value: value.to_string(), items })
     }
 
-    /// What stands after `TO`.
+    /// The text after `TO`.
     pub fn sql_value(&self) -> String {
         self.items.iter().map(|i| conforming(i)).collect::<Vec<_>>().join(", ")
     }
 
-    /// Does the name say that the value is a secret?
+    /// Does the name suggest that the value is a secret?
     pub fn looks_secret(&self) -> bool {
         let name = self.name.to_lowercase();
         ["secret", "password", "passwd", "token", "key", "credential", "jwt", "dsn", "conninfo"]
@@ -51,13 +51,13 @@ impl Setting {
     }
 }
 
-/// A literal as the server writes it in definitions: backslashes mean themselves. Only for text that runs under
+/// A literal as the server writes it in definitions, with plain backslashes. Only for text that runs under
 /// `standard_conforming_strings = on`, which every file of ours sets first.
 pub fn conforming(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }
 
-/// A literal without the space that stands before `E'…'`.
+/// A literal without the space before `E'…'`.
 pub fn quoted(value: &str) -> String {
     literal(value).trim_start().to_string()
 }

@@ -1,7 +1,7 @@
-//! An SQL file of a snapshot: a header that says what it is, statements, and a trailer that proves it is whole.
+//! An SQL file of a snapshot: a header that describes it, statements, and a trailer that proves it is complete.
 //!
-//! Invariant (traps 1, 13): no object name reaches a comment unescaped; the last line is [`TRAILER`]; the file stops
-//! at the first error and runs in one transaction, so that it can be run twice and never half.
+//! Invariant (traps 1, 13): object names are escaped in comments, and the last line is [`TRAILER`]. The file stops at
+//! the first error and runs in one transaction, so it can be run twice and is never applied in part.
 
 use std::fmt::Write;
 
@@ -10,13 +10,13 @@ use crate::model::name::sql_comment;
 /// The last line of every SQL file that stacksnap writes itself.
 pub const TRAILER: &str = "-- stacksnap: end of file";
 
-/// Builds one SQL file in memory (for files that grow with the schema, not with the data).
+/// Builds one SQL file in memory (for files whose size depends on the schema, not on the data).
 pub struct SqlFile {
     text: String,
 }
 
 impl SqlFile {
-    /// Starts a file; `about` are lines for its reader, already without names of objects or safe as comments.
+    /// Starts a file; `about` are the lines of its header, without object names or with escaped ones.
     pub fn new(about: &[&str]) -> Self {
         let mut file = Self { text: String::new() };
         for line in about {
@@ -26,7 +26,7 @@ impl SqlFile {
         file
     }
 
-    /// One comment line, whatever it holds.
+    /// One comment line; the text is escaped.
     pub fn comment(&mut self, text: &str) {
         let _ = writeln!(self.text, "{}", sql_comment(text));
     }
@@ -47,7 +47,7 @@ impl SqlFile {
     }
 }
 
-/// For files that are streamed: what comes before the first statement.
+/// For streamed files: the text before the first statement.
 pub const PREAMBLE: &str = "\nBEGIN;\n\
     SET LOCAL client_encoding = 'UTF8';\n\
     SET LOCAL standard_conforming_strings = on;\n\
@@ -59,7 +59,7 @@ pub const PREAMBLE: &str = "\nBEGIN;\n\
     SET LOCAL client_min_messages = warning;\n\
     SET LOCAL search_path = '';\n\n";
 
-/// For files that are streamed: what comes after the last statement.
+/// For streamed files: the text after the last statement.
 pub const ENDING: &str = "\nCOMMIT;\n\n-- stacksnap: end of file\n";
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Storage: what buckets and objects there are, and, when their folder is given, the files themselves.
+//! Storage: the list of buckets and objects and, if their folder is configured, the files themselves.
 //!
-//! Invariant (R24): every object of the database is in `objects.jsonl`; an object whose file was not copied is in
-//! `missing.jsonl` and in a gap; a file without an object is in `orphans.json` and is not copied (nothing in the
-//! database can reach it: it is an old version, or younger than the snapshot). Memory: 16 bytes an object.
+//! Invariant (R24): every object of the database is in `objects.jsonl`. An object whose file was not copied is in
+//! `missing.jsonl` and in a gap. A file without an object is in `orphans.json` and is not copied: it is an old version,
+//! or newer than the snapshot. Memory: 16 bytes per object.
 
 use std::io::{self, BufWriter, Write};
 
@@ -33,10 +33,10 @@ async fn run(ctx: &Context<'_>) -> Result<Collected> {
     let listed = tables::list(ctx.session).await?;
     let has = |name: &str| listed.iter().any(|t| t.name.schema == "storage" && t.name.name == name);
     if !has("buckets") || !has("objects") {
-        return Ok(Collected::skipped("there is no storage in the database"));
+        return Ok(Collected::skipped("the database has no storage schema"));
     }
     let Some(archive) = ctx.archive else {
-        return Err(Failure::msg(FailureKind::Failed, "the archive is not there yet"));
+        return Err(Failure::msg(FailureKind::Failed, "the archive does not exist yet"));
     };
     for name in ["buckets", "objects"] {
         if archive.file(&QualifiedName::new("storage", name)).is_none() {
@@ -73,9 +73,10 @@ fn write(ctx: &Context<'_>, archive: &ArchiveData) -> Result<Collected> {
         None if total.objects > 0 => collected.gap(Gap::new(
             "storage_files_not_captured",
             format!("{} files, {} bytes in {} buckets", total.objects, total.bytes, buckets.len()),
-            no_files
-                .unwrap_or_else(|| "stored files are outside of the database, and their folder was not given".into()),
-            "give the folder of the storage service (storage_dir), or copy the bucket's files yourself; \
+            no_files.unwrap_or_else(|| {
+                "stored files are outside of the database, and their folder is not configured".into()
+            }),
+            "configure the folder of the storage service (storage_dir), or copy the bucket's files yourself; \
              storage/objects.jsonl lists them",
         )),
         None => {}
@@ -90,7 +91,7 @@ fn tell_files(collected: &mut Collected, report: &FilesReport, objects: u64) {
         collected.gap(Gap::new(
             "storage_file_missing",
             format!("{} of {objects} files, the first: {first}", report.missing),
-            "there is an object in the database, and its file was not found or could not be copied whole",
+            "the database has these objects, but their files are missing or could not be copied completely",
             "storage/missing.jsonl names each with the reason; restore these files from elsewhere",
         ));
     }
@@ -104,7 +105,7 @@ fn writer<'s>(ctx: &Context<'s>, name: &str) -> io::Result<BufWriter<ArtifactWri
     Ok(BufWriter::new(ctx.sink.create(&format!("{STORAGE_DIR}/{name}"), Category::Storage)?))
 }
 
-/// `buckets.json`. Returns the ids.
+/// Writes `buckets.json`. Returns the ids.
 fn write_buckets(ctx: &Context<'_>, archive: &ArchiveData) -> Result<Vec<String>> {
     let mut out = writer(ctx, "buckets.json")?;
     let mut ids = Vec::new();
@@ -131,7 +132,7 @@ struct Total {
     bytes: u64,
 }
 
-/// `objects.jsonl`, one line an object; copies each file on the way.
+/// Writes `objects.jsonl`, one line per object, and copies each file.
 fn write_objects(ctx: &Context<'_>, archive: &ArchiveData, mut files: Option<&mut Files<'_>>) -> Result<Total> {
     let mut out = writer(ctx, "objects.jsonl")?;
     let mut total = Total::default();
@@ -149,7 +150,7 @@ fn write_objects(ctx: &Context<'_>, archive: &ArchiveData, mut files: Option<&mu
     Ok(total)
 }
 
-/// What a row says, and the line that tells it. `metadata` is the storage service's JSON.
+/// The object of a row, and its line. `metadata` is the storage service's JSON.
 fn read_object(columns: &[String], values: Vec<Option<String>>) -> (Object, Map<String, Value>) {
     let mut row: std::collections::HashMap<&str, Option<String>> =
         columns.iter().map(String::as_str).zip(values).collect();

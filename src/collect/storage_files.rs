@@ -1,8 +1,8 @@
 //! The files of the storage service: `<root>/<tenant>/<bucket>/<name>/<version>`, copied with their attributes.
 //!
-//! Invariant: the names come from the database and are hostile: each part is opened below the one before it, `.` and
-//! `..` are refused, no link is followed; in the snapshot they have encoded names, and `metadata.jsonl` maps them. The
-//! content type, cache control and etag are extended attributes (`user.supabase.*`), which a plain copy would lose.
+//! Invariant: the names come from the database and are untrusted. Each part is opened below the previous one, `.` and
+//! `..` are refused, and no link is followed. In the snapshot they have encoded names, and `metadata.jsonl` maps them.
+//! Content type, cache control and etag are extended attributes (`user.supabase.*`), which a plain copy would lose.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -23,24 +23,24 @@ use crate::model::hex::hex;
 use crate::snapshot::layout::STORAGE_DIR;
 use crate::snapshot::sink::{ArtifactSink, ArtifactWriter};
 
-/// The tenant's folder is at most this far below the folder that was given (`stub/stub` when self-hosted).
+/// How many levels below the configured folder the tenant's folder may be (`stub/stub` when self-hosted).
 const TENANT_DEPTH: usize = 3;
-/// Folders held open on one level while the tenant's folder is searched.
+/// How many folders are held open per level while the tenant's folder is searched.
 const SEARCH_WIDTH: usize = 128;
 const ATTRIBUTE_PREFIX: &str = "user.supabase.";
 
-/// The store while its files are copied.
+/// The storage folder while its files are copied.
 pub struct Files<'s> {
     base: OwnedFd,
     sink: &'s ArtifactSink,
     metadata: BufWriter<ArtifactWriter<'s>>,
     missing: Option<BufWriter<ArtifactWriter<'s>>>,
-    /// Hashes of the paths that objects name: what else lies in the folder is an orphan.
+    /// Hashes of the objects' paths: any other file in the folder is an orphan.
     seen: Vec<u128>,
     report: FilesReport,
 }
 
-/// How it went.
+/// The result of copying.
 #[derive(Debug, Default)]
 pub struct FilesReport {
     pub copied: u64,
@@ -51,7 +51,7 @@ pub struct FilesReport {
 }
 
 impl<'s> Files<'s> {
-    /// Opens the store and finds the folder that holds the buckets.
+    /// Opens the storage folder and finds the folder that holds the buckets.
     pub fn open(root: &Path, buckets: &[String], sink: &'s ArtifactSink) -> io::Result<Self> {
         let base = find_base(folder::open_root(root)?, buckets)?;
         let metadata = create(sink, "metadata.jsonl")?;
@@ -98,7 +98,7 @@ impl<'s> Files<'s> {
         };
         let length = u64::try_from(stat.st_size).unwrap_or(0);
         if let Some(size) = object.size.filter(|size| *size != length) {
-            return Ok(Err(NotCopied(format!("the file has {length} bytes, and the database says {size}"))));
+            return Ok(Err(NotCopied(format!("the file has {length} bytes, the database has {size}"))));
         }
         let attributes = attributes(&file);
         let path = format!("{STORAGE_DIR}/files/{}", stored_path(parts.iter().copied()));
@@ -118,7 +118,7 @@ impl<'s> Files<'s> {
         Ok(Ok(path))
     }
 
-    /// Lists what no object names, and ends the files.
+    /// Lists the orphans and finishes the files.
     pub fn finish(mut self) -> io::Result<FilesReport> {
         self.list_orphans()?;
         finish(self.metadata)?;
@@ -175,7 +175,7 @@ fn create<'s>(sink: &'s ArtifactSink, name: &str) -> io::Result<BufWriter<Artifa
     Ok(BufWriter::new(sink.create(&format!("{STORAGE_DIR}/{name}"), Category::Storage)?))
 }
 
-/// The parts of the path below the tenant's folder; the error is why there can be none.
+/// The parts of the path below the tenant's folder, or the reason why there is none.
 fn parts(object: &Object) -> Result<Vec<&[u8]>, &'static str> {
     let mut parts: Vec<&[u8]> = vec![object.bucket.as_bytes()];
     parts.extend(object.name.as_bytes().split(|b| *b == b'/').filter(|part| !part.is_empty()));
@@ -205,7 +205,7 @@ fn path_hash<'p>(parts: impl Iterator<Item = &'p [u8]>) -> u128 {
     u128::from_be_bytes(first)
 }
 
-/// The attributes of the storage service. A file system without attributes has none.
+/// The attributes of the storage service; empty if the file system does not support them.
 fn attributes(file: &File) -> Map<String, Value> {
     let mut out = Map::new();
     let mut names = vec![0_u8; 64 * 1024];
@@ -223,8 +223,8 @@ fn attributes(file: &File) -> Map<String, Value> {
     out
 }
 
-/// The folder that holds the buckets: the given one, or one of its tenants'. The one with most buckets wins, then the
-/// nearest; two that are equal are refused, because they may be two tenants.
+/// The folder that holds the buckets: the configured one, or one of its tenants'. The one with the most buckets wins,
+/// then the nearest. A tie is refused, because the folders may belong to two tenants.
 fn find_base(root: OwnedFd, buckets: &[String]) -> io::Result<OwnedFd> {
     let names: Vec<CString> = buckets.iter().filter_map(|b| CString::new(b.as_str()).ok()).collect();
     let holds =

@@ -1,4 +1,4 @@
-//! Files of a storage service: found below tenants, hostile names, missing and orphaned ones, attributes.
+//! Tests of storage files: below tenants, with hostile names, missing and orphaned ones, attributes.
 
 use std::path::PathBuf;
 

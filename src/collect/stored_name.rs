@@ -1,13 +1,13 @@
-//! How a name from a file system or from a bucket is written as a name in the snapshot.
+//! Encodes a name from a file system or a bucket as a file name in the snapshot.
 //!
-//! Invariant: pure and one-to-one. Ordinary names stay as they are; bytes that are not UTF-8, control characters,
-//! line and direction marks and backslashes become `%XX`, and so does a `%` that could be mistaken for one of those.
+//! Invariant: pure and one-to-one. Ordinary names are unchanged. Bytes that are not UTF-8, control characters, line and
+//! direction marks and backslashes become `%XX`, and so does a `%` that looks like such a code.
 
 use crate::model::name::visible;
 
 const LONGEST: usize = 200;
 
-/// One part of a path (no `/` in it) as it is stored. `.` and `..` are encoded too.
+/// Encodes one part of a path (without `/`). `.` and `..` are encoded too.
 pub fn stored_part(bytes: &[u8]) -> String {
     if bytes == b"." || bytes == b".." {
         return "%2E".repeat(bytes.len());
@@ -41,7 +41,7 @@ fn encode(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// A whole path, part by part, with `/` between.
+/// Encodes a whole path, part by part, joined by `/`.
 pub fn stored_path<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> String {
     parts.into_iter().map(stored_part).collect::<Vec<_>>().join("/")
 }

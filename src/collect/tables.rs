@@ -1,7 +1,8 @@
-//! Facts about the tables whose rows become SQL: columns, the key that makes a row itself, foreign keys, sequences.
+//! Facts about the tables whose rows are written as SQL: columns, the key that identifies a row, foreign keys,
+//! sequences.
 //!
-//! Invariant: read from the catalogs under the exported snapshot, never guessed; a failed question leaves the
-//! session's transaction usable.
+//! Invariant: everything is read from the catalogs under the exported snapshot, never guessed. A failed query leaves
+//! the session's transaction usable.
 
 use crate::model::failure::Result;
 use crate::model::name::QualifiedName;
@@ -14,7 +15,7 @@ pub struct ColumnMeta {
     /// `format_type` under an empty search_path.
     pub type_name: String,
     pub not_null: bool,
-    /// GENERATED ALWAYS AS IDENTITY: cannot be updated, and inserted only by OVERRIDING SYSTEM VALUE.
+    /// GENERATED ALWAYS AS IDENTITY: cannot be updated; INSERT needs OVERRIDING SYSTEM VALUE.
     pub identity_always: bool,
     pub generated: bool,
 }
@@ -24,18 +25,18 @@ pub struct ColumnMeta {
 pub struct TableMeta {
     pub oid: u32,
     pub name: QualifiedName,
-    /// The partitioned table that it is a part of, at the top; itself otherwise.
+    /// The topmost partitioned table of a partition; the table itself otherwise.
     pub root: QualifiedName,
     pub root_oid: u32,
     pub columns: Vec<ColumnMeta>,
     /// Columns of the primary key, or of another unique key without NULLs that ON CONFLICT can use.
     pub key: Option<Vec<String>>,
-    /// Oids of the tables that its foreign keys point at.
+    /// OIDs of the tables that its foreign keys reference.
     pub parents: Vec<u32>,
 }
 
 impl TableMeta {
-    /// Does a foreign key of `child` point here, or at the partitioned table that this is a part of?
+    /// Does a foreign key of `child` reference this table, or the partitioned table that it belongs to?
     pub fn is_parent_of(&self, child: &TableMeta) -> bool {
         child.parents.contains(&self.oid) || child.parents.contains(&self.root_oid)
     }
@@ -45,7 +46,7 @@ impl TableMeta {
     }
 }
 
-/// A sequence that fills a column, and how far it had come; `None` when it was never used or may not be read.
+/// A sequence of a column and its last value; `None` when it was never used or cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SequenceMeta {
     pub name: QualifiedName,
@@ -91,7 +92,7 @@ const SEQUENCES: &str = "SELECT DISTINCT n.nspname::text, s.relname::text, q.seq
     JOIN pg_class s ON s.oid = x.seq AND s.relkind = 'S' JOIN pg_sequence q ON q.seqrelid = s.oid \
     JOIN pg_namespace n ON n.oid = s.relnamespace ORDER BY 1, 2";
 
-/// Every ordinary table and partition leaf that is no member of an extension: names only, no columns yet.
+/// Every ordinary table and leaf partition that is not a member of an extension: names only, no columns yet.
 pub async fn list(session: &Session) -> Result<Vec<TableMeta>> {
     let rows = session.rows(LIST, &[]).await?;
     let meta = |row: &Row| TableMeta {
@@ -106,7 +107,7 @@ pub async fn list(session: &Session) -> Result<Vec<TableMeta>> {
     Ok(rows.iter().map(meta).collect())
 }
 
-/// Fills columns, key and foreign keys, and puts parents before children.
+/// Fills in columns, key and foreign keys, and sorts parents before children.
 pub async fn describe(session: &Session, mut tables: Vec<TableMeta>) -> Result<Vec<TableMeta>> {
     let oids: Vec<u32> = tables.iter().map(|t| t.oid).collect();
     for row in session.rows(FACTS, &[&oids]).await? {
@@ -135,7 +136,7 @@ pub async fn describe(session: &Session, mut tables: Vec<TableMeta>) -> Result<V
     Ok(parents_first(tables))
 }
 
-/// The sequences that fill columns of `tables`. A sequence that has gone since costs the answer, not the session.
+/// The sequences of columns of `tables`. If one was dropped meanwhile, the query fails but the session stays usable.
 pub async fn sequences(session: &Session, tables: &[TableMeta]) -> Result<Vec<SequenceMeta>> {
     let oids: Vec<u32> = tables.iter().flat_map(|t| [t.oid, t.root_oid]).collect();
     session.execute("SAVEPOINT stacksnap_sequences").await?;
@@ -152,7 +153,7 @@ pub async fn sequences(session: &Session, tables: &[TableMeta]) -> Result<Vec<Se
     Ok(answer?.iter().map(sequence).collect())
 }
 
-/// Parents before children, else by name. Tables in a circle of foreign keys come in the order of their names.
+/// Parents before children, else by name. Tables in a cycle of foreign keys are ordered by name.
 pub fn parents_first(mut tables: Vec<TableMeta>) -> Vec<TableMeta> {
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     let mut ordered: Vec<TableMeta> = Vec::with_capacity(tables.len());

@@ -1,7 +1,7 @@
-//! Copies a folder of the project into the snapshot as it is, and says what it did not copy.
+//! Copies a folder of the project into the snapshot, and records what was not copied.
 //!
 //! Invariant (threat 11): links are recorded and not followed, special files are recorded and not opened, values of
-//! `.env` files are never copied (their names are listed). A file that vanishes or cannot be read is a gap, and the
+//! `.env` files are never copied (only the names are listed). A file that vanishes or cannot be read is a gap, and the
 //! rest is copied; an error of the snapshot's own disk ends the collector. Memory does not grow with a file's size.
 
 use std::ffi::CStr;
@@ -27,10 +27,10 @@ use crate::snapshot::sink::{ArtifactSink, ArtifactWriter};
 const DEEPEST: usize = 64;
 const COPY_BUFFER_BYTES: usize = 128 * 1024;
 const ENV_FILE_LIMIT_BYTES: u64 = 1024 * 1024;
-/// Folders that a tool makes again, or that are not the project's.
+/// Folders that tools recreate, or that do not belong to the project.
 const SKIPPED_FOLDERS: [&str; 2] = ["node_modules", ".git"];
 
-/// What is met on a walk. `path` are the parts below the root, the last one is the name in `folder`.
+/// An entry of a walk. `path` has the parts below the root; the last one is the name in `folder`.
 pub struct Entry<'e> {
     pub folder: BorrowedFd<'e>,
     pub name: &'e CStr,
@@ -38,10 +38,11 @@ pub struct Entry<'e> {
     pub kind: Kind,
 }
 
-/// Called with each entry, or with the path and error of what could not be looked at. `true` goes into a folder.
+/// Called with each entry, or with the path and the error of an entry that cannot be read. `true` descends into a
+/// folder.
 pub type Visit<'v> = dyn FnMut(Result<Entry<'_>, (&[Vec<u8>], io::Error)>) -> io::Result<bool> + 'v;
 
-/// Visits everything below a folder, sorted, links not followed.
+/// Visits everything below a folder, sorted; links are not followed.
 pub fn walk(root: BorrowedFd<'_>, visit: &mut Visit<'_>) -> io::Result<()> {
     walk_folder(root, &mut Vec::new(), visit)
 }
@@ -80,11 +81,11 @@ fn too_deep() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("more than {DEEPEST} folders deep"))
 }
 
-/// Why a file was not copied, where it is not the fault of the snapshot's own disk.
+/// Why a file was not copied. Errors of the snapshot's own disk are not included.
 #[derive(Debug)]
 pub struct NotCopied(pub String);
 
-/// Copies an open file to its length at this moment: what is appended meanwhile is not taken.
+/// Copies an open file up to its current length; data that is appended meanwhile is not copied.
 pub fn copy_open_file(
     file: &mut File,
     stat: &Stat,
@@ -96,7 +97,7 @@ pub fn copy_open_file(
     while left > 0 {
         let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         match file.read(&mut buffer[..most]) {
-            Ok(0) => return Ok(Err(NotCopied("it became shorter while it was copied".into()))),
+            Ok(0) => return Ok(Err(NotCopied("it was truncated while it was copied".into()))),
             Ok(n) => {
                 out.write_all(&buffer[..n])?;
                 left -= n as u64;
@@ -114,7 +115,8 @@ pub fn copy_open_file(
     out.finish().map(Ok)
 }
 
-/// Begins a file of the snapshot. A path that is too long for this disk, or taken, is the source's matter.
+/// Creates a file of the snapshot. A path that is too long for this disk, or that exists already, is not an error of
+/// the disk.
 pub fn begin<'s>(
     sink: &'s ArtifactSink,
     path: &str,
@@ -125,7 +127,7 @@ pub fn begin<'s>(
         Err(error) => match error.kind() {
             io::ErrorKind::InvalidFilename => Ok(Err(NotCopied("its path is too long for the snapshot's disk".into()))),
             io::ErrorKind::AlreadyExists => Ok(Err(NotCopied("another file is stored under the same name".into()))),
-            io::ErrorKind::NotADirectory => Ok(Err(NotCopied("a file stands where its folder would be".into()))),
+            io::ErrorKind::NotADirectory => Ok(Err(NotCopied("a file exists where its folder would be".into()))),
             _ => Err(error),
         },
     }
@@ -134,11 +136,11 @@ pub fn begin<'s>(
 /// What was copied and what was not.
 #[derive(Debug, Default)]
 pub struct TreeReport {
-    /// Paths of the copied files below the folder in the snapshot.
+    /// Paths of the copied files, below the folder in the snapshot.
     pub files: Vec<String>,
     pub bytes: u64,
     pub links: Vec<Value>,
-    /// Names that are stored in another way.
+    /// Names that had to be encoded.
     pub names: Vec<Value>,
     pub left_out: Vec<Value>,
     pub gaps: Vec<Gap>,
@@ -170,7 +172,7 @@ fn copy_entry(
         Kind::Folder => {
             let skipped = is_skipped_folder(name);
             if skipped {
-                report.left_out.push(json!({ "path": path, "why": "a folder that tools make again" }));
+                report.left_out.push(json!({ "path": path, "why": "a folder that tools recreate" }));
             } else {
                 report.renamed(name, &path);
             }
@@ -216,12 +218,12 @@ fn copy_file(
     }
 }
 
-/// Is this a folder that is named but not entered?
+/// Is this a folder that is listed but not copied?
 pub fn is_skipped_folder(name: &[u8]) -> bool {
     SKIPPED_FOLDERS.iter().any(|s| s.as_bytes() == name)
 }
 
-/// `.env`, `.env.local`, `.envrc`, `prod.env`: files of secrets by convention.
+/// `.env`, `.env.local`, `.envrc`, `prod.env`: files that hold secrets by convention.
 pub fn is_env_file(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with(b".env") || name.ends_with(b".env")
@@ -238,7 +240,7 @@ fn read_env_names(entry: &Entry<'_>) -> Vec<String> {
     }
 }
 
-/// The path as it is stored, which is also safe to show.
+/// The path as it is stored, which is also safe to display.
 fn display(path: &[Vec<u8>]) -> String {
     stored_path(path.iter().map(Vec::as_slice))
 }
@@ -257,8 +259,8 @@ impl TreeReport {
         self.gaps.push(Gap::new("file_not_copied", format!("{folder}/{path}"), why, todo));
     }
 
-    /// Writes what was not copied beside the project's facts (not into the copy, which stays as the project has it),
-    /// and moves the gaps over.
+    /// Writes the lists of what was not copied to the project's facts, not into the copy, which stays identical to the
+    /// project; and moves the gaps over.
     pub fn record(
         &mut self,
         to: &str,

@@ -1,4 +1,4 @@
-//! Hostile trees: links, special files, names that are not UTF-8, files that change while they are copied.
+//! Tests of hostile trees: links, special files, names that are not UTF-8, files that change while they are copied.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

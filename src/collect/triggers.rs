@@ -1,7 +1,7 @@
-//! Triggers as the snapshot has them, and the statements that make one again.
+//! Triggers as of the snapshot, and the statements that recreate them.
 //!
-//! Invariant: `pg_get_triggerdef()` may show a newer trigger than the snapshot; one whose row has a successor is a gap and
-//! is not written. Arguments of a trigger may hold keys (webhooks), so whoever writes one says so.
+//! Invariant: `pg_get_triggerdef()` may show a newer trigger than the snapshot. A trigger with a newer row version is a
+//! gap and is not written. Arguments of a trigger may hold keys (webhooks), so the collectors that write one report it.
 
 use std::collections::BTreeSet;
 
@@ -15,9 +15,9 @@ use crate::pg::session::Row;
 pub struct Trigger {
     pub name: String,
     pub table: QualifiedName,
-    /// `O` as usual, `D` disabled, `R` replica, `A` always.
+    /// `O` default, `D` disabled, `R` replica, `A` always.
     pub enabled: String,
-    /// None: it is gone by now.
+    /// `None`: the trigger was dropped meanwhile.
     pub definition: Option<String>,
     pub arguments: String,
     pub function_name: String,
@@ -29,7 +29,7 @@ pub struct Trigger {
     pub changed: bool,
 }
 
-/// The triggers on tables of `schemas`, and those that run one of `functions`.
+/// The triggers on tables in `schemas`, and those that call one of `functions`.
 pub async fn read(ctx: &Context<'_>, schemas: &[String], functions: &[u32]) -> Result<Vec<Trigger>> {
     let rows = ctx.session.rows(include_str!("sql/triggers.sql"), &[&schemas, &functions]).await?;
     let oids: Vec<u32> = rows.iter().map(|row| row.get("oid")).collect();
@@ -52,7 +52,7 @@ pub async fn read(ctx: &Context<'_>, schemas: &[String], functions: &[u32]) -> R
 }
 
 impl Trigger {
-    /// The text to make it from, or the gap that says why there is none.
+    /// The definition, or the gap that says why there is none.
     pub fn definition(&self) -> std::result::Result<&str, Gap> {
         match &self.definition {
             Some(definition) if !self.changed => Ok(definition),
@@ -65,7 +65,7 @@ impl Trigger {
         }
     }
 
-    /// Do the arguments look like they hold a key?
+    /// Do the arguments look like they contain a key?
     pub fn holds_secret(&self) -> bool {
         let text = self.arguments.to_lowercase();
         ["authorization", "bearer", "apikey", "api_key", "secret", "token", "password", "eyj"]
@@ -91,12 +91,13 @@ impl Trigger {
         out
     }
 
-    /// Plain statements that make it what it was, whatever there is.
+    /// Statements that drop and recreate the trigger.
     pub fn statements(&self, definition: &str) -> Vec<String> {
         self.make(definition)
     }
 
-    /// One block that does so only where it is missing or different: the table may not be the restorer's own.
+    /// A DO block that does so only if the trigger is missing or different, because the restoring role may not own the
+    /// table.
     pub fn unless_equal(&self, definition: &str) -> String {
         let make: String = self.make(definition).iter().map(|s| format!("        {s};\n")).collect();
         let body = format!(

@@ -1,9 +1,9 @@
 //! Rows of the archive as SQL that can be run twice: `INSERT … ON CONFLICT`, streamed, in one transaction.
 //!
-//! Invariant: memory does not grow with rows (a statement is at most [`ROWS_A_STATEMENT`] rows, and ends after
-//! [`BYTES_A_STATEMENT`]); columns are those of the data file, so generated ones are never among them (R9); nothing
-//! is deleted, no trigger is switched off but by `session_replication_role`, so a role that is not the owner may run
-//! it. A table without a key gets the rows that it lacks, equal rows counted.
+//! Invariant: memory does not grow with the rows (a statement has at most [`ROWS_A_STATEMENT`] rows, and ends after
+//! [`BYTES_A_STATEMENT`]). Columns are those of the data file, so generated ones are never included (R9). Nothing is
+//! deleted, and triggers are disabled only by `session_replication_role`, so a role that is not the owner can run it. A
+//! table without a key gets the rows that it lacks; duplicates are counted.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -21,8 +21,9 @@ use crate::snapshot::sink::{ArtifactSink, ArtifactWriter};
 pub const ROWS_A_STATEMENT: usize = 500;
 pub const BYTES_A_STATEMENT: usize = 256 * 1024;
 
-/// Triggers and foreign keys rest while rows are loaded (R37). By the statement, not by `set_config`: on the platform
-/// only the statement is allowed to a role that is no superuser. Who may not, is warned and goes on.
+/// Triggers and foreign keys do not fire while rows are loaded (R37). It uses SET, not `set_config`: the platform
+/// allows only the statement to a role that is not a superuser. A role that may not set it gets a warning, and the load
+/// goes on.
 const REPLICA_ROLE: &str = "DO $stacksnap$\nBEGIN\n  SET LOCAL session_replication_role = replica;\n\
     EXCEPTION WHEN insufficient_privilege THEN\n  RAISE WARNING 'this role may not set session_replication_role: \
     triggers fire and foreign keys are checked while rows are loaded';\nEND\n$stacksnap$;\n";
@@ -37,7 +38,7 @@ pub struct UpsertFile<'s> {
 }
 
 impl<'s> UpsertFile<'s> {
-    /// Begins the file. Lines of `about` may hold anything.
+    /// Starts the file. Lines of `about` are escaped.
     pub fn begin(sink: &'s ArtifactSink, path: &str, category: Category, about: &[&str]) -> io::Result<Self> {
         let mut head = String::new();
         for line in about {
@@ -52,7 +53,7 @@ impl<'s> UpsertFile<'s> {
         Ok(Self { out, temporary_tables: 0 })
     }
 
-    /// One comment line, whatever it holds.
+    /// One comment line; the text is escaped.
     pub fn comment(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{}", sql_comment(text))
     }
@@ -62,7 +63,8 @@ impl<'s> UpsertFile<'s> {
         self.out.write_all(format!("{sql};\n").as_bytes())
     }
 
-    /// Writes every row of one table and shows each to `each`. Returns how many; `None` when the archive has no file.
+    /// Writes every row of one table and passes each to `each`. Returns the number of rows; `None` when the archive has
+    /// no file.
     pub fn table(
         &mut self,
         archive: &ArchiveData,
@@ -98,7 +100,7 @@ impl<'s> UpsertFile<'s> {
         Ok(rows)
     }
 
-    /// Sets a sequence forward to where the source's was, never back.
+    /// Advances a sequence to the source's value, never back.
     pub fn sequence(&mut self, sequence: &SequenceMeta) -> io::Result<()> {
         let Some(last) = sequence.last_value else {
             return self.comment(&format!("{}: never used, or not readable", sequence.name.plain()));
@@ -118,13 +120,13 @@ impl<'s> UpsertFile<'s> {
     }
 }
 
-/// How the statements of one table look.
+/// The statements of one table.
 struct InsertForm {
-    /// Before the first row: the check of the target, and the temporary table of a table without a key.
+    /// Before the first row: the check of the target's columns, and the temporary table for a table without a key.
     before: String,
     /// `INSERT INTO … VALUES`.
     head: String,
-    /// What follows the rows of a statement, without the semicolon.
+    /// The text after the rows of a statement, without the semicolon.
     tail: String,
     /// After the last row.
     after: String,
@@ -167,7 +169,8 @@ impl InsertForm {
     }
 }
 
-/// Inserts what the table lacks: rows are compared as text, because json, xml and points have no equality.
+/// Inserts the rows that the table lacks. Rows are compared as text, because json, xml and point have no equality
+/// operator.
 fn missing_rows(table: &str, rows: &str, list: &str, overriding: &str) -> String {
     format!(
         "INSERT INTO {table} ({list}){overriding} SELECT {list} FROM (\n  \
@@ -179,7 +182,7 @@ fn missing_rows(table: &str, rows: &str, list: &str, overriding: &str) -> String
     )
 }
 
-/// Stops with a clear error when the target's table lacks a column, or makes it itself.
+/// Fails with a clear error if the target's table lacks a column, or if the column is generated there.
 fn column_check(meta: &TableMeta, columns: &[String]) -> String {
     let wanted = columns.iter().map(|c| literal(c).trim_start().to_string()).collect::<Vec<_>>().join(", ");
     let body = format!(
@@ -199,7 +202,7 @@ fn column_check(meta: &TableMeta, columns: &[String]) -> String {
     format!("DO {};\n", dollar_quoted(&body))
 }
 
-/// The statement that is being filled.
+/// The current statement.
 #[derive(Default)]
 struct Batch {
     text: Vec<u8>,

@@ -1,7 +1,7 @@
 //! The application's own tables of roles and permissions, as SQL that can be run twice.
 //!
-//! Invariant: the configuration's tables, else what [`role_tables`](super::role_tables) finds; rows come from the
-//! archive. A table that the configuration names and the archive lacks is a gap, never a silence.
+//! Invariant: it uses the configured tables, else those that [`role_tables`](super::role_tables) finds. Rows come from
+//! the archive. A configured table that the archive lacks is a gap.
 
 use super::context::{CollectFuture, Collected, Collector, Context, Stage};
 use super::role_tables::{RoleTable, kind_of, may_be_role_table, named, pick};
@@ -23,8 +23,8 @@ pub const COLLECTOR: Collector = Collector {
 };
 
 const ABOUT: [&str; 3] = [
-    "Application roles: who has which role, what a role may do, departments, the audit of grants.",
-    "It can be run twice: a row that is there is made equal to the snapshot's, nothing is deleted.",
+    "Application roles: role assignments, permissions, departments, the audit of grants.",
+    "It can be run twice: existing rows are made equal to the snapshot's, nothing is deleted.",
     "Run it with: psql -X -v ON_ERROR_STOP=1 -f user_roles_complete.sql",
 ];
 
@@ -61,7 +61,7 @@ async fn run(ctx: &Context<'_>) -> Result<Collected> {
         return Ok(collected);
     }
     let Some(archive) = ctx.archive else {
-        return Err(Failure::msg(FailureKind::Failed, "the archive is not there yet"));
+        return Err(Failure::msg(FailureKind::Failed, "the archive does not exist yet"));
     };
     let metas: Vec<TableMeta> = tables.iter().map(|(t, _)| t.clone()).collect();
     let sequences = tables::sequences(ctx.session, &metas).await?;

@@ -1,9 +1,9 @@
 //! Users: `auth.users` and every table that belongs to a login, as SQL that can be run twice, and the users as CSV.
 //!
-//! Invariant: tables and columns are discovered (R9, R11), so an auth schema of 21 or of 35 columns works; a hash is
-//! copied as it is and counted by kind, never printed (R10). Sessions and tokens are written only when they are kept.
-//! Left out always: the service's own `schema_migrations` (R22) and `instances`, and `audit_log_entries`, which is a
-//! log and no part of a login; all three are in the archive.
+//! Invariant: tables and columns are discovered (R9, R11), so it works for an auth schema with 21 or with 35 columns. A
+//! hash is copied unchanged and counted by kind, never printed (R10). Sessions and tokens are written only if they are
+//! kept. Always left out: the service's own `schema_migrations` (R22), `instances`, and `audit_log_entries`, which is a
+//! log and not part of a login. All three are in the archive.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -41,7 +41,7 @@ async fn run(ctx: &Context<'_>) -> Result<Collected> {
         return Ok(Collected::skipped("there is no table auth.users"));
     }
     let Some(archive) = ctx.archive else {
-        return Err(Failure::msg(FailureKind::Failed, "the archive is not there yet"));
+        return Err(Failure::msg(FailureKind::Failed, "the archive does not exist yet"));
     };
     if archive.file(&users).is_none() {
         let mut collected = Collected::default();
@@ -54,14 +54,14 @@ async fn run(ctx: &Context<'_>) -> Result<Collected> {
     blocking(|| write(ctx, archive, &tables, &sequences, &dropped))
 }
 
-/// Is this one of the tables that hold what is logged in or under way, not who may log in?
+/// Does the table hold sessions or pending logins, rather than accounts?
 fn is_session_table(name: &str) -> bool {
     const NAMES: [&str; 3] = ["sessions", "flow_state", "mfa_amr_claims"];
     const ENDINGS: [&str; 4] = ["_tokens", "_challenges", "_states", "_authorizations"];
     NAMES.contains(&name) || ENDINGS.iter().any(|e| name.ends_with(e))
 }
 
-/// The session tables, and every table that points at one of them: its rows could not stand alone.
+/// The session tables, and every table that references one of them, because its rows need the session's row.
 fn session_tables(tables: &[TableMeta]) -> Vec<u32> {
     let mut out: Vec<u32> = tables.iter().filter(|t| is_session_table(&t.root.name)).map(|t| t.oid).collect();
     loop {
@@ -75,7 +75,7 @@ fn session_tables(tables: &[TableMeta]) -> Vec<u32> {
     }
 }
 
-/// Columns that hold a secret, by what their names say.
+/// Does the column hold a secret, by its name?
 fn is_secret_column(name: &str) -> bool {
     ["password", "secret", "token", "private_key", "code_verifier", "credential"].iter().any(|w| name.contains(w))
         && !["_at", "_id", "_type", "_name", "_status", "_method"].iter().any(|e| name.ends_with(e))
@@ -83,9 +83,9 @@ fn is_secret_column(name: &str) -> bool {
 }
 
 const ABOUT: [&str; 6] = [
-    "Users with their password hashes as they are, and what belongs to their logins.",
-    "It can be run twice: a row that is there is made equal to the snapshot's, nothing is deleted.",
-    "Another account that has the same e-mail under another id stops it, and then nothing is changed.",
+    "Users with their unchanged password hashes, and the rows that belong to their logins.",
+    "It can be run twice: existing rows are made equal to the snapshot's, nothing is deleted.",
+    "If another account has the same e-mail under another id, it fails and changes nothing.",
     "Run it with: psql -X -v ON_ERROR_STOP=1 -f users_with_encrypted_passwords.sql",
     "Not in it: auth.schema_migrations, auth.instances, auth.audit_log_entries (see the archive).",
     "SECRET: it holds password hashes and may hold TOTP secrets and tokens.",
@@ -137,7 +137,7 @@ fn not_in_archive(table: &QualifiedName) -> Gap {
     Gap::new("users_rows_not_captured", table.plain(), why, todo)
 }
 
-/// Counts a table, names its secrets, and says when the archive has no rows for it.
+/// Counts a table's rows, names its secrets, and adds a gap if the archive has no rows for it.
 fn note_rows(collected: &mut Collected, table: &TableMeta, rows: Option<u64>, archive: &ArchiveData) {
     let Some(rows) = rows else {
         collected.gap(not_in_archive(&table.name));
@@ -193,13 +193,13 @@ impl UsersCsv<'_> {
     }
 }
 
-/// How many hashes there are of each kind.
+/// The number of hashes of each kind.
 #[derive(Default)]
 struct Census {
     kinds: BTreeMap<Count, u64>,
 }
 
-/// The kind of one hash, by its first letters. Source: the auth service's `internal/crypto/password.go`.
+/// The kind of a hash, by its prefix. Source: the auth service's `internal/crypto/password.go`.
 fn hash_kind(hash: Option<&[u8]>) -> Count {
     let Some(hash) = hash.filter(|h| !h.is_empty()) else { return Count::HashesEmpty };
     let starts = |prefix: &[u8]| hash.starts_with(prefix);

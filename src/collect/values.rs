@@ -1,12 +1,12 @@
-//! One value as it is written into SQL and into CSV, and the way to do long work between awaits.
+//! Writes one value into SQL or CSV; and a helper for long blocking work in async code.
 //!
-//! Invariant: a value is bytes and stays what it is; NULL is never the empty string. No line of SQL that holds a
-//! value begins with a backslash, and a row of SQL is one line.
+//! Invariant: a value is bytes and is written unchanged; NULL is never the empty string. No line of SQL that holds a
+//! value starts with a backslash, and a row of SQL is one line.
 
 use crate::snapshot::csv;
 
-/// Writes `NULL`, `'…'` or `E'…'`. Line breaks and backslashes are escaped, so that the literal is one line and means
-/// the same under both settings of `standard_conforming_strings`.
+/// Writes `NULL`, `'…'` or `E'…'`. Line breaks and backslashes are escaped, so the literal is one line and means the
+/// same under both settings of `standard_conforming_strings`.
 pub fn sql_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
     let Some(value) = value else {
         out.extend_from_slice(b"NULL");
@@ -28,14 +28,14 @@ pub fn sql_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
     out.push(b'\'');
 }
 
-/// Writes one CSV field as `COPY … CSV` does: NULL is nothing, the empty string is `""`.
+/// Writes one CSV field as `COPY … CSV` does: NULL is an empty field, the empty string is `""`.
 pub fn csv_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
     if let Some(value) = value {
         csv::value(value, true, out);
     }
 }
 
-/// Runs work that reads and writes files for long, without holding up the other tasks of the runtime.
+/// Runs long file work without blocking the other tasks of the runtime.
 pub fn blocking<T>(work: impl FnOnce() -> T) -> T {
     let threads = tokio::runtime::Handle::try_current().map(|h| h.runtime_flavor());
     if matches!(threads, Ok(tokio::runtime::RuntimeFlavor::MultiThread)) {

@@ -1,7 +1,7 @@
-//! Views with owner, options, comment and grants, as statements that can be run again.
+//! Views with owner, options, comment and grants, as statements that can be run twice.
 //!
-//! Invariant: `CREATE OR REPLACE VIEW` keeps what depends on the view. Materialized views cannot be replaced: they are
-//! made where they are missing, unfilled, and the archive holds them whole.
+//! Invariant: `CREATE OR REPLACE VIEW` keeps the view's dependents. Materialized views cannot be replaced: they are
+//! created only if they are missing, WITH NO DATA; the archive refreshes them.
 
 use super::acl::AclState;
 use super::context::Context;
@@ -21,7 +21,7 @@ pub struct View {
     comment: Option<String>,
 }
 
-/// The views of `schemas`, and those that depend on `functions`; what others need comes first.
+/// The views in `schemas`, and those that depend on `functions`; dependencies first.
 pub async fn read(ctx: &Context<'_>, schemas: &[String], functions: &[u32]) -> Result<Vec<View>> {
     let rows = ctx.session.rows(include_str!("sql/views.sql"), &[&schemas, &functions]).await?;
     let read = |row: &Row| View {
@@ -36,8 +36,8 @@ pub async fn read(ctx: &Context<'_>, schemas: &[String], functions: &[u32]) -> R
     Ok(rows.iter().map(read).collect())
 }
 
-/// Writes views and then their grants. `only_changes`: a view that is there and equal is left alone, because whoever
-/// restores may not make anything in its schema.
+/// Writes views and then their grants. `only_changes`: a view that exists and is equal is not touched, because the
+/// restoring role may lack CREATE on its schema.
 pub async fn write(ctx: &Context<'_>, views: &[&View], file: &mut SqlFile, only_changes: bool) -> Result<()> {
     if views.is_empty() {
         return Ok(());

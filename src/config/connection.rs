@@ -1,9 +1,9 @@
 //! Which database is read: the first source that is set, in the documented order.
 //!
-//! Invariant: `--db-url`, STACKSNAP_DB_URL, the project, DIRECT_URL, SUPABASE_DB_URL, DATABASE_URL,
-//! POSTGRES_URL_NON_POOLING, POSTGRES_URL, libpq's own variables, the local Supabase. The origin says which one won. A
-//! line of an `.env` file that would have won and cannot be read is an error: the next in the order is another database.
-//! A restore's target is never found this way: `resolve_target` takes what was typed.
+//! Invariant: the order is `--db-url`, STACKSNAP_DB_URL, the project, DIRECT_URL, SUPABASE_DB_URL, DATABASE_URL,
+//! POSTGRES_URL_NON_POOLING, POSTGRES_URL, libpq's own variables, the local Supabase. The origin records which one was
+//! used. If a line of an `.env` file would have been used but cannot be parsed, that is an error, because the next
+//! source is another database. A restore's target is never found this way: `resolve_target` takes only what was typed.
 
 use super::conninfo::{self, Params};
 use super::environment::Environment;
@@ -17,19 +17,19 @@ use crate::ownership;
 
 const OWN: &str = "STACKSNAP_DB_URL";
 const COMMON: [&str; 5] = ["DIRECT_URL", "SUPABASE_DB_URL", "DATABASE_URL", "POSTGRES_URL_NON_POOLING", "POSTGRES_URL"];
-/// libpq's variables that say where the database is.
+/// libpq's variables that select the database.
 const PLACE: [&str; 6] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"];
 const NOTHING_CHOSEN: &str = "no database was chosen";
 const LOCAL_SUPABASE_URL: &str = "postgresql://postgres:postgres@127.0.0.1:54322/postgres";
 
-/// A connection string and who gave it.
+/// A connection string and its source.
 struct Candidate {
     text: String,
     origin: Origin,
     kind: FailureKind,
 }
 
-/// The source to read from.
+/// The source database.
 pub fn resolve_source(inputs: &Inputs, settings: &Settings) -> Result<ConnSpec> {
     let variables = Variables::load(inputs, settings.project_dir.as_deref())?;
     let lookup = |name: &str| variables.get(name);
@@ -61,10 +61,10 @@ pub fn resolve_source(inputs: &Inputs, settings: &Settings) -> Result<ConnSpec> 
     resolve(conninfo::parse(LOCAL_SUPABASE_URL)?, &inputs.environment, lookup, origin)
 }
 
-/// Refuses a line that would have come before `winner`, or in its place, and cannot be read.
+/// Refuses a line that cannot be parsed and would have been used before `winner`, or for it.
 fn refuse_broken(variables: &Variables<'_>, winner: &str) -> Result<()> {
     let upto = COMMON.iter().position(|name| *name == winner).map_or(0, |at| at + 1);
-    // A URL of the command line or of the configuration leaves the files alone, but for the one name before it.
+    // If the URL comes from the command line or the configuration, only names before it in the order matter.
     let own: &[&str] = if winner == "--db-url" { &[] } else { &[OWN] };
     match variables.broken(&[own, &COMMON[..upto]].concat()) {
         Some(failure) => Err(failure.context(NOTHING_CHOSEN)),
@@ -72,7 +72,7 @@ fn refuse_broken(variables: &Variables<'_>, winner: &str) -> Result<()> {
     }
 }
 
-/// The connection string that wins, if any is set.
+/// The connection string to use, if any is set.
 fn first_url(inputs: &Inputs, settings: &Settings, variables: &Variables<'_>) -> Result<Option<Candidate>> {
     if let Some(url) = &inputs.flags.db_url {
         let note = "--db-url can be seen by every user of this machine (ps): use STACKSNAP_DB_URL".to_string();
@@ -131,7 +131,7 @@ fn from_text<'a>(
     })
 }
 
-/// `DATABASE_URL in /srv/app/.env`
+/// For example `DATABASE_URL in /srv/app/.env`.
 fn place(origin: &Origin) -> String {
     match &origin.file {
         Some(file) => format!("{} in {}", origin.variable, file.display()),
@@ -141,15 +141,15 @@ fn place(origin: &Origin) -> String {
 
 fn check_placeholders(text: &str) -> Result<()> {
     let Some(placeholder) = placeholder::find(text) else { return Ok(()) };
-    let failure = Failure::msg(FailureKind::Configuration, format!("it still holds the placeholder {placeholder}"));
+    let failure = Failure::msg(FailureKind::Configuration, format!("it still contains the placeholder {placeholder}"));
     Err(if placeholder.starts_with("${") {
-        failure.hint("stacksnap expands no variables: write the value itself")
+        failure.hint("stacksnap does not expand variables: write the value itself")
     } else {
         failure.hint("put the real value in its place (Supabase: dashboard, Connect, session pooler)")
     })
 }
 
-/// Other variables that hold a connection string, for the hint of a refusal.
+/// Other variables with a connection string, for the hint of a refusal.
 fn others(variables: &Variables<'_>, winner: &str) -> Option<String> {
     let set: Vec<&str> = COMMON.into_iter().filter(|name| *name != winner && variables.get(name).is_some()).collect();
     if set.is_empty() {
@@ -158,8 +158,8 @@ fn others(variables: &Variables<'_>, winner: &str) -> Option<String> {
     Some(format!("{winner} was chosen first; also set: {}", set.join(", ")))
 }
 
-/// The target of a restore, exactly as it was typed: host and database must be in it. Only what does not say
-/// *which* database may come from elsewhere: passwords, certificates, timeouts.
+/// The target of a restore, exactly as it was typed: it must contain host and database. Only settings that do not
+/// select the database may come from elsewhere: passwords, certificates, timeouts.
 pub fn resolve_target(url: &str, environment: &Environment) -> Result<ConnSpec> {
     let origin = Origin { variable: "--to".into(), file: None, notes: Vec::new() };
     let not_place = |name: &str| !PLACE.contains(&name) && name != "PGOPTIONS";

@@ -1,19 +1,19 @@
-//! `.env` files: the names and values that a project keeps beside its code.
+//! Parses `.env` files: the names and values that a project keeps next to its code.
 //!
-//! Invariant: nothing is expanded or run; a value is what the common dotenv libraries read. A line that cannot be
-//! read is named by its number, never by its text, and what it seems to set is kept, so that a connection that somebody
-//! wrote is never taken for one that is not there.
+//! Invariant: nothing is expanded or executed; a value is what the common dotenv libraries read. A line that cannot be
+//! parsed is named by its number, never by its text. The name that it seems to set is kept, so that a connection in it
+//! is not mistaken for a missing one.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What one file says.
+/// The content of one file.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct DotEnv {
     values: BTreeMap<String, Value>,
-    /// Lines that could not be read, in their order.
+    /// Lines that could not be parsed, in order.
     pub broken: Vec<Broken>,
-    /// Not UTF-8 but UTF-16: nothing of it is read, as no framework reads it.
+    /// The file is UTF-16, not UTF-8: none of its values is used, because no framework reads it.
     pub utf16: bool,
 }
 
@@ -23,14 +23,14 @@ struct Value {
     line: usize,
 }
 
-/// A line that could not be read.
+/// A line that could not be parsed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// Counted from 1.
+    /// Line number, from 1.
     pub line: usize,
     /// The name that it seems to set.
     pub name: Option<String>,
-    /// Is there something like a connection in it?
+    /// Does the line contain something like a connection string?
     pub connection: bool,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Debug for DotEnv {
 }
 
 impl DotEnv {
-    /// Reads the bytes of a file.
+    /// Parses the bytes of a file.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         if let Some(text) = utf16(bytes) {
             let mut file = Self::parse(&text);
@@ -73,7 +73,7 @@ impl DotEnv {
         file
     }
 
-    /// Reads the text of a file. The last of several lines for one name wins.
+    /// Parses the text of a file. If several lines set one name, the last one wins.
     pub fn parse(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
         let mut file = Self::default();
@@ -97,7 +97,7 @@ impl DotEnv {
         file
     }
 
-    /// The value of a name, when it is not empty.
+    /// The value of a name, if it is not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| value.text.as_str()).filter(|text| !text.is_empty())
     }
@@ -106,7 +106,7 @@ impl DotEnv {
         self.values.get(name).is_some_and(|value| value.text.is_empty())
     }
 
-    /// Names whose value is something like a connection, with their lines.
+    /// Names whose value looks like a connection string, with their lines.
     pub fn connections(&self) -> impl Iterator<Item = (&str, usize)> {
         self.values
             .iter()
@@ -115,7 +115,7 @@ impl DotEnv {
     }
 }
 
-/// The text of UTF-16 with its mark, or of what has the zeros of it.
+/// The text, if the bytes are UTF-16: with a byte order mark, or with zero bytes.
 fn utf16(bytes: &[u8]) -> Option<String> {
     let units = |of: fn([u8; 2]) -> u16| -> Vec<u16> {
         bytes[2..].chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect()
@@ -131,7 +131,7 @@ fn utf16(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// A connection string of either form.
+/// Is it a connection string of either form?
 fn is_connection(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text.contains("postgres://")
@@ -154,7 +154,7 @@ enum Entry {
     Unreadable,
 }
 
-/// The entry at the start of `rest`, and how many bytes it takes. A quoted value can go over several lines.
+/// The entry at the start of `rest`, and its length in bytes. A quoted value may span lines.
 fn entry(rest: &str) -> (Entry, usize) {
     let line_end = rest.find('\n').map_or(rest.len(), |at| at + 1);
     let line = rest[..line_end].trim();
@@ -178,7 +178,7 @@ fn entry(rest: &str) -> (Entry, usize) {
             let raw = &inner[..close];
             let beyond = inner[close + 1..].lines().next().unwrap_or_default().trim_start();
             if !beyond.is_empty() && !beyond.starts_with(['#', ';']) {
-                // It closed at the quote of another value: its own is missing.
+                // The quote closed at the quote of another value, so its own closing quote is missing.
                 return (Entry::Unreadable, line_end);
             }
             let value = if quote == '"' { unescape(raw) } else { raw.to_string() };
@@ -189,7 +189,7 @@ fn entry(rest: &str) -> (Entry, usize) {
     (Entry::Pair(name.to_string(), plain(&rest[value_start..line_end])), line_end)
 }
 
-/// Where the quote closes. A backslash protects the next character in double quotes only.
+/// The position of the closing quote. A backslash escapes the next character in double quotes only.
 fn closing(inner: &str, quote: char) -> Option<usize> {
     let mut protected = false;
     for (at, c) in inner.char_indices() {
@@ -224,7 +224,7 @@ fn unescape(raw: &str) -> String {
     out
 }
 
-/// Without quotes the value ends before a `#` that follows white space, and is trimmed.
+/// An unquoted value ends before a `#` that follows white space, and is trimmed.
 fn plain(raw: &str) -> String {
     let mut end = raw.len();
     let mut space = true;

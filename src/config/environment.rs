@@ -1,12 +1,12 @@
-//! What the process was given: variables, the current folder, the user. The only reader of the environment.
+//! The process's environment: variables, current folder, user. The only reader of the environment.
 //!
-//! Invariant: everything else in `config` works on this value, so that tests pass maps and nothing is read twice.
+//! Invariant: all other code in `config` works on this value, so tests can pass maps and nothing is read twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A picture of the process's surroundings.
+/// The process's environment at the start.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
@@ -30,7 +30,7 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// Reads the process's own. Called once, from `cli`.
+    /// Reads the process's own environment. Called once, from `cli`.
     #[allow(clippy::disallowed_methods)]
     pub fn from_process() -> Self {
         let mut environment = Self { current_dir: std::env::current_dir().unwrap_or_default(), ..Self::default() };
@@ -55,7 +55,7 @@ impl Environment {
         environment
     }
 
-    /// One made of pairs, for tests and for callers with surroundings of their own.
+    /// Builds one from pairs, for tests and for callers with their own environment.
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>, current_dir: impl Into<PathBuf>) -> Self {
         let variables: BTreeMap<String, String> =
             variables.into_iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
@@ -64,17 +64,17 @@ impl Environment {
         Self { variables, not_utf8: BTreeSet::new(), current_dir: current_dir.into(), home, os_user }
     }
 
-    /// The value of a variable, when it is set to something.
+    /// The value of a variable, if it is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Set, but to the empty text?
+    /// Is it set to the empty string?
     pub fn is_empty(&self, name: &str) -> bool {
         self.variables.get(name).is_some_and(String::is_empty)
     }
 
-    /// Set to bytes that are not UTF-8?
+    /// Is it set to bytes that are not UTF-8?
     pub fn is_not_utf8(&self, name: &str) -> bool {
         self.not_utf8.contains(name)
     }
@@ -83,7 +83,7 @@ impl Environment {
         self.variables.keys().map(String::as_str)
     }
 
-    /// A path as the user wrote it: `~/` is the home folder, relative to the current folder.
+    /// A path as the user wrote it: `~/` is the home folder, other paths are relative to the current folder.
     pub fn path(&self, text: &str) -> PathBuf {
         self.path_from(&self.current_dir, text)
     }
@@ -97,7 +97,7 @@ impl Environment {
     }
 }
 
-/// Name and home folder of a user id, from the system's list of accounts.
+/// Name and home folder of a user id, from `/etc/passwd`.
 fn account(uid: u32) -> Option<(String, PathBuf)> {
     let list = std::fs::read_to_string("/etc/passwd").ok()?;
     let wanted = uid.to_string();

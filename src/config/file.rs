@@ -1,7 +1,7 @@
-//! `stacksnap.toml`: where it is looked for, and what it says.
+//! `stacksnap.toml`: finds the file and parses it.
 //!
-//! Invariant: `schema = 1` is required, and every unknown key is an error with its line. Paths in the file are
-//! relative to the file's folder.
+//! Invariant: `schema = 1` is required, and every unknown key is an error with its line. Paths in the file are relative
+//! to the file's folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -71,8 +71,8 @@ pub const SNAPSHOT_KEYS: [&str; 12] = [
 pub const PROJECT_KEYS: [&str; 8] =
     ["db_url", "project_dir", "storage_dir", "protect", "exclude_data", "user_roles", "encryption", "tenants"];
 
-/// `--config`, else `STACKSNAP_CONFIG`, else the nearest `stacksnap.toml` from the current folder upwards: up to the
-/// folder that holds `.git`, and never above the home folder.
+/// `--config`, else `STACKSNAP_CONFIG`, else the nearest `stacksnap.toml` in the current folder or above it, up to the
+/// folder that contains `.git`, and never above the home folder.
 pub fn find(inputs: &Inputs) -> Result<Option<PathBuf>> {
     let environment = &inputs.environment;
     let named = match (&inputs.flags.config, environment.get("STACKSNAP_CONFIG")) {
@@ -99,15 +99,16 @@ pub fn find(inputs: &Inputs) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Something with this name, be it a pipe or a link that leads nowhere: reading it says what is wrong.
+/// Does the name exist, even as a pipe or a broken link? Reading it reports the problem.
 fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// Reads and checks the file at `path`, which nobody but us can have written: its commands run with our rights.
+/// Reads and checks the file at `path`. Only trusted users may be able to write to it, because its commands run with
+/// our rights.
 pub fn read(path: &Path, environment: &Environment) -> Result<FileSettings> {
     let text = ownership::read_text(path, "the configuration")?.ok_or_else(|| {
-        let text = format!("the configuration {} is a link that leads nowhere", path.display());
+        let text = format!("the configuration {} is a broken link", path.display());
         Failure::msg(FailureKind::Configuration, text).hint("check the link")
     })?;
     let mut settings = parse(&text, path, environment).map_err(|f| f.context(path.display().to_string()))?;
@@ -115,9 +116,9 @@ pub fn read(path: &Path, environment: &Environment) -> Result<FileSettings> {
     Ok(settings)
 }
 
-/// Reads the text of a file that stands at `path`.
+/// Parses the text of the file at `path`.
 pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<FileSettings> {
-    // Its `Display` shows the line, which can hold a secret: only the message and the place are used.
+    // Its `Display` shows the line, which may contain a secret: only the message and the position are used.
     let table = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         mistake(line, format!("not TOML: {}", error.message()))
@@ -185,7 +186,7 @@ impl File<'_> {
         self.settings.seal = match (recipients, passphrase) {
             (Some(_), Some(At { line, .. })) => {
                 return Err(mistake(line, "'seal_recipients' and 'seal_passphrase' cannot both be set")
-                    .hint("public keys are the better choice: this machine then holds nothing that opens the seal"));
+                    .hint("prefer public keys: then nothing on this machine can open the seal"));
             }
             (Some(At { value, line }), None) => {
                 for key in &value {
@@ -231,7 +232,7 @@ impl File<'_> {
         })
     }
 
-    /// `{env = ".."}`, `{file = ".."}`, `{cmd = [..]}` or a literal, which is warned of.
+    /// `{env = ".."}`, `{file = ".."}`, `{cmd = [..]}`, or a literal with a warning.
     fn secret(&mut self, reader: &Reader<'_>, key: &str) -> Result<Option<At<SecretRef>>> {
         let Some(At { value, line }) = reader.raw(key) else { return Ok(None) };
         if let DeValue::String(text) = value {
@@ -256,14 +257,14 @@ impl File<'_> {
     }
 }
 
-/// An age public key. A secret key in its place is named as one, and not repeated.
+/// Checks an age public key. A secret key in its place is reported as one, and not repeated.
 fn check_recipient(key: &str) -> Result<(), String> {
     if key.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
         return Err("'seal_recipients' holds a SECRET key: put its public key (age1…) here".to_string());
     }
     key.parse::<age::x25519::Recipient>()
         .map(|_| ())
-        .map_err(|_| "'seal_recipients' holds a text that is no age public key (age1…)".to_string())
+        .map_err(|_| "'seal_recipients' contains a text that is not an age public key (age1…)".to_string())
 }
 
 #[cfg(test)]

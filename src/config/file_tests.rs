@@ -1,4 +1,4 @@
-//! Settings of the file: parsed, refused with a line, suggestions.
+//! Tests of the configuration file: parsing, errors with their line, suggestions.
 
 use super::*;
 
@@ -90,7 +90,7 @@ fn wrong_values_are_named_by_key_and_never_repeated_where_they_can_be_secrets() 
         ("schema = 1\n[snapshot]\njobs = \"canary\"", "line 3: 'snapshot.jobs' must be a whole number from 1 up"),
         (
             "schema = 1\n[snapshot]\nlock_wait = \"30\"",
-            "line 3: 'snapshot.lock_wait': '30' is no duration: write 30s, 5m, 1h or 1h30m",
+            "line 3: 'snapshot.lock_wait': '30' is not a duration: write 30s, 5m, 1h or 1h30m",
         ),
         (
             "schema = 1\n[snapshot]\nformats = [\"cvs\"]",

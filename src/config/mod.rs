@@ -1,6 +1,6 @@
 //! Settings and sources: flags, environment, `.env`, `stacksnap.toml` and libpq's own files, resolved once.
 //!
-//! Invariant: the only reader of the environment (`Environment::from_process`); every value knows where it came from;
+//! Invariant: it is the only reader of the environment (`Environment::from_process`). Every value records its source;
 //! secrets are `Secret` and show as `***`. It opens no connection and starts no program.
 
 pub mod connection;
@@ -35,7 +35,7 @@ pub use settings::{Provenance, Seal, Settings, Tenants, load, validate};
 pub use show::{ShownValue, show};
 pub use value::{Format, ReadableCompression, Verify, parse_duration};
 
-/// What was given on the command line. Paths are as the user wrote them.
+/// The command line's options. Paths are as the user wrote them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flags {
     pub config: Option<PathBuf>,

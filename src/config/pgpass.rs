@@ -1,7 +1,7 @@
 //! `~/.pgpass`: passwords by host, port, database and user.
 //!
-//! Invariant: read as libpq's `passwordFromFile` reads it: a file that others can read is passed over with a warning,
-//! the first line that matches wins.
+//! Invariant: it works like libpq's `passwordFromFile`: a file that other users can read is ignored with a warning, and
+//! the first matching line wins.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::model::failure::Result;
 use crate::model::secret::Secret;
 use crate::ownership;
 
-/// What is looked for. `host` is `localhost` for the default folder of Unix sockets.
+/// The connection whose password is needed. `host` is `localhost` for the default folder of Unix sockets.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     pub host: &'a str,
@@ -19,18 +19,18 @@ pub struct Wanted<'a> {
     pub user: &'a str,
 }
 
-/// The password of the first line that matches, or a note about a file that libpq passes over too.
+/// The password of the first matching line, or a note about a file that libpq ignores too.
 ///
 /// # Errors
-/// `Configuration` for a file that somebody else could have written.
+/// `Configuration` for a file that another user could have written.
 pub fn find(file: &Path, wanted: &Wanted<'_>) -> Result<Result<Option<Secret>, String>> {
     let Ok(facts) = std::fs::metadata(file) else { return Ok(Ok(None)) };
     if !facts.is_file() {
-        return Ok(Err(format!("the password file {} is not a plain file: passed over", file.display())));
+        return Ok(Err(format!("the password file {} is not a plain file: ignored", file.display())));
     }
     if facts.permissions().mode() & 0o077 != 0 {
         return Ok(Err(format!(
-            "the password file {} can be read by others: passed over, as libpq does (chmod 0600 it)",
+            "the password file {} can be read by other users: ignored, as libpq does (chmod 0600 it)",
             file.display()
         )));
     }
@@ -38,7 +38,7 @@ pub fn find(file: &Path, wanted: &Wanted<'_>) -> Result<Result<Option<Secret>, S
     Ok(Ok(find_in(&String::from_utf8_lossy(&bytes), wanted)))
 }
 
-/// The same, in the text of a file.
+/// The same for the text of a file.
 pub fn find_in(text: &str, wanted: &Wanted<'_>) -> Option<Secret> {
     let port = wanted.port.to_string();
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
@@ -51,7 +51,7 @@ pub fn find_in(text: &str, wanted: &Wanted<'_>) -> Option<Secret> {
     })
 }
 
-/// What follows the field and its colon, when the field is `*` or the text that is wanted.
+/// The rest after the field and its colon, if the field is `*` or the wanted text.
 fn field_matches<'a>(line: &'a str, wanted: &str) -> Option<&'a str> {
     if let Some(rest) = line.strip_prefix("*:") {
         return Some(rest);

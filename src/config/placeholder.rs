@@ -1,8 +1,8 @@
-//! Text that a template left to be filled in: `[YOUR-PASSWORD]`, `<project-ref>`, `${DB_PASSWORD}`.
+//! Finds placeholders that a template left to fill in: `[YOUR-PASSWORD]`, `<project-ref>`, `${DB_PASSWORD}`.
 //!
-//! Invariant: only text made of well-known words is given back, so that a real password is never repeated.
+//! Invariant: only text that consists of well-known words is returned, so a real password is never repeated.
 
-/// Words that placeholders are made of.
+/// Words that placeholders consist of.
 const WORDS: [&str; 27] = [
     "your",
     "my",
@@ -42,7 +42,7 @@ pub fn find(text: &str) -> Option<&str> {
         .or_else(|| variable(text))
 }
 
-/// Between brackets: `marks` is the opening one, then the closing one as its last character.
+/// Finds one in brackets: `marks` is the opening bracket followed by the closing one, its last character.
 fn bracketed<'a>(text: &'a str, marks: &str) -> Option<&'a str> {
     let (open, close) = marks.split_at(marks.len() - 1);
     let mut from = 0;
@@ -60,7 +60,7 @@ fn bracketed<'a>(text: &'a str, marks: &str) -> Option<&'a str> {
     None
 }
 
-/// Without brackets only the ones that begin with `your`: YOUR_PASSWORD, your-project-ref.
+/// Without brackets, only those that begin with `your`: YOUR_PASSWORD, your-project-ref.
 fn bare(text: &str) -> Option<&str> {
     let part = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     text.split(part).find(|word| {
@@ -69,7 +69,7 @@ fn bare(text: &str) -> Option<&str> {
     })
 }
 
-/// `${NAME}`, where a shell would put a value. The name is not repeated: it could be a password's own text.
+/// `${NAME}`, which a shell would replace. The name is not repeated: it may be part of a password.
 fn variable(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("${")?;
     let (name, _) = rest.split_once('}')?;

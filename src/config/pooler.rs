@@ -1,6 +1,6 @@
-//! Poolers in transaction mode: they give each transaction another session, so a snapshot cannot be held.
+//! Refuses poolers in transaction mode: each transaction may get another server session, so a snapshot cannot be held.
 //!
-//! Invariant: the refusal names the exact line to use instead, with the password as `***`.
+//! Invariant: the refusal contains the exact line to use instead, with the password as `***`.
 
 use super::conninfo::Params;
 use super::conninfo::build::{Password, to_uri};
@@ -9,8 +9,8 @@ use crate::model::failure::{Failure, FailureKind, Result};
 const SUPABASE_POOLER: &str = ".pooler.supabase.com";
 const TRANSACTION_PORT: &str = "6543";
 
-/// `given` is what the source says itself, `filled` the same with everything from elsewhere.
-/// `pgbouncer=false` in a URL says that the port is no pooler's.
+/// `given` has the parameters of the source itself, `filled` also those from elsewhere. `pgbouncer=false` in a URL
+/// means that the port is not a pooler's.
 pub fn refuse(given: &Params, filled: &Params) -> Result<Option<String>> {
     let hosts = filled.get("host").unwrap_or_default();
     let on_supabase_pooler = hosts.split(',').any(|host| host.ends_with(SUPABASE_POOLER));
@@ -19,7 +19,7 @@ pub fn refuse(given: &Params, filled: &Params) -> Result<Option<String>> {
     let excused = given.pgbouncer == Some(false) && !on_supabase_pooler;
     if on_supabase_pooler && !on_transaction_port {
         // Port 5432 of Supabase's pooler is session mode; `pgbouncer=true` in the URL is for Prisma only.
-        return Ok(flagged.then(|| "'pgbouncer=true' is passed over: this port of the pooler is session mode".into()));
+        return Ok(flagged.then(|| "'pgbouncer=true' is ignored: this port of the pooler is session mode".into()));
     }
     if (!on_transaction_port && !flagged) || excused {
         return Ok(None);
@@ -37,7 +37,7 @@ pub fn refuse(given: &Params, filled: &Params) -> Result<Option<String>> {
     let failure = Failure::msg(FailureKind::Configuration, text)
         .hint(format!("use {what} instead: {}", to_uri(&instead, Password::Hidden)));
     Err(if on_transaction_port && !on_supabase_pooler {
-        failure.hint("if a PostgreSQL server does listen on 6543, say so with ?pgbouncer=false in the URL")
+        failure.hint("if a PostgreSQL server really listens on 6543, add ?pgbouncer=false to the URL")
     } else {
         failure
     })

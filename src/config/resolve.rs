@@ -1,7 +1,7 @@
-//! From parameters to a `ConnSpec`: service file, libpq's variables, password file, defaults.
+//! Resolves parameters to a `ConnSpec`: service file, libpq's variables, password file, defaults.
 //!
-//! Invariant: the result is what libpq would have used with the same inputs (PostgreSQL manual, "Parameter Key
-//! Words"), and everything that came from elsewhere is in the origin's notes.
+//! Invariant: the result is what libpq would use with the same inputs (PostgreSQL manual, "Parameter Key Words"), and
+//! the origin's notes name every value that came from elsewhere.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
 use crate::ownership;
 
-/// Where packages put the Unix socket; the first is Debian's, the last the project's own.
+/// Where packages put the Unix socket: first Debian's folder, last PostgreSQL's own default.
 const SOCKET_DIRS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
 
 fn wrong(text: impl Into<String>) -> Failure {
     Failure::msg(FailureKind::Configuration, text.into())
 }
 
-/// Resolves everything. `lookup` gives the value of a variable.
+/// Resolves all parameters. `lookup` returns the value of a variable.
 pub fn resolve<'a>(
     given: Params,
     environment: &Environment,
@@ -74,10 +74,10 @@ pub fn resolve<'a>(
     Ok(spec)
 }
 
-/// Hosts with their ports, and the addresses to use instead of looking them up.
+/// Hosts with their ports, and the IP addresses that replace a DNS lookup.
 type Places = (Vec<(Host, u16)>, Vec<Option<IpAddr>>);
 
-/// libpq pairs hosts, addresses and ports by their place in three lists.
+/// libpq pairs hosts, addresses and ports by their position in three lists.
 fn hosts(params: &Params) -> Result<Places> {
     let split = |name: &str| params.get(name).map(|list| list.split(',').collect::<Vec<_>>()).unwrap_or_default();
     let (names, addresses, ports) = (split("host"), split("hostaddr"), split("port"));
@@ -101,7 +101,8 @@ fn hosts(params: &Params) -> Result<Places> {
         let address = match addresses.get(i).filter(|text| !text.is_empty()) {
             None => None,
             Some(text) => Some(text.parse::<IpAddr>().map_err(|_| {
-                wrong(format!("hostaddr '{}' is no IP address", text.escape_default())).hint("use 'host' for a name")
+                let message = format!("hostaddr '{}' is not an IP address", text.escape_default());
+                wrong(message).hint("use 'host' for a name")
             })?),
         };
         let host = match (names.get(i).copied().unwrap_or_default(), address) {
@@ -119,14 +120,14 @@ fn hosts(params: &Params) -> Result<Places> {
     Ok((hosts, found_addresses))
 }
 
-/// The folder that has a server's socket for the port, else the first that exists.
+/// The folder with a server's socket for the port, else the first folder that exists.
 fn default_socket_dir(port: u16) -> PathBuf {
     let with_socket = SOCKET_DIRS.iter().find(|dir| Path::new(dir).join(format!(".s.PGSQL.{port}")).exists());
     let existing = || SOCKET_DIRS.iter().find(|dir| Path::new(dir).is_dir());
     PathBuf::from(with_socket.or_else(existing).copied().unwrap_or("/tmp"))
 }
 
-/// The mode and the file of trusted certificates: given, or `~/.postgresql/root.crt` when there is one.
+/// The mode and the file of trusted certificates: the given one, or `~/.postgresql/root.crt` if it exists.
 fn ssl_mode(params: &Params, environment: &Environment) -> Result<(SslMode, Option<PathBuf>)> {
     let mode = match params.get("sslmode") {
         None => None,
@@ -137,7 +138,7 @@ fn ssl_mode(params: &Params, environment: &Environment) -> Result<(SslMode, Opti
     if params.get("sslrootcert") == Some("system") {
         return match mode {
             None | Some(SslMode::VerifyFull) => Ok((SslMode::VerifyFull, Some(PathBuf::from("system")))),
-            Some(weak) => Err(wrong(format!("sslmode={} cannot go with sslrootcert=system", weak.word()))
+            Some(weak) => Err(wrong(format!("sslmode={} cannot be used with sslrootcert=system", weak.word()))
                 .hint("use sslmode=verify-full")),
         };
     }
@@ -148,7 +149,7 @@ fn ssl_mode(params: &Params, environment: &Environment) -> Result<(SslMode, Opti
     Ok((mode.unwrap_or_default(), file))
 }
 
-/// `~/.postgresql/NAME`, when it exists.
+/// `~/.postgresql/NAME`, if it exists.
 fn in_home(environment: &Environment, name: &str) -> Option<PathBuf> {
     environment.home.as_ref().map(|home| home.join(".postgresql").join(name)).filter(|path| path.exists())
 }
@@ -158,14 +159,14 @@ fn client_certificate(params: &Params, environment: &Environment) -> (Option<Pat
         Some(path) => Some(environment.path(path)),
         None => in_home(environment, default),
     };
-    // libpq goes on without a certificate when its file does not exist.
+    // Like libpq, connects without a certificate if its file does not exist.
     match given("sslcert", "postgresql.crt").filter(|path| path.exists()) {
         Some(cert) => (Some(cert), given("sslkey", "postgresql.key")),
         None => (None, None),
     }
 }
 
-/// pg_dump opens these files by their names too: nobody else may be able to put other ones there.
+/// pg_dump opens these files by name too, so no other user may be able to replace them.
 fn demand_own_certificates(spec: &ConnSpec) -> Result<()> {
     let root = spec.ssl_root_cert.as_ref().filter(|file| file.as_path() != Path::new("system"));
     let files = [
@@ -194,7 +195,7 @@ fn unknown_word(name: &str, word: &str, known: &[&str]) -> Failure {
     }
 }
 
-/// Seconds. Zero and below mean no limit, as in libpq; not given means our own default.
+/// In seconds. Zero and below mean no limit, as in libpq; if not set, our own default applies.
 fn connect_timeout(params: &Params) -> Result<Option<Duration>> {
     let Some(text) = params.get("connect_timeout") else { return Ok(None) };
     match text.trim().parse::<i32>() {
@@ -203,7 +204,7 @@ fn connect_timeout(params: &Params) -> Result<Option<Duration>> {
     }
 }
 
-/// Zero and below are the system's default, as in libpq; what is not given is ours.
+/// Zero and below mean the system's default, as in libpq; if not set, our own defaults apply.
 fn keepalive(params: &Params) -> Result<Keepalive> {
     let number = |name: &str| match params.get(name).map(|text| text.trim().parse::<i32>()) {
         None => Ok(None),
@@ -227,7 +228,7 @@ fn keepalive(params: &Params) -> Result<Keepalive> {
     })
 }
 
-/// The password file, by the first host.
+/// Looks the first host up in the password file.
 fn find_password(
     spec: &mut ConnSpec,
     params: &Params,

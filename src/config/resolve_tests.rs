@@ -1,4 +1,4 @@
-//! Which source wins, and what fills it in: passfiles, service files, `.env`.
+//! Tests of which source is used, and of values from password files, service files and `.env`.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -120,7 +120,7 @@ fn a_password_file_for_all_to_read_is_warned_of() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let spec = spec_in("postgres://h/d", &[("PGPASSFILE", file.to_str().unwrap())]).unwrap();
     assert_eq!(spec.password, None);
-    assert!(spec.origin.notes.iter().any(|note| note.contains("can be read by others")), "{:?}", spec.origin);
+    assert!(spec.origin.notes.iter().any(|note| note.contains("can be read by other users")), "{:?}", spec.origin);
 }
 
 #[test]

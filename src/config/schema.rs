@@ -1,15 +1,15 @@
 //! The JSON schema of `stacksnap.toml`, for editors.
 //!
-//! Invariant: it names exactly the keys that the reader knows; a test holds the two together.
+//! Invariant: it names exactly the keys that the reader knows; a test compares them.
 
 use serde_json::{Value, json};
 
-/// `config schema`.
+/// The output of `config schema`.
 pub fn json_schema() -> Value {
     let texts = json!({ "type": "array", "items": { "type": "string" } });
     let duration = json!({ "type": "string", "pattern": "^(0|([0-9]+(ms|s|m|min|h|d))+)$" });
     let secret = json!({
-        "description": "A secret: a reference, or (warned of) the text itself.",
+        "description": "A secret: a reference, or (with a warning) the text itself.",
         "oneOf": [
             { "type": "object", "additionalProperties": false, "required": ["env"], "properties": { "env": { "type": "string" } } },
             { "type": "object", "additionalProperties": false, "required": ["file"], "properties": { "file": { "type": "string" } } },

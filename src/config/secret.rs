@@ -1,7 +1,7 @@
-//! Secrets of the configuration: where they are kept, and how they are fetched.
+//! Secrets of the configuration: where they are stored, and how they are fetched.
 //!
-//! Invariant: a secret is fetched when it is needed and not before; this module starts no program (the caller passes
-//! the function that may), and no message repeats a value.
+//! Invariant: a secret is fetched only when it is needed. This module starts no program (the caller passes the function
+//! that may), and no message repeats a value.
 
 use std::fmt;
 use std::io::Read;
@@ -17,7 +17,7 @@ use crate::ownership::{self, Last};
 
 const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Runs a program and gives back what it prints, without the last newline.
+/// Runs a program and returns its output, without the last newline.
 pub type SecretCommand = Arc<dyn Fn(&[String]) -> Result<Secret> + Send + Sync>;
 
 /// `{env = ".."}`, `{file = ".."}`, `{cmd = [..]}`, or the text itself.
@@ -30,18 +30,18 @@ pub enum SecretRef {
 }
 
 impl SecretRef {
-    /// Where it comes from, for `config show`: never the value.
+    /// Where the secret is stored, for `config show`; never the value.
     pub fn place(&self) -> String {
         match self {
             Self::Env(name) => format!("variable {name}"),
             Self::File(path) => format!("file {}", path.display()),
-            // Arguments can hold secrets of their own.
+            // Arguments may contain secrets themselves.
             Self::Cmd(argv) => format!("command {}", argv.first().map_or("", String::as_str)),
             Self::Literal(_) => "written in the file".to_string(),
         }
     }
 
-    /// Fetches it. `lookup` gives the value of a variable (process, then `.env`).
+    /// Fetches the secret. `lookup` returns the value of a variable (process, then `.env`).
     pub fn reveal<'a>(&self, lookup: impl Fn(&str) -> Option<&'a str>, run: Option<&SecretCommand>) -> Result<Secret> {
         let configuration = |text: String| Failure::msg(FailureKind::Configuration, text);
         let secret = match self {
@@ -50,8 +50,9 @@ impl SecretRef {
                 .map(Secret::new)
                 .ok_or_else(|| configuration(format!("the variable {name} is not set")).hint(format!("set {name}")))?,
             Self::File(path) => {
-                let text = ownership::read_text(path, "the file of the secret")?
-                    .ok_or_else(|| configuration(format!("the file {} of the secret is not there", path.display())))?;
+                let text = ownership::read_text(path, "the file of the secret")?.ok_or_else(|| {
+                    configuration(format!("the file {} of the secret does not exist", path.display()))
+                })?;
                 Secret::new(text.trim_end_matches(['\n', '\r']))
             }
             Self::Cmd(argv) => {
@@ -66,10 +67,10 @@ impl SecretRef {
     }
 }
 
-/// The text of a file with a key, which nobody else may read: like a password file of PostgreSQL.
+/// Reads a key file that no other user may read, like a password file of PostgreSQL.
 ///
 /// # Errors
-/// `Configuration` when it cannot be read, is no plain file of ours, or others may read it.
+/// `Configuration` when it cannot be read, is not an ordinary trusted file, or other users may read it.
 pub fn private_file(path: &Path) -> Result<Secret> {
     let shown = visible(&path.to_string_lossy());
     let failed = |e: std::io::Error| {
@@ -79,15 +80,18 @@ pub fn private_file(path: &Path) -> Result<Secret> {
         .ok_or_else(|| Failure::msg(FailureKind::Configuration, format!("the key file {shown} does not exist")))?;
     let facts = file.metadata().map_err(failed)?;
     if facts.permissions().mode() & 0o077 != 0 {
-        return Err(Failure::msg(FailureKind::Configuration, format!("the key file {shown} can be read by others"))
-            .hint(format!("chmod 0600 {}", shell(&path.to_string_lossy()))));
+        return Err(Failure::msg(
+            FailureKind::Configuration,
+            format!("the key file {shown} can be read by other users"),
+        )
+        .hint(format!("chmod 0600 {}", shell(&path.to_string_lossy()))));
     }
     let mut text = String::new();
     file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
     Ok(Secret::new(text))
 }
 
-/// What the outside hands in: flags, surroundings, and the function that may start programs.
+/// The inputs from outside: flags, environment, and the function that may start programs.
 #[derive(Clone, Default)]
 pub struct Inputs {
     pub flags: super::Flags,

@@ -1,7 +1,7 @@
-//! Service files: `[name]` with connection parameters below it.
+//! Service files: `[name]` followed by connection parameters.
 //!
-//! Invariant: looked for where libpq looks (PGSERVICEFILE or ~/.pg_service.conf, then the system's folder); values
-//! of a service never replace what the connection string says.
+//! Invariant: it looks where libpq looks (PGSERVICEFILE or ~/.pg_service.conf, then the system's folder). Values of a
+//! service never replace those of the connection string.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::environment::Environment;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::ownership;
 
-/// Folders that packages of PostgreSQL are built with, when PGSYSCONFDIR is not set.
+/// The compiled-in folders of PostgreSQL packages, used if PGSYSCONFDIR is not set.
 const SYSTEM_DIRS: [&str; 3] = ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc"];
 
 /// The parameters of the service `name`, and the file that they came from.
@@ -35,12 +35,12 @@ pub fn load<'a>(
         }
     }
     let looked: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    Err(Failure::msg(FailureKind::Configuration, format!("there is no service '{name}' in a service file"))
+    Err(Failure::msg(FailureKind::Configuration, format!("no service file has the service '{name}'"))
         .hint(format!("looked in {}", looked.join(", ")))
         .hint("PGSERVICEFILE names another file"))
 }
 
-/// The parameters below `[name]`, when the file has such a part.
+/// The parameters below `[name]`, if the file has that section.
 fn find_in(text: &str, name: &str) -> Result<Option<Params>> {
     let mut params: Option<Params> = None;
     for (index, line) in text.lines().enumerate() {
@@ -66,7 +66,7 @@ fn find_in(text: &str, name: &str) -> Result<Option<Params>> {
         if key.trim() == "service" {
             return Err(wrong("a service cannot name another service"));
         }
-        // Within the file the first of several lines for one parameter wins, as in libpq.
+        // If several lines of a section set one parameter, the first wins, as in libpq.
         let mut one = Params::default();
         one.take(key.trim(), value.trim_start(), true).map_err(|f| f.context(format!("line {}", index + 1)))?;
         params.notes.append(&mut one.notes);

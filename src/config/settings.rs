@@ -1,6 +1,6 @@
-//! Everything that a run is told, resolved once: flags before environment before file before defaults.
+//! All settings of a run, resolved once: flags before environment before file before defaults.
 //!
-//! Invariant: each value has its provenance under its key; loading reads files and starts nothing.
+//! Invariant: each value has its provenance under its key. Loading reads files and starts no program.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,7 +41,7 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// To whom vault secrets are sealed (age).
+/// The recipients that vault secrets are sealed for (age).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seal {
     /// `age1…` public keys.
@@ -49,64 +49,64 @@ pub enum Seal {
     Passphrase(SecretRef),
 }
 
-/// Which table the tenants are the rows of, and which tables all of them share.
+/// The table whose rows are the tenants, and the tables that all tenants share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenants {
     pub root: String,
     pub shared_tables: Vec<String>,
 }
 
-/// What a run is told.
+/// The settings of a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where snapshots live.
+    /// The folder with the snapshots.
     pub root: PathBuf,
     pub formats: Vec<Format>,
     pub readable_compression: ReadableCompression,
-    /// None: no snapshot is ever removed. Retention is not built yet: a number is kept, shown and told not to be applied.
+    /// `None`: no snapshot is ever removed. Retention is not built yet: a value is kept and shown as not applied.
     pub keep_days: Option<u32>,
-    /// None: decided from the machine.
+    /// `None`: depends on the machine.
     pub jobs: Option<u32>,
     pub lock_wait: Duration,
-    /// None: as long as it takes.
+    /// `None`: no limit.
     pub timeout: Option<Duration>,
-    /// Where the client programs are looked for first.
+    /// The folder where client programs are searched first.
     pub pg_bin: Option<PathBuf>,
     /// Holds `supabase/functions`, `supabase/migrations`, `supabase/config.toml`.
     pub project_dir: Option<PathBuf>,
     pub storage_dir: Option<PathBuf>,
     pub exclude_data: Vec<String>,
-    /// Empty: found by name and shape.
+    /// Empty: tables are found by name and columns.
     pub user_role_tables: Vec<String>,
     pub encryption_functions: Vec<String>,
     pub keep_sessions: bool,
-    /// None: the schema, where that can be done by a server without rights.
+    /// `None`: verify the schema, if a server without rights can do it.
     pub verify: Option<Verify>,
     pub seal: Option<Seal>,
-    /// The passphrase behind `seal`, once [`Settings::reveal_seal`] has fetched it.
+    /// The passphrase of `seal`, after [`Settings::reveal_seal`] has fetched it.
     pub seal_passphrase: Option<Secret>,
-    /// The folders of PATH: where client programs may be.
+    /// The folders of PATH, where client programs are searched.
     pub program_dirs: Vec<PathBuf>,
-    /// For what lasts no longer than a run.
+    /// For files that last no longer than a run.
     pub temp_dir: PathBuf,
-    /// The name of the project in the configuration, when one was chosen.
+    /// The name of the chosen project in the configuration.
     pub project: Option<String>,
-    /// Restores onto it need the typed name even with --yes.
+    /// Restoring onto this project needs the typed name even with --yes.
     pub protect: Option<String>,
     pub tenants: Option<Tenants>,
-    /// Where the project's connection comes from.
+    /// Where the project's connection string is stored.
     pub db_url: Option<SecretRef>,
-    /// The configuration file, when there is one.
+    /// The configuration file, if there is one.
     pub config_file: Option<PathBuf>,
-    /// What the user should know: literal secrets, mistyped variables.
+    /// Warnings for the user: literal secrets, mistyped variables.
     pub warnings: Vec<String>,
     pub provenance: BTreeMap<&'static str, Provenance>,
 }
 
-/// What is run from the folder of `pg_bin`.
+/// Programs that are run from the folder `pg_bin`.
 const PROGRAMS: [&str; 5] = ["pg_dump", "pg_restore", "initdb", "postgres", "pg_ctl"];
 
-/// Variables beside the connection's that set something.
+/// All variables of ours.
 const VARIABLES: [&str; 17] = [
     "STACKSNAP_CONFIG",
     "STACKSNAP_DB_URL",
@@ -127,7 +127,7 @@ const VARIABLES: [&str; 17] = [
     ownership::TRUST_OWNER,
 ];
 
-/// Chooses among flag, variable and file, and records which it was.
+/// Chooses between flag, variable and file, and records the source.
 struct Chooser<'a> {
     inputs: &'a Inputs,
     file: &'a FileSettings,
@@ -183,7 +183,7 @@ impl Chooser<'_> {
 }
 
 impl Settings {
-    /// Fetches the passphrase that vault secrets are sealed with, where one is configured. Runs its command.
+    /// Fetches the passphrase that vault secrets are sealed with, if one is configured. May run its command.
     pub fn reveal_seal(&mut self, inputs: &Inputs) -> Result<()> {
         if let Some(Seal::Passphrase(place)) = &self.seal {
             let variables = Variables::load(inputs, self.project_dir.as_deref())?;
@@ -193,7 +193,7 @@ impl Settings {
     }
 }
 
-/// Finds and reads the configuration and resolves everything.
+/// Finds and reads the configuration and resolves all settings.
 pub fn load(inputs: &Inputs) -> Result<Settings> {
     let file = match file::find(inputs)? {
         Some(path) => file::read(&path, &inputs.environment)?,
@@ -212,7 +212,7 @@ pub fn load(inputs: &Inputs) -> Result<Settings> {
 }
 
 impl Settings {
-    /// What holds when nothing is said.
+    /// The settings if nothing is configured.
     fn defaults(inputs: &Inputs) -> Self {
         let here = &inputs.environment.current_dir;
         Self {
@@ -250,14 +250,14 @@ impl Settings {
     }
 }
 
-/// Puts a chosen value in the place of the default.
+/// Replaces the default by the chosen value, if any.
 fn put<T>(place: &mut T, chosen: Option<T>) {
     if let Some(chosen) = chosen {
         *place = chosen;
     }
 }
 
-/// The values of `[snapshot]`.
+/// Fills in the values of `[snapshot]`.
 fn fill_snapshot(settings: &mut Settings, chooser: &mut Chooser<'_>) -> Result<()> {
     let (file, flags) = (chooser.file, &chooser.inputs.flags);
     let names = ("--root", "STACKSNAP_ROOT");
@@ -294,7 +294,7 @@ fn fill_snapshot(settings: &mut Settings, chooser: &mut Chooser<'_>) -> Result<(
     Ok(())
 }
 
-/// The values of one project, with their defaults.
+/// Fills in the values of one project, with their defaults.
 fn fill_project(settings: &mut Settings, part: ProjectPart, chooser: &mut Chooser<'_>) -> Result<()> {
     let flags = &chooser.inputs.flags;
     let names = ("--project-dir", "STACKSNAP_PROJECT_DIR");
@@ -318,7 +318,7 @@ fn fill_project(settings: &mut Settings, part: ProjectPart, chooser: &mut Choose
     Ok(())
 }
 
-/// `--project`, `STACKSNAP_PROJECT`, or the only one there is.
+/// `--project`, `STACKSNAP_PROJECT`, or the only configured project.
 fn choose_project(chooser: &mut Chooser<'_>) -> Result<(Option<String>, ProjectPart)> {
     let names = ("--project", "STACKSNAP_PROJECT");
     let flag = chooser.inputs.flags.project.clone();
@@ -338,8 +338,7 @@ fn choose_project(chooser: &mut Chooser<'_>) -> Result<(Option<String>, ProjectP
     if let Some(part) = projects.get(&name) {
         return Ok((Some(name), part.clone()));
     }
-    let failure =
-        Failure::msg(FailureKind::Configuration, format!("there is no project '{name}' in the configuration"));
+    let failure = Failure::msg(FailureKind::Configuration, format!("the configuration has no project '{name}'"));
     let list: Vec<&str> = projects.keys().map(String::as_str).collect();
     Err(match closest(&name, list.iter().copied()) {
         Some(suggestion) => failure.hint(format!("did you mean '{suggestion}'?")),
@@ -355,12 +354,12 @@ fn parse_number(text: &str) -> Result<u32, String> {
     }
 }
 
-/// Sorted, each once; the archive is what everything else is derived from and cannot be left out.
+/// Sorts and deduplicates. The archive is required, because all other formats are derived from it.
 fn check_formats(formats: &mut Vec<Format>) -> Result<()> {
     formats.sort_unstable();
     formats.dedup();
     if !formats.contains(&Format::Dump) {
-        let text = "the formats do not hold 'dump': the other ones are derived from the archive";
+        let text = "the formats lack 'dump': all others are derived from the archive";
         return Err(Failure::msg(FailureKind::Configuration, text).hint("add 'dump' to the formats"));
     }
     Ok(())
@@ -379,7 +378,7 @@ fn warnings(inputs: &Inputs, file: &FileSettings) -> Vec<String> {
     warnings
 }
 
-/// Reads the configuration as a run would, and gives back what is worth a warning.
+/// Reads the configuration as a run would, and returns its warnings.
 pub fn validate(inputs: &Inputs) -> Result<Vec<String>> {
     Ok(load(inputs)?.warnings)
 }

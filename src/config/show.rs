@@ -1,6 +1,6 @@
-//! `config show`: each value with where it came from.
+//! `config show`: each value with its source.
 //!
-//! Invariant: a secret shows as `***` and its place; no value here can be one.
+//! Invariant: a secret shows as `***` with its source; no other value can be a secret.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
-//! "Did you mean …?": the nearest known word to a mistyped one.
+//! "Did you mean …?": the known word that is nearest to a mistyped one.
 //!
-//! Invariant: pure, and only ever suggests a word from the list that it is given.
+//! Invariant: pure; it only suggests words from the given list.
 
-/// How many letters must be added, dropped, changed or swapped with their neighbour to get from `a` to `b`.
+/// The number of letters to add, drop, change or swap with a neighbour to get from `a` to `b`.
 pub fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();
@@ -26,7 +26,7 @@ pub fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
-/// The nearest of `known`, when it is near enough to be what was meant.
+/// The nearest word of `known`, if it is near enough.
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
         return None;

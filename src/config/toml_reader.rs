@@ -1,7 +1,7 @@
-//! Reading a TOML table key by key, with the line of everything that is wrong.
+//! Reads a TOML table key by key; errors have their line.
 //!
-//! Invariant: an unknown key is an error with a suggestion; a value's text is never repeated (it can be a secret that
-//! stands in the wrong place), only its key and its type.
+//! Invariant: an unknown key is an error with a suggestion. A value's text is never repeated, only its key and its
+//! type, because it may be a misplaced secret.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -13,30 +13,30 @@ use crate::model::failure::{Failure, FailureKind, Result};
 #[derive(Clone)]
 pub struct Reader<'a> {
     text: &'a str,
-    /// `projects.shop`, for messages; empty at the top.
+    /// `projects.shop`, for messages; empty at the top level.
     path: String,
     table: &'a DeTable<'a>,
 }
 
-/// A value and the line that it stands in.
+/// A value and its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct At<T> {
     pub value: T,
     pub line: usize,
 }
 
-/// The line of a byte, counted from 1.
+/// The line number of a byte, from 1.
 pub fn line_of(text: &str, byte: usize) -> usize {
     text.as_bytes()[..byte.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1
 }
 
-/// A mistake in the file.
+/// An error in the file.
 pub fn mistake(line: usize, what: impl std::fmt::Display) -> Failure {
     Failure::msg(FailureKind::Configuration, format!("line {line}: {what}"))
 }
 
 impl<'a> Reader<'a> {
-    /// The table at `path`, which may hold `known` keys only (all are allowed when `known` is empty).
+    /// The table at `path`, which may only contain the keys `known` (any key if `known` is empty).
     pub fn new(text: &'a str, path: &str, table: &'a DeTable<'a>, known: &[&str]) -> Result<Self> {
         let reader = Self { text, path: path.to_string(), table };
         for key in table.keys() {
@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
         mistake(line, format!("'{}' must be {wanted}, not {found}", self.full(key)))
     }
 
-    /// The value of a key as it stands.
+    /// The raw value of a key.
     pub fn raw(&self, key: &str) -> Option<At<&'a DeValue<'a>>> {
         let value = self.table.get(key)?;
         Some(At { value: value.get_ref(), line: line_of(self.text, value.span().start) })
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
         Ok(Some(At { value: text.to_string(), line: line_of(self.text, value.span().start) }))
     }
 
-    /// A text that `parse` understands; its error is a sentence.
+    /// A text that `parse` accepts; the error of `parse` is a sentence.
     pub fn parsed<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<At<T>>> {
         let Some(At { value, line }) = self.string(key)? else { return Ok(None) };
         let value = parse(&value).map_err(|what| mistake(line, format!("'{}': {what}", self.full(key))))?;
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         Ok(Some(At { value: texts, line: line_of(self.text, value.span().start) }))
     }
 
-    /// A whole number from `least` up.
+    /// A whole number, at least `least`.
     pub fn number(&self, key: &str, least: u32) -> Result<Option<At<u32>>> {
         let Some(value) = self.table.get(key) else { return Ok(None) };
         let line = line_of(self.text, value.span().start);
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         Ok(Some(At { value: number, line }))
     }
 
-    /// A table below this one.
+    /// A nested table.
     pub fn table(&self, key: &str, known: &[&str]) -> Result<Option<Reader<'a>>> {
         let Some(value) = self.table.get(key) else { return Ok(None) };
         let table = value.get_ref().as_table().ok_or_else(|| self.wrong_type(key, value, "a table"))?;

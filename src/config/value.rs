@@ -1,18 +1,19 @@
 //! Small values as people write them: durations, lists, formats.
 //!
-//! Invariant: pure; an error is a sentence about the value, to be put behind the key's name.
+//! Invariant: pure; an error is a sentence about the value, which follows the key's name in a message.
 
 use std::time::Duration;
 
 use super::suggest::closest;
 
-/// `500ms`, `30s`, `5m`, `1h`, `2d`, and sums such as `1h30m`. A number alone has no unit and is refused; `0` is none.
+/// `500ms`, `30s`, `5m`, `1h`, `2d`, and sums such as `1h30m`. A number without a unit is refused, except `0`, which
+/// means none.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    let wrong = || format!("'{}' is no duration: write 30s, 5m, 1h or 1h30m", text.escape_default());
+    let wrong = || format!("'{}' is not a duration: write 30s, 5m, 1h or 1h30m", text.escape_default());
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {
@@ -35,7 +36,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(wrong()) } else { Ok(total) }
 }
 
-/// The shortest way to write it.
+/// The shortest notation.
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (unit, size) in [("h", 3_600_000_u128), ("m", 60_000), ("s", 1_000)] {
@@ -46,7 +47,7 @@ pub fn show_duration(duration: Duration) -> String {
     if millis == 0 { "0".to_string() } else { format!("{millis}ms") }
 }
 
-/// What a snapshot is written as.
+/// The formats of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     Dump,
@@ -73,10 +74,10 @@ impl Format {
     }
 }
 
-/// How the readable files are kept.
+/// How readable files are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReadableCompression {
-    /// As they are in a small project, zstd in a large one.
+    /// Not compressed for a small database, zstd for a large one.
     #[default]
     Auto,
     None,
@@ -100,13 +101,13 @@ impl ReadableCompression {
     }
 }
 
-/// What is restored at once of a new snapshot, into a throw-away server.
+/// Which part of a new snapshot is restored into a throw-away server to verify it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verify {
     Nothing,
     /// Everything but rows, before the snapshot is sealed.
     Schema,
-    /// All of it, afterwards: a drill.
+    /// Everything, after the snapshot is sealed: a drill.
     Restore,
 }
 
@@ -127,7 +128,7 @@ impl Verify {
     }
 }
 
-/// `sessions`: are sessions and tokens written into the users' SQL?
+/// The value of `sessions`: are sessions and tokens written into the users' SQL?
 pub fn parse_sessions(word: &str) -> Result<bool, String> {
     match word {
         "keep" => Ok(true),
@@ -141,7 +142,7 @@ pub fn parse_list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_string).collect()
 }
 
-/// "unknown format 'cvs': did you mean 'csv'?"
+/// For example "unknown format 'cvs': did you mean 'csv'?"
 fn unknown_word(what: &str, word: &str, known: &[&str]) -> String {
     let shown = word.escape_default();
     match closest(word, known.iter().copied()) {

@@ -1,7 +1,7 @@
-//! Variables by name: the process's first, then those of `.env.local`, then those of `.env`, as frameworks have it.
+//! Variables by name: the process's first, then those of `.env.local`, then those of `.env`, as in common frameworks.
 //!
-//! Invariant: a variable that is set in the process always wins over the files; each answer says which it was. A file that
-//! holds something like a connection and gives none can be asked for it: it is never a silence.
+//! Invariant: a variable of the process always wins over the files, and each value records its source. A connection in
+//! a file that was not used can be found with `broken` and `unread_connection`, so it is never ignored silently.
 
 use std::path::{Path, PathBuf};
 
@@ -11,16 +11,16 @@ use super::secret::Inputs;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::ownership;
 
-/// The files of one folder, the first that has a name wins.
+/// The files of one folder; the first one that sets a name wins.
 const FILES: [&str; 2] = [".env.local", ".env"];
 
-/// The places, in order.
+/// The sources, in order.
 pub struct Variables<'a> {
     environment: &'a Environment,
     files: Vec<(PathBuf, DotEnv)>,
 }
 
-/// A value and the file that it came from, when it was a file.
+/// A value, and its file if it came from one.
 #[derive(Clone, Copy)]
 pub struct Found<'a> {
     pub value: &'a str,
@@ -28,12 +28,12 @@ pub struct Found<'a> {
 }
 
 impl<'a> Variables<'a> {
-    /// The process's alone.
+    /// Only the process's variables.
     pub fn of_process(environment: &'a Environment) -> Self {
         Self { environment, files: Vec::new() }
     }
 
-    /// With the file of `--env-file`, else those of the project's folder, else of the current folder.
+    /// Adds the file of `--env-file`, else those of the project's folder, else those of the current folder.
     pub fn load(inputs: &'a Inputs, project_dir: Option<&Path>) -> Result<Self> {
         let environment = &inputs.environment;
         if let Some(path) = &inputs.flags.env_file {
@@ -63,34 +63,34 @@ impl<'a> Variables<'a> {
         self.files.iter().find_map(|(path, file)| file.get(name).map(|value| Found { value, file: Some(path) }))
     }
 
-    /// A line of the files that would have decided, and cannot be read: one that seems to set one of `names`, which the
-    /// process does not set.
+    /// A line of the files that would have been used but cannot be parsed: it seems to set one of `names`, and the
+    /// process does not set it.
     pub fn broken(&self, names: &[&str]) -> Option<Failure> {
         self.files.iter().enumerate().find_map(|(place, (path, file))| {
-            // One that is read from this file, or from one before it, is not missed.
+            // The same name in this file, or in one before it, replaces it.
             let given = |name: &str| self.files[..=place].iter().any(|(_, file)| file.get(name).is_some());
             let missed = |name: &str| names.contains(&name) && self.environment.get(name).is_none() && !given(name);
             let broken = file.broken.iter().find(|broken| broken.name.as_deref().is_some_and(missed))?;
             let name = broken.name.as_deref().unwrap_or_default();
-            let text = format!("line {} of {} should set {name}, and cannot be read", broken.line, path.display());
+            let text = format!("line {} of {} seems to set {name}, but cannot be read", broken.line, path.display());
             Some(with_advice(Failure::msg(FailureKind::Configuration, text), file))
         })
     }
 
-    /// A line of the files that holds something like a connection, under a name that nobody reads or under none.
+    /// A line of the files that contains a connection string, under a name that is not used or under none.
     pub fn unread_connection(&self, read: &[&str]) -> Option<Failure> {
         self.files.iter().find_map(|(path, file)| {
             let shown = path.display();
             if let Some(broken) = file.broken.iter().find(|broken| broken.connection) {
-                let text = format!("line {} of {shown} holds a connection, and cannot be read", broken.line);
+                let text = format!("line {} of {shown} contains a connection, but cannot be read", broken.line);
                 return Some(with_advice(Failure::msg(FailureKind::Configuration, text), file));
             }
             let (name, line) = file.connections().find(|(name, _)| !read.contains(name))?;
-            let text = format!("line {line} of {shown} holds a connection in {name}, which is not read");
+            let text = format!("line {line} of {shown} contains a connection in {name}, which is not used");
             Some(
                 Failure::msg(FailureKind::Configuration, text)
-                    .hint("if it is the one to read, name it DATABASE_URL or STACKSNAP_DB_URL")
-                    .hint("or set STACKSNAP_DB_URL for this run: what is set in the process comes first"),
+                    .hint("if you want to use it, name it DATABASE_URL or STACKSNAP_DB_URL")
+                    .hint("or set STACKSNAP_DB_URL for this run: the process's variables come first"),
             )
         })
     }
@@ -99,16 +99,16 @@ impl<'a> Variables<'a> {
         self.find(name).map(|found| found.value)
     }
 
-    /// What should be known about variables of these names that could not be used.
+    /// Notes about variables of these names that are set but cannot be used.
     pub fn notes<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
         let mut notes = Vec::new();
         for name in names {
             if self.environment.is_not_utf8(name) {
-                notes.push(format!("{name} is set, but is not UTF-8: passed over"));
+                notes.push(format!("{name} is set, but is not UTF-8: ignored"));
             } else if self.get(name).is_none()
                 && (self.environment.is_empty(name) || self.files.iter().any(|(_, file)| file.is_empty(name)))
             {
-                notes.push(format!("{name} is set, but empty: passed over"));
+                notes.push(format!("{name} is set, but empty: ignored"));
             }
         }
         for (path, file) in self.files.iter().filter(|(_, file)| !file.broken.is_empty()) {
@@ -119,7 +119,7 @@ impl<'a> Variables<'a> {
     }
 }
 
-/// How a line is written that can be read.
+/// Adds a hint on how to write a valid line.
 fn with_advice(failure: Failure, file: &DotEnv) -> Failure {
     if file.utf16 {
         return failure.hint("the file is UTF-16: save it as UTF-8 (PowerShell: Set-Content -Encoding utf8)");
@@ -127,9 +127,9 @@ fn with_advice(failure: Failure, file: &DotEnv) -> Failure {
     failure.hint("write NAME=VALUE on one line, with both quotes or none, in UTF-8")
 }
 
-/// What a file says; none when there is no such file.
+/// Parses a file; `None` when it does not exist.
 fn read(path: &Path) -> Result<Option<DotEnv>> {
-    // A virtual environment of Python is often a folder named `.env`: that is no file of variables.
+    // A virtual environment of Python is often a folder named `.env`, which is not a file of variables.
     if path.join("pyvenv.cfg").is_file() {
         return Ok(None);
     }

@@ -121,11 +121,7 @@ fn schema_verification(here: &Here<'_>, server_version_num: u32) -> Check {
         }
         Foreseen::OnRequest(why) => Check::ok(NAME, format!("not done by default: {why}")),
         Foreseen::None(failure) => {
-            let todo = failure
-                .hints
-                .first()
-                .cloned()
-                .unwrap_or_else(|| "if you do not want it, set --verify none".to_string());
+            let todo = failure.hints.first().cloned().unwrap_or_else(|| "to leave it out: --verify none".to_string());
             Check::warn(NAME, format!("schemas are not verified: {failure}"), todo)
         }
     }
@@ -163,9 +159,7 @@ fn pooler(spec: &ConnSpec, around: &Surroundings) -> Check {
     match around.server_port {
         Some(own) if own != i32::from(port) => Check::warn(
             "pooler",
-            format!(
-                "connected to port {port}, but the server itself listens on {own}: there is a proxy or pooler in between"
-            ),
+            format!("connected to port {port}, but the server itself listens on {own}: proxy or pooler in between"),
             "fine for a forwarded port; a pooler there must be in session mode",
         ),
         _ => Check::ok("pooler", "no sign of a pooler"),
@@ -308,11 +302,10 @@ fn standby(facts: &SourceFacts, around: &Surroundings) -> Check {
     match (facts.is_standby, around.unlogged.is_empty()) {
         (false, true) => Check::ok("standby", "not a standby; no unlogged tables"),
         (false, false) => Check::ok("standby", format!("not a standby; {} unlogged tables", around.unlogged.len())),
-        (true, true) => Check::warn(
-            "standby",
-            "this is a standby",
-            "long queries may be cancelled: set max_standby_streaming_delay = -1",
-        ),
+        (true, true) => {
+            let todo = "long queries may be cancelled: set max_standby_streaming_delay = -1";
+            Check::warn("standby", "this is a standby", todo)
+        }
         (true, false) => Check::fail(
             "standby",
             format!("a standby has no rows of unlogged tables: {}", named(&around.unlogged)),
@@ -347,7 +340,7 @@ fn encoding(facts: &SourceFacts) -> Check {
         "SQL_ASCII" => Check::warn(
             "encoding",
             what,
-            "rows are captured byte for byte; create fails, and names it, if a name, definition or comment is not UTF-8",
+            "rows are captured byte for byte; create fails and names any name, definition or comment that is not UTF-8",
         ),
         _ => Check::warn("encoding", what, "files are written as UTF-8; a restore needs a database of this encoding"),
     }

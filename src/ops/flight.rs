@@ -1,8 +1,8 @@
-//! One guarded run of `create`: the lock, the sweep, the interval, the status file and the time limit around the
-//! work itself.
+//! One guarded run of `create`: the lock, the sweep, `--min-interval`, the status file and the time limit around the
+//! work.
 //!
-//! Invariant: the work runs under the root's lock only; whatever way it ends, `status.json` says so; a cancelled run
-//! ends with the reason of its cancellation. It never takes a snapshot by itself: the work is a parameter.
+//! Invariant: the work runs only under the root's lock. However it ends, `status.json` records it; a cancelled run
+//! fails with the reason of its cancellation. It never takes a snapshot itself: the work is a parameter.
 
 use std::future::Future;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub const CLEANUP_GRACE: Duration = Duration::from_secs(30);
 /// The same after a second Ctrl-C.
 pub const HURRIED_GRACE: Duration = Duration::from_secs(5);
 
-/// The run as status and lock name it.
+/// The run's identity in the status file and the lock file.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub id: RunId,
@@ -36,16 +36,16 @@ pub struct Run {
     pub background: bool,
 }
 
-/// The decision before a run.
+/// The decision whether a run starts.
 #[derive(Debug)]
 pub enum Clearance {
-    /// Go, with the lock.
+    /// The run starts, under this lock.
     Cleared(RootLock),
-    /// Not now, and why: a report with `skipped`.
+    /// No run now: a report with `skipped` says why.
     Skipped(Box<TakeReport>),
 }
 
-/// Takes the lock, or says why there is no run now. Decides on `--min-interval` from the manifests.
+/// Takes the lock, or reports why no run starts now. `--min-interval` is decided by the manifests.
 pub fn clear(root: &Root, run: &Run, min_interval: Option<Duration>, monitor: &dyn Monitor) -> Result<Clearance> {
     root.create()?;
     let lock = match lock::acquire(root.path())? {
@@ -130,7 +130,7 @@ fn seconds_text(duration: Duration) -> String {
     }
 }
 
-/// Everything that stands around the work.
+/// The context of a run.
 pub struct Flight<'a> {
     pub root: &'a Root,
     pub run: &'a Run,
@@ -139,12 +139,13 @@ pub struct Flight<'a> {
     pub timeout: Option<Duration>,
     pub cancel: &'a Cancel,
     pub monitor: &'a dyn Monitor,
-    /// The time of the end.
+    /// Gives the time when the run ended.
     pub clock: fn() -> Timestamp,
 }
 
 impl Flight<'_> {
-    /// Sweeps, keeps the status file, bounds the work and turns a cancellation into its failure.
+    /// Removes stale folders, maintains the status file, limits the time of the work and turns a cancellation into a
+    /// failure.
     pub async fn fly<F>(&self, work: F) -> Result<TakeReport>
     where
         F: Future<Output = Result<TakeReport>>,
@@ -162,25 +163,21 @@ impl Flight<'_> {
 fn sweep(root: &Root, lock: &RootLock, monitor: &dyn Monitor) -> Result<()> {
     let swept = root.sweep(lock)?;
     for name in swept.removed {
-        monitor.warn("stale_partial_removed", format!("removed {name}, left behind by a run that died"), None);
+        monitor.warn("stale_partial_removed", format!("removed {name}, which a dead run left behind"), None);
     }
     for (name, why) in swept.kept {
-        let hint = Some("remove it by hand; it is no snapshot".to_string());
-        monitor.warn(
-            "stale_partial_kept",
-            format!("cannot remove {name}, left behind by a run that died: {why}"),
-            hint,
-        );
+        let hint = Some("remove it by hand; it is not a snapshot".to_string());
+        monitor.warn("stale_partial_kept", format!("cannot remove {name}, which a dead run left behind: {why}"), hint);
     }
     Ok(())
 }
 
-/// Runs `work` until it ends, or, once cancelled, for the grace at most.
+/// Runs `work` until it ends. Once cancelled, it may take the grace period at most.
 async fn bounded<F>(timeout: Option<Duration>, cancel: &Cancel, work: F) -> Result<TakeReport>
 where
     F: Future<Output = Result<TakeReport>>,
 {
-    // A task of its own: the work may block the thread that it runs on for as long as pg_dump takes.
+    // The timer is a task of its own, because the work may block its thread for as long as pg_dump runs.
     let timer = timeout.map(|limit| {
         let cancel = cancel.clone();
         tokio::spawn(async move {
@@ -199,7 +196,7 @@ where
     let outcome = tokio::select! {
         biased;
         outcome = work => outcome,
-        () = out_of_grace => Err(Failure::msg(FailureKind::Failed, "the run did not stop in time and was dropped")),
+        () = out_of_grace => Err(Failure::msg(FailureKind::Failed, "the run did not stop in time and was aborted")),
     };
     if let Some(timer) = timer {
         timer.abort();
@@ -210,7 +207,7 @@ where
     }
 }
 
-/// The failure of a run that was told to stop: what stopped it comes first, what it was doing after it.
+/// The failure of a cancelled run: the reason of the cancellation first, then what the run was doing.
 fn cancelled(failure: Failure, reason: CancelReason, timeout: Option<Duration>) -> Failure {
     let mut stopped = Failure { kind: reason.failure_kind(), ..failure }.context(reason.sentence());
     stopped.hints.clear();
@@ -226,7 +223,11 @@ fn cancelled(failure: Failure, reason: CancelReason, timeout: Option<Duration>) 
 fn begin(root: &Root, run: &Run, monitor: &dyn Monitor) -> Result<()> {
     let mut now = status::read(root.path());
     if let Some(lost) = now.running.take().filter(|r| r.run != run.id.as_str()) {
-        monitor.warn("run_died", format!("the run {} ended without a word (process {})", lost.run, lost.pid), None);
+        monitor.warn(
+            "run_died",
+            format!("the run {} died without recording its end (process {})", lost.run, lost.pid),
+            None,
+        );
         now.last_run = Some(EndedRun {
             run: lost.run.clone(),
             state: RunState::Failed,
@@ -240,7 +241,7 @@ fn begin(root: &Root, run: &Run, monitor: &dyn Monitor) -> Result<()> {
             at: run.started_at,
             code: FailureKind::Failed.word().to_string(),
             exit: FailureKind::Failed.exit_code(),
-            message: "the run ended without a word: it was killed, or the machine went down".to_string(),
+            message: "the run died without recording its end: it was killed, or the machine went down".to_string(),
             hint: None,
         });
     }
@@ -254,7 +255,7 @@ fn begin(root: &Root, run: &Run, monitor: &dyn Monitor) -> Result<()> {
     status::write(root.path(), &now)
 }
 
-/// Writes how it ended. A status that cannot be written does not undo a snapshot: it is a warning.
+/// Records how the run ended. If the status cannot be written, that is a warning: the snapshot is still good.
 fn end(root: &Root, run: &Run, outcome: &Result<TakeReport>, at: Timestamp, monitor: &dyn Monitor) {
     let mut now: Status = status::read(root.path());
     now.running = None;

@@ -1,4 +1,4 @@
-//! A run around work of the test's own: what the status file says afterwards, and how a cancelled run ends.
+//! Tests of a run around simulated work: what the status file holds afterwards, and how a cancelled run ends.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
-//! `guard`: what is decided around a command that may break the database.
+//! `guard`: the decisions around a command that may break the database.
 //!
-//! Invariant: the snapshot is taken before the command starts, and a command that cannot be found is said before the
-//! snapshot is taken. A rollback needs a failed command and somebody's word: an answer, `--yes`, or `on-failure`.
+//! Invariant: the snapshot is taken before the command starts, and a missing command is reported before the snapshot is
+//! taken. A rollback needs a failed command and consent: an answer, `--yes`, or `on-failure`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::model::name::visible;
 use crate::model::restore::{RestorePlan, RestoreReport, TargetFacts, TargetKind};
 use crate::proc::foreground::{self, Ending};
 
-/// The label of the snapshot when none is given.
+/// The label of the snapshot if the user gives none.
 pub const LABEL: &str = "BEFORE_MIGRATION";
 
 /// `--rollback`.
@@ -26,21 +26,21 @@ pub enum Mode {
     Never,
 }
 
-/// What to do after the command.
+/// What to do after the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// It succeeded: show what it changed.
+    /// The command succeeded: show what it changed.
     Keep,
     RollBack,
-    /// Ask; with the typed name when the project is protected.
+    /// Ask; if the project is protected, the user must type its name.
     Ask {
         typed_name: bool,
     },
-    /// Show the command that rolls back.
+    /// Print the command that rolls back.
     Tell,
 }
 
-/// `on-failure` is a word given beforehand, so it counts for a protected project too; `--yes` does not.
+/// `on-failure` is consent given beforehand, so it is enough for a protected project too; `--yes` is not.
 pub fn decide(mode: Mode, succeeded: bool, can_ask: bool, yes: bool, protected: bool) -> Decision {
     match mode {
         _ if succeeded => Decision::Keep,
@@ -52,52 +52,52 @@ pub fn decide(mode: Mode, succeeded: bool, can_ask: bool, yes: bool, protected: 
     }
 }
 
-/// The command, found.
+/// A command whose program was found.
 #[derive(Debug, Clone)]
 pub struct Command {
     pub program: PathBuf,
     pub args: Vec<OsString>,
 }
 
-/// Finds the program of a command line. `NotFound` when it cannot be run.
+/// Finds the program of a command line. `NotFound` when no such executable exists.
 pub fn find(words: &[OsString], folders: &[PathBuf], current_dir: &Path) -> Result<Command> {
     let Some((name, args)) = words.split_first() else {
         return Err(Failure::msg(FailureKind::Usage, "there is no command after --")
             .hint("for example: stacksnap guard -- supabase db push"));
     };
     let Some(program) = foreground::find(Path::new(name), folders, current_dir) else {
-        let text = format!("there is no program '{}' that can be run", visible(&name.to_string_lossy()));
-        return Err(Failure::msg(FailureKind::NotFound, text).hint(
-            "no snapshot was taken; is it installed, and in a folder of PATH? What needs a shell: -- sh -c '…'",
-        ));
+        let text = format!("no executable program '{}' was found", visible(&name.to_string_lossy()));
+        return Err(Failure::msg(FailureKind::NotFound, text)
+            .hint("no snapshot was taken; is it installed, and in a folder of PATH? For shell syntax: -- sh -c '…'"));
     };
     Ok(Command { program, args: args.to_vec() })
 }
 
-/// The settings of the snapshot before the command: every row, since a rollback can bring back only what it holds. The
-/// command waits for it, so nothing is verified; and nothing that a throw-away server finds would keep it from starting.
+/// The settings of the snapshot before the command. All rows are included, because a rollback restores only what the
+/// snapshot holds. It is not verified, because the command waits for it.
 pub fn settings(settings: &Settings) -> Settings {
     let verify = Some(Verify::Nothing);
     Settings { exclude_data: Vec::new(), keep_sessions: true, verify, ..settings.clone() }
 }
 
-/// What `guard` has to say.
+/// The report of `guard`.
 #[derive(Debug, Clone, Serialize)]
 pub struct GuardReport {
     pub snapshot: String,
     pub complete: bool,
     pub command: Ending,
-    /// What putting the snapshot back would change: what the command did. None when the database could not be asked.
+    /// The changes of restoring the snapshot, which show what the command did. `None` when the database could not be
+    /// read.
     pub plan: Option<RestorePlan>,
     pub rolled_back: bool,
     pub restore: Option<RestoreReport>,
-    /// What went wrong after the command.
+    /// What failed after the command.
     pub problem: Option<String>,
-    /// The line that rolls back by hand.
+    /// The command that rolls back by hand.
     pub rollback_command: String,
 }
 
-/// What is known of the database that was read: the rollback goes into no other.
+/// The facts of the source: the rollback goes into no other database.
 pub fn facts(manifest: &Manifest) -> TargetFacts {
     let source = &manifest.source;
     TargetFacts {

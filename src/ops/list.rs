@@ -1,6 +1,6 @@
-//! What is in a root folder, one row a snapshot, newest first.
+//! Lists the snapshots in a root folder, one row each, newest first.
 //!
-//! Invariant: nothing with a snapshot's name is hidden: partial, damaged and unfinished folders have rows too.
+//! Invariant: every folder with a snapshot's name has a row, also partial, damaged and unfinished ones.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,21 +15,21 @@ use crate::root::lock;
 use crate::root::status;
 use crate::root::status::{FailedRun, GoodSnapshot, RunningRun};
 
-/// What a row is.
+/// The state of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowState {
     Complete,
-    /// Sealed, with gaps or narrowed on purpose.
+    /// Sealed, with gaps or partial on request.
     Incomplete,
-    /// Being written now, by the run that holds the lock.
+    /// Being written by the run that holds the lock.
     Writing,
-    /// Left behind by a run that died; the next `create` removes it.
+    /// Left behind by a dead run; the next `create` removes it.
     Stale,
     Unreadable,
 }
 
-/// One folder. The facts of the manifest are there when it could be read.
+/// One folder. `facts` is there if the manifest could be read.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
     pub name: SnapshotName,
@@ -47,28 +47,28 @@ pub struct Facts {
     pub kind: SnapshotKind,
     pub complete: bool,
     pub created_at: Timestamp,
-    /// Milliseconds; negative when the clock has gone back since.
+    /// Milliseconds; negative if the clock was set back since.
     pub age_ms: i64,
     pub bytes: u64,
     pub tables: u64,
     pub rows: u64,
     pub users: Option<u64>,
     pub gaps: u64,
-    /// Was the schema restored when it was taken? None: that version did not do it.
+    /// The result of the schema verification; `None` for a snapshot of an older version, which had none.
     pub schema: Option<SchemaOutcome>,
     pub database: String,
     pub note: Option<String>,
 }
 
-/// The whole list, with what the status file and the lock say.
+/// The whole list, with the status file and the lock.
 #[derive(Debug, Clone, Serialize)]
 pub struct Listing {
     pub root: String,
     pub snapshots: Vec<Row>,
-    /// A run that is alive now.
+    /// The run that is alive now.
     pub running: Option<RunningRun>,
     pub last_good: Option<GoodSnapshot>,
-    /// The last failure, when no good snapshot came after it.
+    /// The last failure, if no good snapshot followed it.
     pub last_failure: Option<FailedRun>,
 }
 

@@ -1,6 +1,6 @@
-//! The log of a run: found by run, by snapshot or as the latest; read to its end or followed until the run ends.
+//! The log of a run: found by run, by snapshot or as the latest; read once, or followed until the run ends.
 //!
-//! Invariant: following ends when the lock says that the run is over, after everything it wrote was given out.
+//! Invariant: following ends when the lock shows that the run is over, and after all its lines were passed on.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -17,7 +17,7 @@ use crate::snapshot::manifest_file::read_manifest;
 
 const POLL: Duration = Duration::from_millis(150);
 const CHUNK_BYTES: usize = 64 * 1024;
-/// A line longer than this is given out in pieces, so that a log cannot fill the memory.
+/// A longer line is passed on in pieces, so that a log cannot fill the memory.
 const LINE_MAX_BYTES: usize = 1024 * 1024;
 
 /// A log that was found.
@@ -27,7 +27,7 @@ pub struct Log {
     pub place: PathBuf,
 }
 
-/// What `text` means: a run, `latest` (the newest run, alive or not), or a snapshot in any of its spellings.
+/// Finds the log of `text`: a run, `latest` (the newest run, alive or not), or a snapshot in any spelling.
 pub fn find(root: &Root, text: &str) -> Result<Log> {
     let run = match RunId::parse(text) {
         Some(run) => Some(run),
@@ -38,9 +38,9 @@ pub fn find(root: &Root, text: &str) -> Result<Log> {
     match (run, place) {
         (Some(run), Some(place)) if place.is_file() => Ok(Log { run, place }),
         _ => {
-            let text = format!("there is no log of '{}' in {}", visible(text), root.path().display());
+            let text = format!("no log of '{}' in {}", visible(text), root.path().display());
             Err(Failure::msg(FailureKind::NotFound, text)
-                .hint("a log is kept for each run below this root folder: stacksnap logs latest"))
+                .hint("each run in this root folder has a log; the newest: stacksnap logs latest"))
         }
     }
 }
@@ -49,7 +49,7 @@ fn snapshot_name(root: &Root, text: &str) -> Result<SnapshotName> {
     let place = root.resolve(text)?;
     match place.file_name().and_then(|name| SnapshotName::parse(name.to_str()?)) {
         Some(name) => Ok(name),
-        // A folder that was renamed or is a link: its manifest knows its name.
+        // A renamed folder, or a link: the manifest has the name.
         None => Ok(read_manifest(&place)?.id),
     }
 }
@@ -59,14 +59,14 @@ pub fn is_running(root: &Root, run: &RunId) -> bool {
     lock::holder(root.path()).is_some_and(|holder| holder.run == run.as_str())
 }
 
-/// Gives out every line of the log; with `follow`, also those to come, until the run ends or `each` says stop.
+/// Passes every line to `each`. With `follow`, goes on until the run ends or `each` returns `false`.
 pub fn read(root: &Root, log: &Log, follow: bool, mut each: impl FnMut(&str) -> bool) -> Result<()> {
     let failed = |e: std::io::Error| Failure::from(e).context(format!("cannot read the log {}", log.place.display()));
     let mut file = File::open(&log.place).map_err(failed)?;
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut pending: Vec<u8> = Vec::new();
     loop {
-        // Asked before reading: what the run wrote before it ended is then still read below.
+        // Checked before reading, so that the last lines of a run that ends now are still read below.
         let alive = follow && is_running(root, &log.run);
         loop {
             let n = match file.read(&mut chunk) {
@@ -93,7 +93,7 @@ pub fn read(root: &Root, log: &Log, follow: bool, mut each: impl FnMut(&str) -> 
     Ok(())
 }
 
-/// Gives out the whole lines; `false` when `each` wants no more.
+/// Passes the whole lines on; `false` when `each` wants no more.
 fn give_out(pending: &mut Vec<u8>, each: &mut impl FnMut(&str) -> bool) -> bool {
     let mut start = 0;
     while let Some(length) = pending[start..].iter().position(|b| *b == b'\n') {

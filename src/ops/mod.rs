@@ -1,7 +1,7 @@
 //! The use cases, one file (or folder) each: what a command does, without arguments and without a terminal.
 //!
-//! Invariant: a use case knows the order of things; `now` is a parameter, events go to the monitor, results are
-//! values; nothing here prints or reads the environment.
+//! Invariant: a use case knows the order of the steps. `now` is a parameter, events go to the monitor, results are
+//! values. Nothing here prints or reads the environment.
 
 pub mod create;
 pub mod diff;

@@ -1,6 +1,6 @@
-//! Differences that every restore may end with, said before the proof looks.
+//! Differences that any restore may end with, predicted before the proof.
 //!
-//! Invariant: each has one word and one sentence, whoever restores: `restore`, `undo`, `guard` or a drill.
+//! Invariant: each has one code and one sentence, the same for `restore`, `undo`, `guard` and a drill.
 
 use crate::model::identity::qualified;
 use crate::model::left_out;
@@ -14,8 +14,8 @@ pub fn exception(code: &str, what: &str, why: &str, todo: &str) -> Exception {
     Exception { code: code.into(), what: what.into(), why: why.into(), todo: todo.into() }
 }
 
-/// What was left out, as a proof expects it: each cause with all that fell with it. What nobody explained is expected by
-/// nobody, so it is a finding.
+/// Objects that were left out, as a proof expects them: each cause with its dependents. An object that is missing
+/// without a known cause is not expected, so the proof reports it as a finding.
 pub fn left_out(all: &[LeftOut], tables: &[TableRecord]) -> Vec<Expected> {
     let causes = all.iter().filter(|one| one.because_of.is_none() && !one.is_unexplained());
     let expected = |cause: &LeftOut| {
@@ -37,7 +37,7 @@ pub fn left_out(all: &[LeftOut], tables: &[TableRecord]) -> Vec<Expected> {
     causes.map(expected).collect()
 }
 
-/// Comes true only where it differs.
+/// Expected of every extension; the proof uses it only where the extension differs.
 pub fn extension_differs(name: &str) -> Exception {
     let why = "its version is the server's choice, and its owner cannot be changed";
     exception("extension_differs", &format!("extension {name}"), why, "")

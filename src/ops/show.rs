@@ -1,6 +1,6 @@
 //! One snapshot, as its manifest describes it.
 //!
-//! Invariant: it reads the manifest only; whether the files still agree with it is for `verify` to say.
+//! Invariant: it reads only the manifest; `verify` checks the files.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::model::manifest::Manifest;
 use crate::root::folder::Root;
 use crate::snapshot::manifest_file::read_manifest;
 
-/// A snapshot found and read.
+/// A snapshot and its manifest.
 #[derive(Debug)]
 pub struct Shown {
     pub place: PathBuf,
@@ -20,7 +20,7 @@ pub struct Shown {
     pub manifest: Manifest,
 }
 
-/// Finds what `snapshot` means and reads its manifest.
+/// Finds the snapshot that `snapshot` names and reads its manifest.
 pub fn show(root: &Root, snapshot: &str, now: Timestamp) -> Result<Shown> {
     let place = root.resolve(snapshot)?;
     let manifest = read_manifest(&place)?;

@@ -1,7 +1,8 @@
-//! May this snapshot run its code here? Restoring one means to run what it holds, with the rights of who restores.
+//! May this snapshot be restored here? A restore runs the snapshot's code with the rights of the restoring role.
 //!
-//! Invariant: after the checksums and before anything is planned. What this root did not seal is refused unless somebody
-//! vouches for this very manifest, or asks for the fence of `--untrusted`. A doubt is a refusal (13).
+//! Invariant: it decides after the checksums and before the plan. A snapshot that this root's key did not sign is
+//! refused, unless the user vouches for exactly this manifest or asks for the fence of `--untrusted`. In doubt it
+//! refuses (13).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,16 +18,16 @@ use crate::verify::Verification;
 /// Digits of `manifest_sha256` that `--vouch` needs at least.
 pub const VOUCH_DIGITS_MIN: usize = 12;
 
-/// What was asked about a snapshot that may be another's.
+/// What the user said about the origin of the snapshot.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked<'a> {
     /// `--vouch`: the first digits of the manifest's checksum.
     pub vouch: Option<&'a str>,
-    /// `--untrusted`: it is fenced in anyway.
+    /// `--untrusted`: the restore is fenced in, whoever signed the snapshot.
     pub untrusted: bool,
 }
 
-/// Refuses (`Integrity`) a snapshot that nobody answers for. `verification` is that of `place`, and good.
+/// Refuses (`Integrity`) a snapshot of unknown origin. `verification` is the good verification of `place`.
 pub fn demand(place: &Path, root: &Path, verification: &Verification, asked: &Asked<'_>) -> Result<()> {
     let sha256 = verification.manifest_sha256.as_deref().unwrap_or_default();
     if let Some(vouch) = asked.vouch {
@@ -35,18 +36,18 @@ pub fn demand(place: &Path, root: &Path, verification: &Verification, asked: &As
     let why = match &verification.seal {
         Some(SignedBy::Ours) => return Ok(()),
         _ if asked.untrusted => return Ok(()),
-        Some(SignedBy::Foreign { key_id }) => format!("it has the signature of another one, {key_id}"),
+        Some(SignedBy::Foreign { key_id }) => format!("another key signed it: {key_id}"),
         _ => "it has no signature".to_string(),
     };
-    let text = format!("nothing was written: {} was not sealed with this root's key: {why}", name(place));
+    let text = format!("nothing was written: {} was not signed with this root's key: {why}", name(place));
     let failure = Failure::msg(FailureKind::Integrity, text).hint(
-        "a restore runs what a snapshot holds (functions, triggers, SQL files) with the rights of the role that restores: \
-         whoever made it could take the server over",
+        "a restore runs what a snapshot holds (functions, triggers, SQL files) with the rights of the restoring role: \
+         its author could take over the server",
     );
     Err(ways(failure, root, verification, sha256))
 }
 
-/// What somebody can do about it.
+/// Adds the user's options as hints.
 fn ways(failure: Failure, root: &Path, verification: &Verification, sha256: &str) -> Failure {
     let mut failure = failure;
     if matches!(verification.seal, Some(SignedBy::Foreign { .. })) {
@@ -59,16 +60,16 @@ fn ways(failure: Failure, root: &Path, verification: &Verification, sha256: &str
     let digits = sha256.get(..VOUCH_DIGITS_MIN).unwrap_or(sha256);
     failure
         .hint(format!(
-            "you know it: compare these digits with those that stacksnap show prints where it was taken, then say \
+            "if you trust it: compare these digits with those of stacksnap show where it was taken, then give \
              --vouch {digits} (to restore or drill)"
         ))
         .hint(
-            "you do not know it: stacksnap restore --untrusted brings tables and rows into an empty database as a role \
+            "if you do not: stacksnap restore --untrusted restores tables and rows into an empty database as a role \
              without rights, and runs none of its files",
         )
 }
 
-/// The digits are those of this manifest.
+/// Checks that the digits match this manifest.
 fn vouched(place: &Path, vouch: &str, sha256: &str) -> Result<()> {
     if vouch.len() >= VOUCH_DIGITS_MIN && sha256.starts_with(&vouch.to_ascii_lowercase()) {
         return Ok(());
@@ -77,34 +78,34 @@ fn vouched(place: &Path, vouch: &str, sha256: &str) -> Result<()> {
         format!("nothing was written: {} is not the snapshot that --vouch {} names", name(place), visible(vouch));
     let digits = sha256.get(..VOUCH_DIGITS_MIN).unwrap_or(sha256);
     Err(Failure::msg(FailureKind::Integrity, text)
-        .hint(format!("its manifest_sha256 begins with {digits}: ask where it comes from before you vouch for that")))
+        .hint(format!("its manifest_sha256 begins with {digits}: check where it comes from before you vouch for it")))
 }
 
 fn name(place: &Path) -> String {
     visible(&place.file_name().unwrap_or(place.as_os_str()).to_string_lossy())
 }
 
-/// A file of rows that no checksum was verified of: it could be any file of this machine.
+/// A data file that the manifest does not list: no checksum was verified, so it could be any file of this machine.
 fn unlisted_rows(manifest: &Manifest) -> Option<&str> {
     let listed: BTreeSet<&str> = manifest.artifacts.iter().map(|a| a.path.as_str()).collect();
     manifest.tables.iter().filter_map(|t| t.data_file.as_deref()).find(|path| !listed.contains(path))
 }
 
-/// Opens the very snapshot that was verified.
+/// Opens the snapshot, and checks that it is the one that was verified.
 pub fn open(place: &Path, verification: &Verification) -> Result<SnapshotSource> {
     let source = SnapshotSource::open(place)?;
     if let Some(path) = unlisted_rows(&source.manifest) {
-        let text = format!(
-            "nothing was written: the manifest says that rows are in {}, which it does not list",
-            visible(path)
+        let text =
+            format!("nothing was written: the manifest has rows in {}, a file that it does not list", visible(path));
+        return Err(
+            Failure::msg(FailureKind::Integrity, text).hint("do not restore from it: its manifest was edited by hand")
         );
-        return Err(Failure::msg(FailureKind::Integrity, text).hint("do not restore from it: somebody made it by hand"));
     }
     if verification.manifest_sha256.as_ref() == Some(&source.manifest.manifest_sha256) {
         return Ok(source);
     }
     Err(Failure::msg(FailureKind::Integrity, "nothing was written: the snapshot was changed after it was verified")
-        .hint("somebody else writes to its folder: copy it to where only you may write"))
+        .hint("another user or program writes to its folder: copy it to a folder where only you may write"))
 }
 
 #[cfg(test)]
@@ -149,7 +150,7 @@ mod tests {
         for wrong in ["0123456789a", "0123456789ac", "", "1123456789ab"] {
             assert_eq!(vouch(wrong).unwrap_err().kind, FailureKind::Integrity, "{wrong}");
         }
-        // Nor is another one than the named one restored because it is ours.
+        // `--vouch` is checked even for a snapshot of our own key: another one than the named one is refused.
         assert!(ask(Some(SignedBy::Ours), Asked { vouch: Some("ffffffffffff"), ..Asked::default() }).is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! `undo`: the safety snapshot of a restore, put back into the same database.
+//! `undo`: restores the safety snapshot of a restore into the same database.
 //!
-//! Invariant: the target must be the one of the record, by the server's identifier and the database's number; the
-//! safety snapshot must be the one that the record names, by checksum. Everything of it is restored, sessions and jobs too.
+//! Invariant: the target must be the one of the record, by system identifier and database OID. The safety snapshot must
+//! be the one that the record names, by checksum. All of it is restored, including sessions and jobs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,20 +22,20 @@ use crate::root::restores::{RestoreId, RestoreRecord, RestoreState};
 use crate::snapshot::manifest_file::read_manifest;
 use crate::snapshot::sealed::Keys;
 
-/// A restore that can be undone: its record and where its safety snapshot is.
+/// A restore that can be undone: its record and the folder of its safety snapshot.
 #[derive(Debug)]
 pub struct Undoable {
     pub record: RestoreRecord,
     pub place: PathBuf,
-    /// Roles that this restore, or a later one of the same database, made.
+    /// Roles that this restore, or a later one of the same database, created.
     pub roles_made: Vec<RoleMade>,
 }
 
 /// Finds the restore and its safety snapshot.
 pub fn find(root: &Root, id: &str) -> Result<Undoable> {
     let Some(id) = RestoreId::parse(id) else {
-        let text = format!("'{}' is no restore", visible(id));
-        return Err(Failure::msg(FailureKind::NotFound, text).hint("see which restores there were: stacksnap undo"));
+        let text = format!("'{}' is not the id of a restore", visible(id));
+        return Err(Failure::msg(FailureKind::NotFound, text).hint("to list the restores: stacksnap undo"));
     };
     let record = restores::read(root.path(), &id)?;
     let Some(name) = &record.safety_snapshot else {
@@ -44,23 +44,23 @@ pub fn find(root: &Root, id: &str) -> Result<Undoable> {
             _ => "it was run without a safety snapshot (--no-safety-snapshot), or its target was empty",
         };
         return Err(Failure::msg(FailureKind::NotFound, format!("{id} cannot be undone: {why}"))
-            .hint("an earlier snapshot can be restored: stacksnap list"));
+            .hint("you can restore an earlier snapshot: stacksnap list"));
     };
     let place = SnapshotName::parse(name).map(|name| root.path().join(name.as_str()));
     let Some(place) = place.filter(|place| place.is_dir()) else {
-        let text = format!("{id} cannot be undone: its safety snapshot {} is gone", visible(name));
-        return Err(Failure::msg(FailureKind::NotFound, text).hint("see what there is: stacksnap list"));
+        let text = format!("{id} cannot be undone: its safety snapshot {} was removed", visible(name));
+        return Err(Failure::msg(FailureKind::NotFound, text).hint("to see the snapshots: stacksnap list"));
     };
     let manifest = read_manifest(&place)?;
     if record.safety_manifest_sha256.as_ref().is_some_and(|sha256| *sha256 != manifest.manifest_sha256) {
-        let text = format!("{} is not the safety snapshot that {id} took: its manifest is another one", visible(name));
+        let text = format!("{} is not the safety snapshot that {id} took: its manifest differs", visible(name));
         return Err(Failure::msg(FailureKind::Integrity, text).hint("do not restore from it"));
     }
     let roles_made = roles_made_since(root, &record);
     Ok(Undoable { record, place, roles_made })
 }
 
-/// Roles that restores of this database made since `record`, itself included: before it the server had none of them.
+/// Roles that `record` and later restores of this database created: the server had none of them before.
 fn roles_made_since(root: &Root, record: &RestoreRecord) -> Vec<RoleMade> {
     let newest_first = restores::list(root.path()).into_iter();
     let since = newest_first.take_while(|(id, _)| *id != record.id).filter_map(|(_, other)| other.ok());
@@ -69,7 +69,7 @@ fn roles_made_since(root: &Root, record: &RestoreRecord) -> Vec<RoleMade> {
     of_the_same.flat_map(|other| other.roles_made).chain(record.roles_made.iter().cloned()).collect()
 }
 
-/// What the engine is asked: everything back as it was, also what is missing parts; and `roles_made` taken away.
+/// The engine's request: restore everything, even from a snapshot with gaps, and drop `roles_made`.
 pub fn request(
     now: Timestamp,
     jobs: u32,
@@ -92,11 +92,12 @@ pub fn options(record: &RestoreRecord, safety_snapshot: bool, proof: bool, keys:
     Options { safety_snapshot, proof, undo_of, expected, keys, vouch: None }
 }
 
-/// One restore of the list.
+/// One row of the list of restores.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
     pub id: RestoreId,
-    /// `preparing`, `running`, `finished`, `failed`; `died` when it says running and nobody holds the root; `unreadable`.
+    /// `preparing`, `running`, `finished`, `failed`; `died` if it says running and no process holds the root's lock;
+    /// `unreadable`.
     pub state: String,
     pub can_undo: bool,
     pub snapshot: Option<String>,
@@ -104,11 +105,11 @@ pub struct Row {
     pub started_at: Option<Timestamp>,
     pub safety_snapshot: Option<String>,
     pub undone_by: Option<RestoreId>,
-    /// Why it cannot be read.
+    /// Why the record cannot be read.
     pub problem: Option<String>,
 }
 
-/// Every restore of a root folder, newest first.
+/// All restores of a root folder, newest first.
 pub fn list(root: &Root) -> Vec<Row> {
     let held = lock::holder(root.path()).is_some();
     restores::list(root.path()).into_iter().map(|(id, record)| row(root, id, record, held)).collect()

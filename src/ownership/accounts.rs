@@ -1,7 +1,7 @@
-//! What the system's own lists say of users and groups.
+//! Users and groups of this system.
 //!
-//! Invariant: read from `/etc/passwd` and `/etc/group` alone. Accounts of a directory service are not in them, so what
-//! is not listed is never taken for known.
+//! Invariant: only `/etc/passwd` and `/etc/group` are read. Accounts of a directory service are not in them, so an
+//! account that is not listed counts as unknown.
 
 /// One line of `/etc/passwd`.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ struct Group {
     members: Vec<String>,
 }
 
-/// Both lists.
+/// The users and groups that the two files list.
 #[derive(Debug, Clone, Default)]
 pub struct Accounts {
     users: Vec<User>,
@@ -50,7 +50,7 @@ impl Accounts {
         self.users.iter().find(|user| user.uid == uid).map(|user| user.gid)
     }
 
-    /// Everybody who is in a group, as their own group or as a member; `None` for a member who is not listed.
+    /// All users in a group, by their primary group or as a member; `None` for a member who is not in `/etc/passwd`.
     pub fn members(&self, gid: u32) -> impl Iterator<Item = Option<u32>> {
         let primary = self.users.iter().filter(move |user| user.gid == gid).map(|user| Some(user.uid));
         let named = self.groups.iter().filter(move |group| group.gid == gid).flat_map(|group| &group.members);

@@ -1,9 +1,9 @@
-//! Which files may decide what this program does: those that nobody but us, or root, can have written.
+//! Decides which files this program may trust: files that only our own user or root can have written.
 //!
-//! Invariant: a configuration, a secret, a key, a program or a root folder is used only when it, every folder above it
-//! and every link on the way belong to a trusted user and nobody else can write to them. The check is made on the opened
-//! handles from `/` down, so what was checked is what is read. Nothing but an ordinary file is opened: a pipe or a
-//! device is never waited for. It never looks at what a file says.
+//! Invariant: a configuration, a secret, a key, a program or a root folder is used only if it, every folder above it
+//! and every link on the way belong to a trusted user, and no other user can write to them. The check is made on opened
+//! handles from `/` down, so what was checked is what is read. Only ordinary files are opened, so a pipe or a device
+//! cannot block. It never looks at the content of a file.
 
 mod accounts;
 mod walk;
@@ -22,13 +22,13 @@ use crate::model::name::{shell, visible};
 
 /// The variable that names one more user whose files are trusted.
 pub const TRUST_OWNER: &str = "STACKSNAP_TRUST_OWNER";
-/// More than any configuration, key or secret has.
+/// Larger than any configuration, key or secret.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
 
-/// Whom this process trusts: itself, root, and the user of `STACKSNAP_TRUST_OWNER`.
+/// The trusted users: our own, root, and the user of `STACKSNAP_TRUST_OWNER`.
 static TRUSTED: OnceLock<Owners> = OnceLock::new();
 
-/// Whose files are trusted, and what the system knows of users and groups.
+/// The trusted users, and the system's users and groups.
 #[derive(Debug, Clone)]
 struct Owners {
     uids: Vec<u32>,
@@ -45,17 +45,18 @@ impl Owners {
         self.uids.contains(&uid)
     }
 
-    /// Can nobody but trusted users be in the group? It is the own group of one of them and has no other members.
+    /// Is it certain that only trusted users are in the group? It must be the primary group of one of them, without
+    /// other members.
     fn is_private(&self, gid: u32) -> bool {
         let mut members = self.accounts.members(gid).peekable();
-        // An account that the system's list does not have: only a group of its own number is surely its own.
+        // An account that is not in `/etc/passwd`: only a group with the number of the user counts as its own.
         let unlisted = members.peek().is_none() && self.trusts(gid);
         let own = self.uids.iter().any(|uid| self.accounts.own_group(*uid) == Some(gid));
         (own || unlisted) && members.all(|member| member.is_some_and(|uid| self.trusts(uid)))
     }
 }
 
-/// Why something is not used.
+/// Why a file is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Why {
     Owner(u32),
@@ -63,7 +64,7 @@ enum Why {
     Everybody,
 }
 
-/// A place on the way that somebody else can change.
+/// A file or folder on the path that another user can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Doubt {
     place: PathBuf,
@@ -89,29 +90,29 @@ pub fn trust_also(uid: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// What may stand in the last place of a path.
+/// May the last part of a path be a link?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Last {
-    /// A link of ours is followed.
+    /// A link is followed if a trusted user owns it.
     MayBeLink,
     /// A link is refused.
     NoLink,
 }
 
-/// The error of a refusal: it stays a matter of configuration, whichever way the path was given.
+/// The error of a refusal. It stays a configuration error, however the path was given.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct NotOurs(String);
 
-/// Is this failure about whose file it was?
+/// Was a file refused because of its owner or its mode?
 pub fn is_refusal(failure: &Failure) -> bool {
     failure.error.downcast_ref::<NotOurs>().is_some()
 }
 
-/// Opens an ordinary file of ours for reading; `None` when there is none. `what` names it in a refusal: "the key".
+/// Opens a trusted ordinary file for reading; `None` when it does not exist. `what` names it in a refusal: "the key".
 ///
 /// # Errors
-/// `Configuration` when somebody else could have written it, or it is no ordinary file.
+/// `Configuration` when another user could have written it, or when it is not an ordinary file.
 pub fn open(path: &Path, what: &str, last: Last) -> Result<Option<File>> {
     open_as(owners(), path, what, last)
 }
@@ -127,7 +128,7 @@ fn open_as(owners: &Owners, path: &Path, what: &str, last: Last) -> Result<Optio
     }
 }
 
-/// The bytes of a small file of ours; `None` when there is none.
+/// Reads a small trusted file; `None` when it does not exist.
 ///
 /// # Errors
 /// As [`open`], and `Configuration` when it is longer than 1 MiB.
@@ -154,8 +155,8 @@ pub fn read_text(path: &Path, what: &str) -> Result<Option<String>> {
     })
 }
 
-/// Refuses a program or a folder that somebody else could have put there, or any folder above it, whether the last part
-/// is there already or not.
+/// Refuses a program or a folder that another user could have put there, or that lies in such a folder. The last part
+/// of the path need not exist.
 ///
 /// # Errors
 /// `Configuration`.
@@ -165,15 +166,15 @@ pub fn demand(path: &Path, what: &str) -> Result<()> {
     reached.doubt.map_or(Ok(()), |doubt| Err(refusal(owners, path, what, &doubt)))
 }
 
-/// Can nobody but us have put this program there?
+/// Can only trusted users have put this program there?
 pub fn is_ours(path: &Path) -> bool {
     walk(owners(), path, Last::MayBeLink).is_ok_and(|reached| reached.found.is_some() && reached.doubt.is_none())
 }
 
-/// An open folder of ours, which is reached through no link at its end.
+/// Opens a trusted folder; its last part must not be a link.
 ///
 /// # Errors
-/// `Configuration` when it is somebody else's, a link, or no folder.
+/// `Configuration` when another user owns it or can write to it, when it is a link, or not a folder.
 pub fn open_folder(path: &Path, what: &str) -> Result<OwnedFd> {
     let owners = owners();
     let shown = visible(&path.to_string_lossy());
@@ -198,7 +199,7 @@ fn not_a_file(path: &Path, what: &str, kind: &str) -> Failure {
     Failure::msg(FailureKind::Configuration, text).hint("put an ordinary file in its place, or name another one")
 }
 
-/// Says which place is in doubt, whose it is, and how it is allowed.
+/// The refusal: which file or folder is not trusted, who can change it, and how to allow it.
 fn refusal(owners: &Owners, path: &Path, what: &str, doubt: &Doubt) -> Failure {
     let place = visible(&doubt.place.to_string_lossy());
     let quoted = shell(&doubt.place.to_string_lossy());
@@ -211,10 +212,10 @@ fn refusal(owners: &Owners, path: &Path, what: &str, doubt: &Doubt) -> Failure {
     let failure = Failure::new(FailureKind::Configuration, NotOurs(format!("{what} {shown} is not used: {whose}")));
     match doubt.why {
         Why::Owner(uid) => failure
-            .hint(format!("if you trust this user with all that you may do: {TRUST_OWNER}={uid} stacksnap …"))
+            .hint(format!("if you trust this user with all your rights: {TRUST_OWNER}={uid} stacksnap …"))
             .hint(format!("if it is yours: chown {} {quoted}", rustix::process::geteuid().as_raw())),
-        Why::Group(_) => failure.hint(format!("if nobody else has changed it: chmod g-w {quoted}")),
-        Why::Everybody => failure.hint(format!("if nobody else has changed it: chmod go-w {quoted}")),
+        Why::Group(_) => failure.hint(format!("if no other user changed it: chmod g-w {quoted}")),
+        Why::Everybody => failure.hint(format!("if no other user changed it: chmod go-w {quoted}")),
     }
 }
 

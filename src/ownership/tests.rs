@@ -1,4 +1,4 @@
-//! Whose files are used: checked as the user that the tests run as, and, for root, with files given away.
+//! Tests of which files are trusted: with the user that the tests run as, and, as root, with files of other owners.
 
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
@@ -46,7 +46,7 @@ fn what_is_ours_below_a_sticky_folder_is_used_and_what_is_missing_is_missing() {
     for missing in ["none", "none/deeper", "file/deeper"] {
         assert!(open(&dir.path().join(missing), "the file", Last::MayBeLink).unwrap().is_none(), "{missing}");
     }
-    // Nobody here can be trusted, and still there is no such file.
+    // The owner is not trusted, but the file does not exist anyway.
     assert!(open_as(&owners(&[STRANGER]), &dir.path().join("none"), "x", Last::MayBeLink).unwrap().is_none());
 }
 
@@ -80,7 +80,7 @@ fn another_users_file_is_refused_with_the_owner_and_the_way_to_allow_it() {
         assert!(used(&owners(&[0, STRANGER]), &file), "{what}");
         chown(&path, Some(me), None).unwrap();
     }
-    // A link of a stranger in a sticky folder leads nowhere, whatever stands at its end.
+    // In a sticky folder a link of another user is refused, whatever it points to.
     let sticky = tempfile::tempdir().unwrap();
     mode(sticky.path(), 0o1777);
     let link = sticky.path().join("link");

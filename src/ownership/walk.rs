@@ -1,9 +1,9 @@
-//! Goes a path from `/` down, one handle after the other, and looks at the owner and the rights of each.
+//! Follows a path from `/` down, one handle after the other, and checks the owner and the mode of each part.
 //!
-//! Invariant: each part is opened below the handle of its parent without following a link; a link is read and gone by
-//! the same rules. In a folder that only trusted users can write to, or a sticky one where the part is theirs, nobody
-//! else can exchange a part between looking at it and opening it. The first doubt is kept, and the way is gone to its end,
-//! so that a file that is not there is not there, whoever could have put one.
+//! Invariant: each part is opened below the handle of its parent without following a link; a link is read and followed
+//! by the same rules. In a folder that only trusted users can write to, or in a sticky folder where the part is theirs,
+//! no other user can replace a part between the check and the opening. The first doubt is kept, and the path is
+//! followed to its end: a missing file is reported as missing, not as untrusted.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -17,42 +17,42 @@ use rustix::io::Errno;
 
 use super::{Doubt, Last, Owners, Why};
 
-/// As the kernel's own limit.
+/// The same limit as the kernel's.
 const LINKS_MAX: u32 = 40;
-/// Passing through a folder needs no right to list it.
+/// O_PATH passes through a folder without the right to list it.
 #[cfg(target_os = "linux")]
 const THROUGH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
 const THROUGH: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// What stands at the end of a path.
+/// The last part of a path.
 pub enum Found {
     File(Entry),
     Folder(OwnedFd),
-    /// In words: "a pipe".
+    /// What it is, e.g. "a pipe".
     Special(&'static str),
 }
 
-/// An ordinary file that was looked at and is not yet open: its folder and its name.
+/// An ordinary file that was checked and is not open yet: its folder and its name.
 pub struct Entry {
     folder: OwnedFd,
     name: OsString,
     seen: (u64, u64),
 }
 
-/// The end of the way, and the first place on it that somebody else can change.
+/// The end of the path, and the first part of it that another user can change.
 pub struct Reached {
     pub found: Option<Found>,
     pub doubt: Option<Doubt>,
 }
 
 impl Entry {
-    /// Opens what was looked at, and nothing else.
+    /// Opens the file that was checked. An error if it was replaced meanwhile.
     pub fn open(&self) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(&self.folder, &self.name, flags, Mode::empty())?);
         if identity(&rustix::fs::fstat(&file)?) != self.seen {
-            return Err(io::Error::other("it was exchanged while it was opened"));
+            return Err(io::Error::other("it was replaced while it was opened"));
         }
         Ok(file)
     }
@@ -63,14 +63,14 @@ fn identity(facts: &Stat) -> (u64, u64) {
     (facts.st_dev as u64, facts.st_ino as u64)
 }
 
-/// The folders from `/` to where we are.
+/// The open folders from `/` to the current one.
 struct Way<'a> {
     owners: &'a Owners,
     folders: Vec<(OwnedFd, PathBuf)>,
     doubt: Option<Doubt>,
 }
 
-/// Goes to `path`; one that is not absolute begins in the current folder.
+/// Follows `path`; a relative path starts in the current folder.
 pub fn walk(owners: &Owners, path: &Path, last: Last) -> io::Result<Reached> {
     let path = std::path::absolute(path)?;
     let mut ahead = parts_backwards(&path);
@@ -112,7 +112,7 @@ pub fn walk(owners: &Owners, path: &Path, last: Last) -> io::Result<Reached> {
                 }
                 ahead.extend(parts_backwards(&target));
             }
-            // There is a file where a folder should be.
+            // The path goes on below a file, so it does not exist.
             _ if !ahead.is_empty() => return Ok(Reached { found: None, doubt: way.doubt }),
             kind => return way.end(kind, &facts, name, &place),
         }
@@ -121,7 +121,7 @@ pub fn walk(owners: &Owners, path: &Path, last: Last) -> io::Result<Reached> {
     Ok(Reached { found, doubt: way.doubt })
 }
 
-/// The parts of a path, the first one last.
+/// The parts of a path in reverse order.
 fn parts_backwards(path: &Path) -> Vec<OsString> {
     let parts = path.components().filter_map(|part| match part {
         Component::Normal(name) => Some(name.to_os_string()),
@@ -149,7 +149,7 @@ impl Way<'_> {
         Ok(())
     }
 
-    /// What is no folder and no link, at the end of the path.
+    /// The end of the path, when it is neither a folder nor a link.
     fn end(mut self, kind: FileType, facts: &Stat, name: OsString, place: &Path) -> io::Result<Reached> {
         let special = match kind {
             FileType::RegularFile => None,
@@ -169,15 +169,15 @@ impl Way<'_> {
         Ok(Reached { found: Some(found), doubt: self.doubt })
     }
 
-    /// Keeps the first doubt. `folder` is the handle of a folder, which may be sticky.
+    /// Records the first doubt. `folder` is the handle of a folder, which may be sticky.
     fn look(&mut self, facts: &Stat, folder: Option<BorrowedFd<'_>>, place: &Path) {
         if self.doubt.is_some() {
             return;
         }
         let mode = Mode::from_raw_mode(facts.st_mode);
-        // A link has no rights of its own: whoever can write to its folder decides.
+        // A link has no mode of its own; the mode of its folder decides.
         let link = FileType::from_raw_mode(facts.st_mode) == FileType::Symlink;
-        // In a sticky folder nobody can exchange what belongs to others, and what belongs to others is refused.
+        // In a sticky folder only the owner can replace an entry, and entries of other owners are refused.
         let closed = link || folder.is_some() && mode.contains(Mode::SVTX);
         let why = if !self.owners.trusts(facts.st_uid) {
             Some(Why::Owner(facts.st_uid))
@@ -193,7 +193,7 @@ impl Way<'_> {
         self.doubt = why.map(|why| Doubt { place: place.to_path_buf(), why });
     }
 
-    /// An access list can give others rights, and then the group's bits are those of the whole list.
+    /// An ACL can give other users rights; then the group bits of the mode are the mask of the ACL.
     #[cfg(target_os = "linux")]
     fn has_list(&self, folder: Option<BorrowedFd<'_>>, place: &Path) -> bool {
         use std::os::fd::AsRawFd;

@@ -1,7 +1,7 @@
 //! Starts this program again, detached, for `create --background`.
 //!
-//! Invariant: the child's argument list holds no secret (it comes by its environment); the root's lock travels as
-//! its standard input, so nobody gets in between; its output goes to the log.
+//! Invariant: the child's argument list holds no secret (secrets are passed in its environment). The root's lock is
+//! passed as its standard input, so no other run can take it in between. Its output goes to the log.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::model::secret::Secret;
 /// How long the child may take to leave the terminal before we stop watching it.
 const START_MAX: Duration = Duration::from_millis(600);
 
-/// What the child is given.
+/// What the child gets.
 pub struct Detached {
     /// Without the program's own name.
     pub args: Vec<OsString>,
@@ -25,16 +25,16 @@ pub struct Detached {
     pub log: File,
 }
 
-/// How it started.
+/// How the start ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Started {
     /// It runs in a session of its own.
     Running { pid: u32 },
-    /// It ended at once, with this exit code: its log says why.
+    /// It exited at once, with this exit code; its log says why.
     Ended { code: Option<i32> },
 }
 
-/// Starts the child and waits until it is on its own (some milliseconds).
+/// Starts the child and waits until it has its own session (some milliseconds).
 #[allow(clippy::disallowed_methods, reason = "this is the door")]
 pub fn start(what: Detached) -> io::Result<Started> {
     let mut command = Command::new(std::env::current_exe()?);
@@ -64,15 +64,15 @@ fn on_its_own(child: &Child) -> bool {
     session_in(&stat) == Some(child.id())
 }
 
-/// The session's id in a line of `/proc/PID/stat`. It is 0 where the session began outside of our PID namespace (a
-/// container's first process): a wrapper of `getsid` that takes every id for a positive one dies of that.
+/// The session id in a line of `/proc/PID/stat`. It is 0 if the session began outside of our PID namespace (in a
+/// container). A `getsid` wrapper that expects a positive id panics on that.
 fn session_in(stat: &str) -> Option<u32> {
-    // The second field is the program's name in parentheses and may hold anything, spaces and parentheses too.
+    // The second field is the program's name in parentheses. It may contain spaces and parentheses.
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.split_whitespace().nth(3)?.parse().ok()
 }
 
-/// The lock that a parent passed as standard input; from then on standard input is empty.
+/// Takes over the lock that the parent passed as standard input, and replaces standard input by `/dev/null`.
 pub fn inherited_lock() -> io::Result<File> {
     use std::os::fd::AsFd;
     let lock = File::from(io::stdin().as_fd().try_clone_to_owned()?);

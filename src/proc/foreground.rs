@@ -1,8 +1,8 @@
-//! Runs the user's own command as if it had been typed: for `guard`.
+//! Runs the user's own command for `guard`, as if it had been typed.
 //!
-//! Invariant: it has our standard input, output and error, our environment and our process group, so the terminal's
-//! Ctrl-C reaches it directly and nothing is passed on, kept or read by us. It never goes through a shell. Its file
-//! mode mask is the one that we were started with, not our private one.
+//! Invariant: the command has our standard input, output and error, our environment and our process group. So the
+//! terminal's Ctrl-C reaches it directly, and we neither forward nor read anything. It never goes through a shell. Its
+//! umask is the one that we were started with, not our private one.
 
 use std::ffi::OsString;
 use std::io;
@@ -18,7 +18,7 @@ use super::own;
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     Exited(u8),
-    /// By this signal.
+    /// Killed by this signal.
     Signalled(i32),
 }
 
@@ -27,7 +27,7 @@ impl Ending {
         self == Self::Exited(0)
     }
 
-    /// What a shell would say: the code, or 128 and the number of the signal.
+    /// The exit code that a shell reports: the code, or 128 plus the number of the signal.
     pub fn shell_code(self) -> u8 {
         match self {
             Self::Exited(code) => code,
@@ -36,7 +36,7 @@ impl Ending {
     }
 }
 
-/// The program that `name` means: a path, or the first that can be run in `folders` (those of PATH).
+/// The program that `name` means: a path, or the first executable in `folders` (those of PATH).
 pub fn find(name: &Path, folders: &[PathBuf], current_dir: &Path) -> Option<PathBuf> {
     let can_run = |place: &PathBuf| {
         std::fs::metadata(place).is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
@@ -47,7 +47,7 @@ pub fn find(name: &Path, folders: &[PathBuf], current_dir: &Path) -> Option<Path
     folders.iter().map(|folder| current_dir.join(folder).join(name)).find(can_run)
 }
 
-/// Runs it and waits for its end, however long that takes. The caller must not be ended by Ctrl-C meanwhile.
+/// Runs it and waits until it ends, without a limit. The caller must ignore Ctrl-C meanwhile.
 #[allow(clippy::disallowed_methods, reason = "this is the door")]
 pub fn run(program: &Path, args: &[OsString]) -> io::Result<Ending> {
     let mut command = Command::new(program);

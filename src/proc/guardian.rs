@@ -1,10 +1,10 @@
-//! Ends a started program, or a throw-away server with its folder, when this process dies without a word: kill -9, the
-//! out-of-memory killer.
+//! Ends a started program, or a throw-away server with its folder, when this process is killed (kill -9, the
+//! out-of-memory killer).
 //!
-//! Invariant: the guardian is a shell with a fixed script that is given a number or a folder of ours and nothing else.
-//! Its standard input is a pipe whose only writer is this process, so the end of this process, however it comes, is the
-//! end of that stream. It kills by process group, because workers outlive their leader. Told that the program has ended,
-//! it ends.
+//! Invariant: the guardian is a shell with a fixed script, which gets only a number or a folder of ours. Its standard
+//! input is a pipe whose only writer is this process, so it sees end-of-file however this process ends. It kills the
+//! process group, because workers outlive their leader. A line on the pipe tells it that the program has ended; then it
+//! exits.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -16,8 +16,8 @@ const SCRIPT: &str = r#"read -r ended && exit 0
 kill -s KILL -- "-$1"
 if [ -n "$2" ]; then rm -rf -- "$2"; fi"#;
 
-/// A server that is asked to end at once (QUIT) ends its own children and takes its pid file away; then the folder can
-/// go. A pid is believed only while that process works in the folder. Something may still be writing there: again.
+/// SIGQUIT is an immediate shutdown: the server ends its children and removes its pid file; then the folder can be
+/// removed. A pid counts only if that process works in the folder. It retries, because a process may still write there.
 const SERVER_SCRIPT: &str = r#"read -r ended && exit 0
 n=0
 while [ -d "$1" ] && [ "$n" -lt 100 ]; do
@@ -31,20 +31,21 @@ while [ -d "$1" ] && [ "$n" -lt 100 ]; do
     sleep 0.1
 done"#;
 
-/// Watches over one process group, or over the folder of one server, until it is dismissed.
+/// Watches one process group, or the folder of one server, until it is dismissed.
 pub struct Guardian {
     handle: duct::Handle,
     tell: Option<io::PipeWriter>,
 }
 
 impl Guardian {
-    /// Ends the group, and removes `scratch`, a folder of ours that was made for it alone.
+    /// Watches a process group. When this process dies, it kills the group and removes `scratch`, a folder for that
+    /// program alone.
     pub fn over(group: u32, scratch: Option<&Path>) -> io::Result<Self> {
         Self::start(SCRIPT, &[OsStr::new(&group.to_string()), scratch.map_or(OsStr::new(""), Path::as_os_str)])
     }
 
-    /// Watches over a throw-away server: ends it and removes `place`, whose data are in `place/data`. `place` has no
-    /// link in it.
+    /// Watches a throw-away server: ends it and removes `place`, whose data directory is `place/data`. `place` must
+    /// contain no link.
     pub fn over_server(place: &Path) -> io::Result<Self> {
         Self::start(SERVER_SCRIPT, &[place.as_os_str()])
     }
@@ -55,7 +56,7 @@ impl Guardian {
         let expression =
             duct::cmd(SHELL, words).dir("/").stdin_file(reader).stdout_null().stderr_null().unchecked().before_spawn(
                 |command| {
-                    // Ctrl-C on the terminal must not end it before it is of use.
+                    // Ctrl-C on the terminal must not end the guardian.
                     command.process_group(0);
                     Ok(())
                 },
@@ -63,7 +64,7 @@ impl Guardian {
         Ok(Self { handle: expression.start()?, tell: Some(writer) })
     }
 
-    /// The program has ended: its group's number may belong to somebody else soon.
+    /// The program has ended, so its process group id may be reused soon.
     pub fn dismiss(&mut self) {
         if let Some(mut tell) = self.tell.take() {
             let _ = tell.write_all(b"ended\n");

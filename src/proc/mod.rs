@@ -1,9 +1,9 @@
-//! The only door to other programs: run, bound, kill, wait.
+//! The only module that starts other programs: run, bound, kill, wait.
 //!
-//! Invariant: a child has no standard input but a file that was given to it, its own process group, `LC_ALL=C`, and none of libpq's variables but
-//! those given; its standard error is drained on a thread of its own into a bounded tail (a child that floods cannot
-//! block or fill memory); dropping a `Running` kills the whole group and waits, and a guardian does so when this process
-//! is killed. Arguments are never joined by a shell.
+//! Invariant: a child has its own process group, `LC_ALL=C`, no standard input except a file that was given to it, and
+//! of libpq's variables only those that were given. A thread drains its standard error into a bounded tail, so a child
+//! that floods it can neither block nor fill the memory. Dropping a `Running` kills the whole group and waits; a
+//! guardian does so when this process is killed. Arguments never go through a shell.
 
 pub mod detach;
 pub mod foreground;
@@ -11,7 +11,7 @@ pub mod guardian;
 pub mod other;
 pub mod own;
 
-/// How a program ended, for those who may not name processes.
+/// Exit status, re-exported for modules that may not name `std::process`.
 pub use std::process::ExitStatus;
 
 use std::collections::VecDeque;
@@ -31,7 +31,7 @@ const TAIL_BYTES: usize = 64 * 1024;
 const STDOUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 const KILL_GRACE: Duration = Duration::from_secs(3);
 
-/// libpq's environment: taken from a child so that only what we pass decides.
+/// libpq's variables: removed from a child's environment, so that only the settings that we pass count.
 pub const LIBPQ_VARIABLES: &[&str] = &[
     "PGHOST",
     "PGHOSTADDR",
@@ -94,21 +94,21 @@ impl Program {
         Self { path: path.into(), args: Vec::new(), env: Vec::new(), folder: None, input: None, scratch: None }
     }
 
-    /// An open file as its standard input. No other program inherits it.
+    /// Uses an open file as standard input. No other program inherits it.
     #[must_use]
     pub fn input(mut self, file: File) -> Self {
         self.input = Some(Arc::new(file));
         self
     }
 
-    /// A folder of ours that is for this program alone: the guardian removes it when this process dies.
+    /// A folder for this program alone: the guardian removes it if this process dies.
     #[must_use]
     pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch = Some(folder.into());
         self
     }
 
-    /// The folder that it starts in; ours without it.
+    /// The working directory; ours by default.
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
@@ -137,7 +137,7 @@ impl Program {
         &self.path
     }
 
-    /// Starts it. Standard output goes nowhere.
+    /// Starts it. Standard output is discarded.
     pub fn start(&self) -> io::Result<Running> {
         let mut running = self.spawn(None)?;
         let guard = |pid: &u32| Guardian::over(*pid, self.scratch.as_deref());
@@ -145,7 +145,7 @@ impl Program {
         Ok(running)
     }
 
-    /// Runs it to the end and returns its output; standard output is bounded to 16 MiB, an error beyond.
+    /// Runs it to its end and returns its output. More than 16 MiB of standard output is an error.
     pub fn run(&self, timeout: Duration) -> io::Result<Finished> {
         let (reader, writer) = io::pipe()?;
         let collected = std::thread::spawn(move || {
@@ -184,7 +184,7 @@ impl Program {
             Some(pipe) => expression.stdout_file(pipe),
             None => expression.stdout_null(),
         };
-        // duct applies the outermost change first: what is set here must be wrapped by what is removed.
+        // duct applies the outermost change first, so variables that are set must be wrapped by those that are removed.
         for (name, value) in &self.env {
             expression = expression.env(name, value);
         }
@@ -201,7 +201,7 @@ impl Program {
         });
         let tail = Arc::new(Mutex::new(Tail::default()));
         let handle = expression.start()?;
-        // The expression holds our ends of the pipes: they must go before anyone waits for the end of the stream.
+        // The expression holds our ends of the pipes; they must be closed before anyone waits for end-of-file.
         drop(expression);
         let drain = std::thread::spawn({
             let tail = Arc::clone(&tail);
@@ -211,7 +211,7 @@ impl Program {
     }
 }
 
-/// What a program left behind.
+/// The result of a program.
 #[derive(Debug)]
 pub struct Finished {
     pub status: ExitStatus,

@@ -1,7 +1,7 @@
-//! A process that is not our child: is it still the one that we mean, and how it is asked to end.
+//! A process that is not our child: is it still the same one, and how it is ended.
 //!
-//! Invariant: a number alone is never believed, because numbers are used again: a process is known by the number
-//! together with when it began, or with the folder that it works in.
+//! Invariant: a pid alone is never trusted, because pids are reused. A process is identified by its pid and its start
+//! time, or by its working directory.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::{Program, own};
 const PS: &str = "/bin/ps";
 const PS_MAX: Duration = Duration::from_secs(5);
 
-/// When a process began, in words that are only good for comparing. None when there is no such process, or it has ended
-/// and nobody has asked for its end yet.
+/// The start time of a process, as text that is only good for comparing. `None` when there is no such process, or only
+/// a zombie.
 pub fn began(pid: u32) -> Option<String> {
     if Path::new("/proc/self/stat").exists() {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the program's name in parentheses and may hold anything.
+        // The second field is the program's name in parentheses. It may contain anything.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?;
         return if matches!(state, "Z" | "X") { None } else { fields.nth(18).map(str::to_string) };
@@ -26,19 +26,19 @@ pub fn began(pid: u32) -> Option<String> {
     ask_ps(pid, "lstart=")
 }
 
-/// What a folder of this process says of whose it is.
+/// The text in a folder of this process that identifies its owner.
 pub fn own_mark() -> String {
     format!("{}\n{}\n", own::pid(), began(own::pid()).unwrap_or_default())
 }
 
-/// Has the process that left this mark ended? One that cannot be read is nobody's.
+/// Has the process that wrote this mark ended? A mark that cannot be parsed belongs to no process.
 pub fn is_gone(mark: &str) -> bool {
     let mut lines = mark.lines();
     let pid: Option<u32> = lines.next().and_then(|line| line.parse().ok());
     pid.is_none_or(|pid| began(pid).as_deref() != lines.next())
 }
 
-/// Does this process work in `folder`? `folder` has no link in it.
+/// Is `folder` the working directory of this process? `folder` must contain no link.
 pub fn works_in(pid: u32, folder: &Path) -> bool {
     if Path::new("/proc/self/stat").exists() {
         return std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place == folder);
@@ -52,12 +52,12 @@ fn ask_ps(pid: u32, what: &str) -> Option<String> {
     (done.status.success() && !text.is_empty()).then_some(text)
 }
 
-/// Asks a PostgreSQL server to end at once, without a checkpoint: an immediate shutdown.
+/// Sends SIGQUIT, PostgreSQL's immediate shutdown: no checkpoint.
 pub fn quit(pid: u32) {
     send(pid, Signal::QUIT);
 }
 
-/// Ends it without asking.
+/// Sends SIGKILL.
 pub fn kill(pid: u32) {
     send(pid, Signal::KILL);
 }

@@ -1,16 +1,16 @@
-//! What this process sets about itself.
+//! Process-wide settings of this process.
 //!
-//! Invariant: best effort; where the system refuses (a container without the right), the run goes on.
+//! Invariant: best effort. Where the system refuses (a container without the right), the run goes on.
 
 use std::sync::OnceLock;
 
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, umask};
 
-/// The mask that this process was started with.
+/// The umask that this process was started with.
 static ORIGINAL_UMASK: OnceLock<Mode> = OnceLock::new();
 
-/// Files are private unless said otherwise, and no core dump shows what was in memory.
+/// New files are private, and a core dump cannot leak what is in memory.
 pub fn harden() {
     let original = umask(Mode::from_raw_mode(0o077));
     let _ = ORIGINAL_UMASK.set(original);
@@ -18,7 +18,7 @@ pub fn harden() {
     let _ = rustix::process::setrlimit(Resource::Core, none);
 }
 
-/// Starts something that is to have the user's own mask. No other thread may write files meanwhile.
+/// Starts something with the user's own umask. No other thread may write files meanwhile.
 pub fn with_original_umask<T>(start: impl FnOnce() -> T) -> T {
     let Some(original) = ORIGINAL_UMASK.get() else { return start() };
     let ours = umask(*original);
@@ -37,12 +37,12 @@ pub fn pid() -> u32 {
     std::process::id()
 }
 
-/// Lets others go first.
+/// Lowers our CPU priority.
 pub fn be_nice() {
     let _ = rustix::process::nice(10);
 }
 
-/// Does SIGHUP do nothing, as `nohup` has it? Then it must stay so.
+/// Is SIGHUP ignored, as with `nohup`? Then it must stay ignored.
 pub fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -207,7 +207,7 @@ mod tests {
                  to do by hand afterwards:\n  - set the JWT secret\n\n\
                  snapshot  comprehensive_backup_20260130_120005\n\
                  target    database shop as postgres, PostgreSQL 15.18\n\
-                 \x20         the database that the snapshot was taken of\n\
+                 \x20         the database that the snapshot was taken from\n\
                  what      everything\nhow       one transaction: everything or nothing\n\
                  DROPPED   1 TABLE\nREPLACED  1 POLICY\ncreated   2 INDEX, 1 TABLE\n\
                  security  dropped or replaced: 1 POLICY\n\

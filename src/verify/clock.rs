@@ -1,14 +1,15 @@
-//! Which tables' policies look at something that no snapshot holds: the time, chance, who asks from where.
+//! Finds tables whose policies depend on something that no snapshot holds: the time, random numbers, the client's
+//! address.
 //!
-//! Invariant: names are followed from the policy through every function and view that bears one of them, so it finds
-//! too many rather than too few; a policy that it finds is not compared by what it shows. Pure.
+//! Invariant: it follows names from a policy through every function and view of that name. It may find too many tables,
+//! never too few. The visible rows of a table that it finds are not compared. Pure.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::object_kind::ObjectKind;
 
-/// Words that give another answer tomorrow.
+/// Names whose result changes from call to call or from session to session.
 const MOVING: [&str; 21] = [
     "now",
     "current_date",
@@ -33,11 +34,11 @@ const MOVING: [&str; 21] = [
     "dblink",
 ];
 
-/// The policies and code of one inventory.
+/// The policies, functions and views of one inventory.
 pub struct Clock<'i> {
-    /// Texts of functions and views, by their plain name in lower case.
+    /// Definitions of functions and views, by their unqualified name in lower case.
     code: HashMap<String, Vec<&'i str>>,
-    /// Policies: their table, quoted where needed, and their text.
+    /// Policies: their table, quoted where needed, and their definition.
     policies: Vec<(&'i str, &'i str)>,
 }
 
@@ -55,14 +56,16 @@ impl<'i> Clock<'i> {
         Self { code, policies }
     }
 
-    /// `table` is the plain name. Quotes do not count: two tables that differ by them alone are taken for one.
+    /// Do the table's policies depend on such a name? `table` is the plain name. Quotes are ignored, so two tables that
+    /// differ only in quotes count as one.
     pub fn decides_about(&self, table: &str) -> bool {
-        // A policy's own name may hold " on ": then the rest ends like the table, which is one too many at worst.
+        // A policy's own name may contain " on ". The rest still ends with the table, so at worst one policy too many
+        // matches.
         let is_on = |on: &str| on.replace('"', "").ends_with(&table.replace('"', ""));
         let texts = self.policies.iter().filter(|(on, _)| is_on(on)).map(|(_, text)| *text);
         let (mut queue, mut seen): (Vec<&str>, HashSet<String>) = (texts.collect(), HashSet::new());
         while let Some(text) = queue.pop() {
-            // A column may be called so; the function of one argument counts from today.
+            // `age` may be a column; the function `age` with one argument counts from today.
             if text.contains("age(") {
                 return true;
             }

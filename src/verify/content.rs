@@ -1,17 +1,17 @@
-//! What a file has to hold, and the check of it: decoded to the end, never kept.
+//! The expected content of a file, and the check of it: decoded to the end, never kept in memory.
 
 use std::io::{self, BufRead, Read};
 
 use super::copy_check::{CopyCheck, CsvCheck};
 use super::problem::Problem;
 
-/// The last line of pg_dump's plain output but for blank and comment lines and `\unrestrict`.
+/// The last line of pg_dump's plain output, except blank lines, comments and `\unrestrict`.
 const DUMP_TRAILER: &[u8] = b"\n-- PostgreSQL database dump complete\n";
-/// The ending of every SQL file that stacksnap writes itself (`doc/format.md`, SQL files).
+/// The last lines of every SQL file that stacksnap writes itself (`doc/format.md`, SQL files).
 const OWN_ENDING: &[u8] = b"\nCOMMIT;\n\n-- stacksnap: end of file\n";
 const TAIL_BYTES: usize = 4096;
 const DECODED_PIECE_BYTES: usize = 256 * 1024;
-/// How much more than recorded may come out of a data file before it is given up.
+/// How many bytes more than recorded a data file may decode to before it is given up.
 const DECODED_SLACK_BYTES: u64 = 1 << 20;
 
 /// How a file is compressed, by its name.
@@ -34,12 +34,12 @@ impl Packing {
     }
 }
 
-/// What is known of a file's content.
+/// The expected content of a file.
 #[derive(Debug)]
 pub enum Content {
-    /// Nothing but its length: it is not read.
+    /// Only its length is known: it is not read.
     Unread,
-    /// Nothing but its checksum.
+    /// Only its checksum is known.
     Bytes,
     Table {
         packing: Packing,
@@ -51,7 +51,7 @@ pub enum Content {
         packing: Packing,
         rows: u64,
     },
-    /// Large objects: they decompress, that is all.
+    /// Large objects: only whether they decompress.
     Packed {
         packing: Packing,
     },
@@ -63,7 +63,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// A guess at the time it takes, for "largest first".
+    /// An estimate of the time that the check takes, for "largest first".
     pub fn cost(&self, bytes: u64) -> u64 {
         match self {
             Self::Table { bytes_raw, .. } => bytes.saturating_add(bytes_raw.saturating_mul(3)),
@@ -73,7 +73,7 @@ impl Content {
         }
     }
 
-    /// Reads `input` as far as is needed to judge it.
+    /// Reads `input` as far as the check needs.
     pub fn check(&self, input: &mut dyn BufRead) -> Result<(), Problem> {
         match self {
             Self::Unread | Self::Bytes => Ok(()),
@@ -103,24 +103,24 @@ impl Content {
             Self::DumpSql { packing } => {
                 let tail = tail(input, *packing)?;
                 let whole = tail.windows(DUMP_TRAILER.len()).any(|w| w == DUMP_TRAILER);
-                if whole { Ok(()) } else { Err(Problem::new("bad_end", "pg_dump's last line is not there")) }
+                if whole { Ok(()) } else { Err(Problem::new("bad_end", "pg_dump's last line is missing")) }
             }
             Self::OwnSql => {
                 let whole = tail(input, Packing::Plain)?.ends_with(OWN_ENDING);
-                if whole { Ok(()) } else { Err(Problem::new("bad_end", "its last lines are not there")) }
+                if whole { Ok(()) } else { Err(Problem::new("bad_end", "its last lines are missing")) }
             }
         }
     }
 }
 
-/// Magic, then the archive's version: 1.10 or newer (older ones are before PostgreSQL 8.1).
+/// Checks the magic, then the archive's version: 1.10 or newer (older ones are from before PostgreSQL 8.1).
 fn toc(input: &mut dyn BufRead) -> Result<(), Problem> {
     let mut head = [0u8; 8];
     input.read_exact(&mut head).map_err(|_| Problem::new("bad_toc", "it is too short"))?;
     if &head[..5] == b"PGDMP" && head[5] == 1 && head[6] >= 10 {
         Ok(())
     } else {
-        Err(Problem::new("bad_toc", "it does not start as pg_dump's archives do"))
+        Err(Problem::new("bad_toc", "it does not start like an archive of pg_dump"))
     }
 }
 
@@ -136,7 +136,7 @@ fn tail(input: &mut dyn BufRead, packing: Packing) -> Result<Vec<u8>, Problem> {
     Ok(tail)
 }
 
-/// Decompresses to the end, piece by piece. A stream that stops in the middle is an error.
+/// Decompresses to the end, piece by piece. A truncated stream is an error.
 fn each_piece(
     input: &mut dyn BufRead,
     packing: Packing,

@@ -1,4 +1,4 @@
-//! Decoders: cuts, splits at every place, members and frames in a row.
+//! Tests of the decoders: truncated input, splits at every byte, several members and frames in a row.
 
 use std::io::Write;
 

@@ -1,6 +1,7 @@
-//! Counts and fingerprints what streams by: lines of COPY text, records of CSV.
+//! Counts and fingerprints a stream: lines of COPY text, records of CSV.
 //!
-//! Invariant: no line is held, however long it is; a line that arrives in several pieces is hashed piece by piece.
+//! Invariant: no line is held in memory, however long it is. A line that arrives in several pieces is hashed piece by
+//! piece.
 
 use std::io::BufRead;
 
@@ -12,14 +13,14 @@ use crate::snapshot::copy_text::END_OF_DATA;
 #[derive(Default)]
 pub struct CopyCheck {
     fingerprint: TableFingerprint,
-    /// The beginning of a line whose end has not come yet.
+    /// The start of a line whose end has not arrived yet.
     open: Option<OpenLine>,
     ended: bool,
 }
 
 struct OpenLine {
     hasher: blake3::Hasher,
-    /// Enough of it to know `\.`.
+    /// Enough of the line to recognize `\.`.
     head: Vec<u8>,
 }
 
@@ -78,7 +79,7 @@ impl CopyCheck {
             return Err(Problem::new("wrong_rows", what));
         }
         if self.fingerprint.hex() != fingerprint {
-            return Err(Problem::new("wrong_fingerprint", "it holds other rows than were recorded"));
+            return Err(Problem::new("wrong_fingerprint", "its rows are not those that were recorded"));
         }
         Ok(())
     }
@@ -110,7 +111,7 @@ impl CsvCheck {
 
     pub fn finish(self, rows: u64) -> Result<(), Problem> {
         if !self.at_start || self.bytes == 0 {
-            return Err(Problem::new("bad_end", "its last record is cut"));
+            return Err(Problem::new("bad_end", "its last record is truncated"));
         }
         if self.records - 1 != rows {
             return Err(Problem::new(

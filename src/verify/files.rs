@@ -1,7 +1,8 @@
-//! Reads every file once, largest first, on a few threads: one hashes, and for a large file another decodes the same
-//! bytes. Small files are hashed and decoded in place.
+//! Reads every file once, largest first, on a few threads. For a large file, one thread hashes and another one decodes
+//! the same bytes; small files are hashed and decoded by one thread.
 //!
-//! Invariant: at most a few MiB a thread are held. What a decoder says counts only when the checksum was right.
+//! Invariant: at most a few MiB per thread are held in memory. The decoder's result counts only if the checksum is
+//! right.
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
@@ -20,7 +21,7 @@ use crate::monitor::{Event, Monitor, Phase};
 use crate::snapshot::beneath::{Folder, Refusal};
 
 const PIECE_BYTES: usize = 1 << 20;
-/// Pieces between the thread that hashes and the one that decodes.
+/// Pieces queued between the thread that hashes and the one that decodes.
 const PIECES_AHEAD: usize = 4;
 /// Below this a second thread costs more than it saves.
 const SMALL_BYTES: u64 = 2 << 20;
@@ -133,7 +134,7 @@ fn hash(
     }
 }
 
-/// Hashes here and decodes on a thread of its own.
+/// Hashes here and decodes on another thread.
 fn hash_and_check(
     mut file: File,
     job: &Job,
@@ -149,7 +150,7 @@ fn hash_and_check(
     })
 }
 
-/// Dropping the sender at the end is what ends the decoder's input.
+/// Dropping the sender at the end closes the decoder's input.
 fn hash_and_send(
     file: &mut File,
     progress: &Progress<'_>,
@@ -170,7 +171,7 @@ fn hash_and_send(
         hasher.update(&piece);
         progress.read(got as u64);
         if wanted {
-            // A decoder that has seen enough hangs up: the checksum still needs the rest.
+            // A decoder that has seen enough drops its receiver; the checksum still needs the rest.
             if let Err(rejected) = send.send(piece) {
                 (wanted, kept) = (false, rejected.0);
             }
@@ -193,7 +194,7 @@ fn read_some(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// The decoder's side: pieces as one stream.
+/// The decoder's input: the pieces as one stream.
 struct Pieces {
     receive: Receiver<Vec<u8>>,
     give_back: Sender<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! What lies in the folder although nobody recorded it; and modes that let others read.
+//! Finds files in the folder that the manifest does not list, and modes that let other users read.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use crate::model::manifest::Manifest;
 use crate::snapshot::beneath::Folder;
 use crate::snapshot::layout;
 
-/// Walks the folder without following links. Files of the manifest are judged elsewhere, by opening them.
+/// Walks the folder without following links. Listed files are checked elsewhere, by opening them.
 pub fn check(folder: &Folder, manifest: &Manifest, findings: &mut Vec<Finding>) {
     let mut known: BTreeSet<&str> = manifest.artifacts.iter().map(|a| a.path.as_str()).collect();
     known.extend([layout::SHA256SUMS, layout::MANIFEST_JSON, layout::MANIFEST_SIG]);
@@ -28,7 +28,7 @@ pub fn check(folder: &Folder, manifest: &Manifest, findings: &mut Vec<Finding>) 
         let relative = entry.path().strip_prefix(folder.place()).unwrap_or(entry.path());
         let path = relative.to_string_lossy();
         let kind = entry.file_type();
-        // A name that is not UTF-8 cannot be in the manifest; its lossy form must not be taken for one that is.
+        // A name that is not UTF-8 cannot be in the manifest; its lossy form must not match one that is.
         let listed = relative.to_str().is_some_and(|p| known.contains(p) || (kind.is_dir() && folders.contains(p)));
         if !listed {
             findings.push(unlisted(&path, kind));
@@ -50,11 +50,11 @@ pub fn check(folder: &Folder, manifest: &Manifest, findings: &mut Vec<Finding>) 
 
 fn unlisted(path: &str, kind: std::fs::FileType) -> Finding {
     if kind.is_dir() {
-        Finding::warning(path, "added_folder", "a folder that the manifest does not know")
+        Finding::warning(path, "added_folder", "a folder that the manifest does not list")
     } else if kind.is_symlink() {
-        Finding::damage(path, "link", "a link, where only files and folders may be")
+        Finding::damage(path, "link", "a link; a snapshot holds only files and folders")
     } else if kind.is_file() {
-        Finding::damage(path, "added_file", "a file that the manifest does not know")
+        Finding::damage(path, "added_file", "a file that the manifest does not list")
     } else {
         Finding::damage(path, "special_file", "a device, pipe or socket")
     }

@@ -1,7 +1,7 @@
-//! Is a snapshot what it was when it was sealed? Checksums of everything, and at the level `read` the content too.
+//! Verifies that a snapshot is unchanged since it was sealed: all checksums and, at level `read`, the content too.
 //!
-//! Invariant: it writes nothing, follows no link, believes nothing before its checksum, reads each file once, and
-//! its memory does not grow with the data. Whatever is wrong is a [`Finding`] with a stable code (`doc/format.md`).
+//! Invariant: it writes nothing, follows no link, trusts nothing before its checksum and reads each file once. Its
+//! memory does not grow with the data. Every problem is a [`Finding`] with a stable code (`doc/format.md`).
 
 mod clock;
 mod content;
@@ -28,16 +28,16 @@ use crate::snapshot::manifest_file::{ManifestProblem, open_failure, read_from};
 use crate::snapshot::signature;
 use crate::snapshot::signature::SignedBy;
 
-/// How deep to look. A test restore is a level above these and lives elsewhere.
+/// How much is verified. A test restore goes further and lives elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Every file is there in its length, and what a restore reads has its checksum. Copies for people (CSV, readable
-    /// SQL) and files beside the database are not read: damage in them is no reason to lose the database.
+    /// Every file exists with its length, and every file that a restore reads has its checksum. Copies for people (CSV,
+    /// readable SQL) and files outside of the database are not read: damage in them must not prevent a restore.
     ForRestore,
-    /// Every file is there, nothing else is, and every checksum is right.
+    /// Every file exists, there are no others, and every checksum is right.
     Checksum,
-    /// And every data file decodes to the rows that the manifest records.
+    /// All of that, and every data file decodes to the rows that the manifest records.
     Read,
 }
 
@@ -51,19 +51,19 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// The snapshot is not what was sealed.
+    /// The snapshot differs from what was sealed.
     Damage,
-    /// Worth knowing; the content is whole.
+    /// Worth knowing; the content is intact.
     Warning,
 }
 
-/// One thing that is not as it should be.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {
     pub severity: Severity,
-    /// Path in the snapshot. It is shown through `name::visible`: somebody else may have made it.
+    /// Path in the snapshot. It is shown through `name::visible`, because another user may have created the file.
     pub path: String,
-    /// Stable word of `doc/format.md`.
+    /// A stable code of `doc/format.md`.
     pub code: String,
     pub what: String,
 }
@@ -78,7 +78,7 @@ impl Finding {
     }
 }
 
-/// What came out.
+/// The result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     pub level: Level,
@@ -89,16 +89,16 @@ pub struct Verification {
     pub files: u64,
     pub bytes_total: u64,
     pub duration_ms: u64,
-    /// Whose seal it has; none when nobody asked, or when there is no manifest to judge.
+    /// Who signed the snapshot; `None` if that was not requested, or if the manifest cannot be read.
     #[serde(flatten)]
     pub seal: Option<SignedBy>,
-    /// Of the manifest that was judged; it names this very snapshot.
+    /// Checksum of the verified manifest; it identifies this snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest_sha256: Option<String>,
 }
 
 impl Verification {
-    /// The failure (exit 13) for a bad verdict: the first findings in words.
+    /// The failure (exit 13) for a bad verdict, with the first findings.
     pub fn failure(&self) -> Option<Failure> {
         if self.verdict == Verdict::Good {
             return None;
@@ -118,13 +118,13 @@ impl Verification {
     }
 }
 
-/// Verifies the snapshot in `folder` with `jobs` threads. Damage is in the result, not an error: an error means that
-/// there is no such folder (`NotFound`), no right to it (`Denied`), or a newer format (`Configuration`).
+/// Verifies the snapshot in `folder` with `jobs` threads. Damage is in the result. An error means that there is no such
+/// folder (`NotFound`), no right to read it (`Denied`), or a newer format (`Configuration`).
 pub fn verify(folder: &Path, level: Level, monitor: &dyn Monitor, jobs: usize) -> Result<Verification> {
     judged(folder, level, None, monitor, jobs)
 }
 
-/// The same, and whose seal it has: a signature that is wrong is damage, none or another root's is a warning.
+/// The same, and checks the signature: a wrong one is damage, a missing one or one of another root is a warning.
 /// `Configuration` when a key of the root cannot be used.
 pub fn verify_sealed(
     folder: &Path,
@@ -162,7 +162,7 @@ fn judged(
         }
         Err(ManifestProblem::FormatUnknown(version)) => {
             return Err(Failure::new(FailureKind::Configuration, ManifestProblem::FormatUnknown(version))
-                .context(format!("cannot judge the snapshot {shown}"))
+                .context(format!("cannot verify the snapshot {shown}"))
                 .hint("use the version of stacksnap that wrote it, or a newer one"));
         }
         Err(problem) => findings.push(records::manifest_finding(&problem)),

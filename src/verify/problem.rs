@@ -1,6 +1,6 @@
-//! Why a file is not what it should be: a stable word and a sentence.
+//! Why a file is not as recorded: a stable code and a sentence.
 
-/// Why a file is not what it should be.
+/// Why a file is not as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub code: &'static str,

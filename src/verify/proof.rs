@@ -1,8 +1,8 @@
-//! The proof after a restore: is the live database what the snapshot recorded, and does it work?
+//! The proof after a restore: does the live database match the snapshot, and does it work?
 //!
-//! Invariant: it believes nothing that the restore said. Objects come from the target's own catalogs, rows from its own
-//! tables, in one MVCC snapshot each; nothing stays behind on the target. A difference is a finding unless an
-//! [`Expected`] loss names it, and what could not be looked at is a finding too, never a pass.
+//! Invariant: it trusts nothing that the restore reported. Objects come from the target's own catalogs and rows from
+//! its own tables, each from one MVCC snapshot; nothing remains on the target. A difference is a finding unless an
+//! [`Expected`] loss names it. Whatever could not be compared is a finding too, never a pass.
 
 mod computed;
 mod objects;
@@ -36,8 +36,8 @@ use crate::pg::session::Session;
 
 const APPLICATION: &str = "stacksnap proof";
 
-/// Something that the plan said will not be as it was, and the objects that this explains. What hangs on a missing
-/// table (its indexes, policies, grants, rows) and on a missing extension (its members) is explained with it.
+/// A difference that the plan predicted, and the objects that it explains. Dependents of a missing table (its indexes,
+/// policies, grants, rows) and members of a missing extension are explained with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     pub exception: Exception,
@@ -53,37 +53,37 @@ pub enum RowScope<'a> {
     #[default]
     All,
     Only(&'a [QualifiedName]),
-    /// Every table but these: somebody fingerprinted them already and nothing wrote to them since.
+    /// Every table but these, which were fingerprinted already and not written to since.
     Except(&'a [QualifiedName]),
 }
 
 /// Which of the snapshot's and the target's objects are compared.
 pub type ObjectScope<'a> = &'a (dyn Fn(&CatalogObject) -> bool + Sync);
 
-/// What to prove, against what.
+/// The input of a proof.
 pub struct ProofInput<'a> {
     pub manifest: &'a Manifest,
     pub inventory: &'a Inventory,
-    /// The snapshot's folder, to tell which generated values differ.
+    /// The snapshot's folder, to find the rows whose generated values differ.
     pub place: Option<&'a Path>,
     /// The restored database.
     pub spec: &'a ConnSpec,
     pub expected: &'a [Expected],
     pub rows: RowScope<'a>,
-    /// None: all of them.
+    /// `None`: all objects.
     pub objects: Option<ObjectScope<'a>>,
-    /// None: strict, but for what the two server versions cannot have in common.
+    /// `None`: strict, except for what differs between the two major versions.
     pub rules: Option<Rules>,
     /// The target's census before the restore.
     pub census_before: Option<SecurityCensus>,
-    /// What the source showed, where it was at hand.
+    /// The census of the source, if known.
     pub census_source: Option<&'a SecurityCensus>,
     pub probes_source: Option<&'a [ProbeOutcome]>,
-    /// Compare what row security shows with what it showed in the source. Not where rows were merged or only parts are there.
+    /// Compare which rows row security shows with the source. Not possible if rows were merged or only parts restored.
     pub compare_rls: bool,
-    /// An address and its password, to be tried against the restored hash.
+    /// An email address and its password, to try against the restored hash.
     pub login: Option<(&'a str, &'a Secret)>,
-    /// Probes run code of the snapshot (policies, defaults): not for one that is not trusted.
+    /// Probes run code of the snapshot (policies, defaults), so not for an untrusted one.
     pub run_probes: bool,
     /// Sessions that read rows.
     pub jobs: usize,
@@ -92,7 +92,7 @@ pub struct ProofInput<'a> {
 }
 
 impl<'a> ProofInput<'a> {
-    /// A whole proof: every object, every row, every probe, nothing excused.
+    /// A full proof: every object, every row, every probe, no expected losses.
     pub fn new(
         manifest: &'a Manifest,
         inventory: &'a Inventory,
@@ -131,14 +131,14 @@ impl<'a> ProofInput<'a> {
     }
 }
 
-/// Everything that was found, before it is judged.
+/// The differences so far, before the verdict.
 #[derive(Default)]
 struct Found {
     findings: Vec<ProofFinding>,
-    /// Which of [`ProofInput::expected`] came true.
+    /// Which of [`ProofInput::expected`] actually occurred.
     explained: Vec<bool>,
     notes: Vec<String>,
-    /// What is not equal, or was not compared, and could not be foretold.
+    /// Contents that differ or were not compared, and that could not be predicted.
     exceptions: Vec<Exception>,
 }
 
@@ -149,7 +149,8 @@ impl Found {
     }
 }
 
-/// Compares, probes and judges. An error means that it could not be done (connection, rights, cancelled): not proven.
+/// Compares, runs the probes and sets the verdict. An error means that the proof could not run (connection, privileges,
+/// cancelled): not proven.
 pub async fn prove(input: ProofInput<'_>) -> Result<Proof> {
     let start = Instant::now();
     let tables = input.wanted_tables();
@@ -227,7 +228,7 @@ fn compare_objects(input: &ProofInput<'_>, live: &Inventory, version_num: u32, f
     left.len() as u64
 }
 
-/// Exceptions that came true, and those that name nothing which could be looked at.
+/// Exceptions that occurred, and those that name nothing comparable.
 fn exceptions(input: &ProofInput<'_>, found: &Found) -> Vec<Exception> {
     let all = input.expected.iter().zip(&found.explained);
     all.filter(|(e, explained)| **explained || (e.objects.is_empty() && e.rows_of.is_empty()))
@@ -236,8 +237,8 @@ fn exceptions(input: &ProofInput<'_>, found: &Found) -> Vec<Exception> {
         .collect()
 }
 
-/// What is open now and was not. Compared with the target before, only what is not as the snapshot has it counts: a
-/// fresh database has nothing open, and a rollback may have to open what a migration closed.
+/// What is open now and was not before. Compared with the target before the restore, it counts only if it differs from
+/// the snapshot: a fresh database has nothing open, and a rollback may have to reopen what a migration closed.
 fn worse(input: &ProofInput<'_>, after: &SecurityCensus, found: &Found) -> Vec<ProofFinding> {
     if let Some(source) = input.census_source {
         return census::compare(source, after);
@@ -250,7 +251,7 @@ fn worse(input: &ProofInput<'_>, after: &SecurityCensus, found: &Found) -> Vec<P
 
 async fn run_probes(session: &Session, input: &ProofInput<'_>, found: &mut Found) -> Result<Vec<ProbeOutcome>> {
     if !input.run_probes {
-        let detail = "not run: what they ask about was not restored, or its code is not trusted".to_string();
+        let detail = "not run: what they test was not restored, or its code is not trusted".to_string();
         return Ok(vec![ProbeOutcome { name: "probes".to_string(), passed: None, detail }]);
     }
     let mut outcomes = probes(session, Some(input.inventory)).await?;

@@ -1,4 +1,5 @@
-//! The records against each other: manifest, SHA256SUMS, tables; and from them what is to be read, and as what.
+//! Compares manifest, SHA256SUMS and table records with each other, and derives which files to read and what they must
+//! hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +29,7 @@ pub fn manifest_finding(problem: &ManifestProblem) -> Finding {
     Finding::damage(layout::MANIFEST_JSON, code, problem.to_string())
 }
 
-/// SHA256SUMS is the one that the manifest names, and says the same as the manifest.
+/// Checks that SHA256SUMS is the file that the manifest names, and lists the same files.
 pub fn check_sums(folder: &Folder, manifest: &Manifest, findings: &mut Vec<Finding>) {
     let mut found = |code: &str, what: String| findings.push(Finding::damage(layout::SHA256SUMS, code, what));
     let bytes = match folder.read(layout::SHA256SUMS, MANIFEST_BYTES_MAX) {
@@ -40,12 +41,12 @@ pub fn check_sums(folder: &Folder, manifest: &Manifest, findings: &mut Vec<Findi
     }
     match sums_bytes(&manifest.artifacts) {
         Ok(expected) if expected == bytes => {}
-        Ok(_) => found("sums_disagree", "it does not list what the manifest lists".to_string()),
+        Ok(_) => found("sums_disagree", "it does not list the same files as the manifest".to_string()),
         Err(failure) => found("sums_disagree", failure.to_string()),
     }
 }
 
-/// Every artifact with what it has to hold.
+/// Every artifact with its expected content.
 pub fn plan(manifest: &Manifest, level: Level, findings: &mut Vec<Finding>) -> Vec<Job> {
     let mut contents = if level == Level::Read { table_contents(manifest, findings) } else { BTreeMap::new() };
     let job = |artifact: &crate::model::outcome::Artifact| {
@@ -60,12 +61,12 @@ pub fn plan(manifest: &Manifest, level: Level, findings: &mut Vec<Finding>) -> V
     manifest.artifacts.iter().map(job).collect()
 }
 
-/// Does a restore read this file? One that this version does not know may be needed.
+/// Does a restore read this file? A file that this version does not know may be needed.
 fn is_restored(path: &str) -> bool {
     ArtifactKind::of(path).is_none_or(|kind| kind.is_restored)
 }
 
-/// The files of tables, by path.
+/// The expected contents of the tables' files, by path.
 fn table_contents(manifest: &Manifest, findings: &mut Vec<Finding>) -> BTreeMap<String, Content> {
     let known: BTreeSet<&str> = manifest.artifacts.iter().map(|a| a.path.as_str()).collect();
     let mut contents = BTreeMap::new();
@@ -85,7 +86,8 @@ fn table_contents(manifest: &Manifest, findings: &mut Vec<Finding>) -> BTreeMap<
             table.csv_file.as_deref().map(|path| (path, Content::Csv { packing: Packing::of(path), rows: table.rows }));
         for (path, content) in data.into_iter().chain(csv) {
             if !known.contains(path) || contents.insert(path.to_string(), content).is_some() {
-                let what = format!("it is named for the table {}, and is no file of its own", table.name.plain());
+                let what =
+                    format!("the table {} names it, but it is unlisted or another table's file", table.name.plain());
                 findings.push(Finding::damage(path, "unrecorded_table", what));
             }
         }

@@ -1,6 +1,7 @@
-//! `cron_jobs.sql`: the jobs of pg_cron, with active flag, database and user. What they ran is not kept.
+//! `cron_jobs.sql`: the jobs of pg_cron, with active flag, database and user. The history of their runs is not kept.
 //!
-//! Invariant (R14): where row level security hides the jobs of others, the file holds those that are seen and a gap says so.
+//! Invariant (R14): if row security hides the jobs of other roles, the file holds the visible ones and a gap names the
+//! rest.
 
 use serde_json::{Value, json};
 
@@ -45,8 +46,8 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     }
     let jobs = jobs(ctx, filtered).await?;
     let mut file = SqlFile::new(&[
-        "Jobs of pg_cron. A job that is there already is changed only where it differs.",
-        "Jobs start as soon as they are here and active: run this file last.",
+        "Jobs of pg_cron. A job that exists is changed only where it differs.",
+        "Active jobs start as soon as they exist: run this file last.",
     ]);
     let state = json!({"database": ctx.abilities.database, "jobs": jobs, "last_jobid": last_number(ctx).await?});
     file.statement(&do_block(include_str!("../sql/cron_apply.sql"), &state));
@@ -58,7 +59,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     Ok(())
 }
 
-/// The number that was given last, also to a job that is gone. None: this role may not see it.
+/// The last job id that was assigned, even if that job was deleted. `None`: this role may not read it.
 async fn last_number(ctx: &Context<'_>) -> Result<Option<i64>> {
     let may = "SELECT pg_catalog.to_regclass('cron.jobid_seq') IS NOT NULL \
                AND pg_catalog.has_sequence_privilege('cron.jobid_seq', 'SELECT')";

@@ -1,7 +1,7 @@
 //! Event triggers: the user's as SQL, the platform's as a fingerprint.
 //!
-//! Invariant (R17): an event trigger of the platform is never written as SQL: every project has its own, and nobody but
-//! the platform may change it. What differs there is for a comparison to say.
+//! Invariant (R17): an event trigger of the platform is never written as SQL: every project has its own, and only the
+//! platform may change it. A comparison reports differences.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -40,8 +40,8 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     }
     write_json(ctx, EVENT_TRIGGERS_JSON, &json!({"platform": platform, "user": own}))?;
     let mut file = SqlFile::new(&[
-        "Event triggers of the user. Those of the platform are listed in event_triggers.json and are not made here.",
-        "Run it last of the schema: they fire on the statements that come after.",
+        "Event triggers of the user. Those of the platform are listed in event_triggers.json and are not created here.",
+        "Run it last of the schema: they fire for later statements.",
     ]);
     file.statement(&do_block(include_str!("../sql/event_triggers_apply.sql"), &json!({"triggers": own})));
     ctx.sink.write(EVENT_TRIGGERS_SQL, Category::ExtensionState, file.finish().as_bytes())?;

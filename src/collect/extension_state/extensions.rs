@@ -1,7 +1,8 @@
-//! Extensions, and the settings of the database: what CREATE DATABASE and CREATE EXTENSION need to know.
+//! Extensions, and the settings of the database: the input for CREATE EXTENSION and ALTER DATABASE.
 //!
-//! Invariant (R18, R23): an extension is asked for in the version that it had; where the target does not offer it, its
-//! own version is taken and said. Database settings go to the database that the file runs in, whatever its name.
+//! Invariant (R18, R23): an extension is created in the version that it had; if the target does not offer it, the
+//! target's default version is used, with a warning. Database settings apply to the database that the file runs in,
+//! whatever its name.
 
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     write_json(ctx, EXTENSIONS_JSON, &json!({"extensions": list}))?;
     let mut file = SqlFile::new(&[
         "Extensions, each in its schema and, where this server has it, in its version.",
-        "Run it before the schema. The platform's own owners of extensions are in extensions.json.",
+        "Run it before the schema. The owners of extensions are in extensions.json.",
     ]);
     file.statement(&do_block(include_str!("../sql/extensions_apply.sql"), &json!({"extensions": list})));
     ctx.sink.write(EXTENSIONS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
@@ -37,7 +38,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
     database_settings(ctx, collected).await
 }
 
-/// Keeps the order of creation, but an extension that was altered to require a later one comes after it.
+/// Keeps the order of creation, except that an extension that was altered to require a later one comes after it.
 fn required_first(mut waiting: Vec<Value>) -> Vec<Value> {
     let mut done: Vec<Value> = Vec::new();
     while !waiting.is_empty() {
@@ -57,7 +58,7 @@ async fn database_settings(ctx: &Context<'_>, collected: &mut Collected) -> Resu
     let config: Vec<String> = rows.iter().flat_map(|row| row.get::<_, Vec<String>>(0)).collect();
     let settings: Vec<Setting> = config.iter().filter_map(|text| Setting::parse(text)).collect();
     if settings.iter().any(Setting::looks_secret) {
-        collected.secret(DATABASE_SETTINGS_SQL, "settings of the database whose name says that they are secret");
+        collected.secret(DATABASE_SETTINGS_SQL, "settings of the database whose names look secret");
     }
     let state: Vec<Value> =
         settings.iter().map(|s| json!({"name": s.name, "value": s.value, "items": s.items})).collect();
@@ -69,7 +70,7 @@ async fn database_settings(ctx: &Context<'_>, collected: &mut Collected) -> Resu
     let state = json!({"owner": owner, "connection_limit": limit, "comment": comment, "settings": state});
     let mut file = SqlFile::new(&[
         "Owner, comment, connection limit and settings of the database (ALTER DATABASE … SET). They may hold secrets, such as a JWT secret.",
-        "A platform may not allow them to be set: then this is a manual step.",
+        "If a platform does not allow to set them, this is a manual step.",
     ]);
     file.statement(&do_block(include_str!("../sql/database_settings_apply.sql"), &state));
     ctx.sink.write(DATABASE_SETTINGS_SQL, Category::ExtensionState, file.finish().as_bytes())?;

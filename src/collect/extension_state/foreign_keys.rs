@@ -1,7 +1,7 @@
-//! Foreign keys whose checks are switched off: pg_restore makes them anew, checked and switched on (trap 10).
+//! Foreign keys with disabled triggers: pg_restore would recreate them validated and enabled (trap 10).
 //!
-//! Invariant: the key is added as valid where the rows allow it and as NOT VALID, with a warning, where they do not;
-//! then each of its triggers gets the state that it had. The restore script leaves the archive's own entry out.
+//! Invariant: the key is created as valid if the rows satisfy it, else as NOT VALID with a warning. Then each of its
+//! triggers gets its recorded state. The restore script leaves the archive's own entry out.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()>
         })
         .collect();
     collected.count(Count::ForeignKeysSwitchedOff, keys.len() as u64);
-    let mut file = SqlFile::new(&["Foreign keys whose checks are switched off, in the state that they have."]);
+    let mut file = SqlFile::new(&["Foreign keys with disabled triggers, in their recorded state."]);
     file.statement(&do_block(APPLY, &json!({ "keys": keys })));
     ctx.sink.write(FOREIGN_KEYS_SQL, Category::ExtensionState, file.finish().as_bytes())?;
     Ok(())

@@ -1,9 +1,9 @@
-//! How the routines of extensions run: a platform makes some of them SECURITY DEFINER or gives them settings, and CREATE
-//! EXTENSION knows nothing of it. Whose they are comes back with the grants. Those that an event trigger of the platform
-//! made while the extension was created are made where no such trigger did.
+//! Properties of extension routines. A platform makes some of them SECURITY DEFINER or gives them settings, which
+//! CREATE EXTENSION does not. (Their owners are restored with the grants.) Routines that an event trigger of the
+//! platform created during CREATE EXTENSION are created where there is no such trigger.
 //!
-//! Invariant: only routines that are not as a plain CREATE FUNCTION makes them are listed; one that is not there is
-//! passed over, because another version of the extension may not have it.
+//! Invariant: only routines that differ from a plain CREATE FUNCTION are listed. A missing routine is skipped, because
+//! another version of the extension may not have it.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub async fn collect(ctx: &Context<'_>) -> Result<()> {
         return Ok(());
     }
     let mut file = SqlFile::new(&[
-        "How routines of extensions run, where that was changed, and those from outside of their scripts.",
+        "Changed properties of extension routines, and routines that are not from the extensions' scripts.",
     ]);
     outside.iter().for_each(|row| file.statement(&from_outside(row)));
     file.statement(&do_block(APPLY, &json!({ "routines": routines })));
@@ -36,7 +36,7 @@ pub async fn collect(ctx: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Takes from everybody but the owner what default privileges gave, or what everybody has on a new one.
+/// Revokes from everyone but the owner what default privileges granted, or what PUBLIC has on a new routine.
 const CLOSE: &str = "FOR r IN SELECT p.oid::pg_catalog.regprocedure AS routine, a.grantee, g.rolname FROM pg_catalog.pg_proc p \
     CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) a \
     LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee \
@@ -44,7 +44,7 @@ const CLOSE: &str = "FOR r IN SELECT p.oid::pg_catalog.regprocedure AS routine, 
     EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s', r.routine, \
         CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); END LOOP;";
 
-/// Makes one where it is missing and its extension is there.
+/// Creates a routine where it is missing and its extension exists.
 fn from_outside(row: &Row) -> String {
     let [definition, signature, schema, extension, owner] = [0, 1, 2, 3, 4].map(|column| row.get::<_, String>(column));
     let grants: Option<Vec<String>> = row.get(5);

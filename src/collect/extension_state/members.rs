@@ -1,7 +1,8 @@
-//! Rows of extension tables that no dump carries: members that are not marked as configuration (queues of pgmq, for one).
+//! Rows of extension tables that no dump holds: members that are not marked as configuration (queues of pgmq, for one).
 //!
-//! Invariant (R15): every such table is listed with its rows, and its rows are beside it as COPY text, or the list says
-//! why not: session state (pg_net), keys (vault), or a gap. A table that is refused does not end the run.
+//! Invariant (R15): every such table is listed with its row count, and its rows are in a file next to the list as COPY
+//! text. Or the list says why not: session state (pg_net), keys (vault), or a gap. A table that cannot be read does not
+//! end the run.
 
 use std::io::{BufWriter, Write};
 
@@ -20,29 +21,29 @@ use crate::pg::rows::{Lines, copy_out};
 use crate::pg::session::Row;
 use crate::snapshot::layout::{MEMBER_TABLES_JSON, member_table_path};
 
-/// Extensions whose tables are state of running sessions.
+/// Extensions whose tables hold state of running sessions.
 const SESSION_STATE: [&str; 1] = ["pg_net"];
-/// Extensions whose tables may hold keys in the clear.
+/// Extensions whose tables may hold keys in plain text.
 const KEYS: [&str; 2] = ["supabase_vault", "pgsodium"];
 
-/// A member table whose rows were written.
+/// A member table whose rows were captured.
 pub struct MemberTable {
     pub name: QualifiedName,
     pub extension: String,
     pub columns: Vec<String>,
     pub rows: u64,
-    /// Below the snapshot; none when the table is empty.
+    /// Path in the snapshot; `None` when the table is empty.
     pub path: Option<String>,
 }
 
-/// A member sequence and where it stands.
+/// A member sequence and its state.
 pub struct MemberSequence {
     pub name: QualifiedName,
     pub last_value: i64,
     pub is_called: bool,
 }
 
-/// What was found and captured.
+/// The captured tables and sequences.
 #[derive(Default)]
 pub struct Members {
     pub tables: Vec<MemberTable>,
@@ -73,7 +74,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<Mem
     collected.count(Count::MemberRows, members.tables.iter().map(|t| t.rows).sum());
     for table in members.tables.iter().filter(|t| t.rows > 0 && t.extension != "pgmq") {
         let message = format!(
-            "{} belongs to extension {} and no dump carries its rows: they are in {MEMBER_TABLES_JSON} and beside it",
+            "{} belongs to extension {} and no dump holds its rows: they are in {MEMBER_TABLES_JSON} and its files",
             visible(&table.name.plain()),
             visible(&table.extension)
         );
@@ -82,7 +83,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<Mem
     Ok(members)
 }
 
-/// Why the rows of a table are not written, if they are not: a reason for the list, or a gap.
+/// Why the rows of a table are not captured, if so: `Ok` is a reason for the list, `Err` a gap.
 fn refusal(row: &Row, extension: &str) -> Option<Result<&'static str, &'static str>> {
     let unlogged = row.get::<_, String>("persistence") == "u";
     if SESSION_STATE.contains(&extension) {
@@ -92,7 +93,7 @@ fn refusal(row: &Row, extension: &str) -> Option<Result<&'static str, &'static s
         return Some(Ok("may hold keys: see vault_secrets.json"));
     }
     if unlogged && row.get::<_, bool>("standby") {
-        return Some(Err("it is unlogged, and this server is a standby that does not have its rows"));
+        return Some(Err("it is unlogged, and this server is a standby without its rows"));
     }
     if !row.get::<_, bool>("readable") {
         return Some(Err("this role may not read it"));
@@ -152,7 +153,7 @@ fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// Streams one table into its file: its fingerprint, and the sha256 of the file. An empty table has none.
+/// Streams one table into its file. Returns its fingerprint and the sha256 of the file; an empty table has no file.
 async fn copy(
     ctx: &Context<'_>,
     name: &QualifiedName,

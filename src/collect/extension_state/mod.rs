@@ -1,7 +1,7 @@
-//! `extension_state/`: what lives in extensions and around the schema, and is in no dump or not whole in one.
+//! `extension_state/`: state of extensions and around the schema that a dump lacks or holds incompletely.
 //!
-//! Invariant: each part is one file that runs by itself, and twice. Secrets are sealed or named as not captured. One part
-//! that cannot be read is a gap; it does not take the others with it.
+//! Invariant: each part is one file that can be run by itself, and twice. Secrets are sealed, or named as not captured.
+//! A part that cannot be read is a gap and does not stop the others.
 
 mod cron;
 mod event_triggers;
@@ -44,7 +44,7 @@ async fn collect(ctx: &Context<'_>) -> Result<Collected> {
     Ok(collected)
 }
 
-/// A JSON file of this part.
+/// Writes a JSON file of this part.
 fn write_json(ctx: &Context<'_>, path: &str, value: &Value) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Failure::new(FailureKind::Failed, e))?;
     text.push(b'\n');

@@ -1,7 +1,7 @@
 //! Publications and replica identities.
 //!
-//! Invariant (R16): owner, operations, via root, row filters, column lists, whole schemas, all tables. A publication that
-//! the one who restores does not own (the platform's) is left as it is, and that is said.
+//! Invariant (R16): it covers owner, operations, via root, row filters, column lists, schemas and FOR ALL TABLES. A
+//! publication that the restoring role does not own (the platform's) is left unchanged, with a warning.
 
 use serde_json::json;
 
@@ -100,7 +100,7 @@ fn statement(row: &Row, parts: &[&str]) -> String {
         (true, _) => String::new(),
         (false, false) => format!("    ALTER PUBLICATION {sql_name} SET {};\n", parts.join(",\n        ")),
         (false, true) => format!(
-            "    -- It publishes nothing, and there is no SET to nothing.\n    \
+            "    -- It publishes nothing, and ALTER PUBLICATION ... SET takes no empty list.\n    \
              holds := EXISTS (SELECT FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid\n                     \
              WHERE p.pubname = {literal_name});\n    \
              IF current_setting('server_version_num')::int >= 150000 THEN\n        \
@@ -109,8 +109,8 @@ fn statement(row: &Row, parts: &[&str]) -> String {
              IF holds THEN\n        DROP PUBLICATION {sql_name};\n        CREATE PUBLICATION {sql_name};\n    END IF;\n"
         ),
     };
-    // Filters and lists of a partitioned table are possible only while it is published by its root. One that becomes one of
-    // nothing is made anew, without options.
+    // Row filters and column lists of a partitioned table are allowed only while the table is published via its root,
+    // so the order matters. A publication that becomes empty is recreated without options.
     let via_root = row.get::<_, Option<bool>>("via_root") == Some(true);
     let set = if via_root && !parts.is_empty() {
         format!("{set_options}{set_members}")

@@ -1,8 +1,8 @@
-//! `queues.sql`: the queues of pgmq, made where they are missing, with the messages that they held.
+//! `queues.sql`: the queues of pgmq, created where they are missing, with their messages.
 //!
-//! Invariant (R15): a message comes back under its own number, with its own visibility time, once; messages that came
-//! later stay, unless `stacksnap.exact` is on. Memory does not grow with the queue: rows are streamed from the file of the
-//! member table, into statements that are bounded, so that whoever runs them need hold no more than one.
+//! Invariant (R15): a message is restored under its own id, with its own visibility time, once. Newer messages stay,
+//! unless `stacksnap.exact` is on. Memory does not grow with the queue: rows are streamed from the file of the member
+//! table into statements of bounded size.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -23,7 +23,7 @@ use crate::snapshot::copy_text::CopyRow;
 use crate::snapshot::layout::QUEUES_SQL;
 use crate::snapshot::rows_mark::rows_mark;
 
-/// Whoever rolls back wants the messages of the snapshot and no others.
+/// A rollback wants exactly the messages of the snapshot.
 const EXACT: &str = "coalesce(current_setting('stacksnap.exact', true), '') = 'on'";
 
 struct Queue {
@@ -51,7 +51,7 @@ pub async fn collect(ctx: &Context<'_>, collected: &mut Collected, members: &Mem
     let mut out = BufWriter::with_capacity(1 << 16, ctx.sink.create(QUEUES_SQL, Category::ExtensionState)?);
     for line in [
         "Queues of pgmq with their messages. Run it after the extensions.",
-        "Queues that are there keep what came later, unless stacksnap.exact is on: then that goes.",
+        "Existing queues keep newer messages, unless stacksnap.exact is on: then these are deleted.",
     ] {
         writeln!(out, "{}", sql_comment(line))?;
     }
@@ -87,11 +87,11 @@ fn partitioned(queue: &str) -> Gap {
         "queue_partitioned",
         format!("partitioned queue '{}' of pgmq", visible(queue)),
         "pgmq does not record its partition and retention interval",
-        "make it with pgmq.create_partitioned() before running queues.sql, then load its rows from member_tables/",
+        "create it with pgmq.create_partitioned() before running queues.sql, then load its rows from member_tables/",
     )
 }
 
-/// A queue that the snapshot does not know came later.
+/// With `stacksnap.exact`, drops queues that the snapshot does not have.
 fn drop_others(queues: &[Queue]) -> String {
     let known: Vec<String> = queues.iter().map(|queue| quoted(&queue.name)).collect();
     let body = format!(
@@ -107,12 +107,13 @@ fn create(queue: &Queue) -> String {
     let name = quoted(&queue.name);
     let make = match (queue.partitioned, queue.unlogged) {
         (true, _) => format!(
-            "RAISE EXCEPTION 'the partitioned queue % is missing', {name}\n            USING HINT = 'Make it with pgmq.create_partitioned() first.'"
+            "RAISE EXCEPTION 'the partitioned queue % is missing', {name}\n            USING HINT = 'Create it with pgmq.create_partitioned() first.'"
         ),
         (false, true) => format!("PERFORM pgmq.create_unlogged({name})"),
         (false, false) => format!("PERFORM pgmq.create({name})"),
     };
-    // A publication of all tables forbids updates of a table without a key: then the time of creation is today's.
+    // A publication FOR ALL TABLES forbids updates of a table without a replica identity; then the queue keeps the
+    // current time.
     let body = format!(
         "\nBEGIN\n    IF NOT EXISTS (SELECT FROM pgmq.meta WHERE queue_name = {name}) THEN\n        {make};\n        \
          BEGIN\n            UPDATE pgmq.meta SET created_at = {} WHERE queue_name = {name};\n        \
@@ -122,14 +123,14 @@ fn create(queue: &Queue) -> String {
     format!("DO {}", dollar_quoted(&body))
 }
 
-/// All rows of one table, in batches. A number that is taken gets the snapshot's message.
+/// All rows of one table, in batches. A message whose id is taken overwrites the existing one.
 fn insert(ctx: &Context<'_>, table: &MemberTable, out: &mut impl Write) -> Result<()> {
     let Some(path) = &table.path else { return Ok(()) };
     let reader = BufReader::with_capacity(1 << 16, File::open(ctx.sink.place(path)?)?);
     Ok(write_batches(reader, &table.name, &table.columns, out)?)
 }
 
-/// Lines of COPY text as statements. One ends after so many rows or bytes, so that nobody has to hold more than that.
+/// Turns lines of COPY text into statements. Each ends after a bounded number of rows or bytes, to bound the memory.
 fn write_batches(
     mut reader: impl BufRead,
     table: &QualifiedName,
@@ -166,7 +167,7 @@ fn write_batches(
     Ok(())
 }
 
-/// The next number is never below the snapshot's.
+/// The sequence is never set back below the snapshot's value.
 fn set_sequence(members: &Members, name: &str, out: &mut impl Write) -> Result<()> {
     let Some(found) = members.sequences.iter().find(|s| s.name.schema == "pgmq" && s.name.name == name) else {
         return Ok(());

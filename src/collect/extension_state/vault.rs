@@ -1,7 +1,8 @@
-//! Vault secrets: always listed by name, their values only sealed with age to the operator's key or passphrase.
+//! Vault secrets: always listed by name; their values are captured only if they are sealed with age, for the operator's
+//! key or passphrase.
 //!
-//! Invariant (R13): a value is never written unsealed. Without a seal each secret is named in a gap: the ciphertext in
-//! the archive opens only with the root key of the same server.
+//! Invariant (R13): a value is never written unsealed. Without a seal each secret is named in a gap, because the
+//! ciphertext in the archive opens only with the root key of the same server.
 
 use serde_json::{Value, json};
 
@@ -67,7 +68,7 @@ fn not_captured(secret: &Value) -> Gap {
     Gap::new(
         "vault_secrets_not_captured",
         name_of(secret),
-        "no age recipient or passphrase is configured to seal its value to",
+        "no age recipient or passphrase is configured to seal its value with",
         "configure a recipient or a passphrase and take the snapshot again, or keep the value elsewhere and set it \
          after a restore with vault.create_secret()",
     )
@@ -83,7 +84,7 @@ async fn with_values(
     for secret in &mut secrets {
         let id = secret["id"].as_str().unwrap_or_default().to_string();
         let query = "SELECT d.decrypted_secret FROM vault.decrypted_secrets d WHERE d.id::text = $1";
-        // One by one: a secret that does not open must not take the others with it.
+        // One query per secret: one that cannot be decrypted must not stop the others.
         match attempt(ctx.session, ctx.session.one(query, &[&id])).await? {
             Ok(row) => {
                 secret["secret"] = json!(row.get::<_, Option<String>>(0));

@@ -1,6 +1,6 @@
 
--- For each group: every object of it gets exactly these grants. An object that has them already is left alone.
--- pg_object_owner stands for the object's owner, public for PUBLIC, * for the grant option, acl null for the default.
+-- For each group: gives every object exactly these grants. An object that already has them is not changed.
+-- pg_object_owner stands for the object's owner, public for PUBLIC, * for the grant option, a null acl for the default.
 DECLARE
     state jsonb := /*DATA*/;
     server int := current_setting('server_version_num')::int;
@@ -15,7 +15,7 @@ BEGIN
         FOR obj IN SELECT o FROM jsonb_array_elements(grp -> 'objects') o LOOP
             name := CASE jsonb_typeof(obj) WHEN 'array' THEN obj ->> 0 ELSE obj #>> '{}' END;
             col := CASE jsonb_typeof(obj) WHEN 'array' THEN obj ->> 1 END;
-            -- Until it is found: to look for it may be forbidden.
+            -- Used in messages until the object is found: looking it up may be forbidden.
             pass := 0; target := upper(kind) || ' ' || name;
             BEGIN
             LOOP
@@ -39,7 +39,7 @@ BEGIN
                         SELECT p.oid, p.proacl, p.proowner, 'f', 'ROUTINE ' || name
                         INTO number, acl, owner, acl_kind, target FROM pg_catalog.pg_proc p WHERE p.oid = to_regprocedure(name);
                     EXCEPTION WHEN undefined_object OR invalid_schema_name THEN
-                        NULL; -- before 16 a type that is not there is an error, not a routine that is not there
+                        NULL; -- before 16, to_regprocedure fails for a missing type instead of returning NULL
                     END;
                 WHEN 'schema' THEN
                     SELECT n.oid, n.nspacl, n.nspowner, 'n', 'SCHEMA ' || name
@@ -71,23 +71,24 @@ BEGIN
                     owner := 10; acl_kind := 'p'; target := format('PARAMETER %I', name);
                 END CASE;
                 IF owner IS NULL THEN
-                    -- Who restores only a part, or onto a platform of another version, says so; it compares afterwards.
+                    -- stacksnap.lenient: for partial restores and other platform versions, which compare the result
+                    -- afterwards.
                     IF current_setting('stacksnap.lenient', true) = 'on' THEN
                         EXIT;
                     END IF;
                     IF (grp ->> 'optional')::boolean THEN
-                        RAISE WARNING 'no % % here: this extension has another version', kind, coalesce(name || '.' || col, name);
+                        RAISE WARNING '% % does not exist here: this extension has another version', kind, coalesce(name || '.' || col, name);
                         EXIT;
                     END IF;
-                    RAISE EXCEPTION 'no % % in this database', kind, coalesce(name || '.' || col, name)
+                    RAISE EXCEPTION '% % does not exist in this database', kind, coalesce(name || '.' || col, name)
                         USING HINT = 'Restore the schema of the snapshot first.';
                 END IF;
                 SELECT rolname INTO owner_name FROM pg_catalog.pg_roles WHERE oid = owner;
-                -- What the server brings belongs to the role that it was made with, whatever the name of that is.
+                -- The server's own objects belong to the bootstrap superuser, whose name may differ.
                 IF pass = 0 AND owner_name <> grp ->> 'owner' AND coalesce(number, 16384) >= 16384 AND NOT (acl_kind = 's' AND EXISTS (
                     SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = to_regclass(name)
                     AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')))
-                THEN -- a member of an extension: no dump carries its owner; a table's own sequence follows the table
+                THEN -- no dump holds the owner of an extension's member; a table's own sequence follows its table
                     EXECUTE format('ALTER %s OWNER TO %I', target, grp ->> 'owner');
                     pass := 1;
                     CONTINUE;
@@ -104,7 +105,7 @@ BEGIN
                         FROM jsonb_array_elements(grp -> 'acl') a, regexp_split_to_table(a ->> 2, ',') p
                     ), known AS (
                         SELECT * FROM given WHERE privilege <> 'MAINTAIN' OR server >= 170000
-                        UNION ALL -- all that there was before MAINTAIN came is all of it
+                        UNION ALL -- before 17, ALL had no MAINTAIN: all seven privileges are ALL
                         SELECT grantee, grantor, 'MAINTAIN', bool_and(grantable) FROM given
                         WHERE acl_kind = 'r' AND server >= 170000 AND (state ->> 'server')::int < 170000
                         GROUP BY grantee, grantor HAVING count(*) = 7
@@ -118,23 +119,23 @@ BEGIN
                         CASE WHEN x.grantor = owner THEN 'pg_object_owner' ELSE b.rolname END, x.privilege_type, x.is_grantable) w
                     FROM aclexplode(coalesce(acl, acldefault(acl_kind, owner))) x
                     LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantee LEFT JOIN pg_catalog.pg_roles b ON b.oid = x.grantor) t;
-                -- Rights that were written down stay written down, also where they are what an owner has anyhow.
+                -- An explicit ACL stays explicit, even if it equals the owner's default.
                 EXIT WHEN have = want AND (acl IS NOT NULL OR grp ->> 'acl' IS NULL OR pass = 2 OR NOT pg_has_role(current_user, owner, 'USAGE'));
                 IF pass = 2 THEN
                     IF (SELECT array_agg(w - 1 ORDER BY w - 1) FROM unnest(want) w) = (SELECT array_agg(h - 1 ORDER BY h - 1) FROM unnest(have) h) THEN
-                        RAISE WARNING 'the grants on % are right, but some were made by another role than in the snapshot', target;
+                        RAISE WARNING 'the grants on % are equal, but another role than in the snapshot granted some of them', target;
                         EXIT;
                     END IF;
                     IF NOT pg_has_role(current_user, owner, 'USAGE') THEN
                         RAISE WARNING 'the grants on % are not those of the snapshot: % may not change all of them', target || columns, current_user;
                         EXIT;
                     END IF;
-                    RAISE EXCEPTION 'the grants on % cannot be made what they were', target || columns
+                    RAISE EXCEPTION 'cannot restore the grants on %', target || columns
                         USING DETAIL = format('wanted %s, got %s', want, have);
                 END IF;
                 pass := 2;
                 IF NOT pg_has_role(current_user, owner, 'USAGE') THEN
-                    -- Of what belongs to somebody else, only those grants that our own roles made can be changed.
+                    -- On another role's object, only grants by roles that we are a member of can be changed.
                     FOR r IN
                         SELECT format(CASE x.wanted WHEN true THEN 'GRANT %s%s ON %s TO %s%s' ELSE 'REVOKE %s%s ON %s FROM %s CASCADE' END,
                                       x.i ->> 2, columns, target, CASE x.i ->> 0 WHEN 'public' THEN 'PUBLIC' WHEN 'pg_object_owner' THEN quote_ident(owner_name)

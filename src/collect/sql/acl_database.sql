@@ -1,4 +1,4 @@
--- Grants on the database itself.
+-- ACL of the database itself.
 SELECT 'database' AS kind, ARRAY['this database'] AS name, false AS optional,
        CASE WHEN d.datacl IS NOT NULL THEN (
            SELECT coalesce(jsonb_agg(jsonb_build_array(e.grantee, e.grantor, e.privileges) ORDER BY e.grantee, e.grantor), '[]')

@@ -1,4 +1,4 @@
--- Grants on server parameters (15 and later). The bootstrap superuser is the one who grants them.
+-- ACLs of server parameters (15 and later). The bootstrap superuser (OID 10) is their owner.
 SELECT 'parameter' AS kind, ARRAY[p.parname] AS name, false AS optional,
        (SELECT jsonb_agg(jsonb_build_array(e.grantee, e.grantor, e.privileges) ORDER BY e.grantee, e.grantor)
         FROM (

@@ -1,5 +1,6 @@
--- Every object that can carry grants (and, for members of extensions, the owner: no dump has it), with its whole ACL as rows of [grantee, grantor, privileges]; NULL is the default.
--- All of it from the snapshot's own rows. Objects of the system are listed only where they differ from initdb.
+-- Every object that can have an ACL, with its complete ACL as rows of [grantee, grantor, privileges]; NULL is the
+-- default. For members of extensions also the owner, which no dump holds.
+-- All of it from the snapshot's own rows. System objects are listed only where they differ from initdb (pg_init_privs).
 WITH space AS (
     SELECT n.oid, n.nspname, n.nspowner, n.nspacl, n.nspname IN ('pg_catalog', 'information_schema') AS of_system
     FROM pg_catalog.pg_namespace n

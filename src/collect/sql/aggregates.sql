@@ -1,4 +1,4 @@
--- What makes an aggregate one, beside its row in pg_proc.
+-- Properties of aggregates that are not in pg_proc.
 SELECT a.aggfnoid::oid AS oid, a.aggkind::text AS kind, a.aggnumdirectargs::int4 AS direct_args,
        pg_catalog.format_type(a.aggtranstype, NULL) AS state_type, a.aggtransspace AS state_space,
        CASE WHEN a.aggmtranstype <> 0 THEN pg_catalog.format_type(a.aggmtranstype, NULL) END AS moving_type, a.aggmtransspace AS moving_space,

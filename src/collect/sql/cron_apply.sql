@@ -1,5 +1,5 @@
 
--- A job is found again by its name and user, or (without a name) by what it does and when. Its runs are not restored.
+-- A job is matched by its name and user, or, without a name, by schedule and command. Past runs are not restored.
 DECLARE
     state jsonb := /*DATA*/;
     is_super boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
@@ -21,8 +21,8 @@ BEGIN
         ORDER BY j.database <> db, j.jobid LIMIT 1;
         id := have.jobid;
         IF NOT FOUND THEN
-            -- A job gets the number that it had, where that is still to come: numbers before it are used up, because only a
-            -- superuser may choose one.
+            -- A job keeps its id if the sequence has not passed it. Only a superuser may set the id, so another role
+            -- uses up the ids before it.
             IF has_sequence_privilege('cron.jobid_seq', 'SELECT') THEN
                 SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO last FROM cron.jobid_seq s;
                 IF is_super AND last < job.jobid - 1 THEN
@@ -35,7 +35,7 @@ BEGIN
             END IF;
             CONTINUE WHEN job.is_end;
             IF is_super THEN
-                -- cron.schedule() makes jobs for whoever calls it, and would replace a job of that name of his.
+                -- cron.schedule() creates jobs for the calling role, and would replace a job of the same name.
                 INSERT INTO cron.job (jobid, schedule, command, database, username, active, jobname)
                 VALUES (CASE WHEN EXISTS (SELECT FROM cron.job j WHERE j.jobid = job.jobid) THEN nextval('cron.jobid_seq') ELSE job.jobid END,
                         job.schedule, job.command, db, job.username, job.active, job.jobname) RETURNING jobid INTO id;
@@ -44,7 +44,7 @@ BEGIN
             ELSIF job.username = current_user THEN
                 id := cron.schedule(job.jobname, job.schedule, job.command);
             ELSE
-                RAISE WARNING 'cron job % belongs to %: % cannot make it', coalesce(job.jobname, job.schedule), job.username, current_user;
+                RAISE WARNING 'cron job % belongs to %: % cannot create it', coalesce(job.jobname, job.schedule), job.username, current_user;
                 CONTINUE;
             END IF;
         END IF;

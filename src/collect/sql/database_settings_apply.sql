@@ -1,5 +1,5 @@
 
--- Owner, comment, connection limit and settings of the database become exactly these, on the database that this runs in.
+-- Makes owner, comment, connection limit and settings of the current database equal to the snapshot's.
 DECLARE
     state jsonb := /*DATA*/;
     item record; config text[]; have record; want text := state ->> 'owner';
@@ -17,7 +17,7 @@ BEGIN
             EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(), want);
         END IF;
     EXCEPTION WHEN insufficient_privilege OR undefined_object THEN
-        RAISE WARNING 'owner (%), connection limit or comment of the database are not those of the snapshot (%): %', have.owner, want, SQLERRM;
+        RAISE WARNING 'owner (%), connection limit or comment of the database differ from the snapshot (%): %', have.owner, want, SQLERRM;
     END;
     SELECT s.setconfig INTO config FROM pg_catalog.pg_db_role_setting s
     WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database());

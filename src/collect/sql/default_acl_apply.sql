@@ -1,5 +1,6 @@
 
--- Default privileges become exactly these. What a role or schema that the snapshot does not know has, is left alone.
+-- Makes default privileges equal to the snapshot's. Those of roles and in schemas that the snapshot lacks are not
+-- changed.
 DECLARE
     state jsonb := /*DATA*/;
     server int := current_setting('server_version_num')::int;
@@ -21,7 +22,7 @@ BEGIN
                                    WHEN 'n' THEN 'SCHEMAS' WHEN 'L' THEN 'LARGE OBJECTS' END;
         prefix := format('ALTER DEFAULT PRIVILEGES FOR ROLE %I', entry.role)
                || CASE entry.schema WHEN '' THEN '' ELSE format(' IN SCHEMA %I', entry.schema) END;
-        -- On top of nothing for a schema, in place of the built-in grants for the database.
+        -- For a schema they are added to the global ones; global ones replace the built-in grants.
         base := CASE entry.schema WHEN '' THEN acldefault(CASE entry.objects WHEN 'S' THEN 's' ELSE entry.objects::"char" END,
                                                           format('%I', entry.role)::regrole) END;
         SELECT d.defaclacl INTO present FROM pg_catalog.pg_default_acl d
@@ -35,7 +36,7 @@ BEGIN
         IF entry.objects = 'r' AND entry.acl IS NOT NULL THEN
             SELECT coalesce(jsonb_agg(i), '[]') INTO want FROM (
                 SELECT i FROM jsonb_array_elements(want) i WHERE i ->> 1 <> 'MAINTAIN' OR server >= 170000
-                UNION ALL -- all that there was before MAINTAIN came is all of it
+                UNION ALL -- before 17, ALL had no MAINTAIN: all seven privileges are ALL
                 SELECT jsonb_build_array(i ->> 0, 'MAINTAIN', bool_and((i ->> 2)::boolean)) FROM jsonb_array_elements(want) i
                 WHERE server >= 170000 AND (state ->> 'server')::int < 170000 GROUP BY i ->> 0 HAVING count(*) = 7) t;
         END IF;
@@ -48,7 +49,7 @@ BEGIN
             BEGIN
                 EXECUTE change.command;
             EXCEPTION WHEN insufficient_privilege THEN
-                RAISE WARNING 'not done, % may not: %', current_user, change.command;
+                RAISE WARNING 'not done, % lacks the privilege: %', current_user, change.command;
             END;
         END LOOP;
         FOR change IN
@@ -62,7 +63,7 @@ BEGIN
             BEGIN
                 EXECUTE change.command;
             EXCEPTION WHEN insufficient_privilege THEN
-                RAISE WARNING 'not done, % may not: %', current_user, change.command;
+                RAISE WARNING 'not done, % lacks the privilege: %', current_user, change.command;
             END;
         END LOOP;
     END LOOP;

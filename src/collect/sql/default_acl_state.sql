@@ -1,5 +1,5 @@
--- Default privileges of every role: for the whole database (schema null, in place of the built-in ones) or for one
--- schema (on top of them).
+-- Default privileges of every role: for the whole database (schema null; they replace the built-in ones) or for one
+-- schema (they are added).
 SELECT r.rolname::text AS role, n.nspname::text AS schema, d.defaclobjtype::text AS objects,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(e.grantee, e.privilege_type, e.is_grantable) ORDER BY e.grantee, e.privilege_type), '[]')
         FROM (

@@ -1,4 +1,4 @@
--- Event triggers that no extension brings.
+-- Event triggers that are not members of an extension.
 SELECT t.evtname::text AS name, t.evtevent::text AS event, r.rolname::text AS owner, t.evtenabled::text AS enabled, t.evttags AS tags,
        n.nspname::text AS function_schema, p.proname::text AS function_name, p.prosrc AS source,
        pg_catalog.obj_description(t.oid, 'pg_event_trigger') AS comment

@@ -25,7 +25,7 @@ BEGIN
             BEGIN
                 EXECUTE format('ALTER EVENT TRIGGER %I OWNER TO %I', t.name, t.owner);
             EXCEPTION WHEN insufficient_privilege THEN
-                RAISE WARNING 'event trigger % belongs to % here, not to %: this server wants a superuser as owner', t.name, have.owner, t.owner;
+                RAISE WARNING 'event trigger % keeps the owner % instead of %: this server requires a superuser as owner', t.name, have.owner, t.owner;
             END;
         END IF;
     END LOOP;

@@ -1,4 +1,4 @@
--- Installed extensions; those that others require come first by their number in the order of creation.
+-- Installed extensions in the order of creation (by OID), which puts required extensions first.
 SELECT e.oid, e.extname::text AS name, e.extversion AS version, n.nspname::text AS schema, r.rolname::text AS owner,
        e.extrelocatable AS relocatable, pg_catalog.obj_description(e.oid, 'pg_extension') AS comment,
        ARRAY(SELECT x.extname::text FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid

@@ -7,14 +7,14 @@ BEGIN
         SELECT x.extversion, pg_catalog.pg_get_userbyid(x.extowner) INTO have, whose FROM pg_catalog.pg_extension x WHERE x.extname = e.name;
         IF FOUND THEN
             IF have <> e.version THEN
-                RAISE WARNING 'extension % is here in version %, it was %', e.name, have, e.version;
+                RAISE WARNING 'extension % has version %, the snapshot has %', e.name, have, e.version;
             END IF;
             IF whose <> e.owner THEN
-                RAISE WARNING 'extension % belongs to %, it belonged to %: only making it anew as that role changes it', e.name, whose, e.owner;
+                RAISE WARNING 'extension % belongs to %, in the snapshot to %: only recreating it as that role changes the owner', e.name, whose, e.owner;
             END IF;
             CONTINUE;
         END IF;
-        -- One whose control file names its schema makes that itself, as whoever installs it for us.
+        -- An extension whose control file names its schema creates that schema itself, as the installing role.
         e.makes_schema := e.makes_schema OR EXISTS (SELECT FROM pg_catalog.pg_available_extension_versions v
                                                     WHERE v.name = e.name AND v.schema = e.schema);
         IF NOT e.makes_schema AND to_regnamespace(quote_ident(e.schema)) IS NULL THEN
@@ -24,7 +24,7 @@ BEGIN
             EXECUTE format('CREATE EXTENSION IF NOT EXISTS %I%s VERSION %L', e.name,
                            CASE WHEN e.makes_schema THEN '' ELSE format(' WITH SCHEMA %I', e.schema) END, e.version);
         ELSE
-            RAISE WARNING 'extension % is not available in version %: taking this server''s own', e.name, e.version;
+            RAISE WARNING 'extension % is not available in version %: using this server''s default version', e.name, e.version;
             EXECUTE format('CREATE EXTENSION IF NOT EXISTS %I%s', e.name,
                            CASE WHEN e.makes_schema THEN '' ELSE format(' WITH SCHEMA %I', e.schema) END);
         END IF;

@@ -1,4 +1,5 @@
--- Foreign keys with a trigger that is not in its usual state. A trigger is told by its function and its table's side.
+-- Foreign keys with a trigger that is not in the default state. A trigger is identified by its function and by its side
+-- of the key.
 SELECT n.nspname::text, c.relname::text, k.conname::text, pg_catalog.pg_get_constraintdef(k.oid),
        (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                  'function', p.proname, 'referencing', t.tgrelid = k.conrelid, 'enabled', t.tgenabled::text)

@@ -1,5 +1,5 @@
 
--- Adds each key that is missing, and puts its triggers into the state that they had. Only a superuser may do the latter.
+-- Adds missing foreign keys, and gives their triggers the recorded state, which only a superuser may do.
 DECLARE
     state jsonb := /*DATA*/;
     k record; t record; wanted text; relation text;
@@ -13,7 +13,7 @@ BEGIN
                 EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s', relation, k.name, k.definition);
             EXCEPTION WHEN foreign_key_violation THEN
                 EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID', relation, k.name, k.definition);
-                RAISE WARNING 'rows of % do not keep the foreign key %: it is there as NOT VALID', relation, k.name;
+                RAISE WARNING 'rows of % violate the foreign key %: it was created as NOT VALID', relation, k.name;
             END;
         END IF;
         FOR t IN SELECT r.tgname, r.tgrelid, r.tgenabled::text AS enabled, p.proname, r.tgrelid = c.conrelid AS referencing
@@ -29,7 +29,7 @@ BEGIN
                     CASE wanted WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END,
                     t.tgname);
             EXCEPTION WHEN insufficient_privilege THEN
-                RAISE WARNING 'the checks of foreign key % on % stay switched on: switching them off takes a superuser', k.name, relation;
+                RAISE WARNING 'the triggers of foreign key % on % stay enabled: only a superuser can disable them', k.name, relation;
             END;
         END LOOP;
     END LOOP;

@@ -1,5 +1,6 @@
--- Every function, procedure, aggregate and window function that is no extension's member, from the snapshot's own rows.
--- Only the body of BEGIN ATOMIC functions has to come from a server function; functions_changed.sql tells if it may be newer.
+-- Every function, procedure, aggregate and window function that is not a member of an extension, from the snapshot's
+-- own rows. Only the body of BEGIN ATOMIC functions has to be deparsed by the server; functions_changed.sql shows
+-- whether it may be newer.
 SELECT p.oid, n.nspname::text AS schema, p.proname::text AS name, p.prokind::text AS kind,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(p.proname) AS sql_name,
        l.lanname::text AS language, pg_catalog.quote_ident(l.lanname) AS sql_language,

@@ -1,4 +1,5 @@
--- Functions whose row of the snapshot has a successor: their xmax is set, and not by a transaction that the snapshot saw end.
+-- Functions with a newer row version than the snapshot's: xmax is set, and not by a transaction that ended before the
+-- snapshot.
 SELECT p.oid
 FROM pg_catalog.pg_proc p,
      (SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) % 4294967296 AS low) s

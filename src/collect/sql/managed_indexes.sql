@@ -1,4 +1,4 @@
--- Indexes of managed tables that no constraint and no extension makes. Partitions get theirs from their parent.
+-- Indexes of managed tables that belong to no constraint and no extension. Partitions get theirs from their parent.
 SELECT n.nspname::text AS schema, c.relname::text AS table, x.relname::text AS name, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid

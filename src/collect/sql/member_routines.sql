@@ -1,4 +1,4 @@
--- Routines of extensions that run as their owner or with settings of their own. Platforms alter those of pg_net so.
+-- Routines of extensions that are SECURITY DEFINER or have settings. Platforms alter those of pg_net in this way.
 SELECT CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, i.identity, p.prosecdef, p.proconfig
 FROM pg_catalog.pg_depend d
 JOIN pg_catalog.pg_proc p ON p.oid = d.objid

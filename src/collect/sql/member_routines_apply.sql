@@ -1,5 +1,5 @@
 
--- Gives routines of extensions the owner's rights and the settings that they had. Identities come quoted.
+-- Gives routines of extensions the recorded SECURITY and settings. Identities are quoted already.
 DECLARE
     state jsonb := /*DATA*/;
     r record; s record; same boolean;

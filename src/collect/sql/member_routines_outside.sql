@@ -1,7 +1,7 @@
--- Routines that joined an extension from outside of its script: a platform's event trigger makes one while the extension is
--- created (graphql_public.graphql). They stand in a schema that is neither the extension's nor made by any.
+-- Routines that became members of an extension outside of its script: a platform's event trigger creates one during
+-- CREATE EXTENSION (graphql_public.graphql). Their schema is neither the extension's nor a member of any extension.
 SELECT pg_catalog.pg_get_functiondef(p.oid), i.identity, n.nspname::text, e.extname::text, r.rolname::text,
-       -- None: nobody ever granted or revoked anything.
+       -- NULL: the default ACL, never changed by GRANT or REVOKE.
        CASE WHEN p.proacl IS NOT NULL THEN ARRAY(
            SELECT pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO %s%s', i.identity,
                       CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(g.rolname) END,

@@ -1,4 +1,4 @@
--- Tables of extensions that are not marked as configuration: no dump carries their rows. Sequences with them.
+-- Tables of extensions that are not marked as configuration, whose rows no dump holds; and their sequences.
 WITH member AS (
     SELECT c.oid, e.extname, e.extconfig
     FROM pg_catalog.pg_depend d

@@ -1,6 +1,6 @@
 
--- ENABLE and FORCE as they were; policies that the snapshot does not know are dropped from these tables (an additional
--- permissive policy would open data). Tables of extensions keep theirs: another version may bring more.
+-- Restores ENABLE and FORCE, and drops policies that the snapshot lacks from these tables, because an additional
+-- permissive policy would expose data. Tables of extensions keep theirs: another version may have more.
 DECLARE
     state jsonb := /*DATA*/;
     t record; rel record; extra record;
@@ -12,10 +12,10 @@ BEGIN
         FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(t."table");
         IF NOT FOUND THEN
             IF t.of_extension THEN
-                RAISE WARNING 'no table % here: this extension has another version', t."table";
+                RAISE WARNING 'table % does not exist here: this extension has another version', t."table";
                 CONTINUE;
             END IF;
-            RAISE EXCEPTION 'no table % in this database', t."table" USING HINT = 'Restore the schema of the snapshot first.';
+            RAISE EXCEPTION 'table % does not exist in this database', t."table" USING HINT = 'Restore the schema of the snapshot first.';
         END IF;
         IF rel.relrowsecurity <> t.enabled THEN
             EXECUTE format('ALTER TABLE %s %s ROW LEVEL SECURITY', t."table", CASE WHEN t.enabled THEN 'ENABLE' ELSE 'DISABLE' END);

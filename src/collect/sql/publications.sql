@@ -1,4 +1,4 @@
--- Publications with what they publish. The columns that a server's version lacks come out as NULL.
+-- Publications and their options. Columns that the server's version lacks are NULL.
 SELECT p.oid, p.pubname::text AS name, r.rolname::text AS owner, p.puballtables AS all_tables,
        concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
                  CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END) AS publish,

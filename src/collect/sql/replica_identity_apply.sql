@@ -8,7 +8,7 @@ BEGIN
                                             WHERE i.indrelid = c.oid AND i.indisreplident) AS index
         INTO have FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(t."table");
         IF NOT FOUND THEN
-            RAISE EXCEPTION 'no table % in this database', t."table" USING HINT = 'Restore the schema of the snapshot first.';
+            RAISE EXCEPTION 'table % does not exist in this database', t."table" USING HINT = 'Restore the schema of the snapshot first.';
         END IF;
         IF have.identity <> t.identity OR (t.identity = 'i' AND have.index IS DISTINCT FROM t.index) THEN
             EXECUTE format('ALTER TABLE %s REPLICA IDENTITY %s', t."table",

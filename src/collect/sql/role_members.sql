@@ -1,4 +1,4 @@
--- Memberships, those among predefined roles left out. pg_bootstrap stands for the cluster's first superuser.
+-- Memberships, except those between predefined roles. pg_bootstrap stands for the bootstrap superuser (OID 10).
 SELECT g.rolname::text AS role, m.rolname::text AS member, a.admin_option AS admin,
        (to_jsonb(a) ->> 'inherit_option')::boolean AS inherit, (to_jsonb(a) ->> 'set_option')::boolean AS set,
        CASE WHEN a.grantor = 10 THEN 'pg_bootstrap' ELSE b.rolname::text END AS grantor

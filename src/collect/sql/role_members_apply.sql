@@ -1,5 +1,5 @@
--- On 16 and later each grantor's grant is one of its own, with its own options: they become exactly the snapshot's.
--- Those of roles that are one role here (the first superuser may have another one's name) are one.
+-- For 16 and later, where each grantor's grant is a membership of its own with its own options: makes them equal to the
+-- snapshot's. Grants whose grantors are the same role here are merged (the bootstrap superuser may have another name).
 DECLARE
     is_super boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
     first_role text := (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = 10);
@@ -11,7 +11,8 @@ BEGIN
                  bool_or(y.admin) AS admin, bool_or(y.inherit) AS inherit, bool_or(y.set) AS set
           FROM jsonb_to_recordset(state -> 'members') AS y (role text, member text, grantor text, admin boolean, inherit boolean, set boolean)
           GROUP BY 1, 2, 3) x;
-    -- Who may not grant as somebody else stands in for it: such a grant stays while its member may do no more than it should.
+    -- A role that may not grant in another grantor's name grants in its own. Such a grant stays if its member gets no
+    -- more than in the snapshot.
     FOR r IN
         SELECT a.oid, g.rolname AS role, w.rolname AS member, b.rolname AS grantor, x.known
         FROM pg_catalog.pg_auth_members a
@@ -31,7 +32,7 @@ BEGIN
         BEGIN
             EXECUTE format('REVOKE %s%I FROM %I GRANTED BY %I CASCADE', CASE WHEN r.known THEN 'ADMIN OPTION FOR ' ELSE '' END, r.role, r.member, r.grantor);
         EXCEPTION WHEN insufficient_privilege THEN
-            RAISE WARNING '% keeps what % granted it in %, which was not so in the snapshot: % may not change that', r.member, r.grantor, r.role, current_user;
+            RAISE WARNING '% keeps the grant by % of membership in %, which the snapshot lacks: % may not revoke it', r.member, r.grantor, r.role, current_user;
         END;
     END LOOP;
 
@@ -39,7 +40,7 @@ BEGIN
         progress := false;
         FOREACH m IN ARRAY pending LOOP
             by_whom := CASE WHEN NOT last_resort AND (is_super OR pg_has_role(current_user, m ->> 'grantor', 'USAGE')) THEN m ->> 'grantor' END;
-            -- A grantor needs the admin option itself, so its own membership has to come first.
+            -- A grantor needs the admin option itself, so its own membership must exist first.
             CONTINUE WHEN NOT last_resort AND by_whom <> first_role AND NOT EXISTS (
                 SELECT FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
                 WHERE g.rolname = m ->> 'role' AND w.rolname = by_whom AND a.admin_option);
@@ -54,7 +55,8 @@ BEGIN
             WHERE g.rolname = m ->> 'role' AND w.rolname = m ->> 'member';
             CONTINUE WHEN have.same OR (have.enough AND by_whom IS NULL);
             IF by_whom IS NULL THEN
-                -- Who may grant it stands in, adds what is lacking, and keeps what it granted there before.
+                -- A role that may grant it acts as grantor: it adds the missing options and keeps those that it granted
+                -- before.
                 SELECT w.rolname INTO by_whom
                 FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
                 WHERE g.rolname = m ->> 'role' AND a.admin_option AND pg_has_role(current_user, w.oid, 'USAGE')
@@ -75,13 +77,13 @@ BEGIN
                 EXECUTE format('GRANT %I TO %I WITH ADMIN %s, INHERIT %s, SET %s GRANTED BY %I',
                     m ->> 'role', m ->> 'member', m ->> 'admin', m ->> 'inherit', m ->> 'set', by_whom);
                 IF by_whom <> m ->> 'grantor' THEN
-                    RAISE WARNING '% is in % as it was, granted by % in place of %', m ->> 'member', m ->> 'role', by_whom, m ->> 'grantor';
+                    RAISE WARNING '% is a member of % as in the snapshot, but granted by % instead of %', m ->> 'member', m ->> 'role', by_whom, m ->> 'grantor';
                 END IF;
             EXCEPTION WHEN insufficient_privilege OR invalid_grant_operation THEN
-                RAISE WARNING '% is not in % as it was in the snapshot: % may not change that', m ->> 'member', m ->> 'role', current_user;
+                RAISE WARNING 'the membership of % in % differs from the snapshot: % may not change it', m ->> 'member', m ->> 'role', current_user;
             END;
         END LOOP;
-        -- Grants of a role that lost its admin option: they are made all the same, and named.
+        -- Grants by a role that has lost its admin option: another role grants them, with a warning.
         last_resort := NOT progress;
     END LOOP;
 END

@@ -1,5 +1,6 @@
--- Before 16 a member is one, whoever granted it. Then CREATEROLE was enough to grant any role; since then it takes the
--- admin option, which an older snapshot cannot know of: on 16 and later nothing is taken away.
+-- Before 16 there is one membership per role and member, whoever granted it, and CREATEROLE was enough to grant any
+-- role. Since 16 that takes the admin option, which an older snapshot cannot record: on 16 and later nothing is
+-- revoked.
 DECLARE
     is_super boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
     only_add boolean := server >= 160000;
@@ -18,7 +19,7 @@ BEGIN
         BEGIN
             EXECUTE format('REVOKE %I FROM %I CASCADE', r.role, r.member);
         EXCEPTION WHEN insufficient_privilege THEN
-            RAISE WARNING '% is still a member of %, which it was not in the snapshot: % may not change that', r.member, r.role, current_user;
+            RAISE WARNING '% is still a member of %, unlike in the snapshot: % may not revoke it', r.member, r.role, current_user;
         END;
     END LOOP;
 
@@ -26,7 +27,7 @@ BEGIN
         SELECT x FROM jsonb_array_elements(state -> 'members') WITH ORDINALITY t (x, i) ORDER BY x ->> 'grantor' <> 'pg_bootstrap', i
     LOOP
         SELECT bool_or(a.admin_option) AS admin,
-               -- Who makes a role is a member since 16, and may not become it: before 16 every member might.
+               -- Since 16 the creator of a role is a member without SET; before 16 every member could SET ROLE.
                bool_or(coalesce((to_jsonb(a) ->> 'set_option')::boolean, true)) AS becomes INTO have
         FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles w ON w.oid = a.member
         WHERE g.rolname = m ->> 'role' AND w.rolname = m ->> 'member';
@@ -34,7 +35,7 @@ BEGIN
         IF have.admin AND NOT (m ->> 'admin')::boolean AND NOT only_add THEN
             EXECUTE format('REVOKE ADMIN OPTION FOR %I FROM %I CASCADE', m ->> 'role', m ->> 'member');
         END IF;
-        -- Nobody may be given the admin option by whom it gave it to.
+        -- The admin option cannot be granted back to its own grantor.
         options := CASE WHEN (m ->> 'admin')::boolean AND NOT (only_add AND coalesce(have.admin, false)) THEN ' WITH ADMIN OPTION' ELSE '' END;
         by_whom := CASE WHEN only_add OR m ->> 'grantor' = 'pg_bootstrap' OR m ->> 'grantor' IS NULL THEN ''
                         WHEN NOT is_super AND m ->> 'grantor' <> current_user THEN ''
@@ -42,7 +43,7 @@ BEGIN
         BEGIN
             EXECUTE format('GRANT %I TO %I%s%s', m ->> 'role', m ->> 'member', options, by_whom);
         EXCEPTION WHEN insufficient_privilege OR invalid_grant_operation THEN
-            RAISE WARNING '% is no member of %, which it was in the snapshot: % may not change that', m ->> 'member', m ->> 'role', current_user;
+            RAISE WARNING '% is not a member of %, unlike in the snapshot: % may not grant it', m ->> 'member', m ->> 'role', current_user;
         END;
     END LOOP;
 END

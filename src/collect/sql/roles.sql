@@ -1,4 +1,4 @@
--- Every role but the predefined ones.
+-- All roles except the predefined ones.
 SELECT r.rolname::text AS role, r.rolsuper AS super, r.rolinherit AS inherit, r.rolcreaterole AS createrole, r.rolcreatedb AS createdb,
        r.rolcanlogin AS login, r.rolreplication AS replication, r.rolbypassrls AS bypassrls, r.rolconnlimit AS connection_limit,
        r.rolvaliduntil::text AS valid_until, /*PASSWORD*/ AS password,

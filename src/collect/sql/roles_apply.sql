@@ -1,6 +1,6 @@
 
--- A role that is missing is made; of one that is there only what differs is changed. Whoever restores keeps the right
--- to log in and to finish: neither the own password nor the first superuser's attributes are taken away.
+-- Creates missing roles and changes existing ones only where they differ. The restoring role keeps its right to log in
+-- and to finish: its own password and the bootstrap superuser's attributes are not changed.
 DECLARE
     state jsonb := /*DATA*/;
     readable boolean := has_table_privilege('pg_catalog.pg_authid', 'SELECT');
@@ -24,7 +24,7 @@ BEGIN
             CASE WHEN have.rolreplication <> r.replication AND (r.replication OR NOT own) THEN CASE WHEN r.replication THEN 'REPLICATION' ELSE 'NOREPLICATION' END END,
             CASE WHEN have.rolbypassrls <> r.bypassrls AND (r.bypassrls OR NOT own) THEN CASE WHEN r.bypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END END,
             CASE WHEN have.rolconnlimit <> r.connection_limit AND NOT own THEN format('CONNECTION LIMIT %s', r.connection_limit) END,
-            -- None and infinity are the same, and there is no way back to none.
+            -- NULL and infinity mean the same, and VALID UNTIL cannot be set back to NULL.
             CASE WHEN NOT own AND have.rolvaliduntil IS DISTINCT FROM coalesce(
                      r.valid_until::timestamptz, CASE WHEN have.rolvaliduntil IS NOT NULL THEN 'infinity'::timestamptz END)
                  THEN format('VALID UNTIL %L', coalesce(r.valid_until, 'infinity')) END);
@@ -32,11 +32,11 @@ BEGIN
             BEGIN
                 EXECUTE format('ALTER ROLE %I WITH %s', r.role, changes);
             EXCEPTION WHEN insufficient_privilege THEN
-                RAISE WARNING 'role % does not get %: % may not', r.role, changes, current_user;
+                RAISE WARNING 'role % does not get %: % lacks the privilege', r.role, changes, current_user;
             END;
         END IF;
         IF own AND (have.rolsuper <> r.super OR have.rolcanlogin <> r.login) THEN
-            RAISE WARNING 'role % keeps its attributes: it is the one that restores, or the cluster''s first superuser', r.role;
+            RAISE WARNING 'role % keeps its attributes: it is the restoring role or the bootstrap superuser', r.role;
         END IF;
         IF (state ->> 'passwords')::boolean THEN
             verifier := NULL;
@@ -45,12 +45,12 @@ BEGIN
             END IF;
             IF NOT readable OR verifier IS DISTINCT FROM r.password THEN
                 IF r.role = session_user THEN
-                    RAISE WARNING 'role % keeps its password: it is the one that restores', r.role;
+                    RAISE WARNING 'role % keeps its password: it is the restoring role', r.role;
                 ELSE
                     BEGIN
                         EXECUTE format('ALTER ROLE %I PASSWORD %s', r.role, coalesce(quote_literal(r.password), 'NULL'));
                     EXCEPTION WHEN insufficient_privilege THEN
-                        RAISE WARNING 'the password of role % was not set: % may not', r.role, current_user;
+                        RAISE WARNING 'the password of role % was not set: % lacks the privilege', r.role, current_user;
                     END;
                 END IF;
             END IF;
@@ -59,12 +59,12 @@ BEGIN
             BEGIN
                 EXECUTE format('COMMENT ON ROLE %I IS %s', r.role, coalesce(quote_literal(r.comment), 'NULL'));
             EXCEPTION WHEN insufficient_privilege THEN
-                RAISE WARNING 'the comment on role % was not set: % may not', r.role, current_user;
+                RAISE WARNING 'the comment on role % was not set: % lacks the privilege', r.role, current_user;
             END;
         END IF;
     END LOOP;
 
-    -- Settings; a setting IN DATABASE goes to the database that this runs in.
+    -- Settings. A setting IN DATABASE applies to the current database.
     FOR r IN
         SELECT x ->> 'role' AS role, h AS here FROM jsonb_array_elements(state -> 'roles') x, (VALUES (false), (true)) v (h)
         UNION ALL SELECT NULL, false
@@ -83,7 +83,7 @@ BEGIN
                 EXECUTE format('ALTER ROLE %s SET %I TO %s', target, item.name,
                     (SELECT string_agg(quote_literal(v), ', ' ORDER BY i) FROM jsonb_array_elements_text(item.items) WITH ORDINALITY t (v, i)));
             EXCEPTION WHEN insufficient_privilege THEN
-                RAISE WARNING 'setting % of role % was not set: % may not', item.name, target, current_user;
+                RAISE WARNING 'setting % of role % was not set: % lacks the privilege', item.name, target, current_user;
             END;
         END LOOP;
         FOR item IN
@@ -94,7 +94,7 @@ BEGIN
             BEGIN
                 EXECUTE format('ALTER ROLE %s RESET %I', target, item.name);
             EXCEPTION WHEN insufficient_privilege THEN
-                RAISE WARNING 'setting % of role % is still there: % may not take it away', item.name, target, current_user;
+                RAISE WARNING 'setting % of role % remains: % may not reset it', item.name, target, current_user;
             END;
         END LOOP;
     END LOOP;

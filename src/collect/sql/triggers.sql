@@ -1,4 +1,4 @@
--- Triggers that a user or the platform made: not the internal ones, not the copies on partitions.
+-- Triggers of users and of the platform, without internal ones and clones on partitions.
 SELECT t.oid, t.tgname::text AS name, n.nspname::text AS schema, c.relname::text AS table, t.tgenabled::text AS enabled,
        pg_catalog.pg_get_triggerdef(t.oid) AS definition, t.tgnargs AS args, encode(t.tgargs, 'escape') AS arguments,
        p.oid AS function, p.proname::text AS function_name, f.nspname::text AS function_schema, o.rolname::text AS function_owner,

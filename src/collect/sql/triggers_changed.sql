@@ -1,4 +1,4 @@
--- Triggers whose row of the snapshot has a successor: pg_get_triggerdef() may have shown that one.
+-- Triggers with a newer row version than the snapshot's, which pg_get_triggerdef() may have shown.
 SELECT t.oid
 FROM pg_catalog.pg_trigger t,
      (SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) % 4294967296 AS low) s

@@ -1,4 +1,4 @@
--- Views of these schemas, and those that use these functions, directly or through other views; what is used comes first.
+-- Views in these schemas, and views that use these functions, directly or through other views; dependencies first.
 WITH RECURSIVE used AS (
     SELECT DISTINCT r.ev_class AS oid, 1 AS level
     FROM pg_catalog.pg_depend d

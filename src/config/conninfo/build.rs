@@ -1,17 +1,17 @@
-//! Parameters written as a URI: to suggest a corrected line, and to prove that what is read is what was written.
+//! Writes parameters as a URI: to suggest a corrected line, and to test that a written URI is read back unchanged.
 //!
-//! Invariant: the password comes out only with `Password::Shown`, which is for tests and never for a message.
+//! Invariant: the password is shown only with `Password::Shown`, which is for tests and never for a message.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::params::Params;
 
-/// What becomes of the password.
+/// How the password is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Password {
     /// `***`
     Hidden,
-    /// As it is.
+    /// In plain text.
     Shown,
 }
 
@@ -68,7 +68,7 @@ fn places(params: &Params) -> String {
     places.join(",")
 }
 
-/// An IPv6 address keeps its colons; a zone (`%eth0`) is encoded.
+/// Keeps the colons of an IPv6 address; a zone (`%eth0`) is encoded.
 fn encode_address(address: &str) -> String {
     utf8_percent_encode(address, KEPT_IN_ADDRESS).to_string()
 }

@@ -1,6 +1,6 @@
 //! The keyword form: `host=localhost password='it\'s'`.
 //!
-//! Invariant: read as libpq's `conninfo_parse` reads it (PostgreSQL manual, "Keyword/Value Connection Strings").
+//! Invariant: it parses like libpq's `conninfo_parse` (PostgreSQL manual, "Keyword/Value Connection Strings").
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -8,7 +8,7 @@ use std::str::Chars;
 use super::params::Params;
 use crate::model::failure::{Failure, FailureKind, Result};
 
-/// Reads the whole text.
+/// Parses the whole text.
 pub fn parse(text: &str) -> Result<Params> {
     let mut params = Params::default();
     read_pairs(text, |name, value, echo| params.take(name, value, echo))?;
@@ -19,7 +19,7 @@ pub fn parse(text: &str) -> Result<Params> {
 fn read_pairs(text: &str, mut each: impl FnMut(&str, &str, bool) -> Result<()>) -> Result<()> {
     let mut chars = text.chars().peekable();
     let mut number = 0;
-    // After a password without quotes the next word can be the rest of that password.
+    // After an unquoted password the next word may be the rest of that password.
     let mut echo = true;
     loop {
         skip_space(&mut chars);
@@ -30,8 +30,8 @@ fn read_pairs(text: &str, mut each: impl FnMut(&str, &str, bool) -> Result<()>) 
         let name = read_name(&mut chars);
         skip_space(&mut chars);
         if chars.next() != Some('=') {
-            return Err(broken(&format!("there is no '=' after the word number {number}"))
-                .hint("put a value that holds spaces into single quotes: password='two words'"));
+            return Err(broken(&format!("there is no '=' after word {number}"))
+                .hint("put a value with spaces into single quotes: password='two words'"));
         }
         skip_space(&mut chars);
         let quoted = chars.peek() == Some(&'\'');
@@ -73,7 +73,7 @@ fn read_quoted(chars: &mut Peekable<Chars<'_>>, number: usize) -> Result<String>
             Some('\\') => value.extend(chars.next()),
             Some(other) => value.push(other),
             None => {
-                return Err(broken(&format!("the quote of the value number {number} is not closed"))
+                return Err(broken(&format!("the quote of value {number} is not closed"))
                     .hint("inside single quotes write \\' for a quote and \\\\ for a backslash"));
             }
         }

@@ -1,7 +1,7 @@
 //! Connection strings: libpq's two forms, read and written.
 //!
-//! Invariant: what is accepted means the same as in libpq. An error never repeats a piece of the text that can hold
-//! (part of) a password.
+//! Invariant: an accepted string means the same as in libpq. An error never repeats a piece of the text that may
+//! contain (part of) a password.
 
 pub mod build;
 pub mod keyword;
@@ -12,7 +12,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 
 pub use params::Params;
 
-/// Reads either form.
+/// Parses either form.
 pub fn parse(text: &str) -> Result<Params> {
     let text = text.trim();
     if let Some(scheme) = scheme(text) {
@@ -24,18 +24,18 @@ pub fn parse(text: &str) -> Result<Params> {
     if text.contains('=') {
         return keyword::parse(text);
     }
-    Err(Failure::msg(FailureKind::Configuration, "this is no connection string")
+    Err(Failure::msg(FailureKind::Configuration, "this is not a connection string")
         .hint("write postgresql://USER:PASSWORD@HOST:5432/DATABASE, or host=… dbname=… user=…"))
 }
 
-/// The text before `://`, when it looks like a scheme.
+/// The text before `://`, if it looks like a scheme.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     (!scheme.is_empty() && scheme.len() <= 32 && scheme.chars().all(fine)).then_some(scheme)
 }
 
-/// `postgresql+psycopg2://` (SQLAlchemy), `jdbc:…`, `POSTGRES://`, or another database's.
+/// `postgresql+psycopg2://` (SQLAlchemy), `jdbc:…`, `POSTGRES://`, or the scheme of another database.
 fn foreign_scheme(scheme: &str, text: &str) -> Result<Params> {
     let base = scheme.split('+').next().unwrap_or_default().to_ascii_lowercase();
     if matches!(base.as_str(), "postgres" | "postgresql") {

@@ -1,7 +1,7 @@
 //! The parameters of a connection string: libpq's, and those that drivers and ORMs put into the same URL.
 //!
-//! Invariant: a parameter is used, noted and passed over, or refused; none is dropped in silence. The value of a
-//! password is in no message and in no `Debug`.
+//! Invariant: a parameter is used, ignored with a note, or refused; none is dropped silently. The value of a password
+//! is in no message and in no `Debug`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,18 +9,18 @@ use std::fmt;
 use crate::config::suggest::closest;
 use crate::model::failure::{Failure, FailureKind, Result};
 
-/// What a parameter means to us.
+/// How a parameter is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// It decides how we connect.
+    /// It changes how we connect.
     Used,
-    /// libpq knows it; it changes nothing for us.
+    /// A libpq parameter that changes nothing for us.
     Harmless,
-    /// It would weaken or change the connection to pass over it: refused unless it has one of these values.
+    /// Ignoring it would weaken or change the connection: refused unless it has one of these values.
     OnlyAs(&'static [&'static str]),
 }
 
-/// libpq's parameters, the environment variable of each, and what it means here.
+/// libpq's parameters, the environment variable of each, and how it is treated.
 const LIBPQ: &[(&str, Option<&str>, Meaning)] = &[
     ("host", Some("PGHOST"), Meaning::Used),
     ("hostaddr", Some("PGHOSTADDR"), Meaning::Used),
@@ -68,7 +68,7 @@ const LIBPQ: &[(&str, Option<&str>, Meaning)] = &[
     ("replication", None, Meaning::OnlyAs(&["false", "off", "no", "0"])),
 ];
 
-/// Parameters of Prisma, Drizzle, node-pg, SQLAlchemy, JDBC, pgx, Vercel and Supabase in the same place. They steer
+/// Parameters of Prisma, Drizzle, node-pg, SQLAlchemy, JDBC, pgx, Vercel and Supabase in the same URL. They configure
 /// pools and drivers, not the server.
 const FOREIGN: &[&str] = &[
     "binary_parameters",
@@ -103,12 +103,12 @@ const FOREIGN: &[&str] = &[
     "workaround",
 ];
 
-/// The parameters of one source, by name, and what is to be told about the ones that were passed over.
+/// The parameters of one source, by name, and notes about those that were ignored.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Params {
     values: BTreeMap<&'static str, String>,
     pub notes: Vec<String>,
-    /// `pgbouncer=…` was given: `Some(true)` says that a pooler in transaction mode answers.
+    /// The value of `pgbouncer=…`, if given: `Some(true)` means a pooler in transaction mode.
     pub pgbouncer: Option<bool>,
 }
 
@@ -122,12 +122,12 @@ impl fmt::Debug for Params {
 }
 
 impl Params {
-    /// The value, when it was given and is not empty (libpq treats the empty text as not given).
+    /// The value, if it is set and not empty (libpq treats an empty value as not set).
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Every used parameter that was given, by name.
+    /// Every used parameter that is set, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.values.iter().map(|(name, value)| (*name, value.as_str()))
     }
@@ -137,7 +137,7 @@ impl Params {
         self.values.insert(name, value.into());
     }
 
-    /// Sets it unless it is there already.
+    /// Sets it unless it is already set.
     pub fn fill(&mut self, name: &'static str, value: &str) -> bool {
         let fills = self.get(name).is_none();
         if fills {
@@ -146,8 +146,8 @@ impl Params {
         fills
     }
 
-    /// Takes one parameter as it was written. `echo` says whether its name may be shown: a name that can be a piece
-    /// of a badly quoted password may not.
+    /// Takes one parameter as written. `echo`: its name may be shown in errors. A name that may be part of a badly
+    /// quoted password may not.
     pub fn take(&mut self, name: &str, value: &str, echo: bool) -> Result<()> {
         if let Some((known, _, meaning)) = LIBPQ.iter().find(|(known, ..)| *known == name) {
             return self.take_known(known, *meaning, value);
@@ -156,7 +156,7 @@ impl Params {
             if *known == "pgbouncer" {
                 self.pgbouncer = Some(!matches!(value, "false" | "0" | "off" | "no" | ""));
             }
-            self.notes.push(format!("'{known}' is for a driver or an ORM: passed over"));
+            self.notes.push(format!("'{known}' is for a driver or an ORM: ignored"));
             return Ok(());
         }
         Err(unknown(name, echo))
@@ -165,15 +165,15 @@ impl Params {
     fn take_known(&mut self, name: &'static str, meaning: Meaning, value: &str) -> Result<()> {
         match meaning {
             Meaning::Used => self.set(name, value),
-            Meaning::Harmless => self.notes.push(format!("'{name}' changes nothing here: passed over")),
+            Meaning::Harmless => self.notes.push(format!("'{name}' has no effect here: ignored")),
             Meaning::OnlyAs(accepted) if value.is_empty() || accepted.contains(&value) => {}
             Meaning::OnlyAs(accepted) => return Err(refused(name, accepted)),
         }
         Ok(())
     }
 
-    /// Fills what is missing from libpq's environment variables; `lookup` gives the value of one.
-    /// Gives back the names of those that were used.
+    /// Fills in missing parameters from libpq's environment variables; `lookup` returns the value of one. Returns the
+    /// names of those that were used.
     pub fn fill_from_environment<'a>(&mut self, lookup: impl Fn(&str) -> Option<&'a str>) -> Result<Vec<&'static str>> {
         let mut used = Vec::new();
         for (name, variable, meaning) in LIBPQ {
@@ -204,14 +204,14 @@ fn unknown(name: &str, echo: bool) -> Failure {
     let failure = Failure::msg(FailureKind::Configuration, text);
     match suggestion {
         Some(suggestion) => failure.hint(format!("did you mean '{suggestion}'?")),
-        None => failure.hint("remove it: it is no parameter of libpq, and of no driver that stacksnap knows"),
+        None => failure.hint("remove it: neither libpq nor a driver that stacksnap knows has this parameter"),
     }
 }
 
 fn refused(name: &str, accepted: &[&str]) -> Failure {
     let failure = Failure::msg(
         FailureKind::Configuration,
-        format!("the parameter '{name}' is not supported, and it would not be safe to pass over it"),
+        format!("the parameter '{name}' is not supported, and ignoring it would not be safe"),
     );
     let hint = match name {
         "sslpassword" => "store the key without a passphrase (openssl pkey -in KEY -out NEW), mode 0600".to_string(),

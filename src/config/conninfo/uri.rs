@@ -1,14 +1,14 @@
 //! The URI form: `postgresql://user:password@host:port,host2/database?parameter=value`.
 //!
-//! Invariant: read as libpq's `conninfo_uri_parse` reads it (PostgreSQL manual, "Connection URIs"), and no error
-//! repeats anything that can be part of a password.
+//! Invariant: it parses like libpq's `conninfo_uri_parse` (PostgreSQL manual, "Connection URIs"), and no error repeats
+//! text that may be part of a password.
 
 use percent_encoding::percent_decode_str;
 
 use super::params::Params;
 use crate::model::failure::{Failure, FailureKind, Result};
 
-/// Reads a URI that begins with `postgres://` or `postgresql://`.
+/// Parses a URI that begins with `postgres://` or `postgresql://`.
 pub fn parse(text: &str) -> Result<Params> {
     let rest = text
         .strip_prefix("postgresql://")
@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Result<Params> {
         Some((place, query)) => (place, Some(query)),
         None => (rest, None),
     };
-    // An `@` that is left over belongs to a password that was not encoded.
+    // A remaining `@` means that the password was not encoded.
     if place.contains('@') {
         return Err(unescaped());
     }
@@ -49,7 +49,7 @@ pub fn parse(text: &str) -> Result<Params> {
     Ok(params)
 }
 
-/// libpq looks for the first `@` before the first `/`.
+/// Like libpq, takes the first `@` before the first `/`.
 fn split_userinfo(rest: &str) -> (Option<&str>, &str) {
     match rest.find(['@', '/']) {
         Some(at) if rest.as_bytes().get(at) == Some(&b'@') => (Some(&rest[..at]), &rest[at + 1..]),
@@ -64,13 +64,13 @@ fn set(params: &mut Params, name: &'static str, raw: &str) -> Result<()> {
     Ok(())
 }
 
-/// Percent-decoding as in libpq: `%` must be followed by two hexadecimal digits, and `%00` is no character.
+/// Percent-decoding as in libpq: `%` must be followed by two hexadecimal digits, and `%00` is not allowed.
 fn decode(raw: &str, what: &str) -> Result<String> {
     let bytes = raw.as_bytes();
     for at in raw.match_indices('%').map(|(at, _)| at) {
         let digits = bytes.get(at + 1..at + 3).unwrap_or_default();
         if digits.len() != 2 || !digits.iter().all(u8::is_ascii_hexdigit) || digits == b"00" {
-            return Err(broken(&format!("the {what} holds a '%' that is no percent-encoding"))
+            return Err(broken(&format!("the {what} contains a '%' that is not a percent-encoding"))
                 .hint("write a percent sign itself as %25"));
         }
     }
@@ -130,7 +130,7 @@ fn read_hosts(text: &str, params: &mut Params, has_credentials: bool) -> Result<
 }
 
 fn read_query(query: &str, params: &mut Params) -> Result<()> {
-    // With an `@` about, this can be the rest of a password that was not encoded: names are not repeated.
+    // With an `@`, this may be the rest of a password that was not encoded: names are not repeated.
     let echo = !query.contains('@');
     for pair in query.split('&') {
         if pair.is_empty() {
@@ -143,10 +143,10 @@ fn read_query(query: &str, params: &mut Params) -> Result<()> {
                 .hint("write an equals sign inside a value as %3D: options=-c%20a%3Db"));
         }
         let (name, value) = (decode(name, "name of a parameter")?, decode(value, "value of a parameter")?);
-        // libpq reads JDBC's ssl=true so.
+        // Like libpq, reads JDBC's ssl=true as sslmode=require.
         match (name.as_str(), value.as_str()) {
             ("ssl", "true") => params.set("sslmode", "require"),
-            ("ssl", "false") => params.notes.push("'ssl=false' is not libpq's: passed over".to_string()),
+            ("ssl", "false") => params.notes.push("'ssl=false' is not a libpq parameter: ignored".to_string()),
             _ => params.take(&name, &value, echo).map_err(|f| if echo { f } else { f.hint(ENCODE) })?,
         }
     }
@@ -157,9 +157,9 @@ const ENCODE: &str = "in a URL these characters of a password must be encoded: \
     @ as %40, / as %2F, : as %3A, ? as %3F, # as %23, % as %25, [ as %5B, ] as %5D, space as %20";
 
 fn unescaped() -> Failure {
-    broken("there is an '@' where none can be: the user or the password holds a special character that is not encoded")
+    broken("unexpected '@': the user or the password contains a special character that is not encoded")
         .hint(ENCODE)
-        .hint("or leave the password out of the URL, and put it into PGPASSWORD or ~/.pgpass as it is")
+        .hint("or leave the password out of the URL, and put it unencoded into PGPASSWORD or ~/.pgpass")
 }
 
 fn broken(what: &str) -> Failure {

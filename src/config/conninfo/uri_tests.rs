@@ -1,4 +1,4 @@
-//! Connection URIs: what libpq accepts and refuses, and that what is written is read back.
+//! Tests of connection URIs: what libpq accepts and refuses, and that a written URI is read back.
 
 use proptest::prelude::*;
 

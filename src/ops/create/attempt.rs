@@ -1,7 +1,8 @@
-//! One attempt at one instant: export the snapshot, read the catalogs beside pg_dump, derive, collect.
+//! One attempt to read the source at one instant: export the snapshot, read the catalogs alongside pg_dump, derive,
+//! collect.
 //!
-//! Invariant: everything in an attempt shows the same exported snapshot. The holder of that snapshot outlives every
-//! reader; when it dies, or the run is cancelled, pg_dump and every thread end before this returns.
+//! Invariant: everything in an attempt shows the same exported snapshot. The session that holds that snapshot outlives
+//! every reader; when it dies, or the run is cancelled, pg_dump and every thread end before this returns.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,10 +39,10 @@ use crate::snapshot::layout;
 use crate::snapshot::reader::{ArchiveData, DataFile};
 use crate::snapshot::sink::ArtifactSink;
 
-/// pg_dump gives up first: it says which table.
+/// Our lock_timeout is longer than pg_dump's, so that pg_dump gives up first: its error names the table.
 const AFTER_PG_DUMP: Duration = Duration::from_secs(5);
 
-/// What one attempt is given.
+/// The input of one attempt.
 pub struct Attempt<'a> {
     pub job: &'a Job<'a>,
     pub selection: &'a Selection,
@@ -50,7 +51,7 @@ pub struct Attempt<'a> {
     pub folder: &'a Path,
 }
 
-/// What a whole attempt found.
+/// The result of an attempt that came to its end.
 pub struct AttemptDone {
     pub exported: ExportedSnapshot,
     pub restarts: u32,
@@ -61,17 +62,17 @@ pub struct AttemptDone {
     pub sink: ArtifactSink,
     /// Write counters, read before the snapshot was exported.
     pub counters_sha256: String,
-    /// Marks of the tables, read then too.
+    /// Marks of the tables, read before the snapshot was exported too.
     pub marks: Marks,
-    /// What is copied from folders, as it was before it was copied.
+    /// Hash of the files to copy, computed before they were copied.
     pub files_sha256: String,
 }
 
-/// The sessions of one attempt, and where what they read goes.
+/// The sessions of one attempt, and where their results go.
 struct Reading<'r> {
-    /// On the snapshot, with the locks of `gate`.
+    /// Reads under the snapshot, and holds the locks of `gate`.
     session: &'r Session,
-    /// Outside of any transaction: looks at what happens meanwhile.
+    /// Outside of any transaction: sees what other sessions do meanwhile.
     plain: &'r Session,
     gate: &'r Gate,
     state: &'r Arc<ArchiveState>,
@@ -79,19 +80,19 @@ struct Reading<'r> {
 }
 
 impl Attempt<'_> {
-    /// Runs it. `Overtaken` means: start over with a new snapshot.
+    /// Runs the attempt. `Overtaken` means: start over with a new snapshot.
     pub async fn run(&self) -> Result<AttemptDone, DumpFailure> {
         let job = self.job;
         let plain = job.or_cancelled(Session::open(job.source, &job.application_name)).await?;
         let counters_sha256 = job.or_cancelled(crate::pg::catalog::marker::counters(&plain)).await?;
         let marks = job.or_cancelled(marks(&plain)).await?;
         let tables = job.or_cancelled(gate::tables(&plain)).await?;
-        // Opened before the snapshot is: from there to the locks it should be a moment.
+        // Opened before the snapshot is exported, to keep the time between the snapshot and the locks short.
         let session = job.or_cancelled(Session::open(job.source, &job.application_name)).await?;
         let holder = job.or_cancelled(SnapshotHolder::export(job.source, &job.application_name)).await?;
         session.enter(&holder.exported).await?;
         let gate = Gate::close(&session, tables.as_deref()).await?;
-        // Deparsing locks relations: behind a change that waits for pg_dump it would wait for the end of pg_dump.
+        // Deparsing locks relations. Behind DDL that waits for pg_dump, our query would wait until pg_dump ends.
         let patience = job.settings.lock_wait + AFTER_PG_DUMP;
         session.execute(&format!("SET LOCAL lock_timeout = {}", patience.as_millis())).await?;
         let files_sha256 = files_marker(&collect_settings(job.settings));
@@ -156,7 +157,7 @@ impl Attempt<'_> {
                         why = gate.overtaken(plain, &job.application_name, session.backend_pid, state) => {
                             Err(DumpFailure::Overtaken(why))
                         }
-                        // A catalog query may wait for the very lock that pg_dump gave up on.
+                        // A catalog query may wait for the same lock that pg_dump gave up on.
                         () = catalogs::until_stopped(state) => Err(DumpFailure::Stopped),
                         _ = job.cancel.cancelled() => Err(DumpFailure::Stopped),
                     }
@@ -167,10 +168,10 @@ impl Attempt<'_> {
                 (archive.map(|a| self.joined(a, plain, &handle)).transpose(), catalogs)
             })
         });
-        // What pg_dump says goes first, but for "stopped", which somebody else has the reason for.
+        // pg_dump's error comes first, except `Stopped`: then the other side has the reason.
         let (archive, catalogs) = match (archive, catalogs) {
             (Err(DumpFailure::Stopped), Err(failure)) | (Ok(_), Err(failure)) => return Err(failure),
-            // With its table of contents written pg_dump has read what may go away: then its words stand.
+            // Once its table of contents is written, pg_dump has read everything that DDL can drop: its error is final.
             (Err(failure), _) if state.toc().is_some() => return Err(failure),
             (Err(failure), _) => return Err(catalogs::judged(failure, job, plain, holder).await),
             (Ok(archive), Ok(catalogs)) => (archive, catalogs),
@@ -183,7 +184,7 @@ impl Attempt<'_> {
         Ok((catalogs, archive))
     }
 
-    /// Waits for the archive's thread; meanwhile tells of queues for locks.
+    /// Waits for the archive's thread and meanwhile reports lock queues.
     fn joined(
         &self,
         archive: std::thread::ScopedJoinHandle<'_, Result<ArchiveResult, DumpFailure>>,
@@ -212,7 +213,7 @@ impl Attempt<'_> {
         if self.restarts > 0 { 1 } else { asked }
     }
 
-    /// What pg_dump is told, and whether readable files are compressed.
+    /// The options of pg_dump, and whether readable files are compressed.
     async fn dump_order(
         &self,
         reading: &Reading<'_>,
@@ -260,7 +261,7 @@ impl Attempt<'_> {
         Ok(result)
     }
 
-    /// The catalogs, and then the proof that nothing moved under them.
+    /// Reads the catalogs, then checks that no object changed meanwhile.
     async fn catalogs(
         &self,
         reading: &Reading<'_>,

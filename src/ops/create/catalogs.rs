@@ -1,8 +1,8 @@
-//! What the catalogs say under the snapshot, and the proof that it was still true when it was read.
+//! The catalogs as the snapshot shows them, and the check that they had not changed when they were read.
 //!
-//! Invariant (trap 5): text that the server deparses from its caches (definitions, column names) may show a newer
-//! state than the snapshot. So once pg_dump holds its locks, the snapshot is compared with the present: an object that
-//! moved in between means that the run starts over, never that it goes on.
+//! Invariant (trap 5): text that the server deparses from its caches (definitions, column names) may show a newer state
+//! than the snapshot. So once pg_dump holds its locks, the snapshot is compared with the present. If an object changed
+//! in between, the run starts over.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,11 +31,11 @@ pub struct CatalogFacts {
     pub inventory: Inventory,
     /// Entries that pg_dump must write, by kind; empty when only some tables were asked for.
     pub expected: BTreeMap<ObjectKind, u64>,
-    /// Tables whose rows were left out on purpose.
+    /// Tables whose rows are excluded by the settings or the request.
     pub rows_excluded: Vec<TableFacts>,
-    /// Hash over all of it, for `--if-changed`.
+    /// Hash of the catalogs, for `--if-changed`.
     pub catalogs_sha256: String,
-    /// Foreign keys that are switched off.
+    /// OIDs of foreign keys whose triggers are disabled.
     pub foreign_keys_off: Vec<u32>,
     /// Stored generated columns and materialized views, read last.
     pub computed: Vec<ComputedRecord>,
@@ -60,17 +60,17 @@ pub async fn read(session: &Session, client_major: u32, selection: &Selection) -
     Ok(CatalogFacts { inventory, expected, rows_excluded, catalogs_sha256, foreign_keys_off, computed: Vec::new() })
 }
 
-/// A live server is not to be kept busy by what is only looked at.
+/// This probe is only informative: it must not keep a live server busy.
 const LOOK: Patience = Patience { table: Duration::from_millis(200), whole: Duration::from_secs(2) };
 
-/// What row security shows, for the proof of a restore. Policies that change meanwhile wait for the locks of the gate.
-/// No code of somebody who is less than the role that reads is ever run.
+/// Records which rows row security shows, for the proof of a restore. `ALTER POLICY` waits meanwhile for the locks of
+/// the gate. Code owned by a role with fewer rights than the reading role is never run.
 pub async fn look(session: &Session, selection: &Selection, inventory: &mut Inventory) -> Result<()> {
     if selection.tables.is_empty() && selection.has(Category::Policies) {
         inventory.rls_view = Some(match stranger(session).await? {
             None => rls_view_within(session, None, LOOK).await?,
             Some(role) => {
-                let why = format!("{} owns code there, which would run with the rights of who reads", visible(&role));
+                let why = format!("{} owns code there, which would run as the reading role", visible(&role));
                 RlsView { not_asked: Some(why), ..RlsView::default() }
             }
         });
@@ -78,7 +78,7 @@ pub async fn look(session: &Session, selection: &Selection, inventory: &mut Inve
     Ok(())
 }
 
-/// Waits until pg_dump has taken its locks: then its table of contents is there.
+/// Waits until pg_dump has taken its locks. It writes its table of contents after that.
 pub async fn wait_for_locks(state: &ArchiveState) -> Result<(), DumpFailure> {
     while state.toc().is_none() {
         if state.stopped() {
@@ -89,19 +89,19 @@ pub async fn wait_for_locks(state: &ArchiveState) -> Result<(), DumpFailure> {
     Ok(())
 }
 
-/// Resolves when the archive phase was told to end.
+/// Resolves when the archive phase was asked to stop.
 pub async fn until_stopped(state: &ArchiveState) {
     while !state.stopped() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Fails with `Overtaken` when an object of the snapshot is different now.
+/// Fails with `Overtaken` when an object of the snapshot has changed since.
 pub async fn check_drift(session: &Session, fresh: &Session) -> Result<(), DumpFailure> {
     unmoved(&drift::drift(session, fresh).await?)
 }
 
-/// The same once pg_dump has read the last row, for what the text of rows depends on.
+/// The same check after pg_dump has read the last row, for objects that the text of rows depends on.
 pub async fn check_drift_of_rows(session: &Session, fresh: &Session) -> Result<(), DumpFailure> {
     unmoved(&drift::drift_of_rows(session, fresh).await?)
 }
@@ -114,16 +114,16 @@ fn unmoved(moved: &[DriftedObject]) -> Result<(), DumpFailure> {
     Err(DumpFailure::Overtaken(format!("{} changed meanwhile", names.join(", "))))
 }
 
-/// What a failure means. A query fails when an object goes away while it is read (deparsing looks at the present), and so
-/// does pg_dump, in words that nobody can foresee: it counts as a failure only where everything is still as the snapshot
-/// has it.
+/// Classifies a failure. A query fails when an object is dropped while it is read, because deparsing looks at the
+/// present. pg_dump fails then too, with any message. So a failure counts only if no object changed since the snapshot;
+/// otherwise it is `Overtaken`.
 pub async fn judged(failure: DumpFailure, job: &Job<'_>, plain: &Session, holder: &SnapshotHolder) -> DumpFailure {
     let DumpFailure::Other(reason) = &failure else { return failure };
     let text = reason.to_string();
     if reason.kind != FailureKind::Failed || plain.is_closed() || reason.is_disk_full() {
         return failure;
     }
-    // The transaction of the reader may have ended with its error.
+    // The error may have ended the transaction of the reader.
     let Ok(again) = Session::join(job.source, &job.application_name, &holder.exported).await else {
         return failure;
     };

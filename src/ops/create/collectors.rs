@@ -1,4 +1,4 @@
-//! Runs collectors one after the other; one that fails costs its part and nothing else.
+//! Runs the collectors one after the other. A collector that fails loses its own part only.
 //!
 //! Invariant: every planned collector has exactly one outcome; a failed one is a gap too, and leaves the session's
 //! transaction usable.
@@ -13,7 +13,7 @@ use crate::model::gap::Gap;
 use crate::model::manifest::SecretNotice;
 use crate::model::outcome::{CollectorOutcome, Outcome};
 
-/// What all collectors together left.
+/// The results of all collectors.
 #[derive(Debug, Default)]
 pub struct Harvest {
     pub outcomes: Vec<CollectorOutcome>,
@@ -22,7 +22,7 @@ pub struct Harvest {
 }
 
 impl Harvest {
-    /// Runs those of `collectors` that were asked for.
+    /// Runs those of `collectors` whose category is selected.
     pub async fn run(&mut self, context: &Context<'_>, selection: &Selection, collectors: &[&Collector]) -> Result<()> {
         for collector in collectors {
             if !selection.has(collector.category) {
@@ -44,8 +44,8 @@ impl Harvest {
                     let error = crate::model::name::visible(&failure.to_string());
                     context.monitor.warn("collector_failed", format!("{}: {error}", collector.name), None);
                     let todo = failure.hints.first().cloned();
-                    let todo = todo
-                        .unwrap_or_else(|| "see the log of the run; the archive itself is not touched by this".into());
+                    let todo =
+                        todo.unwrap_or_else(|| "see the log of the run; the archive itself is not affected".into());
                     self.gaps.push(Gap::new("collector_failed", collector.name, error.clone(), todo));
                     self.add(collector, Outcome::Failed { error }, duration_ms);
                 }

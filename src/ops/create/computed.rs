@@ -1,8 +1,8 @@
-//! The one declared extra read: stored generated columns and materialized views, whose contents no archive holds.
+//! The one read besides pg_dump's: stored generated columns and materialized views, whose contents no archive holds.
 //!
-//! Invariant: read under the snapshot, while the tables are locked still; a table's generated values go to a file of
-//! their own with their fingerprint, of a materialized view only the fingerprint is kept. Memory does not grow with
-//! the rows. What could not be read says why.
+//! Invariant: they are read under the snapshot, while the tables are still locked. A table's generated values are
+//! written to a file of their own with a fingerprint; of a materialized view only the fingerprint is kept. Memory does
+//! not grow with the rows. If something could not be read, its record says why.
 
 use std::io::Write;
 
@@ -24,13 +24,14 @@ use crate::snapshot::layout;
 use crate::snapshot::sink::{ArtifactSink, ArtifactWriter};
 
 const CHUNK_BYTES: usize = 1 << 20;
-/// A refresh holds its view locked and may want a table that we hold: we give up before the server looks for deadlocks.
+/// REFRESH holds a lock on its view and may want a table that we hold. We give up before deadlock_timeout (1 s).
 const VIEW_LOCK_WAIT: &str = "SET LOCAL lock_timeout = '500ms'";
-/// A refresh writes rows that every older snapshot sees: then they are not those of this instant.
+/// REFRESH gives the view a new file, whose rows every older snapshot sees: then they are not those of this instant.
 const REFRESHED: &str = "SELECT c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid) \
     FROM pg_catalog.pg_class c WHERE c.oid = $1";
 
-/// Reads what the selection wants. A table that somebody changes meanwhile is `Locked`, like everything else here.
+/// Reads what the selection wants. If another session alters a table meanwhile, the error is `Locked`, as elsewhere in
+/// this attempt.
 pub async fn read(
     session: &Session,
     inventory: &Inventory,
@@ -56,7 +57,7 @@ pub async fn read(
     Ok(records)
 }
 
-/// A `TRUNCATE` that nobody held up shows in every snapshot: then the two readings are not of one instant.
+/// A `TRUNCATE` that no lock held up is visible in every snapshot: then the two readings are not of one instant.
 pub fn check_same_rows(records: &[ComputedRecord], archive: &ArchiveResult) -> Result<(), DumpFailure> {
     let rows = |name: &QualifiedName| archive.tables.iter().find(|t| &t.data.table == name).map(|t| t.fingerprint.rows);
     for record in records.iter().filter(|r| r.kind == ComputedKind::GeneratedColumns) {
@@ -116,7 +117,7 @@ async fn view(session: &Session, relation: ComputedRelation) -> Result<ComputedR
     Ok(ComputedRecord { name: relation.name, kind: relation.kind, columns: relation.columns, content })
 }
 
-/// The inner savepoint gives the view's lock back: a refresh need not wait for the end of the run.
+/// Rolling back the inner savepoint releases the view's lock, so that a REFRESH need not wait for the end of the run.
 async fn view_content(session: &Session, relation: &ComputedRelation) -> Result<ComputedContent> {
     session.execute(&format!("SAVEPOINT stacksnap_view; {VIEW_LOCK_WAIT}")).await?;
     let mut lines = Lines::default();
@@ -135,7 +136,7 @@ async fn view_content(session: &Session, relation: &ComputedRelation) -> Result<
     Ok(ComputedContent::Read { rows: found.rows, fingerprint: found.hex(), bytes_raw, data_file: None })
 }
 
-/// Lines on their way into a compressed file, a chunk at a time.
+/// Compresses lines into a file, a chunk at a time.
 struct Packed<'s> {
     writer: ArtifactWriter<'s>,
     compressor: Compressor,
@@ -160,7 +161,7 @@ impl<'s> Packed<'s> {
         Ok(())
     }
 
-    /// Ends the lines as a data file of the archive does.
+    /// Ends the file with `\.`, as a data file of the archive does.
     fn finish(mut self) -> Result<()> {
         self.chunk.extend_from_slice(END_OF_DATA);
         self.chunk.push(b'\n');

@@ -1,6 +1,6 @@
-//! The archive phase of `create`: pg_dump runs, and everything that comes from table data is derived beside it.
+//! The archive phase of `create`: runs pg_dump and derives everything that comes from table data meanwhile.
 //!
-//! Invariant: pg_dump is the only reader of table data; it is killed and waited for when anything stops the run; its
+//! Invariant: pg_dump is the only reader of table data. It is killed and waited for when anything stops the run. Its
 //! success is believed only when every data file that the table of contents names was read to its last line.
 
 use std::collections::HashSet;
@@ -29,7 +29,7 @@ use crate::snapshot::sink::ArtifactSink;
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// What the archive phase is told.
+/// The input of the archive phase.
 pub struct ArchiveOrder<'a> {
     pub client: &'a Client,
     pub environment: &'a LibpqEnvironment,
@@ -38,11 +38,11 @@ pub struct ArchiveOrder<'a> {
     pub threads: usize,
     pub csv: bool,
     pub readable_sql: bool,
-    /// `.csv.zst` and `.sql.zst`.
+    /// Write `.csv.zst` and `.sql.zst`.
     pub compressed: bool,
 }
 
-/// What others may see of a run that is under way, and how they stop it.
+/// The shared state of a running archive phase, and the way to stop it.
 #[derive(Default)]
 pub struct ArchiveState {
     stop: AtomicBool,
@@ -52,7 +52,7 @@ pub struct ArchiveState {
 }
 
 impl ArchiveState {
-    /// Ends pg_dump and every thread of the phase.
+    /// Stops pg_dump and every thread of the phase.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
     }
@@ -61,7 +61,7 @@ impl ArchiveState {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Has pg_dump read the catalogs and taken its locks? Then its table of contents is there.
+    /// The table of contents; `Some` once pg_dump has read the catalogs and taken its locks.
     pub fn toc(&self) -> Option<&Toc> {
         self.toc.get()
     }
@@ -71,7 +71,7 @@ impl ArchiveState {
     }
 }
 
-/// What the phase leaves behind.
+/// The result of the archive phase.
 pub struct ArchiveResult {
     pub toc: Toc,
     pub tables: Vec<DerivedTable>,
@@ -79,7 +79,7 @@ pub struct ArchiveResult {
     pub compressed: bool,
 }
 
-/// Runs the phase to its end, on this thread and its own. Blocks.
+/// Runs the phase to its end, on this thread and threads of its own. Blocks.
 pub fn run(
     order: &ArchiveOrder<'_>,
     state: &ArchiveState,
@@ -94,7 +94,7 @@ pub fn run(
         }
         let dumped =
             waiting.join().unwrap_or_else(|_| Err(DumpFailure::other("the thread that waits for pg_dump failed")));
-        // pg_dump's own words explain more than what we saw of its files.
+        // pg_dump's error explains more than an error about its files.
         match (dumped, derived) {
             (Err(DumpFailure::Stopped), Err(failure)) => Err(failure),
             (Err(failure), _) => Err(failure),
@@ -130,7 +130,7 @@ fn dump_to_its_end(order: &ArchiveOrder<'_>, state: &ArchiveState) -> Result<(),
     }
 }
 
-/// Waits for the table of contents, then derives everything while pg_dump goes on.
+/// Waits for the table of contents, then derives while pg_dump runs.
 fn derive_beside(
     order: &ArchiveOrder<'_>,
     state: &ArchiveState,
@@ -186,9 +186,9 @@ fn task(data: &TableData, csv: bool) -> Task {
     Task { data: DataFile { table: data.table.clone(), columns, file_name: data.file_name.clone() }, csv }
 }
 
-/// For readers that follow pg_dump: has it ended? An error when the run was stopped.
+/// Has pg_dump ended? For readers that follow it. An error when the run was stopped.
 fn wait_state(state: &ArchiveState) -> io::Result<bool> {
-    // Read before the question whether it was stopped: a failed pg_dump stops and never says done.
+    // Read before `stopped`: a pg_dump that fails sets `stop` and never `writer_done`.
     let done = state.writer_done();
     if state.stopped() {
         return Err(io::Error::new(io::ErrorKind::Interrupted, "stopped"));
@@ -202,7 +202,7 @@ fn wait_for_toc(folder: &Path, state: &ArchiveState) -> Result<Toc, DumpFailure>
         if state.stopped() {
             return Err(DumpFailure::Stopped);
         }
-        // The file is written in one go before any table; half of it does not parse.
+        // pg_dump writes the file in one go before any table; an incomplete file does not parse.
         match Toc::read(folder) {
             Ok(toc) => return Ok(toc),
             Err(failure) if done => return Err(DumpFailure::Other(failure)),
@@ -211,7 +211,7 @@ fn wait_for_toc(folder: &Path, state: &ArchiveState) -> Result<Toc, DumpFailure>
     }
 }
 
-/// Removes the uncompressed files and records what pg_dump wrote and we keep as it is.
+/// Removes the uncompressed files and records the files of pg_dump that are kept unchanged.
 fn finish_folder(order: &ArchiveOrder<'_>, sink: &ArtifactSink, tables: &[DerivedTable]) -> io::Result<()> {
     let raw: HashSet<PathBuf> = tables.iter().map(|t| order.dump.folder.join(&t.data.file_name)).collect();
     let recorded: HashSet<String> = sink.artifacts().into_iter().map(|a| a.path).collect();

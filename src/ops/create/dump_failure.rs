@@ -1,7 +1,7 @@
-//! What it means when pg_dump fails: try again, or which error with which advice.
+//! Classifies a failure of pg_dump: start over, or an error with a hint.
 //!
-//! Invariant: pg_dump runs with LC_ALL=C, so its words can be read; words that are not known are passed on, never
-//! swallowed, and control characters in them are escaped.
+//! Invariant: pg_dump runs with LC_ALL=C, so its messages can be matched. An unknown message is passed on, with its
+//! control characters escaped.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -13,9 +13,9 @@ use crate::proc::ExitStatus;
 /// Why the archive phase ended early.
 #[derive(Debug)]
 pub enum DumpFailure {
-    /// Somebody asked for it (signal, time limit, another part failed).
+    /// The run was asked to stop (signal, time limit), or another part failed.
     Stopped,
-    /// A change of a table queued behind a worker's lock, or came between snapshot and lock: start over.
+    /// DDL queued behind a worker's lock, or ran between snapshot and lock: start over.
     Overtaken(String),
     Other(Failure),
 }
@@ -37,7 +37,7 @@ impl DumpFailure {
             io::ErrorKind::UnexpectedEof => {
                 let failure = Failure::msg(
                     FailureKind::Failed,
-                    format!("pg_dump reported success but its archive is cut: {error}"),
+                    format!("pg_dump reported success but its archive is truncated: {error}"),
                 );
                 Self::Other(failure.hint("check the disk and the pg_dump program (stacksnap doctor); nothing was kept"))
             }
@@ -45,7 +45,7 @@ impl DumpFailure {
         }
     }
 
-    /// From a part that followed pg_dump: one that was told to stop is no reason of its own.
+    /// From a part that followed pg_dump. `Interrupted` means that it was stopped, so it is no cause.
     pub fn from_part(failure: Failure) -> Self {
         let io = failure.error.root_cause().downcast_ref::<io::Error>();
         if io.is_some_and(|e| e.kind() == io::ErrorKind::Interrupted) { Self::Stopped } else { Self::Other(failure) }
@@ -94,7 +94,7 @@ impl DumpFailure {
     }
 }
 
-/// Somebody held a lock for longer than `--lock-wait`: pg_dump's words, or those of whoever waited beside it.
+/// A lock was held for longer than `--lock-wait`. `words` is the error of pg_dump, or of our session that waited too.
 pub fn stayed_locked(words: &str) -> Failure {
     Failure::msg(FailureKind::Locked, format!("a table stayed locked for longer than --lock-wait: {words}"))
         .hint("see who holds it: select pid, query from pg_stat_activity where pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity)")

@@ -1,9 +1,10 @@
-//! Locks that hold the tables still while the catalogs are read, from the moment of the snapshot.
+//! Locks that keep the tables from changing while the catalogs are read, from the moment of the snapshot.
 //!
-//! Invariant: the locks belong to the session that reads the catalogs, so that what it deparses never waits behind
-//! somebody who waits for them. They are ACCESS SHARE and taken without waiting: when somebody queues already they are
-//! not had, and the comparison with the present (`catalogs`) decides. A change that comes in between them and pg_dump's
-//! own would make each wait for the other through us, which no server can see: that is looked for, and ends the attempt.
+//! Invariant: the session that reads the catalogs holds the locks, so that its deparsing never waits behind DDL that
+//! waits for the locks. They are ACCESS SHARE and taken with NOWAIT: if DDL is already queued, no lock is taken, and
+//! the comparison with the present (`catalogs`) decides. DDL that queues between these locks and pg_dump's would wait
+//! for us, while pg_dump waits for it and we wait for pg_dump. The server cannot detect that deadlock, because we wait
+//! outside of it: `overtaken` looks for it and ends the attempt.
 
 use std::time::Duration;
 
@@ -20,18 +21,18 @@ const TABLES: &str = "SELECT string_agg(pg_catalog.format('ONLY %I.%I', n.nspnam
 
 const EVERY: Duration = Duration::from_millis(100);
 
-/// The tables to be locked, as LOCK TABLE wants them; `None` when there are none.
+/// The tables to lock, as LOCK TABLE takes them; `None` when there are none.
 pub async fn tables(session: &Session) -> Result<Option<String>> {
     Ok(session.one(TABLES, &[]).await?.get(0))
 }
 
-/// The locks of one session's transaction.
+/// Did this session's transaction get the locks?
 pub struct Gate {
     closed: bool,
 }
 
 impl Gate {
-    /// Takes the locks in the session's transaction; none when one of them cannot be had now.
+    /// Takes the locks in the session's transaction. Takes none if one of them is not free at once.
     pub async fn close(session: &Session, tables: Option<&str>) -> Result<Self> {
         let Some(tables) = tables else { return Ok(Self { closed: false }) };
         session.execute("SAVEPOINT stacksnap_gate").await?;
@@ -48,7 +49,7 @@ impl Gate {
         self.closed
     }
 
-    /// Gives the locks back; the transaction and its snapshot stay.
+    /// Releases the locks; the transaction and its snapshot stay.
     pub async fn open(&self, session: &Session) -> Result<()> {
         if self.closed {
             session.execute("ROLLBACK TO SAVEPOINT stacksnap_gate").await?;
@@ -56,8 +57,8 @@ impl Gate {
         Ok(())
     }
 
-    /// Resolves, with what happened, when a change of a table stands between these locks (held by `backend_pid`) and
-    /// those of pg_dump. Never resolves once pg_dump has its locks, or when the server does not say.
+    /// Resolves with a description when DDL waits for these locks (held by `backend_pid`) while pg_dump waits for the
+    /// DDL. Never resolves once pg_dump has its locks, or when the query for waiting sessions fails.
     pub async fn overtaken(
         &self,
         plain: &Session,

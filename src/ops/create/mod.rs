@@ -1,7 +1,7 @@
 //! `create`: one complete, consistent, provable snapshot.
 //!
-//! Invariant: nothing gets the name of a snapshot before everything is written, hashed and sealed; what could not be
-//! captured is a named gap; whatever ends the run early leaves no child and no partial folder.
+//! Invariant: a folder gets the name of a snapshot only after everything is written, hashed and sealed. Whatever could
+//! not be captured is a named gap. However the run ends early, it leaves no child process and no partial folder.
 
 mod attempt;
 mod catalogs;
@@ -47,26 +47,27 @@ use preflight::Preflight;
 use schema::Verification;
 use selection::Selection;
 
-/// How often at least a run starts over when the schema changes under it. It gives up when `--lock-wait` is over too.
+/// How often a run starts over at least when DDL changes the schema meanwhile. It gives up when `--lock-wait` is over
+/// too.
 const RESTARTS_MIN: u32 = 12;
-/// Before the first time; longer each time, up to the most, so that a burst of changes is over at last.
+/// Pause before the first restart. It grows with each restart up to the maximum, so that a burst of DDL can end.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// What every part of one run is given.
+/// The input that every part of one run shares.
 pub(crate) struct Job<'a> {
     pub request: &'a CreateRequest,
     pub settings: &'a Settings,
     pub source: &'a ConnSpec,
     pub monitor: &'a dyn Monitor,
     pub cancel: &'a Cancel,
-    /// In `pg_stat_activity`: tells our sessions and pg_dump's from all others.
+    /// In `pg_stat_activity`: distinguishes our sessions and pg_dump's from all others.
     pub application_name: String,
 }
 
 /// Takes one snapshot of `source` into the settings' root. The caller holds the root's lock.
 ///
-/// Errors leave nothing behind. `--if-changed` ends in a report with `skipped` when nothing moved.
+/// Errors leave nothing behind. `--if-changed` returns a report with `skipped` when nothing changed.
 pub async fn create(
     request: &CreateRequest,
     settings: &Settings,
@@ -78,7 +79,7 @@ pub async fn create(
     let job = Job { request, settings, source, monitor, cancel, application_name };
     let started = Instant::now();
     let selection = Selection::new(request, settings)?;
-    // A key that cannot be used is said now, not after the last row.
+    // Report an unusable signing key now, not after the last row.
     Key::own(&settings.root)?;
     let preflight = job.or_cancelled(preflight::check(&job, &selection)).await?;
     if request.if_changed
@@ -115,10 +116,10 @@ impl Job<'_> {
                 Err(DumpFailure::Overtaken(why)) => {
                     return Err(Failure::msg(
                         FailureKind::Locked,
-                        format!("the schema changed faster than it could be read, {restarts} times: {why}"),
+                        format!("DDL changed the schema while it was read, {restarts} times in a row: {why}"),
                     )
                     .hint("wait until the migration is done and run the same command again")
-                    .hint("it went on for longer than --lock-wait; with --lock-wait 10m it tries for longer"));
+                    .hint("or let it retry for longer: --lock-wait 10m"));
                 }
                 Err(DumpFailure::Stopped) => {
                     self.check_cancelled()?;
@@ -129,7 +130,7 @@ impl Job<'_> {
         };
         self.check_cancelled()?;
         let mut draft = record::draft(self, selection, preflight, &done, folder.name())?;
-        // From here on a stop costs the verification, not the snapshot.
+        // From here on, a stop ends the verification early; the snapshot is still sealed.
         let (verified, gaps) = verification.finish(self, folder.place(), &draft, &done).await;
         record::add_verification(&mut draft, verified, gaps);
         let clock = Instant::now();
@@ -144,7 +145,7 @@ impl Job<'_> {
         Ok(record::report(&sealed, millis(started.elapsed())))
     }
 
-    /// Objects that cannot be read as text are named.
+    /// Adds the names of objects whose text is not valid UTF-8.
     async fn explained(&self, failure: Failure, preflight: &Preflight) -> Failure {
         if preflight.facts.encoding != "SQL_ASCII" {
             return failure;
@@ -155,7 +156,7 @@ impl Job<'_> {
         }
     }
 
-    /// Runs something that only waits for the server, until it is done or the run is cancelled.
+    /// Waits for the server until `work` is done or the run is cancelled.
     async fn or_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             result = work => result,
@@ -181,7 +182,7 @@ impl Job<'_> {
     }
 }
 
-/// What the configuration says to the collectors.
+/// The settings that collectors use.
 fn collect_settings(settings: &Settings) -> CollectSettings {
     CollectSettings {
         project_dir: settings.project_dir.clone(),

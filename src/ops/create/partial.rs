@@ -1,4 +1,4 @@
-//! The folder that a run writes into: `<name>.partial`, removed unless it was sealed.
+//! The folder that a run writes into: `<name>.partial`, which is removed unless it was sealed.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -11,7 +11,7 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::ids::SnapshotName;
 use crate::snapshot::layout::PARTIAL_SUFFIX;
 
-/// A partial folder of our own. Dropping it removes it.
+/// A partial folder of this run. Dropping it removes it.
 pub struct PartialFolder {
     name: SnapshotName,
     place: PathBuf,
@@ -19,7 +19,7 @@ pub struct PartialFolder {
 }
 
 impl PartialFolder {
-    /// Makes the folder for a snapshot of `now`; a name that is taken gets a number.
+    /// Creates the folder for a snapshot taken at `now`. If the name exists, a number is appended.
     pub fn create(root: &Path, now: Timestamp) -> Result<Self> {
         for attempt in 1..1000 {
             let name = SnapshotName::at(now, attempt);
@@ -47,14 +47,14 @@ impl PartialFolder {
         &self.place
     }
 
-    /// Throws away what an attempt wrote, and starts anew.
+    /// Removes what an attempt wrote and creates the folder again.
     pub fn empty(&mut self) -> Result<()> {
         std::fs::remove_dir_all(&self.place)?;
         make(&self.place)?;
         Ok(())
     }
 
-    /// It was sealed under its final name: there is nothing to remove.
+    /// Keeps the folder: it was sealed under its final name.
     pub fn keep(&mut self) {
         self.keep = true;
     }

@@ -1,7 +1,7 @@
-//! pg_dump runs under the settings that its output depends on, whatever its database and its role carry.
+//! Pins the settings that pg_dump's output depends on, whatever `ALTER DATABASE … SET` and `ALTER ROLE … SET` say.
 //!
-//! Invariant: pg_dump is given options only where something deviates, after those that the user gave; that they are in
-//! force is asked over the same route and never assumed: a pooler may ignore or refuse them. What then still deviates
+//! Invariant: pg_dump gets `PGOPTIONS` only for settings that deviate, after the user's own options. A second
+//! connection checks that they are in force, because a pooler may ignore or refuse them. A setting that still deviates
 //! is a gap.
 
 use super::Job;
@@ -19,7 +19,7 @@ pub struct PinnedDump {
     pub gaps: Vec<Gap>,
 }
 
-/// `session` was opened as the user asked.
+/// `session` was opened with the user's own options.
 pub async fn pinned_dump(job: &Job<'_>, session: &Session) -> Result<PinnedDump> {
     let deviating = for_dump(session).await?;
     if deviating.is_empty() {

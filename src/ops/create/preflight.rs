@@ -1,7 +1,7 @@
-//! Before anything is written: who are we there, which client fits, is a right missing, is there room.
+//! Checks before anything is written: the server, the role's privileges, the client programs, free disk space.
 //!
-//! Invariant: nothing is written and nothing locked; a whole snapshot that cannot succeed fails here, with the name of
-//! every right that is missing (R1, trap 6).
+//! Invariant: nothing is written and nothing is locked. A full snapshot that cannot succeed fails here, with the name
+//! of every missing privilege (R1, trap 6).
 
 use std::time::Instant;
 
@@ -23,13 +23,13 @@ use crate::snapshot::codec::Codec;
 
 const NAMED_MAX: usize = 12;
 
-/// What is known before the first byte.
+/// The facts known before the first byte is written.
 pub struct Preflight {
     pub facts: SourceFacts,
     pub abilities: SourceAbilities,
     pub client: Client,
     pub codec: Codec,
-    /// Rights whose absence costs a part of the snapshot, not the run.
+    /// Privileges whose absence costs a part of the snapshot, not the run.
     pub missing: Vec<MissingPrivilege>,
     pub dump: PinnedDump,
     /// The superuser that the source's initdb made.
@@ -62,7 +62,7 @@ pub async fn check(job: &Job<'_>, selection: &Selection) -> Result<Preflight> {
     Ok(Preflight { facts, abilities, client, codec, missing, dump, bootstrap_role })
 }
 
-/// Its name stands in `pg_roles`, which everybody may read.
+/// Reads the name from `pg_roles`, which every role may read.
 async fn bootstrap_role(session: &Session) -> Result<String> {
     let sql = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid = $1";
     let rows = session.rows(sql, &[&BOOTSTRAP_OID]).await?;
@@ -90,10 +90,10 @@ fn refused(missing: &[MissingPrivilege], job: &Job<'_>) -> Option<Failure> {
     for todo in blocking.iter().take(3).map(|m| m.todo.clone()) {
         failure = failure.hint(todo);
     }
-    Some(failure.hint("every missing right: stacksnap doctor"))
+    Some(failure.hint("every missing privilege: stacksnap doctor"))
 }
 
-/// Warns when the disk may be too small: archive, CSV and SQL together take two to four times the tables.
+/// Warns when the disk may be too small: archive, CSV and SQL together take two to four times the size of the tables.
 fn room(job: &Job<'_>, database_bytes: u64) {
     let Ok(stat) = statvfs(&job.settings.root) else { return };
     let free_bytes = stat.f_bavail * stat.f_frsize;
@@ -103,7 +103,7 @@ fn room(job: &Job<'_>, database_bytes: u64) {
             free_bytes / 1_000_000,
             database_bytes / 1_000_000
         );
-        let hint = "if it runs out of room the snapshot fails and leaves nothing; --formats dump needs the least";
+        let hint = "if the disk fills up, the snapshot fails and leaves nothing; --formats dump needs the least space";
         job.monitor.warn("little_room", message, Some(hint.to_string()));
     }
 }

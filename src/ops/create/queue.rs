@@ -1,6 +1,6 @@
-//! Tells while it happens that somebody waits for a lock of ours, or we for theirs.
+//! Warns, while it happens, that a session waits for a lock of ours, or we wait for a lock of its.
 //!
-//! Invariant: only looks; a look that fails ends the watch, never the run.
+//! Invariant: it only reads; a query that fails ends the watch, never the run.
 
 use std::collections::HashSet;
 use std::convert::Infallible;

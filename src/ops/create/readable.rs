@@ -1,4 +1,5 @@
-//! Writes `complete_database_with_data.sql` (or `.sql.zst`) beside pg_dump: schema printed by pg_restore, rows from the data files.
+//! Writes `complete_database_with_data.sql` (or `.sql.zst`) while pg_dump runs: the schema is printed by pg_restore,
+//! rows come from the data files.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,10 +14,10 @@ use crate::snapshot::readable;
 use crate::snapshot::readable::{SqlWriter, TableSection};
 use crate::snapshot::sink::ArtifactSink;
 
-/// Where pg_restore prints its parts: beside the archive, removed at the end.
+/// Where pg_restore prints its parts; removed at the end.
 const SCRATCH_DIR: &str = ".readable";
 
-/// What is printed, and how.
+/// What to print, and how.
 pub struct ReadableOrder<'a> {
     pub client: &'a Client,
     /// The archive that pg_dump is writing.
@@ -25,7 +26,7 @@ pub struct ReadableOrder<'a> {
     pub compressed: bool,
 }
 
-/// Writes the file. `wait` tells whether pg_dump has ended and fails when the run was stopped.
+/// Writes the file. `wait` returns whether pg_dump has ended, and fails when the run was stopped.
 pub fn write(
     order: &ReadableOrder<'_>,
     toc: &Toc,
@@ -56,7 +57,7 @@ pub fn write(
         };
         readable::write_table(&mut writer, archive, &section, wait)?;
     }
-    // Large objects are read from the archive's own files: those must be whole.
+    // Large objects are read from the archive's own files, so pg_dump must have ended.
     while !wait()? {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
@@ -84,7 +85,7 @@ pub fn write(
 fn append(writer: &mut SqlWriter<'_>, part: &Path) -> Result<()> {
     let printed = std::fs::read_to_string(part).map_err(|error| {
         Failure::from(error)
-            .context("pg_restore reported success, but the schema that it was to print cannot be read")
+            .context("pg_restore reported success, but the schema that it printed cannot be read")
             .hint("check the client tools: stacksnap doctor")
     })?;
     let body = readable::body(&printed)

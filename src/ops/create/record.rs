@@ -1,8 +1,8 @@
-//! The record of a run: gaps that only the whole picture shows, counts, `inventory.json`, the page for a person, the
-//! restore script, and the manifest's draft.
+//! The record of a run: gaps that only the whole run shows, counts, `inventory.json`, the readable page, the restore
+//! script, and the manifest's draft.
 //!
-//! Invariant: `complete` is true only for a full snapshot without a gap, without a failed collector, and with catalogs
-//! and archive agreeing on every kind of object.
+//! Invariant: `complete` is true only for a full snapshot without a gap and without a failed collector, whose catalogs
+//! and archive agree on every kind of object.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -34,7 +34,7 @@ use crate::snapshot::codec::Codec;
 use crate::snapshot::layout;
 use crate::snapshot::seal::Sealed;
 
-/// Writes the inventory and builds the manifest, without what comes last: how long it took, checksums.
+/// Writes the inventory and builds the manifest, except what is known last: duration and checksums.
 pub fn draft(
     job: &Job<'_>,
     selection: &Selection,
@@ -97,14 +97,14 @@ pub fn draft(
     Ok(manifest)
 }
 
-/// What became of restoring the schema: gaps like all others.
+/// Adds the result of restoring the schema. Its gaps count like all others.
 pub fn add_verification(manifest: &mut Manifest, verified: SchemaVerification, gaps: Vec<Gap>) {
     manifest.complete = manifest.complete && gaps.is_empty();
     manifest.gaps.extend(gaps);
     manifest.schema_verification = Some(verified);
 }
 
-/// The last files, from a manifest in which only checksums are missing (sealing fills them in).
+/// Writes the last files, from a manifest that lacks only the checksums (sealing fills them in).
 pub fn written(
     mut manifest: Manifest,
     selection: &Selection,
@@ -126,7 +126,7 @@ fn readable_codec(compressed: bool) -> &'static str {
     if compressed { Codec::Zstd.word() } else { "none" }
 }
 
-/// What the restore script knows. What no dump holds is written beside it.
+/// The facts for the restore script. Objects that no dump holds are written to a file next to it.
 fn script_facts(selection: &Selection, done: &AttemptDone, manifest: &Manifest) -> Result<RestoreScriptFacts> {
     let mut facts = RestoreScriptFacts::from_manifest(manifest);
     facts.entries_left_out = entries_left_out(selection, done);
@@ -140,25 +140,26 @@ fn script_facts(selection: &Selection, done: &AttemptDone, manifest: &Manifest) 
             facts.entries_left_out.extend(found.entries);
             facts.not_restored = found.not_restored;
         }
-        Err(failure) => facts.not_restored.push(format!("what no dump holds: {failure}")),
+        Err(failure) => facts.not_restored.push(format!("objects that no dump holds: {failure}")),
     }
     Ok(facts)
 }
 
-/// Dump ids of archive entries that the restore script takes from `extension_state/`, with what hangs on them.
+/// Dump ids of archive entries that the restore script takes from `extension_state/`, with their comments and security
+/// labels.
 fn entries_left_out(selection: &Selection, done: &AttemptDone) -> Vec<i64> {
     let Some(archive) = done.archive.as_ref().filter(|_| selection.has(Category::ExtensionState)) else {
         return Vec::new();
     };
     let entries = &archive.toc.entries;
-    // pg_restore makes them anew, checked and switched on.
+    // pg_restore would recreate these foreign keys validated and with enabled triggers.
     let from_files = |e: &&Entry| e.desc == ObjectKind::FkConstraint && done.catalogs.foreign_keys_off.contains(&e.oid);
     let mut ids: Vec<i64> = entries.iter().filter(from_files).map(|e| e.dump_id).collect();
-    let hangs_on = |e: &&Entry| {
+    let belongs_to_them = |e: &&Entry| {
         matches!(e.desc, ObjectKind::Comment | ObjectKind::SecurityLabel)
             && e.depends_on.iter().any(|id| ids.contains(id))
     };
-    let dependents: Vec<i64> = entries.iter().filter(hangs_on).map(|e| e.dump_id).collect();
+    let dependents: Vec<i64> = entries.iter().filter(belongs_to_them).map(|e| e.dump_id).collect();
     ids.extend(dependents);
     ids
 }
@@ -198,7 +199,7 @@ fn gaps(preflight: &Preflight, done: &AttemptDone, coverage: &[Coverage]) -> Vec
     for kind in disagreements(coverage) {
         let why = format!("the catalogs have {}, the archive has {}", kind.in_catalogs, kind.in_archive);
         let todo =
-            "dump that kind with pg_dump as a superuser, or write it down by hand; inventory.json has every definition";
+            "dump that kind with pg_dump as a superuser, or recreate it by hand: inventory.json has every definition";
         gaps.push(Gap::new("coverage_disagrees", kind.kind.word(), why, todo));
     }
     if done.archive.is_some() {
@@ -209,7 +210,7 @@ fn gaps(preflight: &Preflight, done: &AttemptDone, coverage: &[Coverage]) -> Vec
         gaps.push(Gap::new("privilege_missing", missing.what.clone(), why, missing.todo.clone()));
     }
     for table in &done.catalogs.rows_excluded {
-        let todo = "take it off exclude_data when its rows matter";
+        let todo = "if its rows matter, remove it from exclude_data";
         gaps.push(Gap::new("rows_excluded", table.name.plain(), "its rows were left out as asked", todo));
     }
     if preflight.facts.is_standby {
@@ -254,7 +255,7 @@ fn member_marks(done: &AttemptDone) -> Vec<MemberMark> {
     named.collect()
 }
 
-/// Words for a person; `<word>_all` where the plain word leaves out the platform's schemas.
+/// Counts by word; `<word>_all` where the plain word leaves out the platform's schemas.
 fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for outcome in &manifest.outcomes {
@@ -286,7 +287,8 @@ fn counts(manifest: &Manifest, done: &AttemptDone) -> BTreeMap<String, u64> {
     counts
 }
 
-/// What people count: all of their own schemas, and not what the platform and extensions bring. `<word>_all` is all of it.
+/// The plain word counts the user's own schemas, without those of the platform and of extensions. `<word>_all` counts
+/// everything.
 fn own_and_all(
     manifest: &Manifest,
     kinds: &BTreeMap<ObjectKind, u64>,
@@ -317,7 +319,7 @@ fn own_and_all(
     counts.remove(Count::FunctionsOwn.word());
 }
 
-/// What `create` says at the end.
+/// The report that `create` prints at the end.
 pub fn report(sealed: &Sealed, duration_ms: u64) -> TakeReport {
     let manifest = &sealed.manifest;
     TakeReport {

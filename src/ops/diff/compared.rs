@@ -1,4 +1,4 @@
-//! What comparing rows found: tables that differ, and rows that were not compared.
+//! The result of comparing rows: tables that differ, and rows that were not compared.
 
 use serde::Serialize;
 

@@ -57,7 +57,7 @@ pub struct DrillRequest {
 /// Where the snapshot is restored.
 #[derive(Debug, Clone)]
 pub enum Where {
-    /// A cluster that is made for it: where programs may be, and folders for it, best first.
+    /// A cluster created for the drill: where programs may be, and folders for it, best first.
     Cluster { programs: SearchPlaces, parents: Vec<PathBuf> },
     /// An empty database whose name contains `_drill_`.
     Target(Box<ConnSpec>),
@@ -192,7 +192,7 @@ impl Drill<'_> {
         match proof::prove(self, source, ground, report).await {
             Ok(proof) => report.proof = proof,
             Err(failure) if self.cancel.is_cancelled() => return Err(failure),
-            Err(failure) => report.notes.push(format!("the proof failed: {failure}")),
+            Err(failure) => report.notes.push(format!("the proof could not run: {failure}")),
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The proof of a drill: the restored database against the snapshot.
 //!
-//! Invariant: it reads the restored database only. What the restore said beforehand that it would leave out is expected,
-//! by the objects and the rows that it named; anything else that differs is a finding.
+//! Invariant: it reads the restored database only. A difference that the restore predicted is expected, for the objects
+//! and rows that it named; any other difference is a finding.
 
 use super::place::Ground;
 use super::{Drill, DrillReport, Stage};
@@ -21,7 +21,7 @@ use crate::restore::source::SnapshotSource;
 use crate::restore::stubs::{self, StubPlan};
 use crate::verify::proof::{Expected, ProofInput, prove as compare};
 
-/// Compares and probes.
+/// Compares the restored database with the snapshot and runs the probes.
 pub async fn prove(
     drill: &Drill<'_>,
     source: &SnapshotSource,
@@ -29,7 +29,8 @@ pub async fn prove(
     report: &DrillReport,
 ) -> Result<Option<Proof>> {
     let mut available = available_extensions(&Session::open(&ground.spec, "stacksnap drill").await?).await?;
-    // One may be there and refuse to be made: pg_cron, where the server does not load its library.
+    // CREATE EXTENSION can fail although the extension is available: pg_cron, if the server does not preload its
+    // library.
     let refused = |name: &String| {
         report.exceptions.iter().any(|e| e.code == stubs::MISSING && e.what == format!("extension {name}"))
     };
@@ -57,7 +58,7 @@ async fn available_extensions(session: &Session) -> Result<Vec<String>> {
     Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
 }
 
-/// The exceptions with the objects and the rows that they are about.
+/// The exceptions, with the objects and rows that each one covers.
 fn expected(
     exceptions: &[Exception],
     stubbed: &StubPlan,
@@ -69,7 +70,7 @@ fn expected(
             o.kind == ObjectKind::Extension && exception.what == format!("extension {}", unquoted(&o.identity))
         };
         let is_it = |kind: ObjectKind, identity: &str| exception.what == format!("{kind} {identity}");
-        // What is said about a subscription goes without it.
+        // A comment on a subscription is missing with the subscription.
         let about = |o: &CatalogObject| comment_on(o).is_some_and(|name| is_it(ObjectKind::Subscription, name));
         let objects = inventory.objects.iter().filter(|o| is_it(o.kind, &o.identity) || member(o) || about(o));
         let rows = exception.what.split_once(" rows of ").map(|(_, table)| table);
@@ -93,16 +94,16 @@ fn expected(
         .filter(|t| inventory.table(&t.name).is_some_and(|facts| is_missing(facts.extension.as_deref(), stubbed)))
         .map(|t| t.name.clone())
         .collect();
-    // What the missing extensions take along is said by name already; here are all objects and rows of it.
+    // The members of a missing extension are named individually already. This entry covers all its objects and rows.
     if let Some(first) = stubbed.not_proven.first() {
         all.push(Expected { exception: first.clone(), objects: stubbed.objects.iter().cloned().collect(), rows_of });
     }
     all
 }
 
-/// Another server may run jobs: there they are switched off.
+/// Another server may run jobs, so a drill disables them there.
 fn switched_off() -> Expected {
-    let exception = exception("jobs_differ", "cron jobs", "they are switched off in a named target", "");
+    let exception = exception("jobs_differ", "cron jobs", "they are disabled in a named target", "");
     let rows_of = ["job", "job_run_details"].map(|name| QualifiedName::new("cron", name)).to_vec();
     Expected { exception, objects: Vec::new(), rows_of }
 }

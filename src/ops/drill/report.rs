@@ -1,6 +1,7 @@
-//! What a drill has to say, its verdict and its exit code, and the copy that is kept.
+//! The report of a drill, its verdict and exit code, and the copy on disk.
 //!
-//! Invariant: `restorable` is said only when a proof said so and every assertion held. No secret is in it.
+//! Invariant: the verdict is `restorable` only if a proof says so and every assertion passed. The report holds no
+//! secret.
 
 use std::path::Path;
 
@@ -18,7 +19,7 @@ use crate::root::folder::folder_in;
 use crate::root::restores::write_private;
 use crate::snapshot::layout::ROOT_DRILLS_DIR;
 
-/// Where it was tried.
+/// Where the snapshot was restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -26,7 +27,7 @@ pub enum Stage {
     Target,
 }
 
-/// A restored database that was left running (`--keep`).
+/// A restored database that was kept (`--keep`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     pub connect: String,
@@ -39,15 +40,15 @@ pub struct Kept {
 pub struct DrillReport {
     pub snapshot: String,
     pub manifest_sha256: String,
-    /// None: it could not be proven.
+    /// `None`: it could not be proven.
     pub verdict: Option<RestoreVerdict>,
     pub stage: Stage,
     pub server_version: String,
     pub started_at: Timestamp,
-    /// From a checked snapshot to a usable database: verifying and restoring, with the server there already.
+    /// From a verified snapshot to a usable database: verifying and restoring, without starting the server.
     pub recovery_ms: u64,
     pub verify_ms: u64,
-    /// Making and starting the throw-away server.
+    /// Creating and starting the throw-away server.
     pub server_ms: u64,
     pub restore_ms: u64,
     pub proof_ms: u64,
@@ -55,17 +56,17 @@ pub struct DrillReport {
     pub statements: u64,
     pub rows_loaded: u64,
     pub bytes_loaded: u64,
-    /// What stopped the restore; what the proof found is in `proof`.
+    /// Errors that stopped the restore; the proof's findings are in `proof`.
     pub findings: Vec<ProofFinding>,
     pub exceptions: Vec<Exception>,
-    /// What could not be made, object by object; the causes are among the exceptions too.
+    /// The objects that could not be created; their causes are among the exceptions too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
     pub assertions: Vec<AssertionOutcome>,
     pub proof: Option<Proof>,
     pub notes: Vec<String>,
     pub kept: Option<Kept>,
-    /// What could not be cleared from a named target.
+    /// What could not be removed from a named target.
     pub left: Vec<String>,
 }
 
@@ -98,8 +99,8 @@ impl DrillReport {
         }
     }
 
-    /// A throw-away server has the libraries of this machine, and nobody of the stack logs in to it: that one is missing
-    /// says nothing about the snapshot.
+    /// Moves missing libraries from the exceptions to the notes. A throw-away server has the libraries of this machine
+    /// and no application connects to it, so a missing library proves nothing about the snapshot.
     pub fn libraries_to_notes(&mut self) {
         let (libraries, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.exceptions).into_iter().partition(|e| e.code == LIBRARY_MISSING);
@@ -107,7 +108,7 @@ impl DrillReport {
         self.notes.extend(libraries.into_iter().map(|e| format!("{} was left out: {}", e.what, e.why)));
     }
 
-    /// Everything that is not as it was, once.
+    /// The exceptions of the restore and of the proof, without duplicates.
     pub fn all_exceptions(&self) -> Vec<Exception> {
         let mut all = self.exceptions.clone();
         all.extend(self.proof.iter().flat_map(|proof| proof.exceptions.iter().cloned()));
@@ -116,7 +117,7 @@ impl DrillReport {
         all
     }
 
-    /// Draws the verdict from what was found.
+    /// Sets the verdict.
     pub fn judge(&mut self) {
         let proven = self.proof.as_ref().map(|proof| proof.verdict);
         let refuted = !self.findings.is_empty() || self.assertions.iter().any(|a| !a.passed);
@@ -128,11 +129,11 @@ impl DrillReport {
     }
 }
 
-/// How the command ends: `None` is 0.
+/// The exit code of the command: `None` is 0.
 pub fn exit_kind(report: &DrillReport) -> Option<FailureKind> {
     match report.verdict {
         Some(RestoreVerdict::Restorable) => None,
-        // Never more open than the source.
+        // A database that is more open than the source is never acceptable.
         Some(RestoreVerdict::Except) if left_out::is_open(&report.left_out) => Some(FailureKind::Integrity),
         Some(RestoreVerdict::Except) => Some(FailureKind::Partial),
         Some(RestoreVerdict::Not) => Some(FailureKind::Integrity),
@@ -140,12 +141,12 @@ pub fn exit_kind(report: &DrillReport) -> Option<FailureKind> {
     }
 }
 
-/// Writes `drills/<snapshot>.json` in the root folder, instead of an older one.
+/// Writes `drills/<snapshot>.json` in the root folder and replaces an older one.
 pub fn keep(root: &Path, report: &DrillReport) -> Result<()> {
     let folder = folder_in(root, ROOT_DRILLS_DIR)?;
     let mut text = serde_json::to_vec_pretty(report).map_err(anyhow::Error::new)?;
     text.push(b'\n');
-    // The name is that of a snapshot: it holds nothing that leaves the folder.
+    // A snapshot's name holds no path separator, so the file stays in this folder.
     write_private(&folder.join(format!("{}.json", report.snapshot)), &text)
 }
 

@@ -1,8 +1,8 @@
-//! A named database as the ground of a drill: may it be used, and how it is emptied afterwards.
+//! A named database as the target of a drill: whether it may be used, and how it is emptied afterwards.
 //!
-//! Invariant: only an empty database whose name holds `_drill_` is written to, on a server whose roles are those of the
-//! snapshot or are not there: roles belong to the whole server, and a drill must not change them. What cannot be cleared
-//! is named.
+//! Invariant: only an empty database whose name contains `_drill_` is written to. Roles belong to the whole server and
+//! a drill must not change them, so each role of the snapshot must be equal on that server, or missing. Whatever cannot
+//! be removed is named.
 
 use std::collections::BTreeMap;
 
@@ -17,42 +17,41 @@ use crate::pg::catalog::target::target;
 use crate::pg::session::Session;
 use crate::restore::source::SnapshotSource;
 
-/// What the name of the database has to hold.
+/// The text that the name of the database must contain.
 const MARK: &str = "_drill_";
 const NAMED_MAX: usize = 8;
 const NOT_READABLE: &str = "PASSWORD not readable";
 
-/// Refuses (`NotConfirmed`) whatever is not an empty database for drills.
+/// Examines the target. Refuses (`NotConfirmed`) everything but an empty database for drills.
 pub async fn examined(source: &SnapshotSource, spec: &ConnSpec) -> Result<Ground> {
     let refused = |text: String| Failure::msg(FailureKind::NotConfirmed, format!("nothing was written: {text}"));
     let shown = visible(&spec.database);
     if !spec.database.contains(MARK) {
         return Err(refused(format!("a drill needs a database with {MARK} in its name, this one is {shown}"))
-            .hint("make one: createdb shop_drill_1, and name it in --target-url"));
+            .hint("create one: createdb shop_drill_1, and give it as --target-url"));
     }
     let session = Session::open(spec, "stacksnap drill").await?;
     let state = target(&session, spec).await?;
     if state.has_user_objects || state.is_supabase {
-        return Err(
-            refused(format!("the database {shown} is not empty")).hint("drop it and make it anew, or name another one")
-        );
+        return Err(refused(format!("the database {shown} is not empty"))
+            .hint("drop and recreate it, or give another database"));
     }
     let here = inventory(&session).await?;
     let differ = roles_that_differ(&source.inventory.objects, &here.objects);
     if !differ.is_empty() {
         let named: Vec<&str> = differ.iter().take(NAMED_MAX).map(String::as_str).collect();
         let text = format!(
-            "roles of this server are not as in the snapshot, and a drill would change them: {}",
+            "roles of this server differ from the snapshot's, and a drill would change them: {}",
             named.join(", ")
         );
         return Err(
-            refused(text).hint("use a server of its own, or leave --target-url out: a throw-away cluster is made")
+            refused(text).hint("use a server of its own, or leave --target-url out to use a throw-away cluster")
         );
     }
     Ok(Ground { spec: spec.clone(), server_version: state.facts.server_version, cluster: None })
 }
 
-/// Names of roles that both have and that differ in more than a verifier that one side cannot read.
+/// Names of roles that exist on both sides and differ. A password verifier that one side cannot read does not count.
 fn roles_that_differ(snapshot: &[CatalogObject], here: &[CatalogObject]) -> Vec<String> {
     let roles = |objects: &[CatalogObject]| -> BTreeMap<String, String> {
         let kinds = objects.iter().filter(|o| o.kind == ObjectKind::Role || o.kind == ObjectKind::RoleSetting);
@@ -67,11 +66,11 @@ fn roles_that_differ(snapshot: &[CatalogObject], here: &[CatalogObject]) -> Vec<
     differing.map(|(name, _)| visible(name)).collect()
 }
 
-/// Takes everything away that the drill made in the database. Gives what is left, by name.
+/// Drops everything that the drill created in the database. Returns the names of what remains.
 pub async fn emptied(source: &SnapshotSource, spec: &ConnSpec) -> Result<Vec<String>> {
     let session = Session::open(spec, "stacksnap drill").await?;
     let mut left = Vec::new();
-    // What is dropped takes others along: a second round finds what the first could not.
+    // A drop may fail until another one was done, or CASCADE may drop further objects: try twice.
     for _ in 0..2 {
         left.clear();
         let objects = inventory(&session).await?.objects;
@@ -90,7 +89,7 @@ pub async fn emptied(source: &SnapshotSource, spec: &ConnSpec) -> Result<Vec<Str
     Ok(left)
 }
 
-/// The statements, what others hang on last.
+/// The DROP statements, dependents first.
 fn drops(objects: &[CatalogObject]) -> Vec<(String, String)> {
     const ORDER: [(ObjectKind, &str); 7] = [
         (ObjectKind::EventTrigger, "DROP EVENT TRIGGER IF EXISTS {} CASCADE"),

@@ -1,7 +1,7 @@
-//! What must hold before a restore: the snapshot is whole, the target is the one that is meant; and whether there is
-//! anything in the target that could be lost.
+//! Checks before a restore: the snapshot is complete, the target is the intended one, and whether the target holds
+//! anything that could be lost.
 //!
-//! Invariant: it reads and never writes; a doubt is a refusal.
+//! Invariant: it only reads; in doubt it refuses.
 
 use crate::model::connection::ConnSpec;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -12,16 +12,16 @@ use crate::model::restore::{RestorePlan, TargetFacts, TargetKind};
 use crate::pg::catalog::source::{host_sha256, source};
 use crate::pg::session::Session;
 
-/// More gaps than this are counted, not named.
+/// How many gaps are named; more are counted.
 const NAMED_MAX: usize = 8;
 
-/// A snapshot that does not hold everything is refused unless `allowed`: what it lacks would be missing afterwards.
+/// Refuses an incomplete snapshot unless `allowed`: objects that it lacks would be missing after the restore.
 pub fn whole_enough(manifest: &Manifest, allowed: bool) -> Result<()> {
     if allowed || (manifest.kind == SnapshotKind::Full && manifest.complete) {
         return Ok(());
     }
     let why = match manifest.kind {
-        SnapshotKind::Full if manifest.gaps.is_empty() => "catalogs and archive do not agree in it".to_string(),
+        SnapshotKind::Full if manifest.gaps.is_empty() => "its catalogs and its archive disagree".to_string(),
         SnapshotKind::Full => {
             let mut named: Vec<String> = manifest.gaps.iter().take(NAMED_MAX).map(|gap| visible(&gap.what)).collect();
             let more = manifest.gaps.len().saturating_sub(NAMED_MAX);
@@ -30,15 +30,15 @@ pub fn whole_enough(manifest: &Manifest, allowed: bool) -> Result<()> {
             }
             format!("it does not hold: {}", named.join("; "))
         }
-        _ => "only a part was asked for when it was taken".to_string(),
+        _ => "it was taken with only a part of the database".to_string(),
     };
     let text = format!("nothing was written: the snapshot {} is not complete: {why}", manifest.id);
     Err(Failure::msg(FailureKind::NotConfirmed, text)
-        .hint(format!("see what it lacks: stacksnap show {} --gaps", manifest.id))
-        .hint("restore what it holds: --allow-partial"))
+        .hint(format!("to see what it lacks: stacksnap show {} --gaps", manifest.id))
+        .hint("to restore what it holds: --allow-partial"))
 }
 
-/// The marks of a database.
+/// What identifies a database.
 #[derive(Debug, Clone)]
 pub struct Found {
     pub host_sha256: String,
@@ -58,7 +58,7 @@ impl Found {
     }
 }
 
-/// Looks at the target and refuses every other than the expected one.
+/// Reads the target's identity and refuses any other than the expected one.
 pub async fn expected_target(target: &ConnSpec, expected: &TargetFacts) -> Result<()> {
     let session = Session::open(target, "stacksnap").await?;
     let (facts, _) = source(&session, host_sha256(target)).await?;
@@ -71,8 +71,8 @@ pub async fn expected_target(target: &ConnSpec, expected: &TargetFacts) -> Resul
     same_target(expected, &found)
 }
 
-/// Is the target the same database? The server's own identifier decides where both are known, else its address; the
-/// database by its number and name, so that one that was dropped and made again is another one.
+/// Is the target the same database? The server's system identifier decides if both are known, else its address. The
+/// database must have the same OID and name, so one that was dropped and recreated is another one.
 pub fn same_target(expected: &TargetFacts, found: &Found) -> Result<()> {
     let server = match (&expected.system_identifier, &found.system_identifier) {
         (Some(a), Some(b)) => a == b,
@@ -84,23 +84,23 @@ pub fn same_target(expected: &TargetFacts, found: &Found) -> Result<()> {
     }
     let what = if server { "another database" } else { "on another server" };
     let text = format!(
-        "nothing was written: the target is {what}: {} with the number {}, not {} with the number {}",
+        "nothing was written: the target is {what}: {} with OID {}, not {} with OID {}",
         visible(&found.database),
         found.database_oid,
         visible(&expected.database),
         expected.database_oid
     );
     Err(Failure::msg(FailureKind::NotConfirmed, text)
-        .hint("give --to of the database that was restored; to put its snapshot elsewhere use: stacksnap restore"))
+        .hint("give --to the database that was restored; to restore the snapshot elsewhere: stacksnap restore"))
 }
 
-/// Is a safety snapshot of use? Where the target holds anything that is changed or removed; and where an end halfway
-/// would leave half a stack in an empty target, which only `undo` clears away.
+/// Is a safety snapshot useful? Yes if the target holds anything that is changed or removed. Yes too if the restore
+/// takes several transactions: one that stops halfway leaves a part behind, which only `undo` removes.
 pub fn needs_safety(plan: &RestorePlan) -> bool {
     !plan.one_transaction || (has_something_to_lose(plan) && !plan.copies())
 }
 
-/// Is there anything in the target that a restore changes or removes?
+/// Does the target hold anything that the restore changes or removes?
 fn has_something_to_lose(plan: &RestorePlan) -> bool {
     let empty = matches!(plan.target.kind, TargetKind::Bare | TargetKind::FreshProject);
     let untouched =

@@ -1,9 +1,9 @@
 //! `restore`, `undo` and the rollback of `guard`: verify, plan, (the caller confirms,) safety snapshot, record, write,
 //! prove, record.
 //!
-//! Invariant: nothing is planned from a snapshot whose checksums were not verified just before; nothing is written
-//! without a [`ConfirmedPlan`], the root's lock and a record on disk that says so; whatever way it ends, the record says
-//! it, and the failure names the command that brings the target back. It asks nobody and prints nothing.
+//! Invariant: a plan is made only from a snapshot whose checksums were verified just before. Nothing is written without
+//! a [`ConfirmedPlan`], the root's lock and a record on disk. However a restore ends, the record says so, and a failure
+//! names the command that undoes it. It asks no questions and prints nothing.
 
 mod check;
 mod proof;
@@ -43,22 +43,22 @@ use crate::verify::{Level, verify_sealed};
 pub use check::{Found, same_target};
 pub use proof::Before;
 
-/// What is asked for beside the engine's own request.
+/// Options in addition to the engine's own request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Take a snapshot of the target first.
     pub safety_snapshot: bool,
     pub proof: bool,
     pub undo_of: Option<RestoreId>,
-    /// The target must be this one: that of the restore to undo, or the database that `guard` read.
+    /// The required target: that of the restore to undo, or the database that `guard` read.
     pub expected: Option<TargetFacts>,
-    /// What may open the seal of the vault's secrets.
+    /// The keys that may open the sealed vault secrets.
     pub keys: Keys,
-    /// `--vouch`: the first digits of the checksum of a manifest that this root did not seal.
+    /// `--vouch`: the first digits of the checksum of a manifest that this root's key did not sign.
     pub vouch: Option<String>,
 }
 
-/// One restore, from its check to its record.
+/// One restore, from the checks to the record.
 pub struct Recovery<'a> {
     pub root: &'a Root,
     pub settings: &'a Settings,
@@ -70,7 +70,7 @@ pub struct Recovery<'a> {
     pub clock: fn() -> Timestamp,
 }
 
-/// A snapshot whose checksums hold, and what restoring it would do.
+/// A verified snapshot, and the plan to restore it.
 #[derive(Debug)]
 pub struct Prepared {
     source: SnapshotSource,
@@ -87,8 +87,8 @@ impl Prepared {
 impl Recovery<'_> {
     /// Verifies every checksum of the snapshot in `place`, examines the target and plans. Writes nothing.
     ///
-    /// `Integrity` when the snapshot is damaged or nobody answers for it, `NotConfirmed` when it is partial and that was not allowed, or when the
-    /// target is not the expected one.
+    /// Errors: `Integrity` when the snapshot is damaged or this root's key did not sign it; `NotConfirmed` when it is
+    /// partial without `--allow-partial`, or when the target is not the expected one.
     pub async fn prepare(&self, place: &Path) -> Result<Prepared> {
         let jobs = usize::try_from(self.request.jobs.max(1)).unwrap_or(1);
         let verification = verify_sealed(place, Level::ForRestore, self.root.path(), self.monitor, jobs)?;
@@ -107,7 +107,7 @@ impl Recovery<'_> {
         Ok(Prepared { source, vault, plan })
     }
 
-    /// Does what `plan` says. The report is in the record too.
+    /// Executes `plan`. The report is in the record too.
     pub async fn carry_out(
         &self,
         prepared: &Prepared,
@@ -146,7 +146,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// For a plan with nothing in it: the proof alone. No record is made, because nothing is written.
+    /// For an empty plan: only the proof. There is no record, because nothing is written.
     pub async fn already_equal(&self, prepared: &Prepared) -> Result<RestoreReport> {
         let clock = Instant::now();
         let mut report = RestoreReport {
@@ -199,11 +199,11 @@ impl Recovery<'_> {
         report.exceptions.sort();
         report.exceptions.dedup();
         if self.options.proof {
-            // The restore is done whatever comes of the proof: what stops it is said, and the exit code is 15.
+            // The restore is done even if the proof fails: that is a warning, and the exit code is 15.
             match self.guarded(proof::prove(self, prepared, &done, before)).await {
                 Ok(proof) => report.take_proof(proof),
                 Err(failure) => {
-                    self.monitor.warn("not_proven", format!("the proof could not be made: {failure}"), None);
+                    self.monitor.warn("not_proven", format!("the proof could not run: {failure}"), None);
                 }
             }
         }
@@ -262,7 +262,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// Writes how it ended. A record that cannot be written does not undo what was done: it is a warning.
+    /// Records how the restore ended. If the record cannot be written, that is a warning: the restore itself stands.
     fn close(&self, record: &mut RestoreRecord) {
         record.ended_at = Some((self.clock)());
         if let Err(failure) = restores::write(self.root.path(), record) {
@@ -270,7 +270,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// Tells the restore that was undone by which one.
+    /// Writes into the record of the undone restore which restore undid it.
     fn mark_undone(&self, record: &RestoreRecord) {
         let Some(undone) = &record.undo_of else { return };
         let marked = restores::read(self.root.path(), undone).and_then(|mut other| {
@@ -289,7 +289,8 @@ impl Recovery<'_> {
         }
     }
 
-    /// Runs work until it ends, or, once cancelled, for the grace at most. The work sees the token itself.
+    /// Runs the work until it ends. Once cancelled, it may take the grace period at most. The work sees the token
+    /// itself.
     async fn guarded<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let out_of_grace = async {
             self.cancel.cancelled().await;
@@ -301,7 +302,7 @@ impl Recovery<'_> {
         let outcome = tokio::select! {
             biased;
             outcome = work => outcome,
-            () = out_of_grace => Err(Failure::msg(FailureKind::Failed, "it did not stop in time and was dropped")),
+            () = out_of_grace => Err(Failure::msg(FailureKind::Failed, "it did not stop in time and was aborted")),
         };
         match (outcome, self.cancel.reason()) {
             (Err(failure), Some(reason)) => {
@@ -311,19 +312,19 @@ impl Recovery<'_> {
         }
     }
 
-    /// Adds in which state the target is now, and what to run next.
+    /// Adds the state of the target and the next command.
     fn explained(&self, failure: Failure, record: &RestoreRecord) -> Failure {
         if record.state == RestoreState::Preparing {
-            return failure.context(format!("{} was not begun: nothing was written to the target", record.id));
+            return failure.context(format!("{} did not start: nothing was written to the target", record.id));
         }
         let lost = failure.kind == FailureKind::Unreachable;
         let undo = undo_command(&record.id, self.target);
         let failure = failure.context(format!("{} failed", record.id));
         match (record.one_transaction && !lost, &record.safety_snapshot) {
-            (true, _) => failure.hint("it was one transaction, which the server has undone: the target is as it was before"),
+            (true, _) => failure.hint("it was one transaction, which the server rolled back: the target is unchanged"),
             (false, Some(_)) if record.one_transaction => failure
-                .hint(format!("the connection was lost; if it was lost in the very last step the target is restored already. See: {undo} --dry-run")),
-            (false, Some(_)) => failure.hint(format!("a part of it may be written; back to how it was before: {undo}")),
+                .hint(format!("the connection was lost; if that happened during COMMIT, the target may be restored already. Check with: {undo} --dry-run")),
+            (false, Some(_)) => failure.hint(format!("a part of it may be written; to restore the state before: {undo}")),
             (false, None) => failure.hint(
                 "a part of it may be written and there is no safety snapshot: run the same command again (with --replace-other-project where the target was empty before)",
             ),
@@ -331,12 +332,12 @@ impl Recovery<'_> {
     }
 }
 
-/// The line that undoes a restore. It holds no password: `--to` finds it in ~/.pgpass or PGPASSWORD.
+/// The command that undoes a restore. It holds no password: `--to` finds it in ~/.pgpass or PGPASSWORD.
 pub fn undo_command(id: &RestoreId, target: &ConnSpec) -> String {
     format!("stacksnap undo {id} --to {}", shell(&target_words(target)))
 }
 
-/// A connection as libpq's keywords, without the password: for a line that a person can run.
+/// A connection as libpq keywords, without the password, for a command line.
 pub fn target_words(target: &ConnSpec) -> String {
     let quoted = |text: &str| format!("'{}'", visible(text).replace('\\', r"\\").replace('\'', r"\'"));
     let plain =
@@ -358,10 +359,10 @@ pub fn target_words(target: &ConnSpec) -> String {
     )
 }
 
-/// How the command ends: `None` is 0. Without a proof that was wanted it is `NotProven`.
+/// The exit code of the command: `None` is 0. `NotProven` if a proof was wanted and there is none.
 pub fn exit_kind(report: &RestoreReport, proof_wanted: bool) -> Option<FailureKind> {
     match (&report.proof, proof_wanted) {
-        // Never more open than the source, whatever else is as it was.
+        // A database that is more open than the source is never acceptable, whatever else is equal.
         _ if left_out::is_open(&report.left_out) => Some(FailureKind::Integrity),
         (Some(proof), _) => match proof.verdict {
             RestoreVerdict::Not => Some(FailureKind::Integrity),
@@ -374,11 +375,11 @@ pub fn exit_kind(report: &RestoreReport, proof_wanted: bool) -> Option<FailureKi
     }
 }
 
-/// The word for a kind of target.
+/// How messages name a kind of target.
 pub fn target_word(kind: TargetKind) -> &'static str {
     match kind {
         TargetKind::FreshProject => "a fresh Supabase project",
-        TargetKind::SameDatabase => "the database that the snapshot was taken of",
+        TargetKind::SameDatabase => "the database that the snapshot was taken from",
         TargetKind::OtherDatabase => "another database, with objects of its own",
         TargetKind::Bare => "a plain, empty database",
     }

@@ -1,7 +1,7 @@
-//! The proof after a restore: what `verify` has to know of it.
+//! The proof after a restore: the input for `verify`.
 //!
-//! Invariant: it reads the target only. What was true before the first write is kept in [`Before`]. It looks at what
-//! the restore was asked for, no more and no less.
+//! Invariant: it reads the target only. The state before the first write is in [`Before`]. It compares exactly what the
+//! restore covered.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -27,19 +27,19 @@ use crate::restore::target::scope::Scope;
 use crate::restore::{Done, Engine, PLATFORM_OPEN, is_left};
 use crate::verify::proof::{Expected, ProofInput, RowScope, prove as prove_stack};
 
-/// What must be asked before the first write.
+/// What must be read before the first write.
 #[derive(Debug, Clone, Default)]
 pub struct Before {
     pub census: Option<SecurityCensus>,
 }
 
-/// How open the target is before it is written to.
+/// Reads how open the target is before the first write.
 pub async fn before(recovery: &Recovery<'_>) -> Result<Before> {
     let session = Session::open(recovery.target, "stacksnap census").await?;
     Ok(Before { census: Some(census(&session).await?) })
 }
 
-/// Compares the target with the snapshot, as far as this restore reached.
+/// Compares the target with the snapshot, within the scope of this restore.
 pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, before: Before) -> Result<Option<Proof>> {
     let source = &prepared.source;
     let engine = recovery.engine(source, &prepared.vault);
@@ -50,10 +50,10 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     let known: HashSet<(ObjectKind, &str)> =
         source.inventory.objects.iter().map(|o| (o.kind, o.identity.as_str())).collect();
     let own = |o: &CatalogObject| o.kind == ObjectKind::Role && unquoted(&o.identity) == scope.restorer;
-    // What is the platform's and decides who may do what is a difference also where it had to stay.
+    // An object of the platform that decides access is a difference even where it had to stay.
     let open: HashSet<String> =
         prepared.plan.exceptions.iter().filter(|e| e.code == PLATFORM_OPEN).map(|e| e.what.clone()).collect();
-    // Who granted a membership is not comparable with servers before 16; the engine has compared who is in what.
+    // Grantors are not comparable with servers before 16; the engine has compared who is a member of what.
     let memberships = scope.rules.as_ref().is_none_or(|rules| rules.membership_options);
     let reached = |o: &CatalogObject| {
         if o.kind == ObjectKind::RoleMembership && !memberships {
@@ -64,7 +64,7 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
             return scope.is_whole() && !scope.untrusted;
         }
         let there = known.contains(&(o.kind, o.identity.as_str()));
-        // None is ever made; an empty target keeps what it has.
+        // A restore never creates slots or subscriptions, and an empty target keeps its own.
         if [SLOT, SUBSCRIPTION].contains(&o.kind) {
             return scope.is_whole() && !scope.untrusted && (there || prepared.plan.target.kind.has_a_past());
         }
@@ -74,11 +74,11 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
         recovery.request.conflicts == ConflictPolicy::Keep && matches!(t.schema.as_str(), "auth" | "storage")
     };
     let same = prepared.plan.target.kind == TargetKind::SameDatabase;
-    // Jobs name the database that they run in, and come back switched off: the plan says what to do about them.
+    // Jobs name the database that they run in, and are restored disabled. The plan says what to do about them.
     let jobs = |t: &QualifiedName| !same && t.schema == "cron";
-    // Secrets are encrypted anew; the engine has read each of them back.
+    // Secrets are encrypted again by the target; the engine has read each of them back.
     let secrets = |t: &QualifiedName| prepared.vault.is_open() && t.schema == "vault";
-    // Of these the plan says that a part cannot be there.
+    // The plan says that the platform of the target lacks a part of these tables.
     let lacks = |t: &QualifiedName| scope.other.lacking.contains_key(t);
     let left_out = |t: &QualifiedName| merged(t) || jobs(t) || secrets(t) || lacks(t);
     let rows: Vec<QualifiedName> = engine.tables(&scope).into_iter().filter(|t| !left_out(t)).collect();
@@ -92,14 +92,14 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
     input.objects = Some(&reached);
     // A fresh target had nothing that could have been open.
     input.census_before = before.census.filter(|_| same);
-    // Policies and defaults are code of the snapshot.
+    // Probes evaluate policies and defaults, which are code of the snapshot.
     input.run_probes = !scope.untrusted;
     input.compare_rls = scope.is_whole() && recovery.request.conflicts != ConflictPolicy::Keep;
     input.jobs = recovery.request.jobs.max(1) as usize;
     prove_stack(input).await.map(Some)
 }
 
-/// Copies beside what is there: their rows, and how open the database is. Nothing else was touched.
+/// For copies in a separate schema: compares their rows, and how open the database is. Nothing else was changed.
 async fn prove_copies(recovery: &Recovery<'_>, engine: &Engine<'_>, schema: &str) -> Result<Proof> {
     let copies = copies(engine, schema)?;
     let names: Vec<QualifiedName> = copies.iter().map(|copy| copy.to.clone()).collect();
@@ -115,7 +115,7 @@ async fn prove_copies(recovery: &Recovery<'_>, engine: &Engine<'_>, schema: &str
     prove_stack(input).await
 }
 
-/// What the target should hold. Of a snapshot that nobody answers for, everything belongs to the role that restored.
+/// What the target should hold. With `--untrusted`, the restoring role owns everything.
 fn compared_inventory<'s>(source: &'s SnapshotSource, scope: &Scope) -> Cow<'s, Inventory> {
     if !scope.untrusted {
         return Cow::Borrowed(&source.inventory);
@@ -127,23 +127,23 @@ fn compared_inventory<'s>(source: &'s SnapshotSource, scope: &Scope) -> Cow<'s, 
     Cow::Owned(inventory)
 }
 
-/// The scope that the restore had. What was empty holds a stack now, in which nothing may be too many.
+/// The scope of the restore. A target that was empty now holds a stack, so extra objects in it count.
 async fn proven_scope(engine: &Engine<'_>, done: &Done) -> Result<Scope> {
     let Some(scope) = done.scope.clone() else { return engine.scope().await };
     let kind = if scope.kind == TargetKind::SameDatabase { scope.kind } else { TargetKind::OtherDatabase };
     Ok(Scope { kind, ..scope })
 }
 
-/// Kinds of which the target may keep some that the snapshot does not have.
+/// Kinds of which the target may keep objects that the snapshot lacks.
 const STAYING: [ObjectKind; 6] =
     [ObjectKind::Schema, ObjectKind::DatabaseSetting, ObjectKind::RoleSetting, ROLE_MEMBERSHIP, SLOT, SUBSCRIPTION];
 
-/// Is this about something that is not as it was, and nobody knows why?
+/// Is this exception about an object that differs without a known cause?
 fn is_unexplained(exception: &Exception, done: &Done) -> bool {
     done.left_out.iter().any(|one| one.is_unexplained() && one.what() == exception.what)
 }
 
-/// What was said to be different, with the objects that it explains.
+/// The differences that were predicted, with the objects that each one explains.
 fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
     let inventory = &prepared.source.inventory;
     let explained = |exception: &Exception| {
@@ -154,7 +154,7 @@ fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
         };
         let mut objects: Vec<_> =
             inventory.objects.iter().filter(|o| named(o) || member(o)).map(ObjectName::of).collect();
-        // What had to stay is in no inventory of the snapshot.
+        // An object that had to stay in the target is not in the snapshot's inventory.
         if objects.is_empty() {
             objects.extend(STAYING.iter().filter_map(|kind| {
                 let identity = exception.what.strip_prefix(kind.word())?.strip_prefix(' ')?;
@@ -165,13 +165,13 @@ fn expected(prepared: &Prepared, done: &Done) -> Vec<Expected> {
     };
     let mut list = predicted::left_out(&done.left_out, &prepared.source.manifest.tables);
     let of_causes = list.len();
-    // Where nothing had to be done only the plan has said something.
+    // If nothing had to be done, only the plan has exceptions.
     let of_plan = prepared.plan.exceptions.iter().filter(|e| !done.exceptions.contains(e));
-    // What the plan left of the platform's is not looked for.
-    let foretold = |e: &Exception| is_left(e) && prepared.plan.exceptions.contains(e);
+    // What the plan left out on the platform is not compared.
+    let predicted_left = |e: &Exception| is_left(e) && prepared.plan.exceptions.contains(e);
     let rest = done.exceptions.iter().chain(of_plan);
     let rest = rest.filter(|e| !list[..of_causes].iter().any(|cause| cause.exception == **e));
-    let rest = rest.filter(|e| e.code != PLATFORM_OPEN && !foretold(e) && !is_unexplained(e, done));
+    let rest = rest.filter(|e| e.code != PLATFORM_OPEN && !predicted_left(e) && !is_unexplained(e, done));
     let rest: Vec<Expected> = rest.map(explained).collect();
     list.extend(rest);
     list.extend(invalid_indexes::all(inventory).into_iter().map(|index| Expected {

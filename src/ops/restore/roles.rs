@@ -1,8 +1,8 @@
-//! Which roles a restore makes: the record says it before the first write, so that `undo` can take them away. And which a
-//! guarded command made.
+//! The roles that a restore creates: the record names them before the first write, so that `undo` can drop them. And
+//! the roles that a guarded command created.
 //!
-//! Invariant: only roles that the plan creates, which the target did not have; never one that PostgreSQL brings. Their
-//! numbers are added when the restore has come to its end: a role that somebody else makes later has another one.
+//! Invariant: only roles that the plan creates and the target did not have; never a predefined role (`pg_*`). Their
+//! OIDs are added when the restore has ended, so a role of the same name that is created later is not mistaken for it.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ use crate::pg::catalog::role_uses::role_uses;
 use crate::pg::catalog::target::{RoleNew, roles_new_to};
 use crate::pg::session::Session;
 
-/// The roles that a plan makes, without their numbers.
+/// The roles that a plan creates, without OIDs.
 pub fn made_by(plan: &RestorePlan) -> Vec<RoleMade> {
     let names = plan.create.iter().filter(|o| o.kind == ObjectKind::Role).map(|o| unquoted(&o.identity));
     names.filter(|name| !name.starts_with("pg_")).map(|name| RoleMade { name, oid: None }).collect()
 }
 
-/// Adds the numbers, and leaves out what could not be made. Where that cannot be asked the name alone has to do.
+/// Adds the OIDs and removes roles that were not created. If the query fails, the names alone remain.
 pub async fn number(recovery: &Recovery<'_>, made: &mut Vec<RoleMade>) {
     if made.is_empty() {
         return;
@@ -35,26 +35,26 @@ pub async fn number(recovery: &Recovery<'_>, made: &mut Vec<RoleMade>) {
     match recovery.guarded(asked).await {
         Ok(there) => *made = there.into_iter().map(|role| RoleMade { name: role.name, oid: Some(role.oid) }).collect(),
         Err(failure) => {
-            recovery.monitor.note(format!("the numbers of the roles that were made are not known: {failure}"));
+            recovery.monitor.note(format!("cannot read the OIDs of the created roles: {failure}"));
         }
     }
 }
 
-/// Roles that a command made which ran between two looks at the server.
+/// The roles that a command created, by comparing the server before and after it.
 #[derive(Debug, Default)]
 pub struct Since {
-    /// `None`: that could not be asked, so nothing is known to have come.
+    /// `None`: the query before failed, so no role counts as new.
     before: Option<BTreeSet<u32>>,
 }
 
 impl Since {
-    /// The look before. One that fails is no reason not to run the command.
+    /// Reads the roles before the command. If that fails, the command runs all the same.
     pub async fn now(spec: &ConnSpec) -> Self {
         let came = later(spec).await.ok();
         Self { before: came.map(|roles| roles.into_iter().map(|role| role.oid).collect()) }
     }
 
-    /// The look after: those that a rollback of this database takes away.
+    /// Reads the roles after the command; returns those that a rollback of this database drops.
     pub async fn made(&self, spec: &ConnSpec) -> Vec<RoleMade> {
         let Some(before) = &self.before else { return Vec::new() };
         let came = later(spec).await.unwrap_or_default();

@@ -1,7 +1,7 @@
-//! The snapshot of a target before it is written to.
+//! The safety snapshot of a target, taken before the first write.
 //!
-//! Invariant: it holds every row, whatever the configuration leaves out of ordinary snapshots; it is never the latest
-//! snapshot of anything. When it cannot be taken the restore does not begin.
+//! Invariant: it holds every row, whatever the settings exclude from ordinary snapshots; it never becomes `latest`. If
+//! it cannot be taken, the restore does not start.
 
 use super::Recovery;
 use crate::config::{Format, Settings, Verify};
@@ -15,7 +15,7 @@ use crate::snapshot::manifest_file::read_manifest;
 
 pub const LABEL: &str = "BEFORE_RESTORE";
 
-/// Takes it; gives its name and the checksum of its manifest.
+/// Takes it. Returns its name and the checksum of its manifest.
 pub async fn take(recovery: &Recovery<'_>, id: &RestoreId) -> Result<(String, String)> {
     let settings = everything_in_the_database(recovery.settings);
     let label = Label::parse(LABEL).map_err(|what| Failure::msg(FailureKind::Failed, what))?;
@@ -26,7 +26,7 @@ pub async fn take(recovery: &Recovery<'_>, id: &RestoreId) -> Result<(String, St
     let taken = create::create(&request, &settings, recovery.target, recovery.monitor, recovery.cancel).await;
     let report = taken.map_err(|failure| {
         failure
-            .context("the safety snapshot of the target could not be taken")
+            .context("cannot take the safety snapshot of the target")
             .hint("fix this, or give up undo with --no-safety-snapshot")
     })?;
     let (Some(name), Some(place)) = (report.snapshot, report.place) else {
@@ -35,13 +35,13 @@ pub async fn take(recovery: &Recovery<'_>, id: &RestoreId) -> Result<(String, St
     let manifest = read_manifest(&place)?;
     if !report.gaps.is_empty() {
         let message =
-            format!("the safety snapshot {name} has {} gaps: undo brings back all but these", report.gaps.len());
+            format!("the safety snapshot {name} has {} gaps: undo restores everything but these", report.gaps.len());
         recovery.monitor.warn("safety_snapshot_gaps", message, Some(format!("stacksnap show {name} --gaps")));
     }
     Ok((name.to_string(), manifest.manifest_sha256))
 }
 
-/// The settings of a snapshot that is to bring a database back: all rows, and no files beside the database, which a
+/// The settings of a snapshot that must restore a database: all rows, and no files outside of the database, which a
 /// restore does not touch.
 pub fn everything_in_the_database(settings: &Settings) -> Settings {
     Settings {
@@ -50,7 +50,7 @@ pub fn everything_in_the_database(settings: &Settings) -> Settings {
         project_dir: None,
         storage_dir: None,
         keep_sessions: true,
-        // A restore waits for it, and it goes back to where it came from.
+        // A restore waits for it, and it is only restored to the database that it came from.
         verify: Some(Verify::Nothing),
         ..settings.clone()
     }

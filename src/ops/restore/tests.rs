@@ -1,4 +1,4 @@
-//! What is decided before and after a restore, without a server.
+//! Tests of the decisions before and after a restore, without a server.
 
 use super::check::Found;
 use super::*;

@@ -1,8 +1,8 @@
-//! Stored generated columns and materialized views of the target against what the snapshot recorded of them.
+//! Compares stored generated columns and materialized views of the target with the snapshot's record of them.
 //!
-//! Invariant: no dump carries their contents, the target computed them anew: a difference is an exception that is named
-//! with its rows, and so is what was not compared. Nothing is said of a table whose rows are not equal, or of a view
-//! that is not there: that is told already.
+//! Invariant: no dump holds their contents and the target recomputed them, so a difference is an exception with the
+//! number of rows. Contents that were not compared are an exception too. A table whose rows differ, or a view that is
+//! missing, is skipped: it is reported already.
 
 use std::time::Duration;
 
@@ -22,15 +22,15 @@ use crate::snapshot::reader::ArchiveData;
 use crate::verify::rows::keys::{KeyDifferences, KeyValues, compare_keys};
 use crate::verify::rows::row_source::RowSource;
 
-/// Stable words.
+/// Stable codes.
 pub const GENERATED_DIFFER: &str = "generated_values_differ";
 pub const VIEW_DIFFERS: &str = "materialized_view_differs";
 pub const NOT_COMPARED: &str = "contents_not_compared";
-/// So many keys are named.
+/// How many keys are named.
 const KEYS_NAMED: usize = 5;
 const VALUE_CHARS: usize = 80;
 
-/// Compares what is in scope; what is not equal goes to the exceptions.
+/// Compares everything in scope; differences become exceptions.
 pub async fn judge(input: &ProofInput<'_>, live: &Inventory, found: &mut Found) -> Result<()> {
     let Some(records) = &input.manifest.computed else {
         let missing = not_recorded(input);
@@ -59,7 +59,7 @@ fn in_scope(input: &ProofInput<'_>, record: &ComputedRecord, found: &Found) -> b
     }
 }
 
-/// Materialized views that should be there and are not excused.
+/// Materialized views that must exist and are not expected to be missing.
 fn views<'a>(input: &'a ProofInput<'_>) -> impl Iterator<Item = &'a CatalogObject> {
     let views = input.inventory.of_kind(ObjectKind::MaterializedView).filter(|view| view.extension.is_none());
     views.filter(|view| {
@@ -68,7 +68,7 @@ fn views<'a>(input: &'a ProofInput<'_>) -> impl Iterator<Item = &'a CatalogObjec
     })
 }
 
-/// A snapshot from before format 1.4 does not say what they held.
+/// A snapshot before format 1.4 does not record their contents.
 fn not_recorded(input: &ProofInput<'_>) -> Option<Exception> {
     let is_generated = |record: &&TableRecord| {
         input.inventory.table(&record.name).is_some_and(|facts| facts.columns.iter().any(|c| c.generated))
@@ -78,14 +78,14 @@ fn not_recorded(input: &ProofInput<'_>) -> Option<Exception> {
     (tables + views > 0).then(|| {
         let what = format!("{views} materialized views, generated columns of {tables} tables");
         let format = input.manifest.format;
-        let why = format!("the snapshot's format {}.{} does not record what they held", format.major, format.minor);
+        let why = format!("the snapshot's format {}.{} does not record their contents", format.major, format.minor);
         let todo = format!("a snapshot taken now has format {}.{} and records it", FORMAT.major, FORMAT.minor);
         Exception { code: NOT_COMPARED.into(), what, why, todo }
     })
 }
 
 fn not_compared(what: String, why: String) -> Exception {
-    let todo = "compare it with the source by hand if it matters".to_string();
+    let todo = "if it matters, compare it with the source by hand".to_string();
     Exception { code: NOT_COMPARED.into(), what, why, todo }
 }
 
@@ -95,12 +95,12 @@ fn view_differs(record: &ComputedRecord, now: &LiveTable) -> Exception {
         ComputedContent::NotRead { .. } => 0,
     };
     let counts = if was == now.rows {
-        format!("it has {was} rows as in the snapshot, with other values")
+        format!("it has {was} rows like the snapshot, with other values")
     } else {
         format!("it had {was} rows and has {}", now.rows)
     };
-    let why = format!("{counts}: it was refreshed anew from the rows that are there now");
-    let todo = "in the source it was older than its tables, or it depends on the time or on settings".to_string();
+    let why = format!("{counts}: the restore refreshed it from the current rows");
+    let todo = "either the source had not refreshed it, or it depends on the time or on settings".to_string();
     Exception { code: VIEW_DIFFERS.into(), what: record.what(), why, todo }
 }
 
@@ -110,7 +110,7 @@ async fn generated_differ(
     record: &ComputedRecord,
     now: &LiveTable,
 ) -> Result<Exception> {
-    let told = match (input.place, record.as_table()) {
+    let rows_text = match (input.place, record.as_table()) {
         (Some(place), Some(table)) => {
             let session = Session::open(input.spec, super::APPLICATION).await?;
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
@@ -128,12 +128,12 @@ async fn generated_differ(
     Ok(Exception {
         code: GENERATED_DIFFER.into(),
         what: record.what(),
-        why: format!("{told} have other generated values: the target computes them with the functions as they are now"),
-        todo: format!("the values of the snapshot are in {file}; decide which are right"),
+        why: format!("{rows_text} have other generated values: the target computes them with the current functions"),
+        todo: format!("the snapshot's values are in {file}; decide which are right"),
     })
 }
 
-/// How many rows, and the first keys.
+/// The number of rows, and the first keys.
 fn rows_told(keys: &KeyDifferences, rows: u64) -> String {
     let count = keys.changed + keys.removed.max(keys.added);
     if keys.changed_keys.is_empty() {

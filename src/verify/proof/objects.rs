@@ -1,7 +1,7 @@
-//! Differences of objects, judged: a finding, an expected loss that came true, or a note.
+//! Classifies differences of objects: a finding, an expected loss that occurred, or a note.
 //!
-//! Invariant: members of an extension are judged by the extension's version, but for rights on them and the values of
-//! their sequences: those are the user's. Nothing else is let off but what two major versions cannot have in common.
+//! Invariant: the version of an extension decides about its members, except their privileges, policies, triggers and
+//! sequence values, which are the user's. Apart from that, only differences between two major versions are excused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::model::name::{QualifiedName, ident};
 use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{ObjectName, ProofFinding};
 
-/// Definitions up to this length are told whole; of longer ones the first line that differs.
+/// Definitions up to this length are shown whole; of longer ones the first line that differs.
 const WHOLE_CHARS: usize = 300;
 
 /// Sorts `differences` into findings, expected losses and notes.
@@ -44,7 +44,7 @@ pub fn judge(
     }
 }
 
-/// Which extension an object belongs to, on either side, and which extensions are the same on both.
+/// The extension of each object on either side, and the extensions that are the same on both.
 struct Members<'a> {
     of: BTreeMap<(ObjectKind, &'a str), &'a str>,
     same: BTreeSet<&'a str>,
@@ -65,7 +65,7 @@ impl<'a> Members<'a> {
         Self { same: same.collect(), of: members.collect() }
     }
 
-    /// Why a difference about a member is none of the restore's.
+    /// Why a difference of a member is not the restore's.
     fn excuse(&self, difference: &ObjectDifference) -> Option<String> {
         let extension = *self.of.get(&(difference.kind, difference.identity.as_str()))?;
         if !self.same.contains(ident_if_needed(extension).as_str()) {
@@ -77,7 +77,7 @@ impl<'a> Members<'a> {
             | ObjectKind::RowSecurity
             | ObjectKind::Trigger
             | ObjectKind::SecurityLabel => None,
-            // Behind, the next row of a queue would meet one that is there.
+            // A sequence that is behind would give the next row of a queue an id that exists.
             ObjectKind::SequenceSet => (position(difference.right.as_deref()) >= position(difference.left.as_deref()))
                 .then(|| format!("a sequence of the extension {extension} moved on")),
             _ => Some(format!("a member of the extension {extension}, whose version is the same")),
@@ -85,20 +85,21 @@ impl<'a> Members<'a> {
     }
 }
 
-/// As `quote_ident` writes a name: in quotes only where it has to be.
+/// Quotes a name only where necessary, like `quote_ident`.
 fn ident_if_needed(name: &str) -> String {
     let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && !name.starts_with(|c: char| c.is_ascii_digit());
     if plain { name.to_string() } else { ident(name) }
 }
 
-/// `last_value, is_called` as something that can be compared.
+/// `last_value, is_called` as a comparable value.
 fn position(definition: Option<&str>) -> Option<(i64, bool)> {
     let (value, called) = definition?.split_once(", ")?;
     Some((value.parse().ok()?, called == "true"))
 }
 
-/// Does an object that the plan named explain this difference: itself, or the missing thing that it hangs on?
+/// Does an object that the plan named explain this difference? It is the object itself, or a missing object that it
+/// belongs to.
 fn explains(object: &ObjectName, difference: &ObjectDifference) -> bool {
     let identity = &difference.identity;
     if object.kind == difference.kind && &object.identity == identity {
@@ -107,22 +108,22 @@ fn explains(object: &ObjectName, difference: &ObjectDifference) -> bool {
     if object.kind == ObjectKind::Extension {
         return difference.kind == ObjectKind::Comment && *identity == format!("extension {}", object.identity);
     }
-    let hangs = matches!(
+    let has_dependents = matches!(
         object.kind,
         ObjectKind::Table | ObjectKind::ForeignTable | ObjectKind::View | ObjectKind::MaterializedView
     );
-    if !hangs || difference.change != Change::Missing {
+    if !has_dependents || difference.change != Change::Missing {
         return false;
     }
     let of_table = |definition: &str| {
         [" ON ", " ON ONLY "].iter().any(|on| definition.contains(&format!("{on}{} ", object.identity)))
     };
     (difference.kind == ObjectKind::Index && difference.left.as_deref().is_some_and(of_table))
-        || hangs_on(&object.identity, difference.kind, identity)
+        || belongs_to_table(&object.identity, difference.kind, identity)
 }
 
-/// Is this an object of that table: its index, constraint, policy, trigger, grant, comment, …?
-fn hangs_on(table: &str, kind: ObjectKind, identity: &str) -> bool {
+/// Does the object belong to that table: its index, constraint, policy, trigger, grant, comment?
+fn belongs_to_table(table: &str, kind: ObjectKind, identity: &str) -> bool {
     let of_column = |rest: Option<&str>| rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     match kind {
         ObjectKind::Acl => {
@@ -142,7 +143,7 @@ fn hangs_on(table: &str, kind: ObjectKind, identity: &str) -> bool {
     }
 }
 
-/// Is the object that table? Identities are quoted only where needed.
+/// Is the object that table? Identities are quoted only where necessary.
 pub fn is_table(object: &ObjectName, table: &QualifiedName) -> bool {
     object.identity == format!("{}.{}", ident_if_needed(&table.schema), ident_if_needed(&table.name))
         || object.identity == table.sql()
@@ -168,8 +169,8 @@ fn finding(difference: &ObjectDifference) -> ProofFinding {
 
 fn missing(difference: &ObjectDifference) -> String {
     match &difference.renamed_to {
-        Some(name) => format!("it is not there; perhaps it is now {name}"),
-        None => "it is not there".to_string(),
+        Some(name) => format!("it is missing; perhaps it was renamed to {name}"),
+        None => "it is missing".to_string(),
     }
 }
 
@@ -185,7 +186,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// Both definitions, or of long ones the first line that is not the same.
+/// Both definitions, or of long ones the first line that differs.
 fn lines(left: Option<&str>, right: Option<&str>) -> (String, String) {
     let (left, right) = (left.unwrap_or_default(), right.unwrap_or_default());
     if left.len().max(right.len()) <= WHOLE_CHARS {
@@ -208,7 +209,7 @@ fn lines(left: Option<&str>, right: Option<&str>) -> (String, String) {
     (cut(left), cut(right))
 }
 
-/// Does a finding concern what decides about the rights on `name` (a table or a function of the census)?
+/// Is the finding about an object that decides the privileges on `name` (a table or a function of the census)?
 pub fn decides_about(finding: &ProofFinding, name: &str) -> bool {
     let Some((kind, identity)) = KINDS_OF_RIGHTS
         .iter()
@@ -227,7 +228,7 @@ pub fn decides_about(finding: &ProofFinding, name: &str) -> bool {
     }
 }
 
-/// Longer words before those that they begin with.
+/// A longer word comes before the words that it starts with.
 const KINDS_OF_RIGHTS: [ObjectKind; 9] = [
     ObjectKind::Acl,
     ObjectKind::RowSecurity,
@@ -248,7 +249,7 @@ mod tests {
     use crate::model::membership::ROLE_MEMBERSHIP;
 
     #[test]
-    fn what_hangs_on_a_missing_table_is_known_by_its_name() {
+    fn what_belongs_to_a_missing_table_is_known_by_its_name() {
         let t = "public.\"odd t\"";
         for (kind, identity) in [
             ("ROW SECURITY", "public.\"odd t\""),
@@ -260,12 +261,12 @@ mod tests {
             ("COMMENT", "policy p on public.\"odd t\""),
             ("PUBLICATION TABLE", "public.\"odd t\" in publication p"),
         ] {
-            assert!(hangs_on(t, ObjectKind::of(kind), identity), "{kind} {identity}");
+            assert!(belongs_to_table(t, ObjectKind::of(kind), identity), "{kind} {identity}");
         }
         for (kind, identity) in
             [("ACL", "TABLE public.odd"), ("ACL", "COLUMN public.\"odd t\"2.a"), ("POLICY", "p on public.t")]
         {
-            assert!(!hangs_on(t, ObjectKind::of(kind), identity), "{kind} {identity}");
+            assert!(!belongs_to_table(t, ObjectKind::of(kind), identity), "{kind} {identity}");
         }
     }
 

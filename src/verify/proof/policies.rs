@@ -1,8 +1,8 @@
-//! Does row security show what it showed in the source?
+//! Does row security show the same rows as in the source?
 //!
-//! Invariant: rows, policies and functions are compared elsewhere; this asks whether they work together as they did. A
-//! difference is a finding only where the target holds everything that a policy can look at: with a loss that was
-//! foretold, or a table whose policy looks at the clock, it is told and judged by nobody.
+//! Invariant: rows, policies and functions are compared elsewhere; this checks whether they work together as before. A
+//! difference is a finding only where the target holds everything that a policy can read. After a predicted loss, or
+//! for a policy that depends on the time, it is reported without a verdict.
 
 use std::collections::BTreeSet;
 
@@ -20,17 +20,17 @@ use crate::pg::probe_rls::rls_view;
 use crate::pg::session::Session;
 use crate::verify::clock::Clock;
 
-/// How many of those that were not compared are named.
+/// How many tables that were not compared are named.
 const NAMED_MAX: usize = 3;
 
-/// Looks at the target, and compares where the source was looked at.
+/// Probes the target, and compares it with the source's record, if there is one.
 pub async fn probe(session: &Session, input: &ProofInput<'_>, found: &mut Found) -> Result<ProbeOutcome> {
     let source = input.inventory.rls_view.as_ref().filter(|_| input.compare_rls);
     let view = rls_view(session, source.and_then(|v| v.user.as_deref())).await?;
     let mut outcome = rls::outcome(&view);
     let Some(source) = source else { return Ok(outcome) };
     if let Some(why) = &source.not_asked {
-        outcome.detail.push_str(&format!("; the source was not asked: {}", visible(why)));
+        outcome.detail.push_str(&format!("; the source was not probed: {}", visible(why)));
     }
     let comparison = compared(input, source, &view);
     if comparison.compared == 0 && comparison.left_out.is_empty() {
@@ -45,7 +45,7 @@ pub async fn probe(session: &Session, input: &ProofInput<'_>, found: &mut Found)
         let (count, names) = (comparison.left_out.len(), names.join(", "));
         outcome.detail.push_str(&format!(", {count} not (too slow, or their rows are not): {names}"));
     }
-    // What is missing on purpose may be what a policy asks: then nobody can say more than that it differs.
+    // A policy may read what was left out on purpose, so in that case a difference proves nothing.
     let (clock, whole) = (Clock::of(input.inventory), everything_is_there(input, found));
     for (table, differs) in comparison.differences {
         let by_the_clock = clock.decides_about(&table);
@@ -53,14 +53,14 @@ pub async fn probe(session: &Session, input: &ProofInput<'_>, found: &mut Found)
             found.findings.push(differs);
             continue;
         }
-        let why = if by_the_clock { "its policy looks at the clock" } else { "what it asks may be what was left out" };
+        let why = if by_the_clock { "its policy depends on the time" } else { "its policy may read what was left out" };
         let (shows, showed) = (&differs.found, &differs.expected);
         outcome.detail.push_str(&format!("; {} shows {shows}, showed {showed}: {why}", differs.what));
     }
     Ok(outcome)
 }
 
-/// Rows of all tables but the services' own, and the code of every extension.
+/// Are the rows of all tables (except the services' own) and the code of every extension there?
 fn everything_is_there(input: &ProofInput<'_>, found: &Found) -> bool {
     let services = |t: &QualifiedName| is_managed_schema(&t.schema) && !matches!(t.schema.as_str(), "auth" | "storage");
     let matters = |expected: &Expected| {
@@ -74,7 +74,7 @@ fn everything_is_there(input: &ProofInput<'_>, found: &Found) -> bool {
     !lost && input.inventory.tables.iter().filter(own).all(|t| wanted.contains(&t.name))
 }
 
-/// May something of this kind decide which rows somebody sees?
+/// May an object of this kind decide which rows a role sees?
 fn decides(kind: ObjectKind) -> bool {
     !matches!(
         kind,
@@ -90,7 +90,7 @@ fn decides(kind: ObjectKind) -> bool {
 
 fn compared(input: &ProofInput<'_>, source: &RlsView, view: &RlsView) -> RlsComparison {
     let rows_compared: Vec<String> = input.wanted_tables().iter().map(|t| t.name.plain()).collect();
-    // A partitioned table has no rows of its own to be compared.
+    // A partitioned table has no rows of its own to compare.
     let parent = |table: &str| {
         let managed = table.split_once('.').is_some_and(|(schema, _)| is_managed_schema(schema));
         !managed && !input.manifest.tables.iter().any(|t| t.name.plain() == table)

@@ -1,6 +1,6 @@
 //! Compares what row security showed in the source with what it shows in the target.
 //!
-//! Invariant: pure. What one side could not see in time, or was not asked, is left out and named.
+//! Invariant: pure. Tables that one side could not read in time, or did not probe, are left out and named.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::model::name::visible;
 use crate::model::restore::{ProbeOutcome, ProofFinding};
 use crate::model::rls_view::{ROWS_MAX, RlsSeen, RlsView};
 
-/// The probe that stands for it where there is nothing to compare with.
+/// The outcome of the probe if there is nothing to compare with.
 pub fn outcome(view: &RlsView) -> ProbeOutcome {
     let name = "rls_with_claims".to_string();
     if view.seen.is_empty() {
@@ -23,7 +23,7 @@ pub fn outcome(view: &RlsView) -> ProbeOutcome {
             RlsSeen::TooSlow => slow += 1,
         }
     }
-    let mut detail = format!("{} tables looked at, {rows} rows seen", view.seen.len());
+    let mut detail = format!("{} tables probed, {rows} rows visible", view.seen.len());
     if !refused.is_empty() {
         detail.push_str(&format!(", refused: {}", refused.join(", ")));
     }
@@ -36,16 +36,16 @@ pub fn outcome(view: &RlsView) -> ProbeOutcome {
 /// A comparison of two views.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct RlsComparison {
-    /// How many looks were compared.
+    /// How many pairs of role and table were compared.
     pub compared: u64,
-    /// What differs, with the plain name of its table.
+    /// The differences, with the plain name of the table.
     pub differences: Vec<(String, ProofFinding)>,
-    /// Looks that were not compared, by key: one of the two took too long, or `wanted` said no.
+    /// Pairs that were not compared, by key: a probe took too long, the user differs, or `wanted` returned false.
     pub left_out: Vec<String>,
 }
 
-/// What shows more, less or something else than it did, for the same user. `wanted` is asked for the plain name of
-/// each table.
+/// Finds tables that show more, fewer or other rows than in the source to the same user. `wanted` gets the plain name
+/// of each table.
 pub fn compare(source: &RlsView, target: &RlsView, wanted: impl Fn(&str) -> bool) -> RlsComparison {
     let mut found = RlsComparison::default();
     let keys: BTreeSet<&String> = source.seen.keys().chain(target.seen.keys()).collect();
@@ -67,15 +67,15 @@ pub fn compare(source: &RlsView, target: &RlsView, wanted: impl Fn(&str) -> bool
             (was, is) => was.is_none() && is.is_none(),
         };
         if !same {
-            let (what, expected) = (format!("as {role}: {}", visible(table)), said(was));
-            let finding = ProofFinding { code: "rls_differs".to_string(), what, expected, found: said(is) };
+            let (what, expected) = (format!("as {role}: {}", visible(table)), shown(was));
+            let finding = ProofFinding { code: "rls_differs".to_string(), what, expected, found: shown(is) };
             found.differences.push((table.to_string(), finding));
         }
     }
     found
 }
 
-fn said(seen: Option<&RlsSeen>) -> String {
+fn shown(seen: Option<&RlsSeen>) -> String {
     match seen {
         None => "not readable".to_string(),
         Some(RlsSeen::Rows(ROWS_MAX)) => format!("{ROWS_MAX} rows or more"),

@@ -1,6 +1,7 @@
-//! Rows of the live tables against the fingerprints of the manifest.
+//! Compares rows of the live tables with the fingerprints of the manifest.
 //!
-//! Invariant: every table in scope is read, or is a finding: one that is missing, lacks a column or may not be read.
+//! Invariant: every table in scope is read, or it is a finding: a table that is missing, lacks a column or may not be
+//! read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use crate::model::object_kind::ObjectKind;
 use crate::pg::rows::{LiveTable, fingerprint_tables};
 use crate::pg::session::Session;
 
-/// The tables that can be read as the snapshot recorded them, the largest first. The others are findings.
+/// The tables that can be read with the recorded columns, the largest first. The others become findings.
 pub async fn readable<'a>(
     session: &Session,
     tables: &[&'a TableRecord],
@@ -64,7 +65,7 @@ fn not_read(record: &TableRecord, why: String, found: &mut Found, input: &ProofI
     }
 }
 
-/// Reads them over several sessions.
+/// Reads the tables over several sessions.
 pub async fn read(
     input: &ProofInput<'_>,
     tables: &[&TableRecord],
@@ -74,7 +75,7 @@ pub async fn read(
     fingerprint_tables(input.spec, &wanted, input.jobs, input.cancel, progress).await
 }
 
-/// Compares, and returns how many tables and rows were.
+/// Compares the tables; returns the number of tables and rows compared.
 pub fn judge(input: &ProofInput<'_>, tables: &[&TableRecord], live: &[LiveTable], found: &mut Found) -> (u64, u64) {
     let read: BTreeMap<&QualifiedName, &LiveTable> = live.iter().map(|t| (&t.name, t)).collect();
     let mut rows = 0;
@@ -94,7 +95,7 @@ pub fn judge(input: &ProofInput<'_>, tables: &[&TableRecord], live: &[LiveTable]
     (live.len() as u64, rows)
 }
 
-/// Does an expected loss cover the rows of this table? Notes that it came true.
+/// Does an expected loss cover the rows of this table? If so, records that it occurred.
 fn explain(input: &ProofInput<'_>, table: &QualifiedName, found: &mut Found) -> bool {
     let names = |e: &super::Expected| {
         e.rows_of.contains(table)
@@ -107,7 +108,7 @@ fn explain(input: &ProofInput<'_>, table: &QualifiedName, found: &mut Found) -> 
     at.is_some()
 }
 
-/// Is this table in scope, and was nothing found about its rows?
+/// Is this table in scope, with equal rows?
 pub fn proven_equal(input: &ProofInput<'_>, table: &QualifiedName, found: &Found) -> bool {
     let excused = input.expected.iter().any(|e| e.rows_of.contains(table));
     let sql = table.sql();

@@ -1,8 +1,8 @@
-//! Which rows of a table are new, gone or changed: by primary key, or as whole rows where there is none.
+//! Finds which rows of a table were added, removed or changed: by primary key, or as whole rows without one.
 //!
-//! Invariant: memory does not grow with the table. A first reading sums both sides in [`BUCKETS`] parts by the hash of
-//! the key; only parts that differ are looked into, at most [`ROWS_AT_ONCE`] rows (about 60 MB) in one reading, and when
-//! that would take more than [`READINGS_MAX`] readings the keys are not told. A key is 128 bits of its hash.
+//! Invariant: memory does not grow with the table. The first pass sums both sides in [`BUCKETS`] buckets by the hash of
+//! the key. Further passes read only the buckets that differ, at most [`ROWS_AT_ONCE`] rows (about 60 MB) per pass. If
+//! that would take more than [`READINGS_MAX`] passes, no keys are reported. A key is 128 bits of its hash.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -24,19 +24,19 @@ const READINGS_MAX: usize = 8;
 /// How many keys of each kind are shown.
 pub const KEYS_SHOWN: usize = 20;
 
-/// The values of one key, in the order of its columns; none is NULL.
+/// The values of one key, in the order of its columns; `None` is NULL.
 pub type KeyValues = Vec<Option<String>>;
 
-/// The rows that are not the same.
+/// The rows that differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeyDifferences {
-    /// Columns of the primary key. Empty: the table has none, and whole rows were counted.
+    /// Columns of the primary key. Empty: the table has none, and whole rows were compared.
     pub key: Vec<String>,
     /// Only on the right.
     pub added: u64,
     /// Only on the left.
     pub removed: u64,
-    /// On both, with other values.
+    /// On both sides, with other values.
     pub changed: u64,
     /// The first [`KEYS_SHOWN`] of each; empty without a primary key.
     pub added_keys: Vec<KeyValues>,
@@ -47,7 +47,7 @@ pub struct KeyDifferences {
 type Objects<'a> = (&'a [CatalogObject], &'a [CatalogObject]);
 type Sources<'a> = (&'a RowSource<'a>, &'a RowSource<'a>);
 
-/// Compares the rows of one table. `Err` inside: why that cannot be told.
+/// Compares the rows of one table. The inner `Err` says why the keys cannot be determined.
 pub async fn compare_keys(
     record: &TableRecord,
     objects: Objects<'_>,
@@ -70,7 +70,7 @@ pub async fn compare_keys(
     let groups = groups(&buckets);
     if groups.len() > READINGS_MAX {
         let rows = ROWS_AT_ONCE * READINGS_MAX as u64;
-        return Ok(Err(format!("more than {rows} rows would have to be looked at one by one")));
+        return Ok(Err(format!("more than {rows} rows would have to be compared one by one")));
     }
     let mut found = KeyDifferences { key: keying.names.clone(), ..KeyDifferences::default() };
     for group in groups {
@@ -93,10 +93,10 @@ pub async fn compare_keys(
     Ok(Ok(found))
 }
 
-/// Which fields of a line are the key.
+/// Which fields of a line form the key.
 struct Keying {
     names: Vec<String>,
-    /// Empty: the whole line.
+    /// Empty: the whole line is the key.
     indexes: Vec<usize>,
     columns: usize,
 }
@@ -110,10 +110,10 @@ impl Keying {
         Self { names, indexes, columns: record.columns.len() }
     }
 
-    /// Hash of the key. Other fields may be empty.
+    /// Hash of the key. Fields outside of the key may be empty.
     fn key(&self, line: &[u8], scratch: &mut Vec<u8>) -> u128 {
         scratch.clear();
-        // The fields are escaped: a tab cannot be in one.
+        // COPY escapes tabs in fields, so a tab separates them.
         for index in &self.indexes {
             scratch.extend_from_slice(field(line, *index));
             scratch.push(b'\t');
@@ -127,21 +127,21 @@ impl Keying {
     }
 }
 
-/// One row, read.
+/// One row.
 struct Read<'a> {
     key: u128,
     row: u128,
-    /// The line; where it came in parts, with nothing but the fields of the key.
+    /// The line. If it came in parts, only the fields of the key are filled.
     line: &'a [u8],
 }
 
-/// Lines that may come in parts: of such a line only the fields of the key are held.
+/// Assembles lines that may come in parts. Of such a line only the fields of the key are kept.
 struct Reading<'a> {
     keying: &'a Keying,
     scratch: Vec<u8>,
-    /// The row so far, when a part of it was read.
+    /// The hash of the row so far, if only a part of it was read.
     open: Option<Box<blake3::Hasher>>,
-    /// Its fields of the key, the others empty.
+    /// Its key fields; the others are empty.
     short: Vec<u8>,
     field: usize,
 }
@@ -151,7 +151,7 @@ impl<'a> Reading<'a> {
         Self { keying, scratch: Vec::new(), open: None, short: Vec::new(), field: 0 }
     }
 
-    /// The row that ends with this part.
+    /// Adds a part; returns the row if it ends with this part.
     fn push<'s>(&'s mut self, part: LinePart<'s>) -> Option<Read<'s>> {
         let (row, line) = match self.open.take() {
             None if part.ends => (hash(part.bytes), part.bytes),
@@ -186,7 +186,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The raw field at `index`; empty where the line has fewer.
+/// The raw field at `index`; empty if the line has fewer.
 fn field(mut line: &[u8], index: usize) -> &[u8] {
     for _ in 0..index {
         let Some(at) = memchr::memchr(b'\t', line) else { return &[] };
@@ -215,7 +215,7 @@ enum Sign {
     Right,
 }
 
-/// One part of both sides: the sum of the left less that of the right, and how many rows each has.
+/// One bucket of both sides: the sum of the left minus that of the right, and the number of rows on each side.
 #[derive(Clone, Copy, Default)]
 struct Bucket {
     sum: u128,
@@ -242,7 +242,7 @@ impl Bucket {
     }
 }
 
-/// Parts that are looked into in one reading.
+/// Buckets that are compared in one pass.
 struct Group {
     member: Vec<bool>,
     rows: u64,
@@ -263,10 +263,10 @@ fn groups(buckets: &[Bucket]) -> Vec<Group> {
     groups
 }
 
-/// A key with its rows: usually one on each side.
+/// Keys with the sums of their rows: usually one row on each side.
 type Rows = HashMap<u128, Bucket>;
 
-/// Keys that turn out equal leave at once.
+/// Adds a row; a key that turns out equal is removed at once.
 fn note(rows: &mut Rows, key: u128, row: u128, sign: Sign) {
     let entry = rows.entry(key).or_default();
     entry.add(row, sign);
@@ -290,7 +290,7 @@ fn count(rows: &Rows, keying: &Keying, found: &mut KeyDifferences) {
     }
 }
 
-/// Reads once more for the first keys as texts: only their hashes were kept.
+/// Reads the rows once more for the texts of the first keys: only hashes were kept.
 async fn show(
     rows: &Rows,
     keying: &Keying,
@@ -320,7 +320,7 @@ async fn show(
                 };
                 waiting -= 1;
                 let values = keying.values(read.line);
-                // A key that is there twice is no key; it is shown once.
+                // A duplicate key is shown once.
                 if list.len() < KEYS_SHOWN && !list.contains(&values) {
                     list.push(values);
                 }

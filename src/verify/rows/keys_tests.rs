@@ -1,4 +1,4 @@
-//! Keys against two archives made by hand: what is new, gone and changed, with and without a primary key.
+//! Tests of key comparison on two small archives: added, removed and changed rows, with and without a primary key.
 
 use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
-//! Rows of two places side by side: where they come from, line by line, and which of them are not the same.
+//! Compares the rows of two sources: reading them line by line, and finding those that differ.
 //!
-//! Invariant: it reads only, and memory does not grow with the rows.
+//! Invariant: it only reads, and memory does not grow with the rows.
 
 pub mod keys;
 mod primary_key;

@@ -1,6 +1,6 @@
-//! The primary key of a table, out of the inventory's own text of the constraint.
+//! Finds the primary key of a table in the constraint definitions of the inventory.
 //!
-//! Invariant: pure; a text that is not understood is no key, never a wrong one.
+//! Invariant: pure. A definition that cannot be parsed gives no key, never a wrong one.
 
 use crate::model::inventory::CatalogObject;
 use crate::model::name::QualifiedName;
@@ -35,7 +35,7 @@ fn table_of(identity: &str) -> Option<QualifiedName> {
     rest.is_empty().then(|| QualifiedName::new(schema, name))
 }
 
-/// One identifier as `quote_ident` writes it, and what follows it.
+/// One identifier as `quote_ident` writes it, and the rest of the text.
 fn identifier(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(text.len());

@@ -1,7 +1,7 @@
 //! Rows of a table, line by line, from an archive or from a live database.
 //!
-//! Invariant: the same columns in the same order give the same lines from both; a line may come in parts and is never
-//! held here. A reader that has seen enough ends the reading, and that is no error.
+//! Invariant: for the same columns in the same order, both give the same lines. A line may come in parts and is never
+//! kept here. A caller that has seen enough can end the reading; that is no error.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -14,18 +14,18 @@ use crate::pg::rows::{copy_computed_sql, copy_own_sql, copy_statement};
 use crate::pg::session::Session;
 use crate::snapshot::reader::{ArchiveData, LinePart};
 
-/// How many parts of a file are read between two looks at the cancellation.
+/// How many parts of a file are read between two checks of the cancellation.
 const PARTS_PER_LOOK: u64 = 4096;
 
 pub enum RowSource<'a> {
     Archive(&'a ArchiveData),
     Live(&'a Session),
-    /// Columns that COPY of a table refuses.
+    /// Generated columns, which `COPY table` refuses.
     LiveComputed(&'a Session),
 }
 
 impl RowSource<'_> {
-    /// Gives every line of `record`'s columns, in parts, until `each` breaks.
+    /// Passes every line of `record`'s columns to `each`, in parts, until `each` breaks.
     pub async fn each(
         &self,
         record: &TableRecord,
@@ -92,7 +92,7 @@ async fn from_database(
     }
 }
 
-/// The parts of lines in a piece that may be cut anywhere.
+/// Splits a piece into parts of lines; the piece may end anywhere.
 fn parts(mut piece: &[u8], each: &mut dyn FnMut(LinePart<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
     while let Some(at) = memchr::memchr(b'\n', piece) {
         each(LinePart { bytes: &piece[..at], ends: true })?;

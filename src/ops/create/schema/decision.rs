@@ -1,8 +1,8 @@
-//! Is the schema of a new snapshot verified, and by which server?
+//! Decides whether the schema of a new snapshot is verified, and by which server.
 //!
-//! Invariant: without a word of the user's it is done only where it can do no harm: as root, by a server of the source's
-//! own major that runs as a user without rights. Whoever is not root cannot give such a server to somebody else; it would
-//! run with all rights of theirs, so they are asked first.
+//! Invariant: by default it is verified only where that is harmless: as root, by a server of the source's own major
+//! that runs as a user without rights. Without root the server would run with all rights of the calling user, so the
+//! user has to ask for it.
 
 use crate::config::Verify;
 use crate::model::failure::{Failure, FailureKind};
@@ -10,36 +10,36 @@ use crate::model::manifest::SnapshotKind;
 use crate::pgtools::client::SearchPlaces;
 use crate::pgtools::cluster::{Prospect, servers};
 
-/// What the settings and the kind of the snapshot say.
+/// The decision that the settings and the kind of the snapshot make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     No(&'static str),
-    /// In so many words: then no answer is a failure.
+    /// Requested explicitly: a verification that cannot run is a failure.
     Asked,
-    /// By default.
+    /// Not requested: verify if it is possible and harmless.
     WhereItCan,
 }
 
 pub fn wanted(verify: Option<Verify>, kind: SnapshotKind) -> Wanted {
     match verify {
         Some(Verify::Nothing) => Wanted::No("switched off (--verify none)"),
-        Some(Verify::Restore) => Wanted::No("all of it is restored afterwards (--verify restore)"),
+        Some(Verify::Restore) => Wanted::No("the whole snapshot is restored afterwards (--verify restore)"),
         _ if kind != SnapshotKind::Full => Wanted::No("only a full snapshot is restored whole"),
         Some(Verify::Schema) => Wanted::Asked,
         None => Wanted::WhereItCan,
     }
 }
 
-/// The server that would do it.
+/// The server that would verify the schema.
 pub enum Foreseen {
     Server(Prospect),
-    /// There is one; it is started when somebody asks for it. The sentence says why.
+    /// A server exists, but it is started on request only. The sentence says why.
     OnRequest(String),
-    /// There is none, or it cannot run here.
+    /// No server is installed, or it cannot run here.
     None(Failure),
 }
 
-/// Looks for one. `requested` takes what the default leaves alone.
+/// Looks for a server. `requested` also accepts servers that the default does not use.
 pub fn foreseen(programs: &SearchPlaces, source_version_num: u32, requested: bool) -> Foreseen {
     let prospect = match Prospect::find(programs, source_version_num) {
         Ok(prospect) => prospect,
@@ -50,7 +50,7 @@ pub fn foreseen(programs: &SearchPlaces, source_version_num: u32, requested: boo
         Foreseen::Server(prospect)
     } else if server == source {
         Foreseen::OnRequest(
-            "a throw-away server cannot run as another user, without rights here: it is started on request \
+            "a throw-away server cannot run as a user without rights here: it is started on request \
              (--verify schema)"
                 .to_string(),
         )

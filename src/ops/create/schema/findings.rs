@@ -1,7 +1,7 @@
-//! What a restore of the schema said, as gaps of the snapshot and as things that could not be tried here.
+//! Turns the result of restoring the schema into gaps of the snapshot, and into objects that could not be tried here.
 //!
-//! Invariant: each cause is one gap, with the server's words and what fell with it; what says something about the
-//! throw-away server (an extension, a library or a locale that it lacks) or about functions that sleep is no gap.
+//! Invariant: each cause is one gap, with the server's message and the objects that depend on it. An error that comes
+//! from the throw-away server (a missing extension, library or locale) or from disabled functions is no gap.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,9 @@ use crate::restore::{Done, LIBRARY_MISSING, stubs};
 
 /// The code of these gaps.
 pub const GAP: &str = "schema_not_restored";
-/// More objects that fell with a cause are counted, not named.
+/// How many dependent objects a gap names; more are counted.
 const FALLEN_NAMED_MAX: usize = 8;
-const TODO: &str = "mend it in the source and take another snapshot; a restore leaves it out and what depends on it, and \
+const TODO: &str = "fix it in the source and take another snapshot; a restore leaves it and its dependents out, and \
     complete_database_with_data.sql has its definition";
 
 /// Everything that was found.
@@ -29,9 +29,9 @@ pub struct Findings {
     pub server_version: String,
     pub gaps: Vec<Gap>,
     pub not_tried: Vec<NotTried>,
-    /// Dump ids that need a function of the source, directly or not.
+    /// Dump ids that depend on a function of the source, directly or not.
     on_functions: BTreeSet<i64>,
-    /// Tables with a key of partitions: that of a constant would be refused.
+    /// Partitioned tables: a partition key that folds to a constant is refused while functions are disabled.
     partitioned: BTreeSet<String>,
     /// Entries of an object, by kind and identity.
     entries: BTreeMap<(ObjectKind, String), Vec<i64>>,
@@ -49,7 +49,7 @@ impl Findings {
         }
     }
 
-    /// A restore that came to its end.
+    /// Records a restore that came to its end.
     pub fn done(&mut self, done: &Done) {
         self.causes(&done.left_out);
         let of_server = |e: &&Exception| [stubs::MISSING, stubs::STUBBED, LIBRARY_MISSING].contains(&e.code.as_str());
@@ -59,7 +59,7 @@ impl Findings {
         self.not_tried.dedup();
     }
 
-    /// One that did not. An error: it says nothing about the snapshot.
+    /// Records a restore that failed. An error when the failure is not about the snapshot.
     pub fn failed(&mut self, failure: Failure) -> Result<()> {
         if failure.left_out.iter().any(is_short) {
             return Err(failure);
@@ -84,29 +84,29 @@ impl Findings {
             let fallen: Vec<String> = left_out.iter().filter(fell).map(|other| visible(&other.what())).collect();
             let fell = with_it(&fallen);
             let what = visible(&cause.what());
-            let said = said(cause);
+            let message = server_message(cause);
             if let Some(why) = self.not_of_the_snapshot(cause) {
-                self.not_tried.push(NotTried { what, why: format!("{why}: {said}{fell}") });
+                self.not_tried.push(NotTried { what, why: format!("{why}: {message}{fell}") });
                 continue;
             }
-            let why = format!("{} on PostgreSQL {}: {said}{fell}", verdict(cause.instead), self.server_version);
+            let why = format!("{} on PostgreSQL {}: {message}{fell}", verdict(cause.instead), self.server_version);
             self.gaps.push(Gap::new(GAP, what, why, TODO));
         }
     }
 
-    /// Why a cause lies elsewhere.
+    /// Why a cause is not the snapshot's, if so.
     fn not_of_the_snapshot(&self, cause: &LeftOut) -> Option<&'static str> {
         let code = cause.sqlstate.as_deref().and_then(SqlState::parse)?;
         if self.may_be_sleep(cause, code) {
-            return Some("it needs a function of the source's to run, which this verification does not let it");
+            return Some("it needs to run a function of the source, which this verification does not allow");
         }
-        // A locale is the machine's.
+        // Which locales exist depends on the machine.
         let locale = cause.object.kind == ObjectKind::Collation && code.class() == "22";
-        (is_of_the_server(code) || locale).then_some("the throw-away server could not say")
+        (is_of_the_server(code) || locale).then_some("the throw-away server could not try it")
     }
 
-    /// Functions sleep and give NULL: where one is called all the same (support functions of operator classes, constants
-    /// in the key of a partitioned table), these errors can come of it.
+    /// Disabled functions return NULL. Where one is called all the same (support functions of operator classes,
+    /// constants in the key of a partitioned table), these errors can be the result.
     fn may_be_sleep(&self, cause: &LeftOut, code: SqlState) -> bool {
         let key = (cause.object.kind, cause.object.identity.clone());
         let needs = || self.entries.get(&key).is_some_and(|ids| ids.iter().any(|id| self.on_functions.contains(id)));
@@ -115,13 +115,13 @@ impl Findings {
     }
 }
 
-/// Did the server come to its end, or to that of its memory or disk? Then nothing that it refused says anything.
+/// Did the server shut down, or run out of memory or disk? Then its errors prove nothing about the snapshot.
 fn is_short(one: &LeftOut) -> bool {
     let code = one.sqlstate.as_deref().and_then(SqlState::parse);
     code.is_some_and(|code| matches!(code.class(), "08" | "40" | "53" | "57"))
 }
 
-/// A partition that is told already: it stands for itself because it could not be attached.
+/// A partition that could not be attached is listed twice: as itself and as the attachment. The attachment is reported.
 fn is_unattached(one: &LeftOut, all: &[LeftOut]) -> bool {
     let attach =
         |other: &&LeftOut| other.object.kind == ObjectKind::TableAttach && other.object.identity == one.object.identity;
@@ -130,14 +130,14 @@ fn is_unattached(one: &LeftOut, all: &[LeftOut]) -> bool {
 
 fn verdict(instead: Instead) -> &'static str {
     match instead {
-        Instead::Differs => "our restore brings it back, but not as it is,",
+        Instead::Differs => "our restore creates it, but different from the source,",
         _ => "our restore cannot make it",
     }
 }
 
-/// The server's words. Behind " in: " stands how the statement begins: that of the trial is ours.
-fn said(cause: &LeftOut) -> String {
-    let text = if cause.said.is_empty() { "it differs, and the server refused nothing" } else { &cause.said };
+/// The server's message. " in: " is followed by the start of the statement; if it is our DO block, it is cut off.
+fn server_message(cause: &LeftOut) -> String {
+    let text = if cause.said.is_empty() { "it differs, although the server refused nothing" } else { &cause.said };
     let text = text.split(" in: DO $stacksnap").next().unwrap_or(text);
     visible(text)
 }
@@ -152,8 +152,8 @@ fn with_it(fallen: &[String]) -> String {
     }
 }
 
-/// Entries behind which there is a function, by the archive's own dependencies. What attaches a partition says that of
-/// the partition.
+/// Entries that depend on a function, by the archive's own dependencies. A dependency of TABLE ATTACH counts for the
+/// partition too.
 fn on_functions(source: &SnapshotSource) -> BTreeSet<i64> {
     let all = &source.toc.entries;
     let is_function =
