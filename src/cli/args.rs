@@ -1,7 +1,7 @@
-//! The command line: global options and verbs, in words for a tired person.
+//! The command line: global options and verbs.
 //!
-//! Invariant: no value of the environment is read or shown here (`config` reads it), so no help text can hold one.
-//! A verb that is not built is not here.
+//! Invariant: no environment variable is read or shown here (`config` reads them), so no help text contains a value of
+//! one. It never lists a verb that is not built.
 
 mod drill;
 mod restore;
@@ -21,19 +21,19 @@ pub use restore::{AuthRows, GuardArgs, HowArgs, RestoreArgs, Rollback, TargetArg
 
 const EXAMPLES: &str = "\
 Examples:
-  stacksnap create                              take a snapshot of what DATABASE_URL (or .env) names
-  stacksnap create --label BEFORE_MIGRATION     and give it a name to find it by
-  stacksnap list                                what there is
-  stacksnap verify latest                       is it still what was written?
-  stacksnap drill latest                        can it be restored?
-  stacksnap diff latest live                    what has changed since?
-  stacksnap logs latest -f                      follow a run in the background
-  stacksnap guard -- supabase db push           a migration, with a way back
-  stacksnap restore latest --to URL --dry-run   what would putting it back change?
+  stacksnap create                              snapshot the database in DATABASE_URL (or .env)
+  stacksnap create --label BEFORE_MIGRATION     the same, with a label
+  stacksnap list                                list the snapshots
+  stacksnap verify latest                       check that a snapshot is unchanged
+  stacksnap drill latest                        test that a snapshot can be restored
+  stacksnap diff latest live                    show what has changed since
+  stacksnap logs latest -f                      follow a background run
+  stacksnap guard -- supabase db push           run a migration that can be rolled back
+  stacksnap restore latest --to URL --dry-run   show what a restore would change
 
 Exit codes: 0 ok, 1 failed, 3 done with named gaps, 4 differences found, 10 not found, 11 locked,
-12 credentials or rights, 13 damaged, 14 not confirmed, 15 not proven, 64 wrong usage,
-69 server unreachable, 75 skipped, 78 configuration, 130 and 143 stopped by a signal";
+12 credentials or privileges, 13 damaged or different, 14 not confirmed, 15 not proven,
+64 wrong usage, 69 server unreachable, 75 skipped, 78 configuration, 130 and 143 stopped by a signal";
 
 /// Complete, consistent, provable snapshots of a Supabase or PostgreSQL stack
 #[derive(Debug, Parser)]
@@ -46,43 +46,43 @@ pub struct Cli {
     pub verb: Verb,
 }
 
-/// What every verb understands.
+/// Options of every verb.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// Configuration file [default: stacksnap.toml here or above, or STACKSNAP_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Variables for the connection [default: .env beside the configuration]
+    /// File with connection variables [default: .env next to the configuration]
     #[arg(long, global = true, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
-    /// Project of the configuration, where it has several
+    /// Project of the configuration, if it has several
     #[arg(long, global = true, value_name = "NAME")]
     pub project: Option<String>,
-    /// Database to read. Others on this machine can see it: prefer STACKSNAP_DB_URL or the configuration
+    /// Database to read. Other users of this machine can see it: prefer STACKSNAP_DB_URL or the configuration
     #[arg(long, global = true, value_name = "URL")]
     pub db_url: Option<String>,
-    /// Where snapshots live [default: supabase_backups]
+    /// Folder of the snapshots [default: supabase_backups]
     #[arg(long, global = true, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// What comes out: text for people, json for one document, ndjson for events as they happen
+    /// Output format: text for people, json for one document, ndjson for events as they happen
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
     pub output: OutputFormat,
-    /// Say errors only
+    /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more: which connection was used, each table
+    /// Print more: the connection that is used, each table
     #[arg(short, long, global = true)]
     pub verbose: bool,
     /// No colours (NO_COLOR does the same)
     #[arg(long, global = true)]
     pub no_color: bool,
-    /// Answer questions with yes (a protected target still needs its name)
+    /// Answer all questions with yes (a protected target still requires its name)
     #[arg(long, global = true)]
     pub yes: bool,
 }
 
-/// `-o`.
+/// Output format, `-o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
     Text,
@@ -96,27 +96,27 @@ pub enum Verb {
     Create(Box<CreateArgs>),
     /// List the snapshots, newest first
     List,
-    /// Show what a snapshot holds, and what it does not
+    /// Show what a snapshot contains and what it lacks
     Show(ShowArgs),
     /// Print or follow the log of a run
     Logs(LogsArgs),
-    /// Prove that a snapshot is still what was written
+    /// Check that a snapshot is unchanged since it was written
     Verify(VerifyArgs),
-    /// Prove that a snapshot can be restored, in a throw-away server
+    /// Test in a throw-away server that a snapshot can be restored
     Drill(DrillArgs),
-    /// Put a snapshot back: plan, ask, safety snapshot, restore, proof
+    /// Restore a snapshot: plan, confirmation, safety snapshot, restore, proof
     Restore(Box<RestoreArgs>),
-    /// Take a restore back, from the snapshot that was taken before it
+    /// Undo a restore, from the safety snapshot that was taken before it
     Undo(UndoArgs),
-    /// Run a migration between a snapshot and, if it fails, a rollback
+    /// Take a snapshot, run a migration, and offer a rollback if it fails
     Guard(Box<GuardArgs>),
-    /// What a snapshot and another one, or the live database, differ in
+    /// Compare a snapshot with another one or with the live database
     Diff(DiffArgs),
-    /// Is everything there for a snapshot, and what to do where not
+    /// Check that a snapshot can be taken, and say how to fix what is missing
     Doctor(DoctorArgs),
     /// Print or check the configuration
     Config(ConfigArgs),
-    /// Print the completions for a shell
+    /// Print the completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
     Man,
@@ -129,19 +129,19 @@ Examples:
   stacksnap create
   stacksnap create --label BEFORE_MIGRATION --note 'before the invoices change'
   stacksnap create --background --if-changed --timeout 30m   in a start script: returns at once
-  stacksnap create --only users,user_roles                   these parts: it protects nothing else
-  stacksnap create --exclude-data 'public.*_logs'            the tables, without their rows
-  stacksnap create --verify schema                           what cannot be restored is found now, not on the day of need
+  stacksnap create --only users,user_roles                   only these parts; protects nothing else
+  stacksnap create --exclude-data 'public.*_logs'            these tables without their rows
+  stacksnap create --verify schema                           also test restoring the schema
 
-Ends with 0 when the snapshot is complete, with 3 when something is missing (named at the end and in
-`stacksnap show latest --gaps`), with 15 when it was taken but a verification that was asked for could not be made, with
-75 when there was nothing to do or another run is at it.";
+Exit codes: 0 the snapshot is complete, 3 something is missing (named at the end and in
+`stacksnap show latest --gaps`), 15 it was taken but a requested verification could not be done,
+75 there was nothing to do or another run is active.";
 
 /// The options of `create`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub struct CreateArgs {
-    /// Name to find it by; makes the link comprehensive_backup_LABEL
+    /// Label of the snapshot; creates the link comprehensive_backup_LABEL
     #[arg(long, value_parser = Label::parse)]
     pub label: Option<Label>,
     /// Only these parts, separated by commas
@@ -157,38 +157,38 @@ pub struct CreateArgs {
     /// Leave out the rows of these tables (pattern); may be repeated
     #[arg(long, value_name = "PATTERN")]
     pub exclude_data: Vec<String>,
-    /// What the data is written as: dump,sql,csv
+    /// Formats of the data: dump,sql,csv
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = DataFormat::parse)]
     pub formats: Vec<DataFormat>,
-    /// Compress the readable SQL and CSV: none, zstd, or auto: zstd from 256 MB of rows on [default: auto]
+    /// Compress the readable SQL and CSV: none, zstd, or auto (zstd from 256 MB of rows on) [default: auto]
     #[arg(long, value_name = "CODEC", value_parser = ReadableCompression::parse)]
     pub readable_compression: Option<ReadableCompression>,
-    /// Connections that read at the same time [default: by the machine; 1 in the background]
+    /// Connections that read in parallel [default: depends on the machine; 1 in the background]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: Option<u32>,
-    /// Return at once; the run goes on by itself, nicely, and writes a log
+    /// Return at once; the run continues at low priority and writes a log
     #[arg(long)]
     pub background: bool,
-    /// Do nothing (75) when nothing changed since the last complete snapshot
+    /// Do nothing (exit 75) if nothing changed since the last complete snapshot
     #[arg(long)]
     pub if_changed: bool,
-    /// Do nothing (75) when the last complete snapshot is younger, e.g. 1h
+    /// Do nothing (exit 75) if the last complete snapshot is younger than this, e.g. 1h
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub min_interval: Option<Duration>,
-    /// How long to wait for a locked table, and for a schema that keeps changing, e.g. 30s
+    /// How long to wait for a locked table, or for a schema that keeps changing, e.g. 30s
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub lock_wait: Option<Duration>,
     /// Give up after this time, e.g. 30m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
-    /// Restore into a throw-away server at once: schema (everything but rows; what fails is a gap), restore (all of it: see
-    /// stacksnap drill), or none [default: schema, as root where a server of the source's version is installed]
+    /// Restore into a throw-away server: schema (everything but rows; each failure is a gap), restore (everything: see
+    /// stacksnap drill), or none [default: schema, if run as root with a server of the source's version installed]
     #[arg(long, value_name = "LEVEL", value_parser = Verify::parse)]
     pub verify: Option<Verify>,
-    /// A sentence to remember why
+    /// Free text that is stored with the snapshot
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
-    /// A mark for programs; may be repeated
+    /// Tag for scripts; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     pub tags: Vec<(String, String)>,
     /// Folder with pg_dump [default: found by the server's version]
@@ -197,13 +197,13 @@ pub struct CreateArgs {
     /// Folder that holds supabase/functions and supabase/migrations
     #[arg(long, value_name = "DIR")]
     pub project_dir: Option<PathBuf>,
-    /// Folder with the files of storage, to copy them too
+    /// Folder with the files of Storage, to copy them too
     #[arg(long, value_name = "DIR")]
     pub storage_dir: Option<PathBuf>,
-    /// Keep or drop sessions and tokens in the users' file
+    /// Keep or drop sessions and tokens in the users' SQL file
     #[arg(long, value_enum, value_name = "WHAT")]
     pub sessions: Option<Sessions>,
-    /// Set on the child of --background: the run it is, with the lock as its standard input.
+    /// Set for the child process of --background: the id of the run. Its standard input is the lock.
     #[arg(long, hide = true, value_name = "RUN", conflicts_with = "background")]
     pub run_id: Option<String>,
 }
@@ -214,7 +214,7 @@ pub enum Sessions {
     Drop,
 }
 
-const SNAPSHOT_HELP: &str = "Folder, name, beginning of a name or date, label, or latest";
+const SNAPSHOT_HELP: &str = "Folder, name, prefix of a name or date, label, or latest";
 
 #[derive(Debug, Args)]
 #[command(
@@ -223,13 +223,13 @@ const SNAPSHOT_HELP: &str = "Folder, name, beginning of a name or date, label, o
 pub struct ShowArgs {
     #[arg(value_name = "SNAP", help = SNAPSHOT_HELP)]
     pub snapshot: String,
-    /// The tables with rows and fingerprints
+    /// List the tables with rows and fingerprints
     #[arg(long)]
     pub tables: bool,
-    /// The files with sizes and checksums
+    /// List the files with sizes and checksums
     #[arg(long)]
     pub files: bool,
-    /// Only what the snapshot does not hold
+    /// Show only what the snapshot lacks
     #[arg(long)]
     pub gaps: bool,
 }
@@ -240,23 +240,23 @@ pub struct LogsArgs {
     /// A run, a snapshot (any of its names), or latest for the newest run
     #[arg(value_name = "SNAP")]
     pub snapshot: String,
-    /// Go on until the run ends
+    /// Follow the log until the run ends
     #[arg(short, long)]
     pub follow: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  stacksnap verify latest\n  stacksnap verify comprehensive_backup_20260130_120005 --level checksum\n\nEnds with 0 when all is as written, with 13 and the damaged files when not."
+    after_help = "Examples:\n  stacksnap verify latest\n  stacksnap verify comprehensive_backup_20260130_120005 --level checksum\n\nExit codes: 0 unchanged, 13 damaged (the damaged files are listed)."
 )]
 pub struct VerifyArgs {
     #[arg(value_name = "SNAP", help = SNAPSHOT_HELP)]
     pub snapshot: String,
-    /// checksum: every file is what was written; read: and every row can be read; restore: and all of it can be restored
-    /// (the same as drill)
+    /// checksum: every file is unchanged; read: also every row can be read; restore: also everything can be restored (the
+    /// same as drill)
     #[arg(long, value_enum, default_value_t = VerifyLevel::Read)]
     pub level: VerifyLevel,
-    /// Files that are read at the same time [default: by the machine]
+    /// Files that are read in parallel [default: depends on the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: Option<u32>,
     /// Give up after this time, e.g. 30m
@@ -273,15 +273,15 @@ pub enum VerifyLevel {
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
-  stacksnap diff BEFORE_MIGRATION live --schema   what did the migration do to the objects?
-  stacksnap diff latest live --security           is anything more open than it was?
-  stacksnap diff 20260129 20260130 --data         which rows came, went, changed? Needs no server
+  stacksnap diff BEFORE_MIGRATION live --schema   show how the migration changed the schema
+  stacksnap diff latest live --security           show how access rights changed
+  stacksnap diff 20260129 20260130 --data         list changed rows; needs no server
 
-Without an option: objects, and the rows and fingerprint of each table. With 'live' that reads
-every row of the database once; nothing is written. In the text, - is only on the left, + only on
-the right, ~ differs.
+Without an option, diff compares objects, and row count and fingerprint of each table. With 'live'
+this reads every row of the database once; nothing is written. In the output, - means only on the
+left, + only on the right, ~ different.
 
-Ends with 0 when both are equal, 4 when they differ, 13 when a snapshot is damaged.";
+Exit codes: 0 equal, 4 different, 13 a snapshot is damaged.";
 
 #[derive(Debug, Args)]
 #[command(after_help = DIFF_EXAMPLES)]
@@ -291,16 +291,16 @@ pub struct DiffArgs {
     /// Another snapshot, or live: the database that create would read
     #[arg(value_name = "SNAP|live")]
     pub right: String,
-    /// Objects only: no row is read, values of sequences do not count
+    /// Objects only: no row is read, sequence values are ignored
     #[arg(long, conflicts_with = "data")]
     pub schema: bool,
-    /// And the keys of rows that were added, removed or changed (the first 20 of each)
+    /// Also list the keys of added, removed and changed rows (the first 20 of each)
     #[arg(long)]
     pub data: bool,
-    /// Objects only, and of those what decides who may do what
+    /// Only objects that affect access control
     #[arg(long, conflicts_with = "data")]
     pub security: bool,
-    /// Connections that read at the same time [default: by the machine]
+    /// Connections that read in parallel [default: depends on the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: Option<u32>,
     /// Give up after this time, e.g. 30m
@@ -310,7 +310,7 @@ pub struct DiffArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  stacksnap doctor\n  stacksnap doctor -q -o json\n\nEnds with 0 when a snapshot can be taken, with 1 when something is in the way, with the code of the\nconnection's error when there is none."
+    after_help = "Examples:\n  stacksnap doctor\n  stacksnap doctor -q -o json\n\nExit codes: 0 a snapshot can be taken, 1 something prevents it. If the connection fails, the exit\ncode is that of the connection error."
 )]
 pub struct DoctorArgs {
     /// Folder with pg_dump [default: found by the server's version]
@@ -326,11 +326,11 @@ pub struct ConfigArgs {
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ConfigAction {
-    /// Each setting with where it came from; secrets as ***
+    /// Print each setting with its origin; secrets as ***
     Show,
     /// Check the configuration file
     Validate,
-    /// The JSON Schema of the configuration file, for editors
+    /// Print the JSON Schema of the configuration file, for editors
     Schema,
 }
 
@@ -343,7 +343,7 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
-/// A part by its word; hyphens do as well.
+/// A part by its word; hyphens are accepted for underscores.
 fn parse_part(text: &str) -> Result<Category, String> {
     Category::parse(text).ok_or_else(|| match closest(text, Category::ALL.map(Category::word)) {
         Some(word) => format!("there is no such part; did you mean '{word}'?"),
@@ -351,14 +351,14 @@ fn parse_part(text: &str) -> Result<Category, String> {
     })
 }
 
-/// `key=value`, where the key is a plain word.
+/// `key=value`; the key is a plain word of at most 64 characters.
 fn parse_tag(text: &str) -> Result<(String, String), String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() && key.len() <= 64 && key.chars().all(fine) => {
             Ok((key.to_string(), value.to_string()))
         }
-        _ => Err("a tag is key=value, its key of letters, digits, '_', '-' or '.'".to_string()),
+        _ => Err("a tag is key=value; the key consists of letters, digits, '_', '-' or '.'".to_string()),
     }
 }
 

@@ -1,7 +1,7 @@
-//! `create --background`: decide, start this program again on its own, say where to look, return.
+//! `create --background`: starts this program again as a detached child, prints where its log is, and returns.
 //!
-//! Invariant: the decision (single flight, interval) is taken here, before anything is started, and the lock goes to
-//! the child without a moment in between. A database URL goes by the environment, never by the child's arguments.
+//! Invariant: the checks (no other run, minimum interval) are made here, before the child is started, and the child
+//! inherits the lock without releasing it. A database URL is passed in the environment, never in the child's arguments.
 
 use std::ffi::OsString;
 
@@ -48,7 +48,7 @@ pub fn start(around: &Surroundings, args: &CreateArgs, root: &Root, run: &Run, s
         log: logs::open_for_writing(root.path(), &run.id)?,
     };
     let started = detach::start(what)
-        .map_err(|e| Failure::new(FailureKind::Failed, e).context("cannot start the run in the background"))?;
+        .map_err(|e| Failure::new(FailureKind::Failed, e).context("cannot start the background run"))?;
     drop(lock);
     let log = logs::place(root.path(), &run.id);
     match started {
@@ -57,9 +57,9 @@ pub fn start(around: &Surroundings, args: &CreateArgs, root: &Root, run: &Run, s
             Ok(None)
         }
         Started::Ended { code } => {
-            let code = code.map_or_else(|| "by a signal".to_string(), |code| format!("with {code}"));
-            Err(Failure::msg(FailureKind::Failed, format!("the run in the background ended at once, {code}"))
-                .hint(format!("its log says why: {}", log.display())))
+            let code = code.map_or_else(|| "by a signal".to_string(), |code| format!("with exit code {code}"));
+            Err(Failure::msg(FailureKind::Failed, format!("the background run ended immediately, {code}"))
+                .hint(format!("read its log: {}", log.display())))
         }
     }
 }
@@ -86,7 +86,7 @@ fn say(around: &Surroundings, root: &Root, run: &Run, pid: u32) {
     ));
 }
 
-/// The arguments of the child: the same, without what is for the parent alone.
+/// The arguments of the child: those of the parent without `--background`, the output format and `--db-url`.
 fn child_args(raw: &[OsString], run: &Run) -> Vec<OsString> {
     let mut args = Vec::new();
     let mut rest = raw.iter();
@@ -104,7 +104,7 @@ fn child_args(raw: &[OsString], run: &Run) -> Vec<OsString> {
     args
 }
 
-/// The lock that the parent passed; `None` when this process was started by hand.
+/// The lock inherited from the parent; `None` if this process was started by hand.
 pub fn inherited_lock(root: &Root) -> Option<RootLock> {
     lock::inherit(root.path(), detach::inherited_lock().ok()?)
 }

@@ -1,9 +1,9 @@
-//! The wall clock, read here and passed down.
+//! The wall clock. It is read only here and passed down as a parameter.
 
 use jiff::Timestamp;
 
 /// The time now.
-#[allow(clippy::disallowed_methods, reason = "this is the door")]
+#[allow(clippy::disallowed_methods, reason = "the only place that reads the clock")]
 pub fn now() -> Timestamp {
     Timestamp::now()
 }

@@ -1,8 +1,8 @@
-//! `stacksnap create`: settings and source first, then one guarded run, in the foreground or as the child of
-//! `--background`.
+//! `stacksnap create`: resolves settings and source, then runs under the lock, in the foreground or as the child process
+//! of `--background`.
 //!
-//! Invariant: nothing is written before settings and source are known to be right; every run has a log; exactly one
-//! document ends on standard output.
+//! Invariant: nothing is written before settings and source are validated; every run has a log; exactly one document is
+//! printed to standard output.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     if args.run_id.is_some() {
         own::leave_terminal();
         own::be_nice();
-        // Its log says everything, with the time; what concerns settings was said by the parent.
+        // Its log has every message with the time; the parent has already printed warnings about settings.
         ui.verbosity = Verbosity::Quiet;
     }
     let started_at = clock::now();
@@ -49,8 +49,8 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     let root = Root::new(settings.root.clone());
     let request = request(args, started_at);
     if args.verify == Some(Verify::Schema) && request.is_narrowed() {
-        let text = "--verify schema is for a full snapshot: a part of one is not restored whole";
-        return Err(Failure::msg(FailureKind::Usage, text).hint("leave out --verify, or --only, --skip and -t"));
+        let text = "--verify schema needs a full snapshot, and --only, --skip and -t take a part";
+        return Err(Failure::msg(FailureKind::Usage, text).hint("omit --verify, or omit --only, --skip and -t"));
     }
     let inherited = args.run_id.as_deref().and_then(RunId::parse);
     let id = inherited.clone().unwrap_or_else(|| RunId::at(started_at, own::pid()));
@@ -73,7 +73,7 @@ pub fn run(around: &Surroundings, args: &CreateArgs) -> Result<Ended> {
     guarded.fly(ui)
 }
 
-/// A run with the lock in hand.
+/// A run that holds the lock.
 struct Guarded<'a> {
     around: &'a Surroundings,
     root: &'a Root,
@@ -99,7 +99,7 @@ impl Guarded<'_> {
         drop(monitor);
         drop(bar);
         match outcome {
-            // The child of --background has its log for all of it.
+            // The child of --background writes to its log only.
             Ok(done) if self.run.background => Ok(drill::both(done.exit_kind(), drilled.as_ref())),
             Err(failure) if self.run.background => Ok(Some(failure.kind)),
             Ok(done) => finish_with_drill(ui, self.source, &done, drilled),
@@ -107,7 +107,7 @@ impl Guarded<'_> {
         }
     }
 
-    /// `--verify restore`: of a snapshot that was taken.
+    /// The drill of `--verify restore`; `None` if it was not requested or no snapshot was taken.
     fn drill(&self, done: &TakeReport, monitor: &dyn Monitor, log: &LogFile) -> Option<Result<DrillReport>> {
         let place =
             done.place.as_ref().filter(|_| self.settings.verify == Some(Verify::Restore) && done.skipped.is_none())?;
@@ -144,7 +144,7 @@ struct CreateDocument<'a> {
     drill: &'a DrillReport,
 }
 
-/// Prints the snapshot and its drill. A drill that could not be made is an error behind the snapshot's report.
+/// Prints the report of the snapshot and of its drill. If the drill could not be done, the error follows the report.
 fn finish_with_drill(
     ui: Ui,
     source: &ConnSpec,
@@ -155,7 +155,7 @@ fn finish_with_drill(
         Some(Ok(drilled)) => drilled,
         Some(Err(failure)) => {
             finish(ui, source, report);
-            return Err(failure.context("the snapshot was taken, but not proven"));
+            return Err(failure.context("the snapshot was taken, but the drill failed"));
         }
         None => return Ok(finish(ui, source, report)),
     };

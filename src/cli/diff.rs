@@ -1,6 +1,6 @@
 //! `stacksnap diff A B | A live [--schema] [--data] [--security]`
 //!
-//! Invariant: it reads only. A difference is a result (exit 4), not an error.
+//! Invariant: it only reads. A difference is a result (exit 4), not an error.
 
 use super::args::DiffArgs;
 use super::{Ended, Surroundings, block_on, signals, wiring};
@@ -13,13 +13,13 @@ use crate::ui::connection::{self, With};
 use crate::ui::out::{self, Verbosity};
 use crate::ui::screen::screen;
 
-/// The word for the database instead of a second snapshot.
+/// Stands for the live database in place of a second snapshot.
 const LIVE: &str = "live";
 
 pub fn run(around: &Surroundings, args: &DiffArgs) -> Result<Ended> {
     let ui = around.ui;
     if args.left == LIVE {
-        return Err(Failure::msg(FailureKind::Usage, "the snapshot stands on the left, the database on the right")
+        return Err(Failure::msg(FailureKind::Usage, "live must be the second argument, the snapshot the first")
             .hint(format!("stacksnap diff {} live", if args.right == LIVE { "latest" } else { &args.right })));
     }
     let inputs = wiring::inputs(&around.globals, &around.environment);

@@ -1,6 +1,6 @@
-//! `stacksnap doctor [--for create]`: is everything there for a snapshot, and what to do where it is not.
+//! `stacksnap doctor [--for create]`: checks that a snapshot can be taken, and prints how to fix what is missing.
 //!
-//! Invariant: it reads only. A connection that fails is the answer too: an error with its own exit code.
+//! Invariant: it only reads. A failed connection ends the command with the exit code of that error.
 
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
-//! `stacksnap drill SNAP`, which is `verify SNAP --level restore` too, and the drill after `create --verify restore`.
+//! `stacksnap drill SNAP`, also used for `verify SNAP --level restore` and for the drill after `create --verify restore`.
 //!
-//! Invariant: a target is named by `--target-url` alone; without it a throw-away cluster is made.
+//! Invariant: only `--target-url` names a target; without it a throw-away cluster is created.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use crate::ui::drill;
 use crate::ui::out::{self, Ui, Verbosity};
 use crate::ui::screen::screen;
 
-/// A file of assertions is written by hand.
+/// Generous for a file that is written by hand.
 const ASSERTIONS_BYTES_MAX: u64 = 4 << 20;
 
 pub fn run(around: &Surroundings, args: &DrillArgs) -> Result<Ended> {
@@ -49,7 +49,7 @@ pub fn run(around: &Surroundings, args: &DrillArgs) -> Result<Ended> {
     Ok(finish(around.ui, &report))
 }
 
-/// A drill in a throw-away cluster, as the settings have it.
+/// A request for a drill in a throw-away cluster, with the settings applied.
 pub fn request(around: &Surroundings, settings: &Settings) -> DrillRequest {
     let programs = SearchPlaces { named: settings.pg_bin.clone(), path: wiring::program_folders(&around.environment) };
     DrillRequest {
@@ -62,7 +62,7 @@ pub fn request(around: &Surroundings, settings: &Settings) -> DrillRequest {
     }
 }
 
-/// Folders for a throw-away cluster, best first.
+/// Candidate folders for a throw-away cluster, in order of preference.
 fn parents(around: &Surroundings, settings: &Settings) -> Vec<PathBuf> {
     let named = around.environment.get("TMPDIR").filter(|text| !text.is_empty()).map(PathBuf::from);
     let usual = ["/tmp", "/var/tmp"].map(PathBuf::from);
@@ -73,15 +73,18 @@ fn read_assertions(file: &Path) -> Result<Vec<Assertion>> {
     let shown = visible(&file.to_string_lossy());
     let cannot = |e: std::io::Error| {
         let kind = if e.kind() == std::io::ErrorKind::NotFound { FailureKind::NotFound } else { FailureKind::Failed };
-        Failure::new(kind, e).context(format!("cannot read the assertions {shown}"))
+        Failure::new(kind, e).context(format!("cannot read the assertions file {shown}"))
     };
     if std::fs::metadata(file).map_err(cannot)?.len() > ASSERTIONS_BYTES_MAX {
-        return Err(Failure::msg(FailureKind::Usage, format!("the file of assertions {shown} is too large")));
+        return Err(Failure::msg(
+            FailureKind::Usage,
+            format!("the assertions file {shown} is too large: at most 4 MiB"),
+        ));
     }
     assertions::parse(&std::fs::read_to_string(file).map_err(cannot)?)
 }
 
-/// The drill after `create --verify restore`, of the snapshot that was just taken.
+/// The drill after `create --verify restore`, of the snapshot just taken.
 pub fn after_create(
     around: &Surroundings,
     settings: &Settings,
@@ -96,7 +99,7 @@ pub fn after_create(
     })
 }
 
-/// How `create --verify restore` ends: the worse of the two. A drill that says no outweighs gaps.
+/// How `create --verify restore` ends: the worse of the two. A failed drill outweighs gaps.
 pub fn both(created: Ended, drilled: Option<&Result<DrillReport>>) -> Ended {
     let drilled = match drilled {
         Some(Ok(report)) => exit_kind(report),
@@ -109,7 +112,7 @@ pub fn both(created: Ended, drilled: Option<&Result<DrillReport>>) -> Ended {
     }
 }
 
-/// Prints the report and says how the command ends.
+/// Prints the report and returns how the command ends.
 fn finish(ui: Ui, report: &DrillReport) -> Ended {
     if !ui.is_text() {
         ui.document("drill", report);

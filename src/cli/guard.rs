@@ -1,8 +1,9 @@
-//! `stacksnap guard [--rollback WHEN] -- COMMAND`: a snapshot, the command, what it changed, and the way back.
+//! `stacksnap guard [--rollback WHEN] -- COMMAND`: takes a snapshot, runs the command, shows its changes, rolls back.
 //!
-//! Invariant: the target of the rollback is the very connection that was read: the one exception to "a restore's target
-//! is typed out". The root's lock is held from the snapshot to the end, so that the rollback can begin at once. What we
-//! say goes to standard error; standard output is the command's, but for the one document of `-o json` at the end.
+//! Invariant: the rollback restores into the connection that the snapshot was read from; this is the only exception to
+//! the rule that a restore's target is given by `--to`. The root's lock is held from the snapshot to the end, so that the
+//! rollback can start at once. Messages go to standard error; standard output belongs to the command, except for the
+//! document of `-o json` at the end.
 
 use super::args::{GuardArgs, Rollback};
 use super::recovery::{self, ask, ask_for_name, watched};
@@ -38,7 +39,7 @@ use crate::ui::screen::screen;
 use crate::ui::text::{bytes, duration_ms};
 use crate::ui::{error, gaps, prompt, restore};
 
-/// Runs it; the exit code is the command's own.
+/// Runs the verb; the exit code is that of the guarded command.
 pub fn run(around: &Surroundings, args: &GuardArgs) -> Result<u8> {
     let inputs = recovery::inputs(around, &args.how);
     let mut settings = wiring::settings(around.ui, &inputs)?;
@@ -62,7 +63,7 @@ pub fn run(around: &Surroundings, args: &GuardArgs) -> Result<u8> {
     };
     let manifest = guarded.snapshot().map_err(|failure| {
         log.write(&error::text(Ui::default(), &failure));
-        failure.context("the command was not run: there is no snapshot to go back to")
+        failure.context("the command was not run, because the snapshot failed")
     })?;
     let roles = block_on(async { Ok(Since::now(&source).await) })?;
     let ending = guarded.run_command(&command)?;
@@ -91,7 +92,7 @@ impl Guarded<'_> {
         self.around.ui.say(text);
     }
 
-    /// The snapshot that a rollback restores.
+    /// Takes the snapshot that a rollback restores.
     fn snapshot(&self) -> Result<Manifest> {
         let mut request = CreateRequest::full(self.run.started_at);
         let label = self.args.label.clone().map_or_else(|| Label::parse(guard::LABEL), Ok);
@@ -117,9 +118,9 @@ impl Guarded<'_> {
         })?;
         self.say(&taken_line(&taken));
         let Some(place) = &taken.place else {
-            return Err(Failure::msg(FailureKind::Failed, "the snapshot has no place"));
+            return Err(Failure::msg(FailureKind::Failed, "the snapshot has no folder"));
         };
-        // A name that is wrong is found out while nothing depends on it.
+        // Report a wrong --leave-out name before the command runs.
         if !self.args.how.leave_out.is_empty() {
             leave_out::resolve(&self.args.how.leave_out, &SnapshotSource::open(place)?.inventory)?;
         }
@@ -144,7 +145,7 @@ impl Guarded<'_> {
         Ok(ending)
     }
 
-    /// What it changed, and the way back. What goes wrong here is said; the exit code stays the command's.
+    /// Shows what the command changed, and rolls back. An error here is reported, but the exit code stays the command's.
     fn afterwards(&self, manifest: &Manifest, roles: &Since, ending: Ending) -> Result<GuardReport> {
         let mut report = GuardReport {
             snapshot: manifest.id.to_string(),
@@ -195,7 +196,7 @@ impl Guarded<'_> {
         format!("rolled back\n{}", restore::report(restored, !self.args.how.no_proof, undo.as_deref()))
     }
 
-    /// The line that does by hand what a rollback does.
+    /// The command that does the rollback by hand.
     fn rollback_command(&self, manifest: &Manifest) -> String {
         let root = match &self.around.globals.root {
             Some(path) => format!(" --root {}", shell(&path.to_string_lossy())),
@@ -218,12 +219,12 @@ impl Guarded<'_> {
 
 fn taken_line(taken: &TakeReport) -> String {
     let name = taken.snapshot.as_ref().map(ToString::to_string).unwrap_or_default();
-    let word = if taken.complete { "complete" } else { "NOT complete: a rollback brings back all but these" };
+    let word = if taken.complete { "complete" } else { "NOT complete: a rollback cannot restore these" };
     let gaps = if taken.gaps.is_empty() { String::new() } else { format!("\n{}", gaps::render(&taken.gaps)) };
     format!("📁 {name}: {word} ({} in {}){gaps}", bytes(taken.bytes_total), duration_ms(taken.duration_ms))
 }
 
-/// The part that asks the server again.
+/// The steps after the command: plan the rollback, decide, execute.
 struct After<'a> {
     guarded: &'a Guarded<'a>,
     request: &'a RestoreRequest,
@@ -284,7 +285,7 @@ impl After<'_> {
                 Err(failure) => Err(failure),
             };
         }
-        let answer = ask("Roll the database back to how it was before the command? [y/N]", self.cancel).await?;
+        let answer = ask("Roll the database back to its state before the command? [y/N]", self.cancel).await?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 

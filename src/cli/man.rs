@@ -19,7 +19,7 @@ pub fn run() -> Result<Ended> {
     Ok(None)
 }
 
-/// The options and examples of one verb, below a heading of its own.
+/// The options and examples of one verb, below its own heading.
 fn section(title: &str, verb: &Command, text: &mut Vec<u8>) -> Result<()> {
     let man = clap_mangen::Man::new(verb.clone());
     text.extend_from_slice(format!(".SH {}\n", title.to_uppercase()).as_bytes());
@@ -28,7 +28,7 @@ fn section(title: &str, verb: &Command, text: &mut Vec<u8>) -> Result<()> {
     man.render_synopsis_section(&mut part)?;
     man.render_options_section(&mut part)?;
     man.render_extra_section(&mut part)?;
-    // Their headings become headings of the second level.
+    // Turn its headings into second-level headings.
     text.extend_from_slice(String::from_utf8_lossy(&part).replace(".SH ", ".SS ").as_bytes());
     for inner in verb.get_subcommands().filter(|c| !c.is_hide_set()) {
         section(&format!("{title} {}", inner.get_name()), inner, text)?;

@@ -1,7 +1,7 @@
-//! The command line: parse, do, print, exit code. One file a command.
+//! The command line: parse, run, print, exit code. One file per command.
 //!
-//! Invariant: here, and only here, the wall clock is read and signals are handled; every way out goes through
-//! [`run`], with an exit code of the interface (clap's own 2 becomes 64).
+//! Invariant: only this module reads the wall clock and handles signals; every exit goes through [`run`], with a
+//! documented exit code (clap's own 2 becomes 64).
 
 pub mod args;
 mod background;
@@ -39,10 +39,10 @@ use crate::ownership;
 use crate::ui::error;
 use crate::ui::out::{Format, Ui, Verbosity, is_terminal};
 
-/// How long blocking work may go on after the answer is there.
+/// How long blocking threads may continue after the result is known.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
-/// What a command needs from outside.
+/// The environment of a command.
 pub struct Surroundings {
     pub environment: Environment,
     pub ui: Ui,
@@ -51,10 +51,10 @@ pub struct Surroundings {
     pub raw_args: Vec<OsString>,
 }
 
-/// How a command ended that did not fail: `None` is 0.
+/// How a command ended that did not fail: `None` is exit code 0.
 type Ended = Option<FailureKind>;
 
-/// Runs the program with the process's own arguments and gives its exit code.
+/// Runs the program with the arguments of the process and returns its exit code.
 pub fn run() -> u8 {
     crate::proc::own::harden();
     let environment = Environment::from_process();
@@ -90,7 +90,7 @@ fn dispatch(around: &Surroundings, verb: Verb) -> Result<u8> {
         Verb::Drill(args) => drill::run(around, &args),
         Verb::Restore(args) => restore::run(around, &args),
         Verb::Undo(args) => undo::run(around, &args),
-        // Its exit code is that of the command that it ran.
+        // Its exit code is that of the guarded command.
         Verb::Guard(args) => return guard::run(around, &args),
         Verb::Diff(args) => diff::run(around, &args),
         Verb::Doctor(args) => doctor::run(around, &args),
@@ -118,7 +118,7 @@ fn verbosity(globals: &Globals) -> Verbosity {
     }
 }
 
-/// Runs asynchronous work to its end. What still blocks a thread afterwards does not hold up the exit for long.
+/// Runs asynchronous work to its end. Threads that are still blocked afterwards delay the exit by `SHUTDOWN_GRACE` at most.
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

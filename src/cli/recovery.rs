@@ -1,7 +1,7 @@
-//! What `restore` and `undo` share: the target, the plan on the screen, the yes, the run with its lock and log.
+//! Common parts of `restore`, `undo`, `guard` and `drill`: target, keys, confirmation, the run with its lock and log.
 //!
-//! Invariant: a plan is shown before it is asked about; without a terminal and without the name nothing is begun; the
-//! yes is for the plan that was shown, by its digest.
+//! Invariant: a plan is shown before the user is asked to confirm it; without a terminal and without the name nothing is
+//! started; the confirmation covers exactly the plan that was shown, by its digest.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,7 +30,7 @@ use crate::ui::out::{self, Ui, Verbosity, document_text};
 use crate::ui::screen::screen;
 use crate::ui::{error, plan, prompt, restore};
 
-/// One restore as it was asked for.
+/// One restore as requested by the user.
 pub struct Order<'a> {
     /// The document's name: `restore` or `undo`.
     pub verb: &'static str,
@@ -58,13 +58,13 @@ pub fn inputs(around: &Surroundings, how: &HowArgs) -> Inputs {
     inputs
 }
 
-/// What may open the seal of the vault's secrets: the configuration's passphrase, the file of `--seal-identity`. The
-/// passphrase seals the safety snapshot too.
+/// The keys for sealed vault secrets: the configured passphrase and the file of `--seal-identity`. The passphrase also
+/// seals the safety snapshot.
 pub fn keys(around: &Surroundings, how: &HowArgs, inputs: &Inputs, settings: &mut Settings) -> Result<Keys> {
     settings.reveal_seal(inputs).map_err(|failure| {
         failure
-            .context("nothing was written: the passphrase for the secrets of the vault cannot be had")
-            .hint("to go on without these secrets: --config with a file that has no seal_passphrase")
+            .context("nothing was written: the passphrase for the vault secrets could not be read")
+            .hint("to restore without these secrets, use --config with a file that has no seal_passphrase")
     })?;
     let file = how.seal_identity.as_ref().map(|file| around.environment.path(&file.to_string_lossy()));
     let identity = file.map(|file| config::secret::private_file(&file)).transpose()?;
@@ -73,8 +73,8 @@ pub fn keys(around: &Surroundings, how: &HowArgs, inputs: &Inputs, settings: &mu
     Ok(keys)
 }
 
-/// A snapshot that is named by its path, where no root was asked for and none is here: the folder that it lies in is its
-/// root, with the key, the records and the lock.
+/// If the snapshot is given by its path, `--root` is not given and the configured root does not exist, the parent folder
+/// of the snapshot is the root: it has the key, the records and the lock.
 pub fn root_of_path(around: &Surroundings, settings: &mut Settings, snapshot: &str) {
     if around.globals.root.is_some() || settings.root.is_dir() || !snapshot.contains('/') {
         return;
@@ -84,26 +84,28 @@ pub fn root_of_path(around: &Surroundings, settings: &mut Settings, snapshot: &s
     }
 }
 
-/// Connections that write and threads that verify.
+/// Number of writing connections and of verifying threads.
 pub fn jobs(settings: &Settings) -> u32 {
     let machine = || std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok()).unwrap_or(1);
     settings.jobs.unwrap_or_else(machine)
 }
 
-/// The target of `--to`: what was typed, or the variable that was named. Nothing else ever names a target.
+/// The target of `--to` or `--target-url`: a connection string, or `env:NAME`. Nothing else can name a target.
 pub fn target(around: &Surroundings, text: &str) -> Result<ConnSpec> {
     let Some(name) = text.strip_prefix("env:") else {
         if conninfo::parse(text).is_ok_and(|params| params.get("password").is_some()) {
             around.ui.say(&crate::ui::lines::warning(
                 "every user of this machine can see the password in --to (ps)",
-                Some("name a variable that holds the URL: --to env:NAME"),
+                Some("put the URL into a variable: --to env:NAME"),
             ));
         }
         return config::resolve_target(text, &around.environment);
     };
     let usage = |text: String| Failure::msg(FailureKind::Usage, text);
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return Err(usage("after env: comes the name of a variable".into()).hint("for example: --to env:STAGING_URL"));
+        return Err(
+            usage("env: must be followed by the name of a variable".into()).hint("for example: --to env:STAGING_URL")
+        );
     }
     let Some(url) = around.environment.get(name) else {
         return Err(usage(format!("the variable {name} of --to is not set"))
@@ -114,13 +116,14 @@ pub fn target(around: &Surroundings, text: &str) -> Result<ConnSpec> {
     Ok(target)
 }
 
-/// Who says yes.
+/// Source of the confirmation: the name given on the command line, or a prompt.
 enum Yes<'a> {
     Given(&'a str),
     Ask,
 }
 
-/// `--confirm`, or `--yes` where the project is not protected, or a terminal. Else nothing is begun.
+/// Confirmation by `--confirm`, by `--yes` if the project is not protected, or on a terminal. Otherwise an error, before
+/// anything is started.
 fn who_says_yes<'a>(globals: &Globals, order: &'a Order<'_>, can_ask: bool) -> Result<Yes<'a>> {
     let protected = order.settings.protect.is_some();
     match order.confirm {
@@ -128,7 +131,7 @@ fn who_says_yes<'a>(globals: &Globals, order: &'a Order<'_>, can_ask: bool) -> R
         None if globals.yes && !protected => Ok(Yes::Given(&order.target.database)),
         None if can_ask => Ok(Yes::Ask),
         None => {
-            let failure = Failure::msg(FailureKind::NotConfirmed, "nothing was written: nobody confirmed it");
+            let failure = Failure::msg(FailureKind::NotConfirmed, "nothing was written: the restore was not confirmed");
             let failure = match (&order.settings.project, globals.yes) {
                 (Some(project), true) => failure.hint(format!(
                     "the project {project} is protected: --yes is not enough, the name of the database is needed"
@@ -140,7 +143,7 @@ fn who_says_yes<'a>(globals: &Globals, order: &'a Order<'_>, can_ask: bool) -> R
     }
 }
 
-/// Runs the order.
+/// Executes the order.
 pub fn carry(around: &Surroundings, root: &Root, order: &Order<'_>) -> Result<Ended> {
     let doing = if order.dry_run { "planning for" } else { "writing to" };
     connection::say(around.ui, doing, &order.target);
@@ -167,15 +170,16 @@ pub fn carry(around: &Surroundings, root: &Root, order: &Order<'_>) -> Result<En
     }
 }
 
-/// The lock of the root, signed; `Skipped` (75) when another run has it.
+/// Takes the lock of the root and signs it with this run; `Skipped` (75) if another run holds it.
 pub fn alone(ui: Ui, root: &Root, started_at: jiff::Timestamp) -> Result<(RootLock, Run)> {
     let run = Run { id: RunId::at(started_at, own::pid()), started_at, background: false };
     match flight::clear(root, &run, None, screen(ui).as_ref())? {
         Clearance::Cleared(lock) => Ok((lock, run)),
         Clearance::Skipped(report) => {
             let why = report.skipped.map(|skipped| skipped.message).unwrap_or_default();
-            Err(Failure::msg(FailureKind::Skipped, why)
-                .hint("nothing was done; wait for its end (stacksnap logs latest -f) and run the same command again"))
+            Err(Failure::msg(FailureKind::Skipped, why).hint(
+                "nothing was done; wait for the other run (stacksnap logs latest -f), then run the same command again",
+            ))
         }
     }
 }
@@ -196,14 +200,14 @@ fn dry_run(around: &Surroundings, root: &Root, order: &Order<'_>) -> Result<Ende
     Ok(None)
 }
 
-/// A token that signals cancel.
+/// A cancellation token that signals cancel.
 pub fn watched(ui: Ui) -> Result<Cancel> {
     let cancel = Cancel::new();
     signals::watch(ui, &cancel).map_err(|e| Failure::from(e).context("cannot watch for signals"))?;
     Ok(cancel)
 }
 
-/// The same, cancelled too when the time of `--timeout` is over.
+/// The same, also cancelled when `--timeout` expires.
 pub fn limited(ui: Ui, timeout: Option<Duration>) -> Result<Cancel> {
     let cancel = watched(ui)?;
     if let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) {
@@ -221,7 +225,7 @@ fn recovery<'a>(root: &'a Root, order: &'a Order<'_>, monitor: &'a dyn Monitor, 
     Recovery { root, settings, target, request, options, monitor, cancel, clock: clock::now }
 }
 
-/// A run with the lock in hand.
+/// A run that holds the lock.
 struct Work<'a> {
     ui: Ui,
     root: &'a Root,
@@ -234,7 +238,7 @@ impl Work<'_> {
     async fn run(&self, yes: Yes<'_>, saved: Option<RestorePlan>) -> Result<RestoreReport> {
         let (order, ui) = (self.order, self.ui);
         let cancel = limited(ui, order.timeout)?;
-        // The bars leave the screen before the plan is printed and the question asked.
+        // Remove the progress bars before the plan is printed and the user is asked.
         let prepared = {
             let screen = screen(ui);
             let monitor = Tee(vec![screen.as_ref(), self.log]);
@@ -254,7 +258,7 @@ impl Work<'_> {
             let monitor = Tee(vec![screen.as_ref(), self.log]);
             return recovery(self.root, order, &monitor, &cancel).already_equal(&prepared).await;
         }
-        // A plan that changed is said before anybody is asked about it.
+        // If the plan changed, report that without asking for a confirmation.
         let confirmed = match yes {
             _ if digest != plan.digest => plan.clone().confirm(&plan.target.database, &digest)?,
             Yes::Given(name) => plan.clone().confirm(name, &digest)?,
@@ -266,14 +270,14 @@ impl Work<'_> {
     }
 }
 
-/// Asks a person for the name of the target database.
+/// Asks the user to type the name of the target database.
 pub async fn ask_for_name(plan: &RestorePlan, cancel: &Cancel) -> Result<ConfirmedPlan> {
-    let question = "Type the name of the target database to do this, anything else to stop:";
+    let question = "Type the name of the target database to continue, anything else to stop:";
     let typed = ask(question, cancel).await?;
     plan.clone().confirm(&typed, &plan.digest)
 }
 
-/// Asks, unless Ctrl-C comes first.
+/// Asks the user; Ctrl-C or the time limit ends the question with an error.
 pub async fn ask(question: &str, cancel: &Cancel) -> Result<String> {
     let question = question.to_string();
     let answer = tokio::task::spawn_blocking(move || prompt::ask(&question));
@@ -293,17 +297,17 @@ fn save(order: &Order<'_>, plan: &RestorePlan) -> Result<()> {
     write_private(file, format!("{}\n", document_text("restore_plan", plan)).as_bytes())
 }
 
-/// A plan that `--save-plan` wrote. One that was changed since is refused.
+/// Reads a plan that `--save-plan` wrote. A file that was edited since is refused.
 fn read_plan(file: &Path) -> Result<RestorePlan> {
     let shown = visible(&file.to_string_lossy());
     let text = std::fs::read_to_string(file).map_err(|e| {
         let kind = if e.kind() == std::io::ErrorKind::NotFound { FailureKind::NotFound } else { FailureKind::Failed };
         Failure::new(kind, e).context(format!("cannot read the plan {shown}"))
     })?;
-    let make = "make a new one and read it: stacksnap restore … --dry-run --save-plan FILE";
+    let make = "make a new plan and read it: stacksnap restore … --dry-run --save-plan FILE";
     let plan: RestorePlan = serde_json::from_str(&text).map_err(|e| {
         Failure::new(FailureKind::NotConfirmed, e)
-            .context(format!("nothing was written: {shown} is no plan of a restore"))
+            .context(format!("nothing was written: {shown} is not a saved restore plan"))
             .hint(make)
     })?;
     if plan.digest == plan.compute_digest() {

@@ -1,7 +1,6 @@
 //! `stacksnap restore SNAP --to URL`
 //!
-//! Invariant: the target comes from `--to` alone, never from the environment's own variables, `.env` or the
-//! configuration.
+//! Invariant: the target comes only from `--to`, never from connection variables, `.env` or the configuration.
 
 use super::args::{AuthRows, RestoreArgs, Sessions};
 use super::recovery::{self, Order};

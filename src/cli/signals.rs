@@ -1,7 +1,7 @@
-//! Ctrl-C and the signals that ask to stop, turned into one cancellation.
+//! SIGINT, SIGTERM and SIGHUP, converted into one cancellation.
 //!
-//! Invariant: the first signal asks for a clean end; a second one only shortens the patience. Under `nohup`, SIGHUP
-//! stays ignored.
+//! Invariant: the first signal requests a clean end; a second one only shortens the time limit for it. Under `nohup`,
+//! SIGHUP stays ignored.
 
 use std::io;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::proc::own;
 use crate::ui::out::Ui;
 use crate::ui::terminal;
 
-/// How long a signal to the whole process group may take to reach us.
+/// A signal to the whole process group reaches this process within this time.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// Watches from now on, as long as the runtime lives.
+/// Starts watching for signals; ends with the runtime.
 pub fn watch(ui: Ui, cancel: &Cancel) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -43,8 +43,8 @@ pub fn watch(ui: Ui, cancel: &Cancel) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs a program of the user's that has the terminal to itself: Ctrl-C is for that program, and is neither our end nor
-/// kept for later. SIGTERM and SIGHUP to us alone do not stop it either: it decides when it ends.
+/// Runs a program of the user in the foreground: Ctrl-C is for that program, and this process discards it. SIGTERM and
+/// SIGHUP sent only to this process are discarded too: the program decides when it ends.
 pub async fn while_it_has_the_terminal<T: Send + 'static>(
     program: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -55,7 +55,7 @@ pub async fn while_it_has_the_terminal<T: Send + 'static>(
     loop {
         tokio::select! {
             outcome = &mut running => {
-                // The signal that ended the program may reach us a moment later: it must not be found afterwards.
+                // The signal that ended the program may arrive slightly later; discard it too.
                 tokio::time::sleep(SETTLE).await;
                 return outcome.map_err(io::Error::other)?;
             }
@@ -66,8 +66,8 @@ pub async fn while_it_has_the_terminal<T: Send + 'static>(
     }
 }
 
-/// Runs work that only reads, so that nothing has to be cleaned up: a signal or the time limit ends it where it is.
-/// Blocking work of it may still run then; its bars are taken off the screen.
+/// Runs read-only work, which needs no cleanup: a signal or the time limit stops it immediately. Its blocking threads may
+/// still run afterwards, so the progress bars are removed from the screen here.
 pub async fn interruptible<T>(timeout: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
     let watched = |e: io::Error| Failure::from(e).context("cannot watch for signals");
     let mut interrupt = signal(SignalKind::interrupt()).map_err(watched)?;

@@ -1,6 +1,7 @@
 //! `stacksnap undo [RESTORE --to URL]`
 //!
-//! Invariant: the record knows the target by marks, not how to reach it: `--to` says that, and the marks are compared.
+//! Invariant: the record identifies the target but has no connection string: `--to` gives it, and the identity is
+//! compared.
 
 use serde::Serialize;
 

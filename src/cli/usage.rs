@@ -1,7 +1,7 @@
-//! What clap has to say: help and version are answers, everything else is wrong usage (exit 64).
+//! Output of clap: help and version are successful results, everything else is wrong usage (exit 64).
 //!
-//! Invariant: before the arguments are understood, `-o` and `--no-color` are looked for by hand, so that a program
-//! gets JSON for its own mistakes too.
+//! Invariant: `-o` is searched in the raw arguments before they are parsed, so that a script gets JSON for usage errors
+//! too.
 
 use std::ffi::OsString;
 
@@ -12,7 +12,7 @@ use crate::ui::error;
 use crate::ui::out::{self, Format, Ui};
 use crate::ui::text::redacted;
 
-/// The output format that the arguments seem to ask for.
+/// The output format requested by unparsed arguments.
 pub fn format_in(args: &[OsString]) -> Format {
     let texts: Vec<&str> = args.iter().filter_map(|a| a.to_str()).collect();
     let word = texts.iter().enumerate().find_map(|(i, text)| match *text {
@@ -30,7 +30,7 @@ pub fn format_in(args: &[OsString]) -> Format {
     }
 }
 
-/// Prints what clap found and gives the exit code.
+/// Prints clap's message and returns the exit code.
 pub fn explain(ui: Ui, error: &clap::Error) -> u8 {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -57,7 +57,7 @@ fn rendered(ui: Ui, error: &clap::Error) -> String {
     if ui.color { text.ansi().to_string() } else { text.to_string() }
 }
 
-/// The same as a failure: the first paragraph, and what clap suggests.
+/// clap's message as a failure: its first paragraph, with clap's suggestion as a hint.
 fn failure(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
     let paragraph = text.split("\n\n").next().unwrap_or_default();

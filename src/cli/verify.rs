@@ -42,13 +42,13 @@ pub fn run(around: &Surroundings, args: &VerifyArgs) -> Result<Ended> {
     Ok((verification.verdict == Verdict::Bad).then_some(FailureKind::Integrity))
 }
 
-/// After a signal or the time limit the thread ends with the program.
+/// After a signal or the time limit, the thread keeps running until the process exits.
 fn bounded<T: Send + 'static>(
     timeout: Option<Duration>,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     block_on(signals::interruptible(timeout, async {
-        let gone = |_| Failure::msg(FailureKind::Failed, "the thread that reads failed");
+        let gone = |_| Failure::msg(FailureKind::Failed, "the verification thread panicked");
         tokio::task::spawn_blocking(work).await.map_err(gone)?
     }))
 }

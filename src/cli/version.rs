@@ -10,7 +10,7 @@ use crate::ui::out::{self, Ui};
 #[derive(Serialize)]
 struct VersionDocument {
     version: &'static str,
-    /// Of the snapshots that it writes.
+    /// Format version of the snapshots that this program writes.
     format: FormatVersion,
 }
 

@@ -1,6 +1,6 @@
-//! From the command line to settings and source: the one place where flags become the inputs of `config`.
+//! Converts flags into the inputs of `config`, and loads settings and the root folder for the verbs.
 //!
-//! Invariant: the environment is read once; a flag that was not given stays `None`, so that the configuration counts.
+//! Invariant: the environment is read once; a flag that was not given stays `None`, so that the configuration applies.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::root::folder::Root;
 use crate::ui::lines::warning;
 use crate::ui::out::Ui;
 
-/// A password manager may ask a person first.
+/// Long enough for a password manager that asks the user first.
 const SECRET_COMMAND_MAX: Duration = Duration::from_secs(60);
 
-/// The inputs that every verb has.
+/// The inputs common to all verbs.
 pub fn inputs(globals: &Globals, environment: &Environment) -> Inputs {
     let flags = Flags {
         config: globals.config.clone(),
@@ -34,12 +34,12 @@ pub fn inputs(globals: &Globals, environment: &Environment) -> Inputs {
     Inputs { flags, environment: environment.clone(), run_command: Some(run_command) }
 }
 
-/// The folders of PATH, where programs are looked for.
+/// The folders of PATH, in which programs are searched.
 pub fn program_folders(environment: &Environment) -> Vec<PathBuf> {
     environment.get("PATH").map_or_else(Vec::new, |path| std::env::split_paths(path).collect())
 }
 
-/// Runs the program of `{cmd = [..]}` and takes what it prints. Its own messages may hold secrets: they are not shown.
+/// Runs the program of `{cmd = [..]}` and returns its output. Its error messages may contain secrets and are not shown.
 fn run_for_secret(argv: &[String], folders: &[PathBuf]) -> Result<Secret> {
     let Some((name, args)) = argv.split_first() else {
         return Err(Failure::msg(FailureKind::Configuration, "the command for a secret is empty"));
@@ -51,18 +51,18 @@ fn run_for_secret(argv: &[String], folders: &[PathBuf]) -> Result<Secret> {
     let done = program.run(SECRET_COMMAND_MAX).map_err(|e| {
         Failure::new(FailureKind::Configuration, e)
             .context(format!("cannot run {name}, which should print a secret"))
-            .hint(format!("is {name} installed, and in a folder of PATH?"))
+            .hint(format!("check that {name} is installed and in a folder of PATH"))
     })?;
     if !done.status.success() {
         let text = format!("{name}, which should print a secret, ended with {}", done.status);
         return Err(Failure::msg(FailureKind::Configuration, text).hint("run it by hand to see why"));
     }
     let text = String::from_utf8(done.stdout)
-        .map_err(|_| Failure::msg(FailureKind::Configuration, format!("what {name} prints is not UTF-8")))?;
+        .map_err(|_| Failure::msg(FailureKind::Configuration, format!("the output of {name} is not UTF-8")))?;
     Ok(Secret::new(text.trim_end_matches(['\n', '\r'])))
 }
 
-/// The same with the flags of `create`.
+/// The inputs of [`inputs`] with the flags of `create`.
 pub fn create_inputs(globals: &Globals, args: &CreateArgs, environment: &Environment) -> Inputs {
     let mut inputs = inputs(globals, environment);
     let flags = &mut inputs.flags;
@@ -80,7 +80,7 @@ pub fn create_inputs(globals: &Globals, args: &CreateArgs, environment: &Environ
     inputs
 }
 
-/// Loads the settings and says what they warn of.
+/// Loads the settings and prints their warnings.
 pub fn settings(ui: Ui, inputs: &Inputs) -> Result<Settings> {
     let settings = crate::config::load(inputs)?;
     for text in &settings.warnings {
@@ -89,7 +89,7 @@ pub fn settings(ui: Ui, inputs: &Inputs) -> Result<Settings> {
     Ok(settings)
 }
 
-/// The root folder for the verbs that only read.
+/// The root folder, for verbs that only read.
 pub fn root(ui: Ui, globals: &Globals, environment: &Environment) -> Result<Root> {
     Ok(Root::new(settings(ui, &inputs(globals, environment))?.root))
 }

@@ -1,6 +1,6 @@
 //! The options of `restore`, `undo` and `guard`.
 //!
-//! Invariant: a target is typed out or named (`env:NAME`), and has no default.
+//! Invariant: a target is given as a connection string or as `env:NAME`, and has no default.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,17 +18,18 @@ use crate::model::restore::RestorePart;
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:
-  stacksnap restore latest --to env:STAGING_URL --dry-run      what would it do? writes nothing
+  stacksnap restore latest --to env:STAGING_URL --dry-run            show the plan, write nothing
   stacksnap restore BEFORE_MIGRATION --to 'host=127.0.0.1 port=54322 user=postgres dbname=postgres'
-  stacksnap restore latest --to env:STAGING_URL --confirm postgres              in a script
-  stacksnap restore latest --to env:STAGING_URL -t public.orders         one table, made if it is missing
+  stacksnap restore latest --to env:STAGING_URL --confirm postgres   in a script
+  stacksnap restore latest --to env:STAGING_URL -t public.orders     one table, created if missing
 
 Verifies every checksum, compares the target with the snapshot, shows what will be replaced, asks
-for the name of the target database, takes a snapshot of the target, restores, proves.
+for the name of the target database, takes a safety snapshot of the target, restores, and proves
+the result.
 
-Ends with 0 when both are equal, with 3 when they are but for what is named, with 13 when the
-snapshot is damaged or was not sealed with this root's key, or the proof says no, with 14 when
-nobody said yes or the plan changed, with 15 when it is restored and the proof could not be made.";
+Exit codes: 0 equal, 3 equal with named exceptions, 13 the snapshot is damaged or was not sealed
+with this root's key, or the proof found a difference, 14 the confirmation is missing or the plan
+changed, 15 restored but the proof could not be made.";
 
 /// The options of `restore`.
 #[derive(Debug, Clone, Args)]
@@ -49,54 +50,54 @@ pub struct RestoreArgs {
     /// Only this table, schema.name (in double quotes where a part holds a dot); may be repeated
     #[arg(short, long = "table", value_name = "TABLE", value_parser = parse_table)]
     pub tables: Vec<QualifiedName>,
-    /// Copies of the tables of -t into this schema, beside what is there: columns and rows, nothing that exists is touched
+    /// Copy the tables of -t into this separate schema: columns and rows only; existing objects are not touched
     #[arg(long, value_name = "SCHEMA", requires = "tables", conflicts_with_all = ["only", "untrusted", "replace_other_project"])]
     pub into_schema: Option<String>,
-    /// Do exactly the plan of this file; refused (14) when the target or the snapshot has changed since
+    /// Execute exactly the plan in this file; refused (exit 14) if the target or the snapshot has changed since
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "save_plan"])]
     pub plan: Option<PathBuf>,
     /// Write the plan to this file (0600)
     #[arg(long, value_name = "FILE")]
     pub save_plan: Option<PathBuf>,
-    /// Show the whole plan: without it long lists are folded (--save-plan has all)
+    /// Show the whole plan; otherwise long lists are folded (--save-plan writes everything)
     #[arg(long)]
     pub long: bool,
-    /// Do not take a snapshot of the target first: there is no undo then
+    /// Do not take a safety snapshot of the target first; the restore cannot be undone
     #[arg(long)]
     pub no_safety_snapshot: bool,
-    /// Restore a snapshot that does not hold everything
+    /// Restore a snapshot that is not complete
     #[arg(long)]
     pub allow_partial: bool,
-    /// The snapshot was not sealed with this root's key, and you know it: the first digits (12 or more) of its
+    /// Vouch for a snapshot that was not sealed with this root's key: the first digits (12 or more) of its
     /// manifest_sha256
     #[arg(long, value_name = "DIGITS", value_parser = parse_digits, conflicts_with = "untrusted")]
     pub vouch: Option<String>,
-    /// You do not know who made the snapshot: bring back tables, rows and plain functions only, into an empty database, as
-    /// a role without rights
+    /// Restore a snapshot of unknown origin: only tables, rows and plain functions, into an empty database, as a role
+    /// without rights
     #[arg(long, conflicts_with_all = ["only", "tables", "replace_other_project"])]
     pub untrusted: bool,
-    /// Rows of auth and storage that came later or differ: overwrite them, keep them, or abort before the first write
+    /// Rows of auth and storage that are newer or differ: overwrite them, keep them, or abort before the first write
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = AuthRows::Overwrite)]
     pub auth_rows: AuthRows,
-    /// Sessions and tokens of the snapshot: keep them, or let everybody log in again
+    /// Sessions and tokens of the snapshot: keep them, or drop them so that all users log in again
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Sessions::Drop)]
     pub sessions: Sessions,
-    /// Leave cron jobs switched on as they were; else they are restored switched off
+    /// Restore cron jobs enabled as they were; otherwise they are restored disabled
     #[arg(long)]
     pub activate_jobs: bool,
-    /// Read every table of the target, also those of which the server says that nobody wrote to them
+    /// Read every table of the target, even if the server's counters show no write since the snapshot
     #[arg(long)]
     pub read_all: bool,
-    /// The target is another project: drop what it has
+    /// The target is another project: drop its contents
     #[arg(long)]
     pub replace_other_project: bool,
 }
 
-/// Where to.
+/// The target.
 #[derive(Debug, Clone, Args)]
 pub struct TargetArgs {
-    /// Target database: a URL or host=… dbname=…, or env:NAME for a variable that holds it. A password typed here can be
-    /// seen by others on this machine; ~/.pgpass and PGPASSWORD are read
+    /// Target database: a URL or host=… dbname=…, or env:NAME for a variable that contains it. Other users of this machine
+    /// can see a password typed here; ~/.pgpass and PGPASSWORD are read
     #[arg(long, value_name = "URL")]
     pub to: String,
     /// The name of the target database: says yes to the plan
@@ -107,17 +108,17 @@ pub struct TargetArgs {
     pub dry_run: bool,
 }
 
-/// How.
+/// How to restore.
 #[derive(Debug, Clone, Args)]
 pub struct HowArgs {
-    /// Connections that write at the same time, where it is not one transaction [default: by the machine]
+    /// Connections that write in parallel, if the restore is not one transaction [default: depends on the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: Option<u32>,
-    /// How long to wait for an object that somebody has locked, e.g. 30s
+    /// How long to wait for a lock that another session holds, e.g. 30s
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub lock_wait: Option<Duration>,
-    /// In place everything or nothing is done; go on without this object and what depends on it where it cannot be made:
-    /// 'KIND name' as the error names it, e.g. 'INDEX public.orders_idx'; may be repeated
+    /// An in-place restore is all or nothing. This object, and what depends on it, may be left out if it cannot be created:
+    /// 'KIND name' as in the error message, e.g. 'INDEX public.orders_idx'; may be repeated
     #[arg(long, value_name = "OBJECT")]
     pub leave_out: Vec<String>,
     /// Do not compare the target with the snapshot afterwards
@@ -126,8 +127,8 @@ pub struct HowArgs {
     /// Folder with pg_dump, for the safety snapshot [default: found by the server's version]
     #[arg(long, value_name = "DIR")]
     pub pg_bin: Option<PathBuf>,
-    /// Key file (age-keygen) that opens the snapshot's sealed secrets of the vault; those sealed with seal_passphrase of
-    /// the configuration need none
+    /// Key file (age-keygen) that opens the snapshot's sealed vault secrets; not needed for secrets that were sealed with
+    /// the configured seal_passphrase
     #[arg(long, value_name = "FILE")]
     pub seal_identity: Option<PathBuf>,
 }
@@ -143,13 +144,13 @@ pub enum AuthRows {
 /// The options of `undo`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Examples:\n  stacksnap undo                     the restores that there were, and which can be undone\n  stacksnap undo restore_20260130_120005 --to env:SHOP_URL --dry-run\n\nPuts the safety snapshot of a restore back into the same database. Exit codes as for restore."
+    after_help = "Examples:\n  stacksnap undo                     list the restores and which of them can be undone\n  stacksnap undo restore_20260130_120005 --to env:SHOP_URL --dry-run\n\nRestores the safety snapshot of a restore into the same database. Exit codes as for restore."
 )]
 pub struct UndoArgs {
-    /// The restore, as its report named it; without it: list them
+    /// Id of the restore, from its report; omit it to list the restores
     #[arg(value_name = "RESTORE", requires = "to")]
     pub restore: Option<String>,
-    /// The same target again: a URL or host=… dbname=…, or env:NAME for a variable that holds it
+    /// The target of that restore: a URL or host=… dbname=…, or env:NAME for a variable that contains it
     #[arg(long, value_name = "URL", requires = "restore")]
     pub to: Option<String>,
     /// The name of the target database: says yes to the plan
@@ -158,10 +159,10 @@ pub struct UndoArgs {
     /// Show the plan, write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Show the whole plan: without it long lists are folded
+    /// Show the whole plan; otherwise long lists are folded
     #[arg(long)]
     pub long: bool,
-    /// Take a snapshot of the target first, so that the undo can be undone
+    /// Take a safety snapshot of the target first, so that the undo can be undone
     #[arg(long)]
     pub safety_snapshot: bool,
     #[command(flatten)]
@@ -173,24 +174,23 @@ Examples:
   stacksnap guard -- supabase db push
   stacksnap guard --rollback on-failure -- sh -c 'psql -v ON_ERROR_STOP=1 -f migration.sql'
 
-Takes a snapshot of the database that `create` would read, runs the command with its own input and
-output, and shows what it changed. When it failed: asks, rolls back, or shows the line that does.
-Rows that others wrote meanwhile are rolled back too.
+Takes a snapshot of the database that `create` would read, runs the command on the same terminal,
+and shows what it changed. If the command failed, guard asks, rolls back, or prints the rollback
+command. A rollback also removes rows that other sessions wrote in the meantime.
 
-Ends with the command's own exit code (128 and the signal's number when a signal ended it), with 0
-when it succeeded, whatever it changed.";
+Ends with the exit code of the command, or 128 plus the signal number if a signal ended it.";
 
 /// The options of `guard`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = GUARD_EXAMPLES)]
 pub struct GuardArgs {
-    /// Name of the snapshot [default: BEFORE_MIGRATION]
+    /// Label of the snapshot [default: BEFORE_MIGRATION]
     #[arg(long, value_parser = Label::parse)]
     pub label: Option<Label>,
-    /// When the command fails: ask, do it, or only show how. on-failure holds for a protected project too
+    /// If the command fails: ask, roll back, or only print the command. on-failure also applies to a protected project
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Rollback::Ask)]
     pub rollback: Rollback,
-    /// Do not take a snapshot of the broken state before rolling back: the rollback cannot be undone then
+    /// Do not take a safety snapshot of the broken state before rolling back; the rollback cannot be undone
     #[arg(long)]
     pub no_safety_snapshot: bool,
     #[command(flatten)]
@@ -215,8 +215,8 @@ fn parse_part(text: &str) -> Result<RestorePart, String> {
     })
 }
 
-/// `schema.name`, `"my schema"."x.y"`: a part in double quotes may hold anything (`""` is one quote), one without is
-/// taken as it is written, also its capitals.
+/// `schema.name`, `"my schema"."x.y"`: a part in double quotes may contain anything (`""` is one quote). An unquoted
+/// part is taken literally and is not folded to lower case.
 fn parse_table(text: &str) -> Result<QualifiedName, String> {
     let mut rest = text;
     let mut parts = Vec::new();
@@ -226,16 +226,16 @@ fn parse_table(text: &str) -> Result<QualifiedName, String> {
         match after.strip_prefix('.') {
             Some(more) => rest = more,
             None if after.is_empty() => break,
-            None => return Err("after a part in double quotes comes a dot or nothing".into()),
+            None => return Err("a part in double quotes must be followed by a dot or the end of the name".into()),
         }
     }
     match <[String; 2]>::try_from(parts) {
         Ok([schema, name]) => Ok(QualifiedName { schema, name }),
-        Err(_) => Err("a table is schema.name; a part that holds a dot stands in double quotes".into()),
+        Err(_) => Err("a table is schema.name; put a part that contains a dot in double quotes".into()),
     }
 }
 
-/// The first part, and what follows it.
+/// The first part, and the rest of the text.
 fn table_part(text: &str) -> Result<(String, &str), String> {
     let Some(mut rest) = text.strip_prefix('"') else {
         let end = text.find('.').unwrap_or(text.len());
