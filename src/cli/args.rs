@@ -252,8 +252,8 @@ pub struct LogsArgs {
 pub struct VerifyArgs {
     #[arg(value_name = "SNAP", help = SNAPSHOT_HELP)]
     pub snapshot: String,
-    /// checksum: every file is unchanged; read: also every row can be read; restore: also everything can be restored (the
-    /// same as drill)
+    /// checksum: every file is unchanged; read: also every row can be read; restore: also everything can be restored
+    /// (the same as drill)
     #[arg(long, value_enum, default_value_t = VerifyLevel::Read)]
     pub level: VerifyLevel,
     /// Files that are read in parallel [default: depends on the machine]

@@ -1,5 +1,5 @@
-//! `stacksnap create`: resolves settings and source, then runs under the lock, in the foreground or as the child process
-//! of `--background`.
+//! `stacksnap create`: resolves settings and source, then runs under the lock, in the foreground or as the child
+//! process of `--background`.
 //!
 //! Invariant: nothing is written before settings and source are validated; every run has a log; exactly one document is
 //! printed to standard output.

@@ -1,4 +1,5 @@
-//! `stacksnap drill SNAP`, also used for `verify SNAP --level restore` and for the drill after `create --verify restore`.
+//! `stacksnap drill SNAP`, also used for `verify SNAP --level restore` and for the drill after `create --verify
+//! restore`.
 //!
 //! Invariant: only `--target-url` names a target; without it a throw-away cluster is created.
 

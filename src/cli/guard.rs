@@ -1,9 +1,9 @@
 //! `stacksnap guard [--rollback WHEN] -- COMMAND`: takes a snapshot, runs the command, shows its changes, rolls back.
 //!
 //! Invariant: the rollback restores into the connection that the snapshot was read from; this is the only exception to
-//! the rule that a restore's target is given by `--to`. The root's lock is held from the snapshot to the end, so that the
-//! rollback can start at once. Messages go to standard error; standard output belongs to the command, except for the
-//! document of `-o json` at the end.
+//! the rule that a restore's target is given by `--to`. The root's lock is held from the snapshot to the end, so that
+//! the rollback can start at once. Messages go to standard error; standard output belongs to the command, except for
+//! the document of `-o json` at the end.
 
 use super::args::{GuardArgs, Rollback};
 use super::recovery::{self, ask, ask_for_name, watched};
@@ -145,7 +145,8 @@ impl Guarded<'_> {
         Ok(ending)
     }
 
-    /// Shows what the command changed, and rolls back. An error here is reported, but the exit code stays the command's.
+    /// Shows what the command changed, and rolls back. An error here is reported, but the exit code stays the
+    /// command's.
     fn afterwards(&self, manifest: &Manifest, roles: &Since, ending: Ending) -> Result<GuardReport> {
         let mut report = GuardReport {
             snapshot: manifest.id.to_string(),

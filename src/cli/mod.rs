@@ -118,7 +118,8 @@ fn verbosity(globals: &Globals) -> Verbosity {
     }
 }
 
-/// Runs asynchronous work to its end. Threads that are still blocked afterwards delay the exit by `SHUTDOWN_GRACE` at most.
+/// Runs asynchronous work to its end. Threads that are still blocked afterwards delay the exit by `SHUTDOWN_GRACE` at
+/// most.
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

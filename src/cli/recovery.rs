@@ -1,7 +1,7 @@
 //! Common parts of `restore`, `undo`, `guard` and `drill`: target, keys, confirmation, the run with its lock and log.
 //!
-//! Invariant: a plan is shown before the user is asked to confirm it; without a terminal and without the name nothing is
-//! started; the confirmation covers exactly the plan that was shown, by its digest.
+//! Invariant: a plan is shown before the user is asked to confirm it; without a terminal and without the name nothing
+//! is started; the confirmation covers exactly the plan that was shown, by its digest.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,8 +73,8 @@ pub fn keys(around: &Surroundings, how: &HowArgs, inputs: &Inputs, settings: &mu
     Ok(keys)
 }
 
-/// If the snapshot is given by its path, `--root` is not given and the configured root does not exist, the parent folder
-/// of the snapshot is the root: it has the key, the records and the lock.
+/// If the snapshot is given by its path, `--root` is not given and the configured root does not exist, the parent
+/// folder of the snapshot is the root: it has the key, the records and the lock.
 pub fn root_of_path(around: &Surroundings, settings: &mut Settings, snapshot: &str) {
     if around.globals.root.is_some() || settings.root.is_dir() || !snapshot.contains('/') {
         return;
@@ -122,8 +122,8 @@ enum Yes<'a> {
     Ask,
 }
 
-/// Confirmation by `--confirm`, by `--yes` if the project is not protected, or on a terminal. Otherwise an error, before
-/// anything is started.
+/// Confirmation by `--confirm`, by `--yes` if the project is not protected, or on a terminal. Otherwise an error,
+/// before anything is started.
 fn who_says_yes<'a>(globals: &Globals, order: &'a Order<'_>, can_ask: bool) -> Result<Yes<'a>> {
     let protected = order.settings.protect.is_some();
     match order.confirm {

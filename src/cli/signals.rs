@@ -66,8 +66,8 @@ pub async fn while_it_has_the_terminal<T: Send + 'static>(
     }
 }
 
-/// Runs read-only work, which needs no cleanup: a signal or the time limit stops it immediately. Its blocking threads may
-/// still run afterwards, so the progress bars are removed from the screen here.
+/// Runs read-only work, which needs no cleanup: a signal or the time limit stops it immediately. Its blocking threads
+/// may still run afterwards, so the progress bars are removed from the screen here.
 pub async fn interruptible<T>(timeout: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
     let watched = |e: io::Error| Failure::from(e).context("cannot watch for signals");
     let mut interrupt = signal(SignalKind::interrupt()).map_err(watched)?;

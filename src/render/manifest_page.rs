@@ -1,7 +1,7 @@
-//! `BACKUP_MANIFEST.md`: what the snapshot holds, for a person.
+//! `BACKUP_MANIFEST.md`: the summary of a snapshot for people.
 //!
-//! Invariant: it says what the manifest says and nothing more: a part without a file is a part that is not there, and
-//! a snapshot that is not complete says so in its first lines. Every value is escaped by the template's registry.
+//! Invariant: it contains only facts of the manifest: a part without a file is shown as missing, and a partial snapshot
+//! is marked in the first lines. Every value is escaped by the template registry.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ struct Values<'a> {
     tables_total: usize,
     files_total: usize,
     gaps_total: usize,
-    /// Was the schema restored when the snapshot was taken?
+    /// The result of the schema verification.
     schema: String,
     not_tried: &'a [NotTried],
     sections: Vec<SectionText>,
@@ -66,7 +66,7 @@ struct Problem {
     what: String,
 }
 
-/// Renders the page. The manifest may be a draft, as long as its artifacts are all but this page.
+/// Renders the page. The manifest may be a draft; its artifacts must be complete except for this page.
 pub fn manifest_markdown(manifest: &Manifest) -> Result<String> {
     let sections: Vec<SectionText> = Section::ALL.into_iter().map(|section| section_text(manifest, section)).collect();
     let placed: BTreeSet<&str> = Section::ALL.iter().flat_map(|s| s.counts()).map(|count| count.word()).collect();
@@ -103,8 +103,8 @@ fn section_text(manifest: &Manifest, section: Section) -> SectionText {
     SectionText { title: section.title(), files, counts }
 }
 
-/// One line for a file or a folder of the layout (never a name from elsewhere); none when the snapshot does not hold it.
-/// A compressed file has its own ending.
+/// One line for a file or folder of the layout, never for another name; `None` if the snapshot does not have it. A
+/// compressed file is shown with its actual path and a note.
 fn file_line(manifest: &Manifest, kind: &ArtifactKind) -> Option<FileLine> {
     let found: Vec<_> = manifest.artifacts.iter().filter(|artifact| kind.has(&artifact.path)).collect();
     let first = found.first()?;
@@ -127,11 +127,11 @@ fn table(record: &crate::model::manifest::TableRecord) -> Table {
     }
 }
 
-/// Collectors that failed or had nothing to do.
+/// Collectors that failed or were skipped.
 fn problems(manifest: &Manifest) -> Vec<Problem> {
     let of = |outcome: &Outcome| match outcome {
         Outcome::Collected { .. } => None,
-        Outcome::Skipped { reason } => Some(format!("not in the snapshot: {reason}")),
+        Outcome::Skipped { reason } => Some(format!("skipped: {reason}")),
         Outcome::Failed { error } => Some(format!("FAILED: {error}")),
     };
     let line = |o: &crate::model::outcome::CollectorOutcome| {
@@ -144,7 +144,7 @@ fn words(word: &str) -> String {
     word.replace('_', " ")
 }
 
-/// Bytes for a person.
+/// Size with binary units.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {

@@ -1,4 +1,4 @@
-//! The page for a person: what it must say, and that names stay text.
+//! Contents of the summary page, and that names stay text.
 
 use super::*;
 use crate::model::category::Category;

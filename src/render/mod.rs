@@ -1,7 +1,7 @@
-//! The only door to handlebars: what is rendered from a template, escaped by the kind of its output.
+//! The only module that uses handlebars: renders templates with escaping for the kind of output.
 //!
-//! Invariant: a template's `{{value}}` is always escaped for its output (Markdown text, one shell word); `{{{value}}}`
-//! is for text that a function here made for that place. A name that a template does not get is an error.
+//! Invariant: `{{value}}` in a template is always escaped for its output (Markdown text, one shell word); `{{{value}}}`
+//! is only for text that this module has already made safe. A missing template value is an error.
 
 mod manifest_page;
 mod restore_script;
@@ -14,7 +14,7 @@ pub use restore_script::{RestoreScriptFacts, restore_script};
 
 use crate::model::failure::{Failure, FailureKind, Result};
 
-/// Renders one template; `escape` makes any text harmless in its output.
+/// Renders one template; `escape` makes any text safe for this output.
 fn render(template: &str, escape: fn(&str) -> String, values: &impl Serialize) -> Result<String> {
     let mut handlebars = Handlebars::new();
     handlebars.set_strict_mode(true);

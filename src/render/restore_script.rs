@@ -1,7 +1,7 @@
-//! `restore_complete_backup.sh`: the facts that are baked in, each quoted for the place where it stands.
+//! `restore_complete_backup.sh`: the values that are rendered into the script, each quoted for its context.
 //!
 //! Invariant: no name becomes code. Shell values are single-quoted words, table names are one-line SQL literals inside
-//! a quoted here-document, and what is shown on a terminal has its control characters written out.
+//! a quoted here-document, and control characters are made visible in text for the terminal.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ use crate::model::pins::pin_statements;
 
 const TEMPLATE: &str = include_str!("../../templates/restore_complete_backup.sh.hbs");
 
-/// What the script knows of its snapshot.
+/// What the script knows about its snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoreScriptFacts {
     pub snapshot: String,
@@ -24,22 +24,22 @@ pub struct RestoreScriptFacts {
     pub taken_at: String,
     pub database: String,
     pub server_version: String,
-    /// Major of the pg_dump that wrote the archive: an older pg_restore may not read it.
+    /// Major version of the pg_dump that wrote the archive: an older pg_restore may not be able to read it.
     pub client_major: u32,
     /// Lines such as `tables: 23`.
     pub counts: Vec<String>,
-    /// One line a gap.
+    /// One line per gap.
     pub gaps: Vec<String>,
-    /// Rows that the archive holds, by table.
+    /// Number of rows in the archive, by table.
     pub tables: Vec<(QualifiedName, u64)>,
-    /// Dump ids of archive entries that are restored from `extension_state/` instead.
+    /// Dump ids of TOC entries that the script restores from `extension_state/` instead.
     pub entries_left_out: Vec<i64>,
-    /// One line for each thing that the script does not put back.
+    /// One line for each object that the script does not restore.
     pub not_restored: Vec<String>,
 }
 
 impl RestoreScriptFacts {
-    /// From a manifest, which may still be a draft: artifacts and checksums are not looked at.
+    /// From a manifest, which may be a draft: artifacts and checksums are not used.
     pub fn from_manifest(manifest: &Manifest) -> Self {
         let server_major = manifest.source.server_version_num / 10_000;
         Self {
@@ -77,12 +77,12 @@ struct Values {
     gaps: Vec<String>,
     not_restored: Vec<String>,
     expected_rows: String,
-    /// An extended regular expression of lines of `pg_restore -l`.
+    /// Extended regular expression that matches the `pg_restore -l` lines of the entries to leave out.
     left_out: String,
     pins: String,
 }
 
-/// The script's text. It goes into the snapshot as a program (0700).
+/// Renders the script. It is stored in the snapshot with mode 0700.
 pub fn restore_script(facts: &RestoreScriptFacts) -> Result<String> {
     let values = Values {
         snapshot: visible(&facts.snapshot),
@@ -116,7 +116,7 @@ pub(super) fn kind_word(kind: SnapshotKind) -> &'static str {
     }
 }
 
-/// More rows of VALUES, one line a table.
+/// Further rows of a VALUES list, one line per table.
 fn expected_rows(tables: &[(QualifiedName, u64)]) -> String {
     let mut sql = String::new();
     for (name, rows) in tables {
@@ -125,8 +125,8 @@ fn expected_rows(tables: &[(QualifiedName, u64)]) -> String {
     sql
 }
 
-/// A string literal on one line: control characters and `$` are escapes, so that no name can end the here-document or
-/// the dollar quotes around it.
+/// A string literal on one line: control characters and `$` are written as escapes, so that no name can end the
+/// here-document or the dollar quotes around it.
 fn one_line_literal(text: &str) -> String {
     let mut out = String::from("E'");
     for c in text.chars() {

@@ -1,7 +1,7 @@
-//! Progress on a terminal: a bar for the phase and one for each table under way.
+//! Progress on a terminal: a bar for each running phase and one for each table being processed.
 //!
-//! Invariant: at most [`TABLES_MAX`] tables are shown, the rest goes on unseen; warnings stand above the bars and
-//! stay; nothing is left on the screen of the bars when they are gone.
+//! Invariant: at most [`TABLES_MAX`] tables have a bar; warnings are printed above the bars and stay on the screen;
+//! when the bars end, they leave nothing on the screen.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -29,7 +29,7 @@ pub struct Bars {
 struct State {
     phases: HashMap<Phase, ProgressBar>,
     tables: HashMap<String, ProgressBar>,
-    /// Estimates of tables that began while all places were taken.
+    /// Size estimates of tables that started while all bars were in use.
     unseen: HashMap<String, u64>,
 }
 
@@ -38,7 +38,7 @@ impl Bars {
         Self { ui, multi: terminal::draw(), state: Mutex::default() }
     }
 
-    /// `place`: phases stand above the tables, in the order in which they began.
+    /// `place`: phases are shown above the tables, in the order in which they started.
     fn phase_bar(&self, phase: Phase, total: Option<u64>, place: usize) -> ProgressBar {
         let bar = self.multi.insert(place, ProgressBar::new(total.unwrap_or(0)));
         let template = match total {
@@ -66,7 +66,7 @@ impl Bars {
     }
 
     fn table_progress(&self, state: &mut State, table: &str, done: u64) {
-        // News of a table that has ended already (another thread was late) brings no bar back.
+        // A late event of another thread must not recreate the bar of a table that has already ended.
         if state.tables.len() < TABLES_MAX
             && let Some(estimate) = state.unseen.remove(table)
         {
@@ -87,7 +87,7 @@ impl Bars {
         }
     }
 
-    /// Takes all bars off the screen.
+    /// Removes all bars from the screen.
     pub fn clear(&self) {
         if let Ok(mut state) = self.state.lock() {
             let State { phases, tables, unseen } = &mut *state;
@@ -163,7 +163,7 @@ fn style(template: &str) -> ProgressStyle {
     )
 }
 
-/// A name cut in the middle, so that both its schema and its end are seen.
+/// Cuts a name in the middle, so that its schema and its end stay visible.
 fn shortened(name: &str, width: usize) -> String {
     let letters: Vec<char> = name.chars().collect();
     if letters.len() <= width {

@@ -1,10 +1,10 @@
-//! The findings of `doctor` for a person: one line each, and what to do below it.
+//! The text of `doctor`: one line per check, followed by what to do.
 
 use super::out::{Ui, Verbosity};
 use super::text::{counted, line};
 use crate::ops::doctor::{Check, Status};
 
-/// All findings; with `-q` only those that stand in the way.
+/// All checks; with `-q` only the failed ones.
 pub fn render(ui: Ui, checks: &[Check]) -> String {
     let mut out = String::new();
     for check in checks.iter().filter(|c| ui.verbosity > Verbosity::Quiet || c.status == Status::Fail) {
@@ -22,9 +22,9 @@ pub fn render(ui: Ui, checks: &[Check]) -> String {
     match (count(Status::Fail), count(Status::Warn)) {
         (0, 0) => out.push_str("ready: stacksnap create\n"),
         (0, warnings) => {
-            out.push_str(&format!("ready, with {}: stacksnap create\n", counted(warnings, "remark", "remarks")))
+            out.push_str(&format!("ready, with {}: stacksnap create\n", counted(warnings, "warning", "warnings")))
         }
-        (failures, _) => out.push_str(&format!("not ready: {} to mend first\n", counted(failures, "thing", "things"))),
+        (failures, _) => out.push_str(&format!("not ready: fix {} first\n", counted(failures, "problem", "problems"))),
     }
     out
 }

@@ -1,7 +1,7 @@
-//! The first line of a run: which database, as whom, and who said so.
+//! The first line of a run: the database, the role, and where the connection was configured.
 //!
-//! Invariant: it comes before anything is done there, never on a standard output that holds something else, and without a
-//! secret. Documents say the same under `connection`.
+//! Invariant: it is printed before anything is done in the database, without a secret, and goes to standard error
+//! unless the output is ndjson. Documents have the same facts under `connection`.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::out::{Format, Ui};
 use super::text::line;
 use crate::model::connection::{ConnSpec, ConnectionSummary};
 
-/// A document with the connection that it speaks of.
+/// A document with its connection.
 #[derive(Serialize)]
 pub struct With<'a, T> {
     pub connection: ConnectionSummary,
@@ -23,7 +23,7 @@ impl<'a, T> With<'a, T> {
     }
 }
 
-/// Says it. `doing` is `reading` or `writing to`.
+/// Prints the line. `doing` is for example `reading` or `writing to`.
 pub fn say(ui: Ui, doing: &str, spec: &ConnSpec) {
     if ui.format == Format::Ndjson {
         ui.document("connection", &spec.summary());

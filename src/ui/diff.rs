@@ -1,7 +1,7 @@
-//! The result of `diff` for a person: worst first, each object with what changed about it.
+//! The text of `diff`: highest severity first, each object with its changes.
 //!
-//! Invariant: readable without colour: `-` stands before what is only on the left, `+` before what is only on the
-//! right, `~` before what differs. Every name and definition is made visible; a long text is cut, and that is said.
+//! Invariant: readable without colour: `-` marks what is only on the left, `+` what is only on the right, `~` what
+//! differs. Control characters in names and definitions are made visible; a truncated text is marked as such.
 
 use super::out::{Ui, Verbosity};
 use super::text::{counted, duration_ms, grouped, line};
@@ -12,17 +12,17 @@ use crate::ops::diff::{
     Depth, Diff, KEYS_SHOWN, KeyDifferences, KeyValues, RowChange, SideFacts, SideKind, TableDifference,
 };
 
-/// Lines of one definition that are shown; all with `-v`.
+/// Maximum number of lines shown of one definition; `-v` shows all.
 const LINES_SHOWN: usize = 40;
 const LINE_CHARS: usize = 400;
 const CONTEXT: usize = 2;
-/// In the last line.
+/// Maximum number of names in the last line.
 const NAMED: usize = 4;
 
 pub fn render(ui: Ui, diff: &Diff) -> String {
     let mut out = format!("left:  {}\nright: {}\n", side(&diff.left), side(&diff.right));
     if diff.across_majors {
-        out.push_str("the servers are of different major versions: what they write differently is cosmetic\n");
+        out.push_str("the servers have different major versions: differences caused by that are cosmetic\n");
     }
     for (severity, word, color) in [
         (Severity::Security, "security", "1;31"),
@@ -38,7 +38,7 @@ pub fn render(ui: Ui, diff: &Diff) -> String {
             shown.iter().for_each(|difference| out.push_str(&object(ui, difference)));
             if !members.is_empty() {
                 let count = counted(members.len() as u64, "member", "members");
-                out.push_str(&format!("  … {count} of extensions that are there on one side only (-v shows them)\n"));
+                out.push_str(&format!("  … {count} of extensions that exist on one side only (-v shows them)\n"));
             }
         }
     }
@@ -57,7 +57,7 @@ pub fn render(ui: Ui, diff: &Diff) -> String {
     out
 }
 
-/// Does it only follow its extension, which is named itself?
+/// Whether the object is a member of an extension that is itself listed with the same change.
 fn is_member(diff: &Diff, difference: &ObjectDifference) -> bool {
     let Some(extension) = difference.extension.as_deref().filter(|_| difference.change != Change::Differs) else {
         return false;
@@ -82,30 +82,30 @@ fn side(facts: &SideFacts) -> String {
 }
 
 fn verdict(ui: Ui, diff: &Diff) -> String {
-    let mut looked = format!("{} compared", counted(diff.objects_compared, "object", "objects"));
+    let mut compared = format!("{} compared", counted(diff.objects_compared, "object", "objects"));
     if diff.depth >= Depth::Rows {
-        looked.push_str(&format!(
+        compared.push_str(&format!(
             ", {} of {}",
             counted(diff.rows_compared, "row", "rows"),
             counted(diff.tables_compared, "table", "tables")
         ));
     } else {
-        looked.push_str(", no rows");
+        compared.push_str(", no rows");
     }
-    let looked = format!("({looked}, {})", duration_ms(diff.duration_ms));
+    let compared = format!("({compared}, {})", duration_ms(diff.duration_ms));
     if diff.equal {
         if !diff.not_compared.is_empty() {
             let what: Vec<String> = diff.not_compared.iter().take(NAMED).map(|gap| line(&gap.what)).collect();
             let more = if diff.not_compared.len() > NAMED { ", …" } else { "" };
             let words = format!("no difference in what was compared; not compared: {}{more}", what.join(", "));
-            return format!("{} {looked}\n", ui.paint("33", &words));
+            return format!("{} {compared}\n", ui.paint("33", &words));
         }
         let what = match diff.depth {
-            Depth::Security => "equal in what concerns security",
+            Depth::Security => "equal in access control",
             Depth::Schema => "equal in its objects",
             Depth::Rows | Depth::Keys => "equal",
         };
-        return format!("{} {looked}\n", ui.paint("32", what));
+        return format!("{} {compared}\n", ui.paint("32", what));
     }
     let mut parts: Vec<String> =
         [(Severity::Security, "of security"), (Severity::Structure, "of structure"), (Severity::Cosmetic, "cosmetic")]
@@ -117,7 +117,7 @@ fn verdict(ui: Ui, diff: &Diff) -> String {
     if !diff.tables.is_empty() {
         parts.push(counted(diff.tables.len() as u64, "table with other rows", "tables with other rows"));
     }
-    format!("{}: {} {looked}\n", ui.paint("1", "different"), parts.join(", "))
+    format!("{}: {} {compared}\n", ui.paint("1", "different"), parts.join(", "))
 }
 
 fn object(ui: Ui, difference: &ObjectDifference) -> String {
@@ -128,7 +128,7 @@ fn object(ui: Ui, difference: &ObjectDifference) -> String {
     };
     let mut out = format!("  {mark} {} {}\n", difference.kind, line(&difference.identity));
     if difference.change == Change::Differs && difference.owner_left != difference.owner_right {
-        let owner = |owner: &Option<String>| owner.as_deref().map_or_else(|| "nobody".to_string(), line);
+        let owner = |owner: &Option<String>| owner.as_deref().map_or_else(|| "none".to_string(), line);
         let (was, is) = (owner(&difference.owner_left), owner(&difference.owner_right));
         out.push_str(&format!("      owner: {was} -> {is}\n"));
     }
@@ -141,7 +141,7 @@ fn object(ui: Ui, difference: &ObjectDifference) -> String {
     let all = match (&difference.left, &difference.right) {
         (Some(left), Some(right)) if left != right => near_changes(&lines(left, right), CONTEXT),
         (Some(_), Some(_)) => return out,
-        // A body that is only on one side says nothing that its name does not, but where it opens something.
+        // Show a definition that exists on one side only if it affects access control, or with -v.
         (left, right) if difference.severity == Severity::Security || ui.verbosity == Verbosity::Verbose => {
             lines(left.as_deref().unwrap_or_default(), right.as_deref().unwrap_or_default())
                 .into_iter()
@@ -203,7 +203,7 @@ fn table(difference: &TableDifference) -> String {
         out.push_str(&keys_text(keys));
     }
     if let Some(why) = &difference.keys_why_not {
-        out.push_str(&format!("      which rows is not told: {}\n", line(why)));
+        out.push_str(&format!("      the rows are not listed: {}\n", line(why)));
     }
     out
 }
@@ -232,7 +232,7 @@ fn keys_text(keys: &KeyDifferences) -> String {
     out
 }
 
-/// One key; several columns stand in parentheses.
+/// One key; several columns are put in parentheses.
 fn key(values: &KeyValues) -> String {
     let texts: Vec<String> = values
         .iter()

@@ -1,13 +1,14 @@
-//! A drill for a person: the verdict first, then what was measured, what was not proven, what is left.
+//! The text of a drill: the verdict first, then measurements, exceptions and leftovers.
 //!
-//! Invariant: "restorable" stands there only when the report says so; texts from outside cannot steer a terminal.
+//! Invariant: "restorable" is printed only if the report says so; control characters in foreign text never reach the
+//! terminal.
 
 use super::exceptions::{exceptions, open};
 use super::text::{bytes, counted, duration_ms, line};
 use crate::model::restore::RestoreVerdict;
 use crate::ops::drill::{DrillReport, Stage};
 
-/// Findings that are shown; all are in the record.
+/// Maximum number of findings shown; the record contains all.
 const FINDINGS_MAX: usize = 20;
 
 /// The whole text.
@@ -47,7 +48,7 @@ pub fn render(report: &DrillReport) -> String {
     let all = report.all_exceptions();
     if !all.is_empty() {
         out.push('\n');
-        exceptions(&mut out, "not there, not proven, or not as it was:", &all, false);
+        exceptions(&mut out, "missing, different, or not proven:", &all, false);
         out.truncate(out.trim_end().len() + 1);
     }
     for note in &report.notes {
@@ -91,7 +92,7 @@ fn assertions(out: &mut String, report: &DrillReport) {
 fn leftovers(out: &mut String, report: &DrillReport) {
     if let Some(kept) = &report.kept {
         let (connect, remove) = (line(&kept.connect), line(&kept.remove));
-        out.push_str(&format!("\nkept as asked:\n   connect: {connect}\n   remove:  {remove}\n"));
+        out.push_str(&format!("\nkept as requested:\n   connect: {connect}\n   remove:  {remove}\n"));
     }
     if !report.left.is_empty() {
         out.push_str("\nleft behind:\n");

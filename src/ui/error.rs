@@ -1,7 +1,7 @@
-//! A failure for a person or a program: what, because of what, what to do.
+//! Output of a failure: what failed, the causes, what to do.
 //!
-//! Invariant: with `-o json` and `ndjson` the error is the last line of standard output, one JSON document, and
-//! standard error stays free for people; with text everything goes to standard error and the hint comes last.
+//! Invariant: with `-o json` and `ndjson` the error is one JSON document on the last line of standard output; with text
+//! everything goes to standard error and the hints come last.
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ struct ErrorDocument<'a> {
     exit: u8,
     message: String,
     hint: Option<String>,
-    /// Of a restore: every object that could not be made.
+    /// For a restore: every object that could not be created.
     #[serde(skip_serializing_if = "<[LeftOut]>::is_empty")]
     left_out: &'a [LeftOut],
 }
@@ -46,7 +46,7 @@ pub fn json(failure: &Failure) -> String {
     serde_json::to_string(&document).map_or_else(|_| r#"{"kind":"error"}"#.to_string(), |json| safe_json(&json))
 }
 
-/// The lines for a person.
+/// The text of a failure.
 pub fn text(ui: Ui, failure: &Failure) -> String {
     let mut lines = Vec::new();
     for (depth, cause) in chain(failure).iter().enumerate() {
@@ -63,7 +63,7 @@ pub fn text(ui: Ui, failure: &Failure) -> String {
     lines.join("\n")
 }
 
-/// The messages from the outermost to the root; one that only repeats the one before it is left out.
+/// The messages from the outermost to the root cause; a message that the previous one already ends with is omitted.
 fn chain(failure: &Failure) -> Vec<String> {
     let mut messages: Vec<String> = Vec::new();
     for cause in failure.error.chain() {

@@ -1,18 +1,18 @@
-//! What is not there, or not as it was, for a person.
+//! The text of exceptions: what is missing or different after a restore.
 //!
-//! Invariant: what has one reason is told once, with the names of all that it is about or their number; names cannot
-//! steer a terminal.
+//! Invariant: exceptions with the same reason are grouped, with their names or their number; control characters in
+//! names never reach the terminal.
 
 use super::text::line;
 use crate::model::left_out::LeftOut;
 use crate::model::restore::Exception;
 
-/// How many names of one reason are shown.
+/// Maximum number of names shown per reason.
 const NAMES_MAX: usize = 4;
-/// How many reasons are shown before the list is folded.
+/// Maximum number of reasons shown of a folded list.
 const FOLD_MAX: usize = 20;
 
-/// The list under its title, and an empty line.
+/// Appends the list under its title, and an empty line.
 pub fn exceptions(out: &mut String, title: &str, exceptions: &[Exception], long: bool) {
     if exceptions.is_empty() {
         return;
@@ -38,7 +38,7 @@ pub fn exceptions(out: &mut String, title: &str, exceptions: &[Exception], long:
     out.push('\n');
 }
 
-/// Those with the same reason together, in the order in which the first of each came.
+/// Groups exceptions by code, why and todo, in the order of their first occurrence.
 fn by_reason(exceptions: &[Exception]) -> Vec<Vec<&Exception>> {
     let mut groups: Vec<Vec<&Exception>> = Vec::new();
     for exception in exceptions {
@@ -53,7 +53,7 @@ fn by_reason(exceptions: &[Exception]) -> Vec<Vec<&Exception>> {
     groups
 }
 
-/// What is less protected than in the source, or differs for no reason that anybody knows: it decides the exit code.
+/// Appends what is less protected than in the source, or differs for an unknown reason: this gives exit code 13.
 pub fn open(out: &mut String, left_out: &[LeftOut]) {
     let names: Vec<String> =
         left_out.iter().filter(|one| one.security || one.is_unexplained()).map(|one| line(&one.what())).collect();
@@ -65,7 +65,7 @@ pub fn open(out: &mut String, left_out: &[LeftOut]) {
     }
 }
 
-/// Steps for a person, and an empty line.
+/// Appends the manual steps under their title, and an empty line.
 pub fn by_hand(out: &mut String, title: &str, manual: &[String]) {
     if manual.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! Gaps for a person: what is not in the snapshot, why, and what to do.
+//! The text of gaps: what is missing in the snapshot, why, and what to do.
 
 use super::text::line;
 use crate::model::gap::Gap;

@@ -1,6 +1,6 @@
 //! Progress as lines: for pipes, for log files (with the time), for `-v`.
 //!
-//! Invariant: one line an event, a line a phase; never a control character in it.
+//! Invariant: at most one line per event, and no control character in it.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,7 +12,7 @@ use super::out::{Ui, Verbosity, aside};
 use super::text::{bytes, counted, duration_ms, line};
 use crate::monitor::{Event, Monitor};
 
-/// What a person reads of an event at a verbosity; `None` is silence.
+/// The text of an event at a verbosity; `None` if nothing is printed.
 pub fn describe(event: &Event, verbosity: Verbosity) -> Option<String> {
     let verbose = verbosity == Verbosity::Verbose;
     if verbosity == Verbosity::Quiet {
@@ -36,7 +36,7 @@ pub fn describe(event: &Event, verbosity: Verbosity) -> Option<String> {
     }
 }
 
-/// A warning with what to do.
+/// The text of a warning, with its hint.
 pub fn warning(message: &str, hint: Option<&str>) -> String {
     match hint {
         Some(hint) => format!("warning: {} ({})", line(message), line(hint)),
@@ -44,7 +44,7 @@ pub fn warning(message: &str, hint: Option<&str>) -> String {
     }
 }
 
-/// Lines on standard error.
+/// Prints events as lines on standard error.
 pub struct Lines {
     pub ui: Ui,
 }
@@ -57,7 +57,7 @@ impl Monitor for Lines {
     }
 }
 
-/// Lines in the log of a run, each with its time (UTC), everything included.
+/// Writes all events to the log of a run, each line with its time (UTC).
 pub struct LogFile {
     file: Mutex<File>,
     clock: fn() -> Timestamp,
@@ -68,7 +68,7 @@ impl LogFile {
         Self { file: Mutex::new(file), clock }
     }
 
-    /// Text of one or more lines. A log that cannot be written to (full disk) does not end a run.
+    /// Writes one or more lines. A failed write (full disk) does not end the run.
     pub fn write(&self, text: &str) {
         let now = (self.clock)();
         let stamped: String = text.lines().map(|l| format!("{now:.3} {}\n", line(l))).collect();
@@ -86,7 +86,7 @@ impl Monitor for LogFile {
     }
 }
 
-/// Tells several monitors.
+/// Forwards each event to several monitors.
 pub struct Tee<'a>(pub Vec<&'a dyn Monitor>);
 
 impl Monitor for Tee<'_> {

@@ -1,7 +1,7 @@
-//! What people and programs see: data on standard output, everything else on standard error.
+//! All output: data on standard output, everything else on standard error.
 //!
-//! Invariant: the only place that prints; every text from outside is made visible (no control characters) on its
-//! way to a terminal or a log, and credentials in URLs are struck out as a last net. Readable without colour.
+//! Invariant: only this module prints; control characters in foreign text are made visible before it reaches a terminal
+//! or a log, and credentials in URLs are removed as a last defence. Output is readable without colour.
 
 pub mod bars;
 pub mod checks;

@@ -1,6 +1,7 @@
-//! Progress for programs: each event is one line of JSON on standard output, the result document comes last.
+//! Progress for scripts: each event is one line of JSON on standard output; the result document comes last.
 //!
-//! Invariant: no line holds a raw control character; lines are whole (standard output is locked for each).
+//! Invariant: no line contains a raw control character; lines are never interleaved (standard output is locked for
+//! each).
 
 use super::out::data;
 use super::text::safe_json;

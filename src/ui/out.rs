@@ -1,6 +1,6 @@
-//! The two streams, and how much is said on them.
+//! Writing to standard output and standard error, and the verbosity.
 //!
-//! Invariant: a reader that goes away (`stacksnap list | head`) is no error and no panic.
+//! Invariant: a closed pipe (`stacksnap list | head`) is neither an error nor a panic.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::terminal::undisturbed;
 use super::text::safe_json;
 
-/// `-o`.
+/// Output format, `-o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     #[default]
@@ -20,7 +20,7 @@ pub enum Format {
     Ndjson,
 }
 
-/// `-q`, nothing, `-v`.
+/// Verbosity: `-q`, default, `-v`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Verbosity {
     Quiet,
@@ -29,7 +29,7 @@ pub enum Verbosity {
     Verbose,
 }
 
-/// How to speak, decided once.
+/// Output settings, decided once per process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ui {
     pub format: Format,
@@ -37,17 +37,17 @@ pub struct Ui {
     pub color: bool,
 }
 
-/// May colours be used on standard error and output? Both must be terminals.
+/// Whether colours may be used: standard output and standard error must both be terminals.
 pub fn is_terminal() -> bool {
     io::stdout().is_terminal() && io::stderr().is_terminal()
 }
 
-/// May bars be drawn?
+/// Whether progress bars may be drawn.
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Writes to standard output; `false` when nobody reads any more.
+/// Writes to standard output; `false` if the reader has closed the pipe.
 pub fn data(text: &str) -> bool {
     undisturbed(|| write_to(&mut io::stdout().lock(), text))
 }
@@ -72,7 +72,7 @@ impl Ui {
         self.format == Format::Text
     }
 
-    /// One line that is not data: what is going on. Silent with `-q`.
+    /// Prints one line of progress or information to standard error. Silent with `-q`.
     pub fn say(self, text: &str) {
         if self.verbosity > Verbosity::Quiet {
             aside(text);
@@ -84,8 +84,8 @@ impl Ui {
     }
 }
 
-/// The text of a document: the schema first, then the fields of the body in their order. A body that is no object
-/// stands under `"value"`.
+/// The text of a document: the schema first, then the fields of the body in their order. A body that is not an object
+/// is stored under `"value"`.
 pub fn document_text(verb: &str, body: &impl Serialize) -> String {
     let schema = format!("\"schema\":\"stacksnap.v1.{verb}\"");
     let json = match serde_json::to_string(body) {

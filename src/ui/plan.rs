@@ -1,7 +1,8 @@
-//! The plan of a restore for a person: the details first, folded where they are long; the summary last, on one screen.
+//! The text of a restore plan: the details first, with long lists folded; the summary last, on one screen.
 //!
-//! Invariant: the summary names kinds and numbers of all that is dropped, replaced and missing, in lines that 80 columns
-//! hold, and with a question below it fits 24 lines. What is folded says how to see it; names cannot steer a terminal.
+//! Invariant: the summary has the kinds and counts of everything that is dropped, replaced and missing, in lines
+//! shorter than 80 columns, and fits 24 lines together with the question. A folded list says how to see all of it.
+//! Control characters in names never reach the terminal.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +13,14 @@ use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, RestorePart, RestorePlan, TableLoad, TargetKind};
 use crate::ops::restore::target_word;
 
-/// How many entries of a list are shown before it is folded.
+/// Maximum number of entries shown of a folded list.
 const FOLD_MAX: usize = 12;
-/// A line of the summary: what is longer is cut.
+/// Width of the summary; longer lines are cut.
 const COLUMNS: usize = 79;
-/// How many words of a line's kind stand before its text.
+/// Width of the first column of the summary.
 const INDENT: usize = 10;
 
-/// Kinds that decide who may do what.
+/// Kinds that affect access control.
 const SECURITY: [ObjectKind; 6] = [
     ObjectKind::Policy,
     ObjectKind::RowSecurity,
@@ -45,8 +46,8 @@ pub fn plan(plan: &RestorePlan, long: bool) -> String {
         folded(&mut out, plan.load.len(), long);
         out.push('\n');
     }
-    named(&mut out, "may be missing afterwards, with what depends on it (--leave-out):", &plan.leave_out, long);
-    exceptions(&mut out, "will not be there afterwards, or not as it was:", &plan.exceptions, long);
+    named(&mut out, "may be missing afterwards, with dependent objects (--leave-out):", &plan.leave_out, long);
+    exceptions(&mut out, "will be missing or different afterwards:", &plan.exceptions, long);
     by_hand(&mut out, "to do by hand afterwards:", &plan.manual);
     if !out.is_empty() && !out.ends_with("\n\n") {
         out.push('\n');
@@ -55,7 +56,7 @@ pub fn plan(plan: &RestorePlan, long: bool) -> String {
     out
 }
 
-/// Everything that decides about a yes, in at most 16 lines.
+/// Everything needed to decide about the confirmation, in at most 16 lines.
 fn summary(plan: &RestorePlan) -> String {
     let target = &plan.target;
     let version = target.server_version_num;
@@ -89,11 +90,11 @@ fn summary(plan: &RestorePlan) -> String {
     let equal = counted(plan.tables_equal, "table", "tables");
     say("rows", &format!("{loaded} loaded ({rows}, {}), {equal} equal{unread}", bytes(size)));
     if !plan.leave_out.is_empty() {
-        say("may lack", &names(plan.leave_out.iter().map(ToString::to_string)));
+        say("leave out", &names(plan.leave_out.iter().map(ToString::to_string)));
     }
     if !plan.exceptions.is_empty() {
-        let count = counted(plan.exceptions.len() as u64, "thing", "things");
-        say("NOT THERE", &format!("{count}: {}", names(plan.exceptions.iter().map(|e: &Exception| e.what.clone()))));
+        let count = counted(plan.exceptions.len() as u64, "exception", "exceptions");
+        say("NOT EQUAL", &format!("{count}: {}", names(plan.exceptions.iter().map(|e: &Exception| e.what.clone()))));
     }
     if !plan.manual.is_empty() {
         say("by hand", &counted(plan.manual.len() as u64, "step afterwards", "steps afterwards"));
@@ -101,15 +102,15 @@ fn summary(plan: &RestorePlan) -> String {
     say("time", &format!("about {}", duration_ms(plan.estimated_ms)));
     say("digest", &plan.digest);
     if plan.is_empty() {
-        let but = if plan.exceptions.is_empty() { "" } else { ", but for what is named" };
-        out.push_str(&format!("nothing to do: the target holds what the snapshot holds{but}\n"));
+        let but = if plan.exceptions.is_empty() { "" } else { ", with the exceptions above" };
+        out.push_str(&format!("nothing to do: the target is equal to the snapshot{but}\n"));
     }
     out
 }
 
 fn what(plan: &RestorePlan) -> String {
     if plan.copies() {
-        "copies of tables, beside what is there".to_string()
+        "copies of tables in a separate schema".to_string()
     } else if plan.only.is_empty() {
         "everything".to_string()
     } else {
@@ -121,10 +122,10 @@ fn what(plan: &RestorePlan) -> String {
 fn how(plan: &RestorePlan) -> &'static str {
     let empty = matches!(plan.target.kind, TargetKind::Bare | TargetKind::FreshProject) && plan.only.is_empty();
     match (plan.one_transaction, empty && !plan.copies()) {
-        (true, true) => "one transaction; what cannot be made is left out by name",
-        (false, true) => "several transactions, undo is the way back; what cannot be made is left out",
+        (true, true) => "one transaction; what cannot be created is left out and named",
+        (false, true) => "several transactions, see undo; what cannot be created is left out",
         (true, false) => "one transaction: everything or nothing",
-        (false, false) => "several transactions: undo is the way back",
+        (false, false) => "several transactions: undo reverts them",
     }
 }
 
@@ -140,7 +141,7 @@ fn named(out: &mut String, title: &str, objects: &[ObjectName], long: bool) {
     out.push('\n');
 }
 
-/// A list that is a little longer than the limit is no shorter folded.
+/// A list that is only slightly longer than the limit is not folded: folding adds a line itself.
 fn shown(length: usize, long: bool) -> usize {
     if long || length <= FOLD_MAX + 2 { length } else { FOLD_MAX }
 }
@@ -148,7 +149,7 @@ fn shown(length: usize, long: bool) -> usize {
 fn folded(out: &mut String, length: usize, long: bool) {
     let more = length - shown(length, long);
     if more > 0 {
-        out.push_str(&format!("  … and {more} more (--long shows all, --save-plan FILE keeps all)\n"));
+        out.push_str(&format!("  … and {more} more (--long shows all, --save-plan FILE saves all)\n"));
     }
 }
 
@@ -202,7 +203,7 @@ mod tests {
                  WILL BE REPLACED (in both, and different):\n  POLICY own on public.orders\n\n\
                  will be created: 2 INDEX, 1 TABLE\n\n\
                  rows to load:\n  TABLE         ROWS    SIZE  WHY\n  public.gone  1,200  1.5 kB  new\n\n\
-                 will not be there afterwards, or not as it was:\n  - extension pg_net: not on the target (extension_missing)\n    \
+                 will be missing or different afterwards:\n  - extension pg_net: not on the target (extension_missing)\n    \
                  what to do: install it\n\n\
                  to do by hand afterwards:\n  - set the JWT secret\n\n\
                  snapshot  comprehensive_backup_20260130_120005\n\
@@ -212,7 +213,7 @@ mod tests {
                  DROPPED   1 TABLE\nREPLACED  1 POLICY\ncreated   2 INDEX, 1 TABLE\n\
                  security  dropped or replaced: 1 POLICY\n\
                  rows      1 table loaded (1,200 rows, 1.5 kB), 22 tables equal\n\
-                 NOT THERE 1 thing: extension pg_net\n\
+                 NOT EQUAL 1 exception: extension pg_net\n\
                  by hand   1 step afterwards\n\
                  time      about 4.2 s\ndigest    {}\n",
                 "d".repeat(64)

@@ -1,15 +1,16 @@
-//! A question to a person.
+//! Prompts for the user.
 //!
-//! Invariant: it is asked on standard error and answered on standard input, and only where both are a terminal.
+//! Invariant: the question goes to standard error and the answer comes from standard input; callers check with
+//! [`can_ask`] that both are terminals.
 
 use std::io::{self, IsTerminal, Write};
 
-/// Is there somebody to ask?
+/// Whether standard input and standard error are terminals.
 pub fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks and waits for a line; the end of the input is an empty answer. Blocks.
+/// Asks and waits for a line; blocks. End of input gives an empty answer.
 pub fn ask(question: &str) -> io::Result<String> {
     let mut stderr = io::stderr().lock();
     write!(stderr, "{question} ")?;

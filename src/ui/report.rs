@@ -1,7 +1,7 @@
-//! The end of `create` for a person: what is in the snapshot, where it is, what is not in it.
+//! The text at the end of `create`: the contents of the snapshot, its folder, its gaps.
 //!
-//! Invariant: a line for each part that was counted, in the order of the documents that users have; the word
-//! "complete" stands there only when the manifest says so.
+//! Invariant: one line per counted part, in the order that existing user documentation shows; the word "complete" is
+//! printed only if the manifest says so.
 
 use super::gaps;
 use super::text::{bytes, counted, duration_ms, line};
@@ -9,7 +9,7 @@ use crate::model::count::Count;
 use crate::model::manifest::SnapshotKind;
 use crate::model::report::TakeReport;
 
-/// What is counted, with and without the platform's; title, the thing counted (one, many), what is added.
+/// The count without and with the platform's objects, the title, the noun (singular, plural), and a suffix.
 type Part = (Count, Option<Count>, &'static str, &'static str, &'static str, &'static str);
 const PARTS: [Part; 9] = [
     (Count::Tables, Some(Count::TablesAll), "Database tables", "table", "tables", ""),
@@ -23,9 +23,9 @@ const PARTS: [Part; 9] = [
     (Count::EncryptionFunctions, None, "Encryption functions", "function", "functions", ""),
 ];
 
-/// What is said instead of a zero: it may be that the application keeps them elsewhere.
-const NO_ROLES: &str = "➖ User roles: no role assignments found. Looked in all schemas for tables that by name and columns say who has which role \
-    or permission (user_roles, members, profiles with a role, …); name others in stacksnap.toml: [projects.NAME.user_roles] tables\n";
+/// Printed instead of a zero, because the application may store role assignments in tables with other names.
+const NO_ROLES: &str = "➖ User roles: no role assignments found. Looked in all schemas for tables whose name and columns suggest role \
+    assignments (user_roles, members, profiles with a role, …); name others in stacksnap.toml: [projects.NAME.user_roles] tables\n";
 
 fn count(report: &TakeReport, count: Count) -> Option<u64> {
     report.counts.get(count.word()).copied()
@@ -77,13 +77,13 @@ fn verdict(report: &TakeReport) -> String {
     match (report.kind, report.complete, report.gaps.len() as u64) {
         (SnapshotKind::Full, true, _) => "complete".to_string(),
         (SnapshotKind::Full, false, 0) => {
-            "NOT complete: catalogs and archive do not agree (stacksnap show)".to_string()
+            "NOT complete: catalogs and archive have different object counts (stacksnap show)".to_string()
         }
         (SnapshotKind::Full, false, n) => format!("NOT complete: {}", counted(n, "gap", "gaps")),
         (kind, _, n) => {
             let what = kind_word(kind);
             let gaps = if n == 0 { String::new() } else { format!(", {}", counted(n, "gap", "gaps")) };
-            format!("{what}, as asked{gaps}; it does not count as protection")
+            format!("{what}, as requested{gaps}; it does not count as protection")
         }
     }
 }

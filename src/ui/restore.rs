@@ -1,6 +1,6 @@
-//! A restore for a person: the diff of a guarded command, the report, the list of `undo`.
+//! The text of restores: the changes of a guarded command, the report, the list of `undo`.
 //!
-//! Invariant: names cannot steer a terminal; "equal" is said only when a proof said it.
+//! Invariant: control characters in names never reach the terminal; "equal" is printed only if a proof found it.
 
 use super::exceptions::{by_hand, exceptions, open};
 use super::table::{Align, Table};
@@ -8,10 +8,10 @@ use super::text::{bytes, counted, duration_ms, line};
 use crate::model::restore::{Proof, RestorePlan, RestoreReport, RestoreVerdict};
 use crate::ops::undo::Row;
 
-/// Findings of a proof that are shown; all are in the record.
+/// Maximum number of findings shown; the record contains all.
 const FINDINGS_MAX: usize = 20;
 
-/// What a command did, from the plan that would take it back: what the plan drops was added.
+/// What a command changed, derived from the plan that would undo it: an object that the plan drops was added.
 pub fn changes(plan: &RestorePlan) -> String {
     if plan.is_empty() {
         return "nothing changed in the database\n".to_string();
@@ -40,12 +40,12 @@ pub fn changes(plan: &RestorePlan) -> String {
     )
 }
 
-/// What was done. `undo` is the line that takes it back, where there is one.
+/// The report of a restore. `undo` is the command that undoes it, if there is one.
 pub fn report(report: &RestoreReport, proof_wanted: bool, undo: Option<&str>) -> String {
     let mut out = match &report.proof {
         Some(proof) => proved(report, proof),
         None if proof_wanted => format!(
-            "⚠️  {} is restored into {}, NOT proven: no comparison could be made\n",
+            "⚠️  {} is restored into {}, NOT proven: the comparison failed\n",
             line(&report.snapshot),
             line(&report.target.database)
         ),
@@ -69,14 +69,14 @@ pub fn report(report: &RestoreReport, proof_wanted: bool, undo: Option<&str>) ->
         ));
     }
     if let (Some(safety), Some(undo)) = (&report.safety_snapshot, undo) {
-        out.push_str(&format!("   as it was before: {}\n   take it back: {}\n", line(safety), line(undo)));
+        out.push_str(&format!("   safety snapshot: {}\n   undo: {}\n", line(safety), line(undo)));
     }
     out.push('\n');
     let mut all = report.exceptions.clone();
     all.extend(report.proof.iter().flat_map(|proof| proof.exceptions.iter().cloned()));
     all.sort();
     all.dedup();
-    exceptions(&mut out, "not there, or not as it was:", &all, false);
+    exceptions(&mut out, "missing or different:", &all, false);
     by_hand(&mut out, "to do by hand afterwards:", &report.manual);
     format!("{}\n", out.trim_end())
 }
@@ -95,7 +95,7 @@ fn proved(report: &RestoreReport, proof: &Proof) -> String {
             format!("✅ {database} is equal to {snapshot} ({compared})\n")
         }
         RestoreVerdict::Restorable | RestoreVerdict::Except => {
-            format!("⚠️  {database} is equal to {snapshot} but for what is named ({compared})\n")
+            format!("⚠️  {database} is equal to {snapshot} with the exceptions below ({compared})\n")
         }
         RestoreVerdict::Not => format!("❌ {database} is NOT equal to {snapshot} ({compared})\n"),
     };
@@ -117,7 +117,7 @@ fn proved(report: &RestoreReport, proof: &Proof) -> String {
     out
 }
 
-/// The restores that there were.
+/// The list of restores.
 pub fn list(rows: &[Row]) -> String {
     if rows.is_empty() {
         return "no restore has been made below this root folder\n".to_string();

@@ -1,4 +1,4 @@
-//! Plans and reports name what they touch, on lines that cannot lie.
+//! Plans and reports name the objects that they touch, without control characters.
 
 use super::*;
 use crate::model::manifest::FORMAT;
@@ -85,7 +85,7 @@ fn equal_is_said_only_when_it_was_proved() {
         assert!(!report(&done, wanted, None).contains("equal"), "{wanted}");
     }
     let text = report(&done, true, Some("stacksnap undo restore_20260130_120005 --to 'host=h'"));
-    assert!(text.contains("NOT proven") && text.contains("take it back: stacksnap undo restore_"), "{text}");
+    assert!(text.contains("NOT proven") && text.contains("undo: stacksnap undo restore_"), "{text}");
     let mut proof = Proof {
         verdict: RestoreVerdict::Restorable,
         findings: vec![],

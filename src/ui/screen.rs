@@ -1,4 +1,4 @@
-//! Which monitor shows the progress: bars on a terminal, lines elsewhere, JSON for programs, nothing with `-q`.
+//! Selects the progress monitor: bars on a terminal, lines elsewhere, JSON for scripts, none with `-q`.
 
 use super::bars::Bars;
 use super::lines::Lines;
@@ -6,7 +6,7 @@ use super::ndjson::Ndjson;
 use super::out::{Format, Ui, Verbosity, stderr_is_terminal};
 use crate::monitor::{Monitor, Silent};
 
-/// The monitor for this way of speaking. Dropping it takes its bars off the screen.
+/// The monitor for this output format and verbosity. Dropping it removes its bars from the screen.
 pub fn screen(ui: Ui) -> Box<dyn Monitor> {
     if ui.format == Format::Ndjson {
         Box::new(Ndjson)

@@ -1,4 +1,4 @@
-//! Lists and descriptions of snapshots, for people and for programs.
+//! Output of `list` and `show`, as text and as JSON documents.
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::model::schema_verification::SchemaOutcome;
 use crate::ops::list::{Listing, Row, RowState};
 use crate::ops::show::Shown;
 
-/// The table of `list`, with what runs and what failed below it.
+/// The table of `list`, followed by the active run and the last failure.
 pub fn listing(listing: &Listing) -> String {
     let mut out = String::new();
     if listing.snapshots.is_empty() {
@@ -48,7 +48,7 @@ pub fn listing(listing: &Listing) -> String {
     }
     if let Some(failure) = &listing.last_failure {
         out.push_str(&format!("\nthe last run failed ({}): {}\n", failure.at, line(&failure.message)));
-        out.push_str(&format!("see why: stacksnap logs {}\n", failure.run));
+        out.push_str(&format!("see its log: stacksnap logs {}\n", failure.run));
     }
     out
 }
@@ -84,7 +84,7 @@ fn cells(row: &Row) -> Vec<String> {
     ]
 }
 
-/// Could the schema be restored when the snapshot was taken?
+/// The result of the schema verification, as a word for the table.
 fn schema_word(found: Option<SchemaOutcome>) -> &'static str {
     match found {
         Some(SchemaOutcome::Verified) => "verified",
@@ -104,7 +104,7 @@ fn state_word(row: &Row) -> &'static str {
     }
 }
 
-/// Which parts of `show` were asked for; none: the overview.
+/// The sections of `show` that were requested; none means the overview.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sections {
     pub tables: bool,
@@ -132,7 +132,7 @@ struct ShowDocument<'a> {
     gaps: Option<&'a [Gap]>,
 }
 
-/// The same facts for a program. Without a section: the manifest but its long lists of tables and files.
+/// The JSON document of `show`. Without a section it is the manifest without its long lists of tables and files.
 pub fn show_document(shown: &Shown, sections: Sections) -> impl Serialize {
     let overview = sections.overview().then(|| {
         let mut value = serde_json::to_value(&shown.manifest).unwrap_or_default();
@@ -176,7 +176,7 @@ pub fn show(shown: &Shown, sections: Sections) -> String {
 
 fn gap_text(found: &[Gap]) -> String {
     if found.is_empty() {
-        "no gaps: the snapshot holds everything that was asked of it\n".into()
+        "no gaps: the snapshot contains everything that was requested\n".into()
     } else {
         gaps::render(found)
     }
@@ -202,7 +202,7 @@ fn overview(shown: &Shown) -> String {
     rows.extend(m.tags.iter().map(|(key, value)| ("tag", format!("{key}={value}"))));
     let mut out: String = rows.iter().map(|(key, value)| format!("{key:<9} {}\n", line(value))).collect();
     if !m.counts.is_empty() {
-        out.push_str("\nit holds\n");
+        out.push_str("\ncontents\n");
         for (word, n) in &m.counts {
             out.push_str(&format!("  {:<24} {:>12}\n", line(&word.replace('_', " ")), grouped(*n)));
         }
@@ -210,7 +210,7 @@ fn overview(shown: &Shown) -> String {
     out.push_str(&outcomes(m));
     out.push_str(&not_tried(m));
     if !m.gaps.is_empty() {
-        out.push_str(&format!("\nit does not hold\n{}", gaps::render(&m.gaps)));
+        out.push_str(&format!("\ngaps\n{}", gaps::render(&m.gaps)));
     }
     if !m.secrets.is_empty() {
         out.push_str("\nsecrets in its files\n");
@@ -221,30 +221,30 @@ fn overview(shown: &Shown) -> String {
     out
 }
 
-/// Was the schema restored when the snapshot was taken?
+/// The result of the schema verification, for the line `schema`.
 fn schema(manifest: &Manifest) -> String {
     let Some(verified) = &manifest.schema_verification else {
-        return "not verified: the version that took it did not do that".to_string();
+        return "not verified: taken by a version without schema verification".to_string();
     };
     let sentence = verified.sentence();
     sentence.strip_prefix("schema ").map_or(sentence.clone(), str::to_string)
 }
 
-/// Of what the verification of the schema could say nothing.
+/// What the schema verification could not test.
 fn not_tried(manifest: &Manifest) -> String {
     let all = manifest.schema_verification.iter().flat_map(|verified| &verified.not_tried);
     let text: String = all.map(|one| format!("  {}: {}\n", line(&one.what), line(&one.why))).collect();
-    if text.is_empty() { text } else { format!("\nnot tried when the schema was verified\n{text}") }
+    if text.is_empty() { text } else { format!("\nnot tested by the schema verification\n{text}") }
 }
 
-/// Collectors that failed or had nothing to do.
+/// Collectors that failed or were skipped.
 fn outcomes(manifest: &Manifest) -> String {
-    let told = manifest.outcomes.iter().filter_map(|o| match &o.outcome {
+    let lines = manifest.outcomes.iter().filter_map(|o| match &o.outcome {
         Outcome::Collected { .. } => None,
         Outcome::Skipped { reason } => Some(format!("  {}: skipped, {}\n", line(&o.collector), line(reason))),
         Outcome::Failed { error } => Some(format!("  {}: FAILED, {}\n", line(&o.collector), line(error))),
     });
-    let text: String = told.collect();
+    let text: String = lines.collect();
     if text.is_empty() { text } else { format!("\nparts left out\n{text}") }
 }
 

@@ -1,10 +1,10 @@
-//! Plain tables: columns of equal width, two blanks between them, numbers to the right.
+//! Plain-text tables: aligned columns, two blanks between them, numbers aligned right.
 //!
-//! Invariant: a cell is one line, whatever it was; no borders, so that `awk` and eyes both read it.
+//! Invariant: a cell is always one line; no borders, so that `awk` can read the output.
 
 use super::text::line;
 
-/// Where a column's text stands.
+/// Alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
     Left,

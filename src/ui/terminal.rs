@@ -1,8 +1,8 @@
-//! The terminal that bars are drawn on, and what is written to the two streams while they are there.
+//! The terminal that bars are drawn on, and writing to the two streams while bars are drawn.
 //!
-//! Invariant: a line that is written while bars are drawn stands above them whole, and no bar's line fills the
-//! terminal's width: what the terminal echoes (`^C`) then does not wrap, which would leave a stale line behind.
-//! Text is never given to the bars' library, whose lines end by filling the terminal's width.
+//! Invariant: a line written while bars are drawn appears whole above them. No bar fills the width of the terminal, so
+//! an echoed `^C` does not wrap; a wrap would leave a stale line behind. Text is never passed to `indicatif`, because
+//! it pads lines to the full width.
 
 use std::io;
 use std::sync::Mutex;
@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use console::Term;
 use indicatif::{MultiProgress, ProgressDrawTarget, TermLike};
 
-/// Columns that stay free at the end of a bar's line: two `^C`, and the column in which terminals wrap.
+/// Free columns at the end of a bar: room for two `^C`, and the column in which terminals wrap.
 const COLUMNS_FREE: u16 = 5;
-/// Below this width a line shows numbers and no bar.
+/// Narrower terminals show numbers without a bar.
 const COLUMNS_WIDE: u16 = 80;
 const REFRESHES_PER_SECOND: u8 = 10;
 
 static DRAWN: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
-/// Bars on standard error from now on, until [`stop_drawing`].
+/// Starts drawing bars on standard error, until [`stop_drawing`].
 pub fn draw() -> MultiProgress {
     let multi = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(
         Box::new(Narrowed { terminal: Term::buffered_stderr(), line_ended: AtomicBool::new(false) }),
@@ -31,7 +31,7 @@ pub fn draw() -> MultiProgress {
     multi
 }
 
-/// Takes the bars off the screen for good, also where the work that moves them still runs.
+/// Removes the bars permanently, even if the work that updates them still runs.
 pub fn stop_drawing() {
     let drawn = DRAWN.lock().ok().and_then(|mut drawn| drawn.take());
     if let Some(multi) = drawn {
@@ -40,12 +40,12 @@ pub fn stop_drawing() {
     }
 }
 
-/// Is there room for a bar beside the name and the numbers?
+/// Whether there is room for a bar next to the name and the numbers.
 pub fn is_wide() -> bool {
     Term::stderr().size().1 >= COLUMNS_WIDE
 }
 
-/// Writes to one of the streams with the bars taken away for that long.
+/// Writes to one of the streams while the bars are suspended.
 pub fn undisturbed<T>(write: impl FnOnce() -> T) -> T {
     let drawn = DRAWN.lock().ok().and_then(|drawn| drawn.clone());
     match drawn {
@@ -54,11 +54,11 @@ pub fn undisturbed<T>(write: impl FnOnce() -> T) -> T {
     }
 }
 
-/// A terminal that says it has less columns than it has, and whose lines end without filling its width.
+/// A terminal that reports fewer columns than it has, and does not pad lines to its width.
 #[derive(Debug)]
 struct Narrowed {
     terminal: Term,
-    /// The next line of the same drawing begins with a newline.
+    /// Whether the next line of the same frame must begin with a newline.
     line_ended: AtomicBool,
 }
 
@@ -71,7 +71,7 @@ impl TermLike for Narrowed {
         self.terminal.size().0
     }
 
-    /// Every drawing begins with this call, at the end of the last line of the one before.
+    /// Every frame begins with this call, at the end of the last line of the previous frame.
     fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
         self.line_ended.store(false, Ordering::Relaxed);
         self.terminal.move_cursor_up(lines)
@@ -93,7 +93,7 @@ impl TermLike for Narrowed {
         self.terminal.write_line(text)
     }
 
-    /// A line of a bar comes in two pieces: its text, and the spaces that fill the width.
+    /// `indicatif` writes a line in two pieces: its text, and the spaces that fill the width.
     fn write_str(&self, text: &str) -> io::Result<()> {
         if text.trim_start_matches(' ').is_empty() {
             self.line_ended.store(true, Ordering::Relaxed);

@@ -1,10 +1,10 @@
-//! Numbers, times and foreign text for the eyes of a person.
+//! Formatting of numbers, durations and foreign text for people.
 //!
-//! Invariant: pure functions; nothing here loses a control character silently or shows a password in a URL.
+//! Invariant: pure functions; control characters are made visible, not dropped, and no password in a URL is shown.
 
 use crate::model::name::visible;
 
-/// `12.3 MB`: decimal units, as disks are sold.
+/// `12.3 MB`: decimal units.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if n < 1000 {
@@ -30,7 +30,7 @@ pub fn duration_ms(ms: u64) -> String {
     }
 }
 
-/// How long ago: `just now`, `5 min`, `3 h`, `12 d`; a clock that went back is said.
+/// Age: `just now`, `5 min`, `3 h`, `12 d`; `in the future` if the clock was set back.
 pub fn age_ms(ms: i64) -> String {
     let s = ms / 1000;
     match s {
@@ -42,7 +42,7 @@ pub fn age_ms(ms: i64) -> String {
     }
 }
 
-/// The same in a sentence: `just now`, `5 min ago`.
+/// Age for use in a sentence: `just now`, `5 min ago`.
 pub fn ago(ms: i64) -> String {
     let age = age_ms(ms);
     if age.ends_with(|c: char| c.is_ascii_lowercase()) && age.starts_with(|c: char| c.is_ascii_digit()) {
@@ -70,19 +70,19 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
-/// Foreign text on one line, without credentials.
+/// Foreign text on one line: control characters made visible, credentials removed.
 pub fn line(text: &str) -> String {
     visible(&redacted(text))
 }
 
-/// The same for text of several lines: line breaks stay.
+/// The same for text of several lines; line breaks are kept.
 pub fn paragraph(text: &str) -> String {
     let text = redacted(text);
     let lines: Vec<String> = text.trim_end().split('\n').map(visible).collect();
     lines.join("\n")
 }
 
-/// Strikes out the credentials of URLs and `password=…`. A net below the rule that no secret gets this far.
+/// Replaces credentials in URLs and `password=…` by `***`. A last defence: no secret should get this far.
 pub fn redacted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -91,7 +91,7 @@ pub fn redacted(text: &str) -> String {
         out.push_str(before);
         let end =
             after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '\'' | '"' | '`')).unwrap_or(after.len());
-        // A password may hold an unescaped '/' or '?': the last '@' before a blank still ends it.
+        // A password may contain an unescaped '/' or '?': the last '@' before whitespace still ends it.
         let word_end = after.find(char::is_whitespace).unwrap_or(after.len());
         let credentials = after[..end].rfind('@').or_else(|| after[..word_end].rfind('@'));
         match credentials {
@@ -123,8 +123,8 @@ fn redacted_keywords(text: &str) -> String {
     out
 }
 
-/// JSON on which no character can steer a terminal. Such characters stand in JSON strings only, so they may be
-/// written as `\uXXXX` there without a change of meaning.
+/// Makes JSON safe for a terminal: control characters become `\uXXXX`. They occur only inside JSON strings, so the
+/// value does not change.
 pub fn safe_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {

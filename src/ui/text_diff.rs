@@ -1,7 +1,7 @@
-//! Two texts as lines that were kept, removed and added.
+//! Line diff of two texts: kept, removed and added lines.
 //!
-//! Invariant: pure and bounded: what both have at the beginning and the end is cut off first, and a middle of more than
-//! [`CELLS_MAX`] pairs of lines is told as all removed, then all added. Lines are as they were: callers make them visible.
+//! Invariant: pure and bounded: the common beginning and end are cut off first, and a middle of more than [`CELLS_MAX`]
+//! pairs of lines is reported as all removed, then all added. Lines are returned unchanged; callers make them visible.
 
 const CELLS_MAX: usize = 1_000_000;
 
@@ -10,7 +10,7 @@ pub enum Line<'a> {
     Kept(&'a str),
     Removed(&'a str),
     Added(&'a str),
-    /// That many kept lines that are far from any change.
+    /// Number of omitted kept lines that are far from any change.
     Skipped(usize),
 }
 
@@ -27,7 +27,7 @@ pub fn lines<'a>(left: &'a str, right: &'a str) -> Vec<Line<'a>> {
     out
 }
 
-/// Longest common subsequence by the usual table.
+/// Longest common subsequence by dynamic programming.
 fn middle<'a>(left: &[&'a str], right: &[&'a str]) -> Vec<Line<'a>> {
     let removed = |lines: &[&'a str]| lines.iter().map(|line| Line::Removed(line)).collect::<Vec<_>>();
     let added = |lines: &[&'a str]| lines.iter().map(|line| Line::Added(line)).collect::<Vec<_>>();
@@ -64,7 +64,7 @@ fn middle<'a>(left: &[&'a str], right: &[&'a str]) -> Vec<Line<'a>> {
     out
 }
 
-/// The same with `context` kept lines around each change.
+/// Keeps only the changes and `context` kept lines around each of them.
 pub fn near_changes<'a>(all: &[Line<'a>], context: usize) -> Vec<Line<'a>> {
     let is_change = |line: &Line<'_>| matches!(line, Line::Removed(_) | Line::Added(_));
     let mut out = Vec::new();

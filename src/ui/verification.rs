@@ -1,4 +1,4 @@
-//! The result of `verify` for a person: the verdict, then each finding on a line.
+//! The text of `verify`: the verdict, then one line per finding.
 
 use std::path::Path;
 
@@ -13,9 +13,9 @@ pub fn render(place: &Path, verification: &Verification) -> String {
         duration_ms(verification.duration_ms)
     );
     let looked = match verification.level {
-        Level::ForRestore => "what a restore reads is what was written",
-        Level::Checksum => "every file is what was written",
-        Level::Read => "every file is what was written, and every row can be read",
+        Level::ForRestore => "every file that a restore reads is unchanged",
+        Level::Checksum => "every file is unchanged",
+        Level::Read => "every file is unchanged, and every row can be read",
     };
     let place = line(&place.to_string_lossy());
     let mut out = match verification.verdict {

@@ -34,8 +34,8 @@ pub struct DrillArgs {
     /// Folder with initdb and postgres, searched first [default: found by the source's version]
     #[arg(long, value_name = "DIR", conflicts_with = "target_url")]
     pub pg_bin: Option<PathBuf>,
-    /// Restore into this empty database instead; its name must contain _drill_: a URL or host=… dbname=…, or env:NAME. It
-    /// is emptied afterwards
+    /// Restore into this empty database instead; its name must contain _drill_: a URL or host=… dbname=…, or env:NAME.
+    /// It is emptied afterwards
     #[arg(long, value_name = "URL")]
     pub target_url: Option<String>,
     /// Vouch for a snapshot that was not sealed with this root's key: the first digits (12 or more) of its

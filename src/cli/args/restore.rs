@@ -96,8 +96,8 @@ pub struct RestoreArgs {
 /// The target.
 #[derive(Debug, Clone, Args)]
 pub struct TargetArgs {
-    /// Target database: a URL or host=… dbname=…, or env:NAME for a variable that contains it. Other users of this machine
-    /// can see a password typed here; ~/.pgpass and PGPASSWORD are read
+    /// Target database: a URL or host=… dbname=…, or env:NAME for a variable that contains it. Other users of this
+    /// machine can see a password typed here; ~/.pgpass and PGPASSWORD are read
     #[arg(long, value_name = "URL")]
     pub to: String,
     /// The name of the target database: says yes to the plan
@@ -117,8 +117,8 @@ pub struct HowArgs {
     /// How long to wait for a lock that another session holds, e.g. 30s
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub lock_wait: Option<Duration>,
-    /// An in-place restore is all or nothing. This object, and what depends on it, may be left out if it cannot be created:
-    /// 'KIND name' as in the error message, e.g. 'INDEX public.orders_idx'; may be repeated
+    /// An in-place restore is all or nothing. This object, and what depends on it, may be left out if it cannot be
+    /// created: 'KIND name' as in the error message, e.g. 'INDEX public.orders_idx'; may be repeated
     #[arg(long, value_name = "OBJECT")]
     pub leave_out: Vec<String>,
     /// Do not compare the target with the snapshot afterwards
@@ -127,8 +127,8 @@ pub struct HowArgs {
     /// Folder with pg_dump, for the safety snapshot [default: found by the server's version]
     #[arg(long, value_name = "DIR")]
     pub pg_bin: Option<PathBuf>,
-    /// Key file (age-keygen) that opens the snapshot's sealed vault secrets; not needed for secrets that were sealed with
-    /// the configured seal_passphrase
+    /// Key file (age-keygen) that opens the snapshot's sealed vault secrets; not needed for secrets that were sealed
+    /// with the configured seal_passphrase
     #[arg(long, value_name = "FILE")]
     pub seal_identity: Option<PathBuf>,
 }
