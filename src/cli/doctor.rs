@@ -1,4 +1,4 @@
-//! `stacksnap doctor [--for create]`: checks that a snapshot can be taken, and prints how to fix what is missing.
+//! `stacksnap doctor`: checks that a snapshot can be taken, and prints how to fix what is missing.
 //!
 //! Invariant: it only reads. A failed connection ends the command with the exit code of that error.
 

@@ -1,4 +1,4 @@
-//! Prints the result of a `create` and says how the command ends.
+//! The end of `create`: prints the report and returns the exit kind.
 
 use super::Ended;
 use crate::model::connection::ConnSpec;
@@ -8,7 +8,7 @@ use crate::ui::connection::With;
 use crate::ui::out::{self, Ui, Verbosity};
 use crate::ui::report;
 
-/// Prints the result and says how the command ends.
+/// Prints the report of `create` and returns how the command ends.
 pub fn finish(ui: Ui, source: &ConnSpec, report: &TakeReport) -> Ended {
     let ended = report.exit_kind();
     if !ui.is_text() {
