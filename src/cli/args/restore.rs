@@ -47,7 +47,7 @@ pub struct RestoreArgs {
     /// Only these parts, separated by commas: users, roles, policies, functions, encryption, schema, data, migrations
     #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = parse_part)]
     pub only: Vec<RestorePart>,
-    /// Only this table, schema.name (in double quotes where a part holds a dot); may be repeated
+    /// Only this table, schema.name (in double quotes if a part contains a dot); may be repeated
     #[arg(short, long = "table", value_name = "TABLE", value_parser = parse_table)]
     pub tables: Vec<QualifiedName>,
     /// Copy the tables of -t into this separate schema: columns and rows only; existing objects are not touched
@@ -100,7 +100,7 @@ pub struct TargetArgs {
     /// machine can see a password typed here; ~/.pgpass and PGPASSWORD are read
     #[arg(long, value_name = "URL")]
     pub to: String,
-    /// The name of the target database: says yes to the plan
+    /// Confirm the plan with the name of the target database
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
     /// Show the plan, write nothing
@@ -153,7 +153,7 @@ pub struct UndoArgs {
     /// The target of that restore: a URL or host=… dbname=…, or env:NAME for a variable that contains it
     #[arg(long, value_name = "URL", requires = "restore")]
     pub to: Option<String>,
-    /// The name of the target database: says yes to the plan
+    /// Confirm the plan with the name of the target database
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
     /// Show the plan, write nothing
