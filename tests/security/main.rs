@@ -1,0 +1,13 @@
+//! Secrets stay where they belong, and files of others decide nothing.
+
+mod foreign_files;
+mod passwords_left;
+mod redaction;
+#[path = "../support/mod.rs"]
+mod support;
+mod trust;
+
+#[test]
+fn no_file_is_forgotten() {
+    support::assert_no_file_is_forgotten(file!());
+}
