@@ -70,7 +70,7 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 
 #[test]
 fn every_field_of_the_manifest_is_described() {
-    let value = serde_json::to_value(crate::support::sealed::draft()).unwrap();
+    let value = serde_json::to_value(crate::support::handmade::draft()).unwrap();
     let described = first_column("## manifest.json");
     let page = read("doc/format.md");
     for (field, inner) in value.as_object().unwrap() {
@@ -80,7 +80,7 @@ fn every_field_of_the_manifest_is_described() {
             assert!(page.contains(&format!("`{name}`")) || page.contains(&format!("\"{name}\"")), "{field}.{name}");
         }
     }
-    let record = serde_json::to_value(crate::support::sealed::record("t", &[], "x")).unwrap();
+    let record = serde_json::to_value(crate::support::handmade::record("t", &[], "x")).unwrap();
     for name in record.as_object().unwrap().keys() {
         assert!(page.contains(&format!("`{name}`")), "tables[].{name}");
     }

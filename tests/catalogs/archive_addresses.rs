@@ -2,15 +2,13 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::process::Command;
 
-use crate::support::catalog::{bin, fixtures, open};
-use stacksnap::model::connection::{ConnSpec, Host};
+use crate::support::archive::dump;
+use crate::support::sessions::{fixtures, open};
 use stacksnap::model::inventory::{Address, CatalogObject};
 use stacksnap::pg::catalog::inventory::inventory;
 use stacksnap::pg::catalog::marker::catalogs;
-use stacksnap::pgtools::toc::{Entry, Toc};
+use stacksnap::pgtools::toc::Entry;
 
 /// Kinds of entries with a catalog id that are no object of the inventory: they are parts of one.
 const PARTS: [&str; 1] = ["DEFAULT"];
@@ -30,17 +28,6 @@ const WITHOUT_ID: [(&str, &str); 12] = [
     ("ROLE SETTING", "roles are no part of a database"),
     ("DATABASE SETTING", "they are together in DATABASE PROPERTIES"),
 ];
-
-fn dump(spec: &ConnSpec, folder: &Path) -> Toc {
-    let (Host::Tcp(host), port) = &spec.hosts[0] else { panic!("a TCP host is needed") };
-    let mut command = Command::new(bin("pg_dump"));
-    command.args(["-Fd", "-f"]).arg(folder).env("PGHOST", host).env("PGPORT", port.to_string());
-    command.env("PGUSER", &spec.user).env("PGDATABASE", &spec.database);
-    command.env("PGPASSWORD", spec.password.as_ref().unwrap().reveal());
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Toc::read(folder).unwrap()
-}
 
 /// Why pg_dump writes no entry for it, although it writes one for others of its kind.
 fn left_out(object: &CatalogObject) -> Option<&'static str> {

@@ -1,7 +1,8 @@
-//! The collectors that read catalogs, against a real server: what they write can be run alone, twice, and repairs.
+//! The collectors that read catalogs, against a real server: what they write can be run twice, and repairs.
 
+use crate::support::alone;
 use crate::support::collector::{
-    Database, alone, assert_same, changes_nothing, file, run, run_with, sql, state, try_file_as, try_sql_as, walk,
+    Database, assert_same, changes_nothing, file, run, run_with, sql, state, try_file_as, try_sql_as, walk,
 };
 use stacksnap::collect::{access_grants, database_roles, extension_state, functions, policies};
 

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::collector::{Database, Run, alone, run, sql, try_sql_as};
+use crate::support::alone;
+use crate::support::collector::{Database, Run, run, sql, try_sql_as};
 use stacksnap::collect::access_grants;
 
 /// Three roles: who applies the file, somebody else who owns things, and somebody who is granted things.

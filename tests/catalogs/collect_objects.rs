@@ -1,7 +1,8 @@
 //! The encryption system and what users built on managed schemas, against a real server.
 
+use crate::support::alone;
 use crate::support::collector::{
-    Database, alone, assert_same, changes_nothing, file, run_with, sql, state, try_file_as, walk,
+    Database, assert_same, changes_nothing, file, run_with, sql, state, try_file_as, walk,
 };
 use stacksnap::collect::context::{CollectSettings, Stage};
 use stacksnap::collect::{encryption, managed_objects, registry};

@@ -1,6 +1,7 @@
 //! Drift since a snapshot: what changes text or rows is named, what does not is not.
 
-use crate::support::catalog::{fresh, open};
+use crate::support::alone;
+use crate::support::sessions::{fresh, open};
 use stacksnap::pg::catalog::drift::{drift, drift_of_rows};
 use stacksnap::pg::session::Session;
 use stacksnap::pg::snapshot::SnapshotHolder;
@@ -137,6 +138,7 @@ async fn trap_5_there_and_back_is_drift() {
 /// What the text of a row depends on, and no lock on its table holds still.
 #[tokio::test(flavor = "multi_thread")]
 async fn trap_5_what_rows_are_written_by_is_asked_when_they_were_read() {
+    let _alone = alone();
     let (spec, session) = fresh("catalog_drift_rows").await;
     session.execute(SCHEMA).await.unwrap();
     let used = "CREATE TABLE kept (m mood[], p pair, r regclass, w regrole);

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::catalog::{fresh, loaded, open, role};
+use crate::support::sessions::{fixtures, fresh, open, role};
+use crate::support::{alone, server};
 use stacksnap::config::Verify;
 use stacksnap::model::inventory::Inventory;
 use stacksnap::model::name::QualifiedName;
@@ -48,6 +49,7 @@ const SCHEMA: &str = r#"SET search_path = public;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn definitions_are_exact_and_hold_no_secret() {
+    let _alone = alone();
     let (spec, session) = fresh("catalog_inventory").await;
     session.execute(SCHEMA).await.unwrap();
     role(&session, "catalog_canary", "PASSWORD 'canary-4f1d' CONNECTION LIMIT 3", &spec).await;
@@ -124,7 +126,7 @@ async fn trap_5_bodies_come_from_the_snapshot() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fixtures_are_read_quickly_and_the_source_is_known() {
-    let spec = loaded();
+    let spec = fixtures();
     let session = open(&spec).await;
     inventory(&session).await.unwrap();
     let started = Instant::now();
@@ -167,7 +169,7 @@ async fn five_thousand_tables_are_no_hardship() {
     assert!(drift(&joined, &session).await.unwrap().is_empty());
     timing("drift of 5,000 tables", 0, started.elapsed());
     drop((joined, holder));
-    let admin = open(&loaded()).await;
+    let admin = open(&server().spec("postgres")).await;
     drop(session);
     admin.execute("DROP DATABASE catalog_inventory_many WITH (FORCE)").await.unwrap();
 }

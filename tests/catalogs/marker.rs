@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::catalog::{fresh, loaded, open, role};
+use crate::support::sessions::{fixtures, fresh, open, role};
+use crate::support::{alone, server};
 use stacksnap::model::manifest::ChangeMarker;
 use stacksnap::pg::catalog::marker::{Verdict, marker, unchanged};
 use stacksnap::pg::catalog::marks::marks;
@@ -64,9 +65,6 @@ const CHANGES: &[&str] = &[
     "CREATE SCHEMA new",
 ];
 
-/// Roles belong to the whole server: a test that changes one would be a change to the others.
-static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
 async fn now(session: &Session) -> ChangeMarker {
     marker(session, "files".to_string(), "settings".to_string()).await.unwrap()
 }
@@ -83,7 +81,7 @@ fn is_silent(verdict: &Verdict) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_change_is_noticed() {
-    let _alone = ONE_AT_A_TIME.lock().await;
+    let _alone = alone();
     let (spec, session) = fresh("catalog_marker").await;
     session.execute(SCHEMA).await.unwrap();
     role(&session, "catalog_marked", "", &spec).await;
@@ -117,7 +115,7 @@ async fn every_kind_of_change_is_noticed() {
     other.files_sha256 = "other".to_string();
     assert!(matches!(unchanged(&asking, &old, &other).await.unwrap(), Verdict::Changed(_)));
     drop(session);
-    let admin = open(&loaded()).await;
+    let admin = open(&server().spec("postgres")).await;
     drop(asking);
     admin.execute("DROP DATABASE catalog_marker WITH (FORCE)").await.unwrap();
     admin.execute("DROP ROLE catalog_marked").await.unwrap();
@@ -126,8 +124,8 @@ async fn every_kind_of_change_is_noticed() {
 /// Rows that live in tables of extensions, where the fixtures brought them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cron_job_and_a_vault_secret_are_noticed() {
-    let _alone = ONE_AT_A_TIME.lock().await;
-    let (session, asking) = (open(&loaded()).await, open(&loaded()).await);
+    let _alone = alone();
+    let (session, asking) = (open(&fixtures()).await, open(&fixtures()).await);
     let cases = [
         (
             "cron.job",
@@ -156,7 +154,7 @@ async fn a_cron_job_and_a_vault_secret_are_noticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_nothing_is_unchanged() {
-    let _alone = ONE_AT_A_TIME.lock().await;
+    let _alone = alone();
     let (spec, session) = fresh("catalog_marker_quiet").await;
     session.execute(SCHEMA).await.unwrap();
     drop(session);

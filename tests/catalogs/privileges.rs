@@ -1,6 +1,7 @@
 //! What a role lacks is named before anything is started; what it has is not.
 
-use crate::support::catalog::{fresh, open, role};
+use crate::support::alone;
+use crate::support::sessions::{fresh, open, role};
 use stacksnap::model::connection::ConnSpec;
 use stacksnap::pg::catalog::privileges::missing_privileges;
 
@@ -16,6 +17,7 @@ async fn missing(spec: &ConnSpec) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trap_6_each_missing_right_is_named() {
+    let _alone = alone();
     let (spec, session) = fresh("catalog_privileges").await;
     let vault = !session
         .rows("SELECT 1 FROM pg_available_extensions WHERE name = 'supabase_vault'", &[])
@@ -57,6 +59,7 @@ async fn trap_6_each_missing_right_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_owner_of_a_guarded_table_needs_bypassrls_only_when_it_is_forced() {
+    let _alone = alone();
     let (spec, session) = fresh("catalog_privileges_owner").await;
     let owner = role(&session, "catalog_owner", "", &spec).await;
     session

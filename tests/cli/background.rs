@@ -6,7 +6,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::cli::{Place, Ran, SilentServer, all_text_below, signal, wait_until};
+use crate::support::network::SilentServer;
+use crate::support::{Place, Ran, all_text_below, signal, wait_until};
 use rustix::process::Signal;
 
 /// A run in the background that waits for its server; killed at the end.
@@ -21,7 +22,7 @@ impl Background {
         let url = server.url("canary");
         let mut args = vec!["--db-url", &url, "create", "--background", "-o", "json"];
         args.extend(more);
-        let ran = place.run(&args);
+        let ran = place.ran(&args);
         assert_eq!(ran.code, 0, "{ran:?}");
         let document = ran.document();
         assert_eq!(document["schema"], "stacksnap.v1.create");
@@ -83,7 +84,7 @@ fn the_background_returns_at_once_and_tells_no_secret() {
         let found = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(found, mode, "{}", path.display());
     }
-    assert!(place.run(&["list"]).stdout.contains("running now"));
+    assert!(place.ran(&["list"]).stdout.contains("running now"));
     assert!(!all_text_below(&place.root()).contains("canary"));
 }
 
@@ -91,7 +92,7 @@ fn the_background_returns_at_once_and_tells_no_secret() {
 fn text_says_where_to_look() {
     let (place, server) = (Place::new(), SilentServer::start());
     let mut command = place.command(&["create", "--background", "--root", "my snapshots"]);
-    let ran = Ran::of(command.env("DATABASE_URL", server.url("canary")).output().unwrap());
+    let ran = Ran::of(command.env("DATABASE_URL", server.url("canary")));
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.contains("stacksnap --root 'my snapshots' logs latest -f"), "{ran:?}");
     assert!(ran.stdout.contains("my snapshots/logs/run_") && ran.stdout.contains("status.json"), "{ran:?}");
@@ -106,12 +107,11 @@ fn only_one_run_at_a_time() {
     let (place, server) = (Place::new(), SilentServer::start());
     let run = Background::start(&place, &server, &[]);
     for args in [&["create"][..], &["create", "--background"]] {
-        let ran = Ran::of(place.command(args).env("STACKSNAP_DB_URL", server.url("x")).output().unwrap());
+        let ran = Ran::of(place.command(args).env("STACKSNAP_DB_URL", server.url("x")));
         assert_eq!(ran.code, 75, "{ran:?}");
         assert!(ran.stdout.contains(&run.run) && ran.stdout.contains(&run.pid.to_string()), "{ran:?}");
     }
-    let ran =
-        Ran::of(place.command(&["create", "-o", "json"]).env("STACKSNAP_DB_URL", server.url("x")).output().unwrap());
+    let ran = Ran::of(place.command(&["create", "-o", "json"]).env("STACKSNAP_DB_URL", server.url("x")));
     assert_eq!(ran.document()["skipped"]["reason"], "busy");
     // Killed without a word: the lock is free, and the next run says what happened.
     signal(run.pid, Signal::KILL);
@@ -135,7 +135,7 @@ fn logs_follow_a_run_to_its_end() {
     wait_until("the run", || is_running(&place));
     std::thread::sleep(Duration::from_millis(300));
     signal(run.pid, Signal::TERM);
-    let ran = Ran::of(follower.wait_with_output().unwrap());
+    let ran = Ran::ended(follower.wait_with_output().unwrap());
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.contains(&format!("{}: stacksnap", run.run)), "{ran:?}");
     assert!(ran.stdout.contains("error: asked to stop by a signal"), "to the last line: {ran:?}");
@@ -143,13 +143,13 @@ fn logs_follow_a_run_to_its_end() {
     assert!(ran.stdout.lines().all(stamped), "each line has its time (UTC): {ran:?}");
     assert_eq!(place.status()["last_failure"]["exit"], 143);
     for text in [run.run.as_str(), "latest"] {
-        let again = place.run(&["logs", text, "-o", "json"]).document();
+        let again = place.ran(&["logs", text, "-o", "json"]).document();
         assert_eq!(again["running"], false);
         assert!(again["lines"].as_array().unwrap().len() > 1);
     }
-    let lines = place.run(&["logs", "latest", "-o", "ndjson"]).stdout;
+    let lines = place.ran(&["logs", "latest", "-o", "ndjson"]).stdout;
     assert!(lines.lines().all(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["kind"] == "log"));
-    assert_eq!(place.run(&["logs", "run_20200101_000000_1"]).code, 10);
+    assert_eq!(place.ran(&["logs", "run_20200101_000000_1"]).code, 10);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn signals_end_a_run_cleanly_with_their_codes() {
         wait_until("the run", || is_running(&place));
         std::thread::sleep(Duration::from_millis(100));
         signal(u64::from(child.id()), sent);
-        let ran = Ran::of(child.wait_with_output().unwrap());
+        let ran = Ran::ended(child.wait_with_output().unwrap());
         assert_eq!(ran.code, code, "{ran:?}");
         assert!(ran.stderr.contains(said) && ran.stderr.contains("stopping cleanly"), "{ran:?}");
         assert_eq!(ran.stdout, "", "{ran:?}");
@@ -179,7 +179,7 @@ fn signals_end_a_run_cleanly_with_their_codes() {
 fn a_time_limit_ends_the_run_with_a_hint() {
     let (place, server) = (Place::new(), SilentServer::start());
     let child = foreground(&place, &server, &["--timeout", "300ms", "-o", "json"]);
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::ended(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 1, "{ran:?}");
     let document = ran.document();
     assert!(document["message"].as_str().unwrap().contains("--timeout"), "{document}");
@@ -194,7 +194,7 @@ fn a_young_snapshot_is_enough_but_not_one_from_the_future() {
     let name = place.snapshot(&old, |_| {});
     let create = |interval: &str, more: &[&str]| {
         let mut command = place.command(&["create", "--timeout", "200ms", "--min-interval", interval]);
-        Ran::of(command.args(more).env("STACKSNAP_DB_URL", server.url("x")).output().unwrap())
+        Ran::of(command.args(more).env("STACKSNAP_DB_URL", server.url("x")))
     };
     let ran = create("3h", &["-o", "json"]);
     assert_eq!(ran.code, 75, "{ran:?}");
@@ -232,7 +232,7 @@ fn a_run_sweeps_what_dead_runs_left_and_nothing_else() {
     std::fs::create_dir(&other).unwrap();
     let sealed = place.snapshot("2026-01-02T00:00:00Z", |_| {});
 
-    let ran = Ran::of(foreground(&place, &server, &["--timeout", "200ms"]).wait_with_output().unwrap());
+    let ran = Ran::ended(foreground(&place, &server, &["--timeout", "200ms"]).wait_with_output().unwrap());
     assert!(ran.stderr.contains("removed comprehensive_backup_20260101_000000.partial"), "{ran:?}");
     assert!(!stale.exists());
     assert!(elsewhere.join("inner/kept").exists() && link.is_symlink() && file.exists() && other.exists());
@@ -244,7 +244,7 @@ fn a_root_that_everybody_may_write_to_is_refused() {
     let (place, server) = (Place::new(), SilentServer::start());
     std::fs::create_dir(place.root()).unwrap();
     std::fs::set_permissions(place.root(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let ran = Ran::of(foreground(&place, &server, &[]).wait_with_output().unwrap());
+    let ran = Ran::ended(foreground(&place, &server, &[]).wait_with_output().unwrap());
     assert_eq!(ran.code, 78, "{ran:?}");
     assert!(ran.stderr.contains("chmod go-w"), "{ran:?}");
 }

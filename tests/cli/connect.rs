@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::connect::{PASSWORD, Server, Tls, authority, free_port, openssl, request, signed_by_ca};
+use crate::support::tls_server::{PASSWORD, Server, Tls, authority, free_port, openssl, request, signed_by_ca};
 use stacksnap::config::environment::Environment;
 use stacksnap::config::{conninfo, resolve};
 use stacksnap::model::connection::{ConnSpec, Origin};

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::take::{Database, Place, Ran, server};
+use crate::support::{Database, Place, Ran, server};
 use serde_json::Value;
 
 const SETUP: &str = r#"

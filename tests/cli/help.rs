@@ -2,7 +2,7 @@
 //! After a wanted change: `STACKSNAP_BLESS=1 cargo test --test help`, then read the difference.
 #![allow(clippy::disallowed_methods)]
 
-use crate::support::cli::Place;
+use crate::support::Place;
 
 const VERBS: [&str; 17] = [
     "",
@@ -32,7 +32,7 @@ fn help_texts_are_the_kept_ones() {
     for verb in VERBS {
         let mut args: Vec<&str> = verb.split_whitespace().collect();
         args.push("--help");
-        let ran = place.run(&args);
+        let ran = place.ran(&args);
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{verb}");
         let name = if verb.is_empty() { "stacksnap".to_string() } else { verb.replace(' ', "_") };
         let file = folder.join(format!("{name}.txt"));
@@ -46,7 +46,7 @@ fn help_texts_are_the_kept_ones() {
 
 #[test]
 fn every_verb_has_a_kept_text() {
-    let help = Place::new().run(&["--help"]).stdout;
+    let help = Place::new().ran(&["--help"]).stdout;
     let listed = help.lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| !l.is_empty());
     for line in listed {
         let verb = line.split_whitespace().next().unwrap();
@@ -73,10 +73,10 @@ fn trap_15_help_shows_no_value_of_the_environment() {
 fn completions_and_manual_page_know_the_verbs() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let ran = place.run(&["completions", shell]);
+        let ran = place.ran(&["completions", shell]);
         assert!(ran.code == 0 && ran.stdout.contains("min-interval"), "{shell}");
     }
-    let man = place.run(&["man"]);
+    let man = place.ran(&["man"]);
     assert!(man.code == 0 && man.stdout.contains("STACKSNAP CREATE"), "{man:?}");
     assert!(!man.stdout.contains("run\\-id") && !man.stdout.contains("run-id"));
 }

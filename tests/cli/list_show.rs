@@ -2,10 +2,11 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::support::cli::{Place, gap, table};
+use crate::support::Place;
+use crate::support::manifests::{gap, table};
+use stacksnap::root::folder::Root;
 use stacksnap::model::failure::FailureKind;
 use stacksnap::model::manifest::SnapshotKind;
-use stacksnap::root::folder::Root;
 
 const FIRST: &str = "2026-01-29T08:00:00Z";
 const SECOND: &str = "2026-01-30T12:00:00Z";
@@ -14,10 +15,10 @@ const THIRD: &str = "2026-01-30T13:00:00Z";
 #[test]
 fn an_absent_root_is_an_empty_list() {
     let place = Place::new();
-    let ran = place.run(&["list"]);
+    let ran = place.ran(&["list"]);
     assert_eq!(ran.code, 0);
     assert!(ran.stdout.contains("no snapshots") && ran.stdout.contains("stacksnap create"), "{ran:?}");
-    let document = place.run(&["list", "-o", "json"]).document();
+    let document = place.ran(&["list", "-o", "json"]).document();
     assert_eq!(document["schema"], "stacksnap.v1.list");
     assert_eq!(document["snapshots"], serde_json::json!([]));
     assert!(!place.root().exists(), "reading makes no folder");
@@ -45,7 +46,7 @@ fn nothing_with_a_snapshots_name_is_hidden() {
     place.snapshot("2026-01-31T00:00:03Z", |m| m.format.major = 9);
     std::fs::create_dir(place.root().join("something_else")).unwrap();
 
-    let document = place.run(&["list", "-o", "json"]).document();
+    let document = place.ran(&["list", "-o", "json"]).document();
     let rows = document["snapshots"].as_array().unwrap();
     let states: Vec<&str> = rows.iter().map(|r| r["state"].as_str().unwrap()).collect();
     let expected = ["unreadable", "unreadable", "unreadable", "stale", "incomplete", "incomplete", "complete"];
@@ -57,7 +58,7 @@ fn nothing_with_a_snapshots_name_is_hidden() {
     assert!(rows[0]["problem"].as_str().unwrap().contains("format 9."), "{}", rows[0]);
     assert!(rows[1]["problem"].as_str().unwrap().contains("checksum"), "{}", rows[1]);
 
-    let text = place.run(&["list"]).stdout;
+    let text = place.ran(&["list"]).stdout;
     assert!(text.lines().next().unwrap().starts_with("NAME"), "{text}");
     for word in ["UNREADABLE", "unfinished", "NOT COMPLETE", "partial", "complete", "BEFORE", "1,206"] {
         assert!(text.contains(word), "{word}: {text}");
@@ -127,7 +128,7 @@ fn links_out_of_the_root_are_not_followed() {
     let own = place.root().join("comprehensive_backup_20260301_000000");
     std::fs::create_dir(&own).unwrap();
     symlink(target.join("manifest.json"), own.join("manifest.json")).unwrap();
-    let document = place.run(&["list", "-o", "json"]).document();
+    let document = place.ran(&["list", "-o", "json"]).document();
     assert_eq!(document["snapshots"][0]["state"], "unreadable", "{document}");
 }
 
@@ -139,22 +140,22 @@ fn show_gives_the_overview_or_one_part() {
         m.gaps = vec![gap("vault secrets")];
         m.note = Some("before the invoices".into());
     });
-    let text = place.run(&["show", "20260130"]).stdout;
+    let text = place.ran(&["show", "20260130"]).stdout;
     for word in
         [name.as_str(), "NOT complete", "1 gap", "PostgreSQL 15.18", "before the invoices", "policies", "vault secrets"]
     {
         assert!(text.contains(word), "{word}: {text}");
     }
-    assert!(place.run(&["show", "20260130", "--tables"]).stdout.contains("public.invoices"));
-    assert!(place.run(&["show", "20260130", "--files"]).stdout.contains("rls_policies_complete.sql"));
-    let gaps = place.run(&["show", "20260130", "--gaps"]).stdout;
+    assert!(place.ran(&["show", "20260130", "--tables"]).stdout.contains("public.invoices"));
+    assert!(place.ran(&["show", "20260130", "--files"]).stdout.contains("rls_policies_complete.sql"));
+    let gaps = place.ran(&["show", "20260130", "--gaps"]).stdout;
     assert!(gaps.contains("what to do: set [snapshot.seal]") && !gaps.contains("policies"), "{gaps}");
 
-    let overview = place.run(&["show", "20260130", "-o", "json"]).document();
+    let overview = place.ran(&["show", "20260130", "-o", "json"]).document();
     assert_eq!(overview["schema"], "stacksnap.v1.show");
     assert_eq!(overview["snapshot"]["counts"]["policies"], 88);
     assert!(overview["tables"].is_null() && overview["snapshot"]["artifacts"].is_null());
-    let part = place.run(&["show", "20260130", "--gaps", "--tables", "-o", "json"]).document();
+    let part = place.ran(&["show", "20260130", "--gaps", "--tables", "-o", "json"]).document();
     assert_eq!(part["gaps"][0]["code"], "vault_not_sealed");
     assert_eq!(part["tables"][1]["rows"], 1200);
     assert!(part["snapshot"].is_null());
@@ -182,12 +183,12 @@ fn threat_23_names_cannot_steer_the_terminal() {
         &["show", "20260130", "--tables", "--gaps", "-o", "json"],
         &["show", hostile],
     ] {
-        let ran = place.run(args);
+        let ran = place.ran(args);
         for c in ['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}'] {
             assert!(!ran.stdout.contains(c) && !ran.stderr.contains(c), "{args:?} {ran:?}");
         }
     }
-    let document = place.run(&["show", "20260130", "--tables", "-o", "json"]).document();
+    let document = place.ran(&["show", "20260130", "--tables", "-o", "json"]).document();
     assert_eq!(document["tables"][0]["name"], hostile, "programs get the name itself");
 }
 
@@ -195,10 +196,10 @@ fn threat_23_names_cannot_steer_the_terminal() {
 fn verify_names_what_is_damaged() {
     let place = Place::new();
     place.snapshot(SECOND, |_| {});
-    let ran = place.run(&["verify", "20260130"]);
+    let ran = place.ran(&["verify", "20260130"]);
     assert_eq!(ran.code, 13, "{ran:?}");
     assert!(ran.stdout.starts_with("DAMAGED") && ran.stdout.contains("rls_policies_complete.sql"), "{ran:?}");
-    let document = place.run(&["verify", "20260130", "--level", "checksum", "-o", "json"]);
+    let document = place.ran(&["verify", "20260130", "--level", "checksum", "-o", "json"]);
     assert_eq!(document.code, 13);
     assert_eq!(document.document()["verdict"], "bad");
     assert_eq!(document.document()["schema"], "stacksnap.v1.verify");

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::take::slow::Slow;
-use crate::support::take::{Database, Place, Ran, fill, server};
+use crate::support::network::Slow;
+use crate::support::{Database, Place, Ran, fill, server};
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::failure::FailureKind;
 use stacksnap::model::secret::Secret;
@@ -66,7 +66,7 @@ fn a_restore_behind_a_stalled_network_ends() {
     assert_eq!(taken.code, 0, "{taken:?}");
     let relay = Slow::to(server.port, AT_ONCE);
     let args = ["--confirm", &target.name, "-o", "json"];
-    let mut restore = crate::support::restore_cli::restore(&place, target.through(relay.port), "latest", &args);
+    let mut restore = crate::support::commands::restore(&place, target.through(relay.port), "latest", &args);
     let out = tempfile::NamedTempFile::new().unwrap();
     restore.stdout(out.reopen().unwrap()).stderr(out.reopen().unwrap());
     let mut child = restore.spawn().unwrap();
@@ -112,7 +112,7 @@ fn a_time_limit_ends_restore_and_diff() {
     let to = database.access();
     diff.env("PGHOST", to.host).env("PGPORT", to.port.to_string()).env("PGUSER", to.user);
     diff.env("PGPASSWORD", to.password).env("PGDATABASE", to.database).env("STACKSNAP_LOCK_WAIT", "1h");
-    for mut command in [crate::support::restore_cli::restore(&place, to, "latest", &args), diff] {
+    for mut command in [crate::support::commands::restore(&place, to, "latest", &args), diff] {
         let clock = Instant::now();
         let ran = Ran::of(&mut command);
         assert_eq!(ran.code, 1, "{ran:?}");

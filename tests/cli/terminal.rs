@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::round::server;
+use crate::support::server;
 
 const COLUMNS: usize = 60;
 

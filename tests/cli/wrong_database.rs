@@ -2,7 +2,7 @@
 //! every run says first which database it is about.
 #![allow(clippy::disallowed_methods)]
 
-use crate::support::cli::{Place, Ran};
+use crate::support::{Place, Ran};
 use stacksnap::model::gap::Gap;
 use stacksnap::model::manifest::SnapshotKind;
 
@@ -18,7 +18,7 @@ fn with(files: &[(&str, Vec<u8>)], variables: &[(&str, &str)]) -> Ran {
     }
     let mut command = place.command(&["create"]);
     command.envs(variables.iter().copied());
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::of(&mut command);
     assert!(!format!("{ran:?}").contains(SECRET), "{ran:?}");
     ran
 }
@@ -120,14 +120,14 @@ fn every_verb_says_it_and_never_on_an_output_that_holds_data() {
         for format in ["text", "json"] {
             let args = [&["-o", format], args].concat();
             let mut command = place.command(&args);
-            let ran = Ran::of(command.env("DATABASE_URL", URL).output().unwrap());
+            let ran = Ran::of(command.env("DATABASE_URL", URL));
             let line = ran.stderr.lines().next().unwrap_or_default();
             assert!(line.starts_with(&format!("{doing} {WHERE}DATABASE_URL)")), "{args:?}: {ran:?}");
             assert!(!ran.stdout.contains(WHERE), "{args:?}: {ran:?}");
         }
     }
     let mut command = place.command(&["-o", "ndjson", "create"]);
-    let ran = Ran::of(command.env("DATABASE_URL", URL).output().unwrap());
+    let ran = Ran::of(command.env("DATABASE_URL", URL));
     let first: serde_json::Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
     assert_eq!((first["schema"].as_str(), first["port"].as_u64()), (Some("stacksnap.v1.connection"), Some(1)));
     assert_eq!((first["role"].as_str(), first["from"].as_str()), (Some("ann"), Some("DATABASE_URL")));
@@ -136,7 +136,7 @@ fn every_verb_says_it_and_never_on_an_output_that_holds_data() {
 #[test]
 fn latest_names_the_snapshot_that_is_there_when_none_is_complete() {
     let place = Place::new();
-    let nothing = place.run(&["show", "latest"]);
+    let nothing = place.ran(&["show", "latest"]);
     assert_eq!(nothing.code, 10);
     assert!(nothing.stderr.contains("take one: stacksnap create"), "{nothing:?}");
     let older = place.snapshot("2026-01-29T12:00:05Z", |manifest| {
@@ -144,7 +144,7 @@ fn latest_names_the_snapshot_that_is_there_when_none_is_complete() {
         manifest.gaps.push(Gap::new("vault", "secrets of the vault", "no recipient", "give one"));
     });
     let said = |place: &Place| {
-        let ran = place.run(&["restore", "latest", "--to", URL, "--dry-run"]);
+        let ran = place.ran(&["restore", "latest", "--to", URL, "--dry-run"]);
         assert_eq!(ran.code, 10, "{ran:?}");
         ran.stderr
     };

@@ -6,10 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::take::slow::Slow;
-use crate::support::take::{
-    Access, Place, Ran, alone_with_roles, assert_verified, fill, processes, read, server, success,
-};
+use crate::support::network::Slow;
+use crate::support::{Access, Cluster, Place, Ran, alone, assert_verified, fill, processes, read, server};
 use rustix::process::Signal;
 
 #[test]
@@ -42,7 +40,7 @@ fn no_way_in() {
 
 #[test]
 fn trap_6_a_role_that_may_not_see_everything_is_refused_by_name() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let database = server().small();
     let (blind, shut_out) = (format!("{}_blind", database.name), format!("{}_shut_out", database.name));
     database.sql(&format!(
@@ -81,7 +79,7 @@ fn a_lock_that_is_held_too_long() {
 }
 
 /// A slow dump of some megabytes, and the moment in its middle.
-fn in_the_middle(megabytes: u32) -> (Place, crate::support::take::Database, Slow) {
+fn in_the_middle(megabytes: u32) -> (Place, crate::support::Database, Slow) {
     let database = server().small();
     fill(&database, "public.large", megabytes);
     let slow = Slow::to(server().port, 2_000_000);
@@ -139,28 +137,13 @@ fn kill_9_at_any_moment() {
 
 #[test]
 fn the_server_stops_in_the_middle() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let cluster = dir.path().join("pg");
-    let script = crate::support::repo("scripts/pg.sh");
-    let printed = success(Command::new(&script).arg("start").arg(&cluster).arg("15"));
-    let value = |name: &str| {
-        let line = printed.lines().find_map(|l| l.strip_prefix(&format!("export {name}="))).unwrap();
-        line.trim_matches('\'').to_string()
-    };
-    let own = crate::support::take::Server {
-        bin: value("STACKSNAP_TEST_BIN").into(),
-        host: value("PGHOST"),
-        port: value("PGPORT").parse().unwrap(),
-        user: value("PGUSER"),
-        password: value("PGPASSWORD"),
-    };
+    let own = Cluster::start(15);
     let database = own.database("TEMPLATE template0");
     fill(&database, "public.large", 8);
     let (place, slow) = (Place::new(), Slow::to(own.port, 2_000_000));
     let mut run = place.start(database.through(slow.port), &["-o", "ndjson", "--pg-bin", own.bin.to_str().unwrap()]);
     run.wait_for("public.large\"");
-    success(Command::new(&script).arg("stop").arg(&cluster));
+    own.stop();
     let ran = run.wait();
     place.assert_clean_failure(&ran, 69);
     assert!(ran.error().contains("nothing was kept"), "{ran:?}");

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::support::take::slow::Slow;
-use crate::support::take::{Database, Place, Ran, alone_with_roles, assert_verified, fill, read, server, success};
+use crate::support::network::Slow;
+use crate::support::{Database, Place, Ran, alone, assert_verified, fill, read, server, success};
 
 /// Statements in a loop on one session, until it is dropped.
 struct Writer {
@@ -152,7 +152,7 @@ fn trap_5_every_file_shows_the_same_instant() {
 
 #[test]
 fn trap_9_timeouts_of_the_role_do_not_end_a_long_dump() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     fill(&database, "public.large", 8);
     let role = format!("{}_impatient", database.name);
@@ -164,7 +164,7 @@ fn trap_9_timeouts_of_the_role_do_not_end_a_long_dump() {
     }
     let slow = Slow::to(server().port, 3_000_000);
     let clock = Instant::now();
-    let access = crate::support::take::Access { user: &role, password: "x", ..database.through(slow.port) };
+    let access = crate::support::Access { user: &role, password: "x", ..database.through(slow.port) };
     let ran = place.run(access, &["--jobs", "1"]);
     assert!(clock.elapsed() > Duration::from_secs(2), "the dump was not slow: {:?}", clock.elapsed());
     database.sql(&format!("DROP ROLE {role}"));
@@ -317,7 +317,7 @@ fn settled(database: &Database) {
 fn if_changed_sees_every_kind_of_change() {
     // Loading the stack gives roles their passwords anew: not in between.
     drop(server().stack());
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let functions = place.dir.path().join("project/supabase/functions/hello");
     std::fs::create_dir_all(&functions).unwrap();
@@ -344,7 +344,7 @@ fn if_changed_sees_every_kind_of_change() {
     ] {
         let clock = Instant::now();
         let same = run();
-        let log = crate::support::take::last_log(&place);
+        let log = crate::support::last_log(&place);
         assert_eq!(same.code, 75, "before {change}: {same:?}\n{log}");
         assert_eq!(same.json()["skipped"]["reason"], "unchanged", "{same:?}");
         assert!(clock.elapsed() < Duration::from_secs(5), "{:?} for nothing", clock.elapsed());

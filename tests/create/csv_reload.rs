@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::support::round::compare::tables;
-use crate::support::round::{Cluster, Snapshot, ok, server};
+use crate::support::compare::tables;
+use crate::support::{Cluster, Snapshot, ok, server};
 use futures_util::SinkExt;
 use stacksnap::model::manifest::TableRecord;
 use stacksnap::model::name::ident;
@@ -44,7 +44,7 @@ fn schema_only(server: &Cluster, snapshot: &Snapshot, database: &str) {
     let mut restore = server.program("pg_restore", database);
     restore.args(["--section=pre-data", "-d", database]).arg(snapshot.folder.join("complete_database_with_data.dump"));
     // What a plain server cannot make (see the README of the fixtures) has no rows.
-    let said = crate::support::round::text(&restore.output().unwrap());
+    let said = crate::support::text(&restore.output().unwrap());
     let errors: Vec<&str> = said.lines().filter(|l| l.contains("error: could not execute")).collect();
     assert!(errors.len() <= 2, "{said}");
 }

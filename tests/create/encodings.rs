@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::support::round::restored::restore;
-use crate::support::round::{Cluster, ok, server, text};
+use crate::support::restored::restore;
+use crate::support::{Cluster, ok, server, text};
 
 const C: &str = "TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING";
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::take::{Database, Place, Ran, assert_verified, processes, server};
+use crate::support::{Database, Place, Ran, assert_verified, processes, server};
 
 fn fake(place: &Place, database: &Database, name: &str, args: &[&str], env: &[(&str, &str)]) -> Ran {
     let bin = crate::support::repo(&format!("fixtures/fakes/{name}"));

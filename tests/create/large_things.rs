@@ -5,7 +5,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::take::{Database, Place, Ran, success};
+use crate::support::{Database, Place, Ran, success};
 
 /// Of COPY text: one row of 64 MB, one of 32 MB that is bytes in hexadecimal.
 const TEXT: &str = "CREATE TABLE public.long (id int PRIMARY KEY, \"a,b\" text, body text, raw bytea); \
@@ -50,7 +50,7 @@ fn checksum(database: &Database) -> String {
 
 #[test]
 fn rows_of_any_length_are_streamed() {
-    let server = crate::support::take::server();
+    let server = crate::support::server();
     let (source, target) = (server.database("TEMPLATE template0"), server.database("TEMPLATE template0"));
     source.sql(TEXT);
     let place = Place::new();
@@ -65,7 +65,7 @@ fn rows_of_any_length_are_streamed() {
     in_little_memory("verify", place.bare(&["verify", "latest", "--level", "read"]), 0);
     let restore = |database: &Database| {
         let args = ["--confirm", &database.name, "-o", "json"];
-        crate::support::restore_cli::restore(&place, database.access(), "latest", &args)
+        crate::support::commands::restore(&place, database.access(), "latest", &args)
     };
     in_little_memory("restore", restore(&target), 0);
     assert_eq!(checksum(&target), checksum(&source));
@@ -83,7 +83,7 @@ fn rows_of_any_length_are_streamed() {
 
 #[test]
 fn readable_files_are_compressed_where_the_rows_are_many() {
-    let server = crate::support::take::server();
+    let server = crate::support::server();
     let database = server.database("TEMPLATE template0");
     // Pages of deleted rows: the size of a large project without its rows.
     database.sql(

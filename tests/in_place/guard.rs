@@ -6,12 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::restore_cli::{contents, guard};
-use crate::support::take::{Access, Place, Ran, alone_with_roles, server};
+use crate::support::commands::{contents, guard};
+use crate::support::{Access, Place, Ran, alone, server};
 
 #[test]
 fn a_command_that_is_not_there_is_said_before_the_snapshot() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let access = database.access();
     let mut command = place.bare(&["guard", "--", "no-such-program", "x"]);
@@ -23,7 +23,7 @@ fn a_command_that_is_not_there_is_said_before_the_snapshot() {
 
 #[test]
 fn without_a_snapshot_the_command_is_not_run() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let ran = Ran::of(&mut guard(&place, Access { password: "wrong", ..database.access() }, &[], "touch ran"));
     assert_eq!(ran.code, 12, "{ran:?}");
@@ -33,7 +33,7 @@ fn without_a_snapshot_the_command_is_not_run() {
 
 #[test]
 fn the_command_has_its_own_input_output_mask_and_exit_code() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let script = "umask; cat; echo to stderr >&2; echo $CANARY; exit 7";
     let mut command = guard(&place, database.access(), &["--rollback", "never"], script);
@@ -55,7 +55,7 @@ fn the_command_has_its_own_input_output_mask_and_exit_code() {
 
 #[test]
 fn a_signal_of_the_command_is_its_exit_code() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let ran = Ran::of(&mut guard(&place, database.access(), &["--rollback", "never"], "kill -s TERM $$"));
     assert_eq!(ran.code, 143, "{ran:?}");
@@ -64,7 +64,7 @@ fn a_signal_of_the_command_is_its_exit_code() {
 
 #[test]
 fn ctrl_c_reaches_the_command_and_guard_stays_for_the_end() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let script = "trap 'exit 9' INT; touch started; while :; do sleep 0.1; done";
     let mut command = guard(&place, database.access(), &["--rollback", "never", "--no-proof"], script);
@@ -88,7 +88,7 @@ const HALFWAY: &str = "$PSQL -c 'CREATE TABLE public.half (a int)' && $PSQL -c '
 
 #[test]
 fn never_shows_the_line_that_rolls_back_and_does_nothing() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let ran = Ran::of(&mut guard(&place, database.access(), &["--rollback", "never", "-o", "json"], HALFWAY));
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -114,7 +114,7 @@ fn never_shows_the_line_that_rolls_back_and_does_nothing() {
 
 #[test]
 fn a_migration_that_fails_halfway_outside_of_a_transaction_is_rolled_back() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let before = contents(&database);
     let args = ["--rollback", "on-failure", "-o", "json"];
@@ -130,7 +130,7 @@ fn a_migration_that_fails_halfway_outside_of_a_transaction_is_rolled_back() {
 
 #[test]
 fn a_migration_that_succeeds_stays_and_is_shown() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let script = "$PSQL -c 'CREATE TABLE public.fresh (a int)' -c 'INSERT INTO public.fresh VALUES (1)'";
     let ran = Ran::of(&mut guard(&place, database.access(), &["--rollback", "on-failure"], script));
@@ -142,7 +142,7 @@ fn a_migration_that_succeeds_stays_and_is_shown() {
 
 #[test]
 fn a_dropped_column_comes_back_with_its_data() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let before = contents(&database);
     let script = "$PSQL -c 'ALTER TABLE public.people DROP COLUMN name' && exit 3";
@@ -153,7 +153,7 @@ fn a_dropped_column_comes_back_with_its_data() {
 
 #[test]
 fn changed_row_security_is_shown_and_taken_back() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let before = contents(&database);
     let script = "$PSQL -c 'ALTER TABLE app.notes DISABLE ROW LEVEL SECURITY' -c 'DROP POLICY own ON app.notes' \
@@ -166,7 +166,7 @@ fn changed_row_security_is_shown_and_taken_back() {
 
 #[test]
 fn nobody_to_ask_means_no_rollback_and_yes_is_not_enough_when_protected() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let script = "$PSQL -c 'DELETE FROM app.notes' && exit 5";
     let ran = Ran::of(&mut guard(&place, database.access(), &[], script));
@@ -188,12 +188,12 @@ fn nobody_to_ask_means_no_rollback_and_yes_is_not_enough_when_protected() {
 
 #[test]
 fn on_a_terminal_it_asks() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let script = "$PSQL -c 'DELETE FROM app.notes WHERE id > 100' && exit 5";
     let typed = |answer: &str| {
         let mut command = guard(&place, database.access(), &["--no-proof"], script);
-        crate::support::restore_cli::on_a_terminal(&mut command, answer)
+        crate::support::commands::on_a_terminal(&mut command, answer)
     };
     let ran = typed("n\n");
     assert_eq!(ran.code, 5, "{ran:?}");

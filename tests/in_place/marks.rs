@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::round::{Cluster, Snapshot, ok, text};
+use crate::support::{Cluster, Snapshot, ok, text};
 use stacksnap::model::restore::RestorePlan;
 use stacksnap::pg::catalog::marks::marks;
 use stacksnap::pg::session::Session;

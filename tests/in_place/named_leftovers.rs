@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::support::round::restored::{Restored, drill, restore};
-use crate::support::round::{Cluster, server};
+use crate::support::restored::{Restored, drill, restore};
+use crate::support::{Cluster, server};
 
 fn told(done: &Restored) -> Vec<String> {
     done.list("/exceptions", &["code", "what"])

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use crate::support::round::restored::{Restored, restore, restore_with, undo};
-use crate::support::round::{Cluster, Snapshot, server};
+use crate::support::restored::{Restored, restore, restore_with, undo};
+use crate::support::{Cluster, Snapshot, server};
 
 /// What another project has and the snapshot does not.
 const THEIRS: &str = "CREATE TABLE public.theirs AS SELECT 1 AS a;

@@ -2,8 +2,8 @@
 //! still there, with everything that the parent has.
 #![allow(clippy::disallowed_methods)]
 
-use crate::support::round::restored::restore_with;
-use crate::support::round::{server, text};
+use crate::support::restored::restore_with;
+use crate::support::{server, text};
 
 /// Never proved: rows that break it were there before. One partition has its columns in an order of its own.
 const SOURCE: &str = "CREATE TABLE p (id int, k text NOT NULL, v numeric(8, 2) DEFAULT 1.10, PRIMARY KEY (id, k)) PARTITION BY LIST (k);

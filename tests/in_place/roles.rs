@@ -2,21 +2,25 @@
 //! of the server is anybody's, and a login only when the guarded command made it. What stays is named.
 #![allow(clippy::disallowed_methods)]
 
-use crate::support::own_target::Target;
-use crate::support::restore_cli::{guard, snapshot};
-use crate::support::take::{Database, Place, Ran};
+use crate::support::commands::{guard, into, snapshot};
+use crate::support::{Cluster, Database, Place, Ran};
 
 /// The roles of the test that are there.
-fn there(target: &Target) -> String {
+fn there(target: &Cluster) -> String {
     let sql = "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname ~ '^(before|later|made)_'";
-    target.server.psql("postgres", sql)
+    target.sql("postgres", sql)
 }
 
 /// Restores; only these roles may stay, each with what removes or renames it.
 #[track_caller]
-fn restored(target: &Target, place: &Place, database: &Database, stay: &[&str]) -> Ran {
-    let ran =
-        target.run(place, database.access(), &["restore", "latest"], &["--confirm", &database.name, "-o", "json"]);
+fn restored(target: &Cluster, place: &Place, database: &Database, stay: &[&str]) -> Ran {
+    let ran = Ran::of(&mut into(
+        target,
+        place,
+        database.access(),
+        &["restore", "latest"],
+        &["--confirm", &database.name, "-o", "json"],
+    ));
     assert_eq!(ran.code, if stay.is_empty() { 0 } else { 3 }, "{ran:?}");
     let named: Vec<String> = ran.json()["exceptions"]
         .as_array()
@@ -33,8 +37,8 @@ fn restored(target: &Target, place: &Place, database: &Database, stay: &[&str]) 
 
 #[test]
 fn a_role_that_came_later_or_was_renamed_is_named_and_not_called_equal() {
-    let (place, target) = (Place::new(), Target::new(15));
-    let database = target.server.small();
+    let (place, target) = (Place::new(), Cluster::start(15));
+    let database = target.small();
     database.sql("CREATE ROLE before_group; CREATE ROLE before_login LOGIN");
     snapshot(&place, &database, &[]);
     restored(&target, &place, &database, &[]);
@@ -43,7 +47,7 @@ fn a_role_that_came_later_or_was_renamed_is_named_and_not_called_equal() {
         CREATE ROLE supabase_later SUPERUSER";
     database.sql(later);
     let stay = ["\"later Maker\"", "later_name", "later_super", "supabase_later"];
-    let planned = target.run(&place, database.access(), &["restore", "latest"], &["--dry-run"]);
+    let planned = Ran::of(&mut into(&target, &place, database.access(), &["restore", "latest"], &["--dry-run"]));
     for role in stay {
         assert!(planned.stdout.contains(&format!("ROLE {role}: ")), "{planned:?}");
     }
@@ -52,35 +56,36 @@ fn a_role_that_came_later_or_was_renamed_is_named_and_not_called_equal() {
     restored(&target, &place, &database, &stay);
     assert_eq!(there(&target), "before_group before_login later_name later_super");
     let member = "SELECT pg_has_role('later Maker', 'before_group', 'MEMBER')";
-    assert_eq!(target.server.psql("postgres", member), "f");
+    assert_eq!(target.sql("postgres", member), "f");
     // Nothing is left to do, and it is no more equal than before.
-    let said = target.run(&place, database.access(), &["restore", "latest"], &["--confirm", &database.name]);
+    let said =
+        Ran::of(&mut into(&target, &place, database.access(), &["restore", "latest"], &["--confirm", &database.name]));
     assert!(said.code == 3 && !said.stdout.contains('✅') && said.stdout.contains("later_super"), "{said:?}");
 }
 
 #[test]
 fn a_role_that_nothing_refers_to_goes_where_it_can_be_nobody_elses() {
-    let (place, target) = (Place::new(), Target::new(15));
-    let database = target.server.small();
+    let (place, target) = (Place::new(), Cluster::start(15));
+    let database = target.small();
     database.sql("CREATE ROLE before_group; CREATE ROLE before_login LOGIN; GRANT before_group TO before_login");
     snapshot(&place, &database, &[]);
     let later = "CREATE ROLE later_group; GRANT before_group TO later_group; GRANT later_group TO before_login;
         CREATE ROLE later_login LOGIN; CREATE ROLE later_of_login; GRANT later_of_login TO later_login";
     database.sql(later);
-    let planned = target.run(&place, database.access(), &["restore", "latest"], &["--dry-run"]);
+    let planned = Ran::of(&mut into(&target, &place, database.access(), &["restore", "latest"], &["--dry-run"]));
     assert!(planned.stdout.contains("ROLE later_group"), "{planned:?}");
     assert!(planned.stdout.contains("DROP ROLE later_login"), "named, and not dropped: {planned:?}");
     restored(&target, &place, &database, &["later_login", "later_of_login"]);
     assert_eq!(there(&target), "before_group before_login later_login later_of_login");
     let among = "SELECT pg_has_role('later_login', 'later_of_login', 'MEMBER')";
-    assert_eq!(target.server.psql("postgres", among), "t", "what is among roles that stay is theirs");
+    assert_eq!(target.sql("postgres", among), "t", "what is among roles that stay is theirs");
 
     // Another database may be what a role is for.
-    target.server.psql("postgres", "CREATE DATABASE neighbours");
-    target.server.psql("postgres", "CREATE ROLE later_group");
+    target.sql("postgres", "CREATE DATABASE neighbours");
+    target.sql("postgres", "CREATE ROLE later_group");
     restored(&target, &place, &database, &["later_group", "later_login", "later_of_login"]);
     assert_eq!(there(&target), "before_group before_login later_group later_login later_of_login");
-    target.server.psql("postgres", "DROP DATABASE neighbours");
+    target.sql("postgres", "DROP DATABASE neighbours");
     restored(&target, &place, &database, &["later_login", "later_of_login"]);
     assert_eq!(there(&target), "before_group before_login later_login later_of_login");
 

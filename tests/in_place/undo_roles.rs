@@ -6,9 +6,8 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::own_target::Target;
-use crate::support::restore_cli::{contents, snapshot};
-use crate::support::take::{Access, Database, Place, Ran, Server, alone_with_roles, server};
+use crate::support::commands::{contents, into, snapshot};
+use crate::support::{Access, Cluster, Database, Place, Ran, alone, server};
 use serde_json::Value;
 
 /// A source whose roles own things, let others in, and are let in. They go from the shared server with this value.
@@ -99,19 +98,19 @@ fn yes(database: &Database) -> Vec<&str> {
 
 #[test]
 fn roles_that_a_restore_made_go_with_its_undo_and_come_back_with_a_redo() {
-    let _alone = alone_with_roles();
-    let (place, source, target) = (Place::new(), Source::new(), Target::new(15));
+    let _alone = alone();
+    let (place, source, target) = (Place::new(), Source::new(), Cluster::start(15));
     snapshot(&place, &source.database, &[]);
     // It has objects of its own, and a role that nobody else has.
-    let database = target.server.small();
+    let database = target.small();
     database.sql("CREATE ROLE theirs LOGIN; GRANT SELECT ON public.people TO theirs");
     let (roles, good) = (target.roles(), contents(&database));
     let args = [&yes(&database)[..], &["--replace-other-project"]].concat();
-    let ran = target.run(&place, database.access(), &["restore", "latest"], &args);
+    let ran = Ran::of(&mut into(&target, &place, database.access(), &["restore", "latest"], &args));
     assert!(matches!(ran.code, 0 | 3), "{ran:?}");
     let id = id_of(&ran);
     for role in [&source.owner, &source.reader, &source.loner] {
-        assert!(target.has(role), "{role}");
+        assert!(target.has_role(role), "{role}");
     }
     let (restored, full) = (target.roles(), contents(&database));
     let made = record(&place)["roles_made"].clone();
@@ -120,7 +119,7 @@ fn roles_that_a_restore_made_go_with_its_undo_and_come_back_with_a_redo() {
     assert!(made.as_array().unwrap().iter().all(|r| r["oid"].as_u64().unwrap() >= 16384), "{made}");
 
     // The plan names them, and its digest stands for them.
-    let ran = target.run(&place, database.access(), &["undo", &id], &["--dry-run", "-o", "json"]);
+    let ran = Ran::of(&mut into(&target, &place, database.access(), &["undo", &id], &["--dry-run", "-o", "json"]));
     assert_eq!(ran.code, 0, "{ran:?}");
     let plan = ran.json();
     let drop: Vec<&str> = plan["drop"]
@@ -133,51 +132,51 @@ fn roles_that_a_restore_made_go_with_its_undo_and_come_back_with_a_redo() {
     assert_eq!(drop.len(), names.len(), "{drop:?} {names:?}");
     assert!(drop.contains(&source.owner.as_str()) && drop.contains(&source.quoted().as_str()), "{drop:?}");
     assert!(!drop.contains(&"theirs"), "{drop:?}");
-    let text = target.run(&place, database.access(), &["undo", &id], &["--dry-run", "--long"]).stdout;
+    let text = Ran::of(&mut into(&target, &place, database.access(), &["undo", &id], &["--dry-run", "--long"])).stdout;
     assert!(text.contains("WILL BE DROPPED") && text.contains(&format!("ROLE {}", source.owner)), "{text}");
     assert_eq!(target.roles(), restored, "a dry run changes nothing");
 
     let undo = [&yes(&database)[..], &["--safety-snapshot"]].concat();
-    let ran = target.run(&place, database.access(), &["undo", &id], &undo);
+    let ran = Ran::of(&mut into(&target, &place, database.access(), &["undo", &id], &undo));
     assert_eq!(ran.code, 0, "{ran:?}");
     equal(&target.roles(), &roles);
     equal(&contents(&database), &good);
 
     // An undo of the undo brings them back, and can be undone too.
     let redo = id_of(&ran);
-    let ran = target.run(&place, database.access(), &["undo", &redo], &undo);
+    let ran = Ran::of(&mut into(&target, &place, database.access(), &["undo", &redo], &undo));
     assert_eq!(ran.code, 0, "{ran:?}");
     equal(&target.roles(), &restored);
     equal(&contents(&database), &full);
-    let ran = target.run(&place, database.access(), &["undo", &id_of(&ran)], &yes(&database));
+    let ran = Ran::of(&mut into(&target, &place, database.access(), &["undo", &id_of(&ran)], &yes(&database)));
     assert_eq!(ran.code, 0, "{ran:?}");
     equal(&target.roles(), &roles);
     equal(&contents(&database), &good);
 
     // Somebody else's role of the same name is another one: it is left and named, and nothing is left to do.
-    target.server.psql("postgres", &format!("CREATE ROLE {} LOGIN CREATEDB", source.reader));
-    let ran = target.run(&place, database.access(), &["undo", &id], &yes(&database));
+    target.sql("postgres", &format!("CREATE ROLE {} LOGIN CREATEDB", source.reader));
+    let ran = Ran::of(&mut into(&target, &place, database.access(), &["undo", &id], &yes(&database)));
     let named = ran.json()["exceptions"].clone();
     assert!(named[0]["code"] == "role_stays" && named[0]["what"] == format!("ROLE {}", source.reader), "{ran:?}");
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(target.has(&source.reader));
+    assert!(target.has_role(&source.reader));
 }
 
 #[test]
 fn a_role_that_something_else_needs_stays_and_is_named() {
-    let _alone = alone_with_roles();
-    let (place, source, target) = (Place::new(), Source::new(), Target::new(15));
+    let _alone = alone();
+    let (place, source, target) = (Place::new(), Source::new(), Cluster::start(15));
     snapshot(&place, &source.database, &[]);
-    let (database, other) = (target.server.small(), target.server.small());
+    let (database, other) = (target.small(), target.small());
     let (roles, good) = (target.roles(), contents(&database));
     let args = [&yes(&database)[..], &["--replace-other-project"]].concat();
-    let ran = target.run(&place, database.access(), &["restore", "latest"], &args);
+    let ran = Ran::of(&mut into(&target, &place, database.access(), &["restore", "latest"], &args));
     let id = id_of(&ran);
     let (owner, reader) = (&source.owner, &source.reader);
     other.sql(&format!("ALTER TABLE app.notes OWNER TO {owner}; GRANT SELECT ON public.people TO {reader}"));
     let theirs = contents(&other);
 
-    let ran = target.run(&place, database.access(), &["undo", &id], &yes(&database));
+    let ran = Ran::of(&mut into(&target, &place, database.access(), &["undo", &id], &yes(&database)));
     assert_eq!(ran.code, 3, "{ran:?}");
     let report = ran.json();
     let stays: Vec<&Value> =
@@ -189,28 +188,28 @@ fn a_role_that_something_else_needs_stays_and_is_named() {
         assert!(text.contains(&format!("{why} in the database {}", other.name)), "{text}");
         assert_eq!(exception["todo"], format!("when nothing needs it any more: DROP ROLE {role}"));
     }
-    assert!(target.has(owner) && target.has(reader) && !target.has(&source.loner));
+    assert!(target.has_role(owner) && target.has_role(reader) && !target.has_role(&source.loner));
     equal(&contents(&database), &good);
     equal(&contents(&other), &theirs);
 
     // When nothing needs them any more the same undo takes them away.
     other.sql(&format!("ALTER TABLE app.notes OWNER TO supabase_admin; REVOKE ALL ON public.people FROM {reader}"));
-    let ran = target.run(&place, database.access(), &["undo", &id], &yes(&database));
+    let ran = Ran::of(&mut into(&target, &place, database.access(), &["undo", &id], &yes(&database)));
     assert_eq!(ran.code, 0, "{ran:?}");
     equal(&target.roles(), &roles);
 }
 
 #[test]
 fn killed_while_it_fills_an_empty_database_undo_takes_the_roles_away() {
-    let _alone = alone_with_roles();
-    let (place, source, target) = (Place::new(), Source::new(), Target::new(15));
+    let _alone = alone();
+    let (place, source, target) = (Place::new(), Source::new(), Cluster::start(15));
     // More than what is restored in one transaction.
-    crate::support::take::fill(&source.database, "public.large", 70);
+    crate::support::fill(&source.database, "public.large", 70);
     snapshot(&place, &source.database, &[]);
-    let database = target.server.database("TEMPLATE template0");
+    let database = target.database("TEMPLATE template0");
     let (roles, empty) = (target.roles(), contents(&database));
     let args = [&yes(&database)[..], &["--no-proof"]].concat();
-    let mut command = target.command(&place, database.access(), &["restore", "latest"], &args);
+    let mut command = into(&target, &place, database.access(), &["restore", "latest"], &args);
     let mut child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     for _ in 0..600 {
         if database.sql("SELECT count(*) FROM pg_class WHERE relname = 'large'") != "0" {
@@ -221,11 +220,17 @@ fn killed_while_it_fills_an_empty_database_undo_takes_the_roles_away() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(target.has(&source.owner) && target.has(&source.loner), "it was killed in the middle");
+    assert!(target.has_role(&source.owner) && target.has_role(&source.loner), "it was killed in the middle");
     let record = record(&place);
     assert_eq!(record["state"], "running");
     assert_eq!(record["roles_made"][0]["oid"], Value::Null, "{}", record["roles_made"]);
-    let ran = target.run(&place, database.access(), &["undo", record["id"].as_str().unwrap()], &yes(&database));
+    let ran = Ran::of(&mut into(
+        &target,
+        &place,
+        database.access(),
+        &["undo", record["id"].as_str().unwrap()],
+        &yes(&database),
+    ));
     assert_eq!(ran.code, 0, "{ran:?}");
     equal(&target.roles(), &roles);
     equal(&contents(&database), &empty);
@@ -233,10 +238,10 @@ fn killed_while_it_fills_an_empty_database_undo_takes_the_roles_away() {
 
 #[test]
 fn a_restore_that_was_rolled_back_made_no_role() {
-    let _alone = alone_with_roles();
-    let (place, source, target) = (Place::new(), Source::new(), Target::new(15));
+    let _alone = alone();
+    let (place, source, target) = (Place::new(), Source::new(), Cluster::start(15));
     snapshot(&place, &source.database, &[]);
-    let database = target.server.small();
+    let database = target.small();
     database.sql("ALTER TABLE public.people ADD COLUMN added int");
     let roles = target.roles();
     let sql = "BEGIN; LOCK TABLE public.people IN ROW EXCLUSIVE MODE; SELECT pg_sleep(60)";
@@ -246,7 +251,7 @@ fn a_restore_that_was_rolled_back_made_no_role() {
         std::thread::sleep(std::time::Duration::from_millis(30));
     }
     let args = [&yes(&database)[..], &["--replace-other-project", "--lock-wait", "1s"]].concat();
-    let ran = target.run(&place, database.access(), &["restore", "latest"], &args);
+    let ran = Ran::of(&mut into(&target, &place, database.access(), &["restore", "latest"], &args));
     database.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE mode = 'RowExclusiveLock' AND relation = 'public.people'::regclass");
     holder.wait().unwrap();
     assert_eq!(ran.code, 11, "{ran:?}");
@@ -256,7 +261,7 @@ fn a_restore_that_was_rolled_back_made_no_role() {
 }
 
 /// A source in which everything belongs to a role that is no superuser.
-fn of_a_builder(server: &Server) -> (Source, String) {
+fn of_a_builder(server: &Cluster) -> (Source, String) {
     let database = server.database("TEMPLATE template0");
     let name = database.name.clone();
     let source = Source {
@@ -289,14 +294,14 @@ fn of_a_builder(server: &Server) -> (Source, String) {
 /// A role that is no superuser makes roles, and takes away those that it made.
 #[test]
 fn whoever_may_make_roles_takes_them_away_again() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     // A server of its own: the shared one has roles that this one may not make.
-    let origin = Target::new(15);
-    let (source, builder) = of_a_builder(&origin.server);
+    let origin = Cluster::start(15);
+    let (source, builder) = of_a_builder(&origin);
     for major in [15, 16] {
-        let (place, target) = (Place::new(), Target::new(major));
+        let (place, target) = (Place::new(), Cluster::start(major));
         snapshot(&place, &source.database, &[]);
-        let database = target.server.database("TEMPLATE template0");
+        let database = target.database("TEMPLATE template0");
         database.sql(&format!(
             "CREATE ROLE {builder} LOGIN CREATEROLE CREATEDB PASSWORD 'x'; ALTER DATABASE {} OWNER TO {builder};
              ALTER SCHEMA public OWNER TO {builder}; GRANT SET ON PARAMETER session_replication_role TO {builder};
@@ -306,9 +311,9 @@ fn whoever_may_make_roles_takes_them_away_again() {
         let (roles, good) = (target.roles(), contents(&database));
         let access = Access { user: &builder, password: "x", ..database.access() };
         let args = [&yes(&database)[..], &["--replace-other-project", "--allow-partial"]].concat();
-        let ran = target.run(&place, access, &["restore", "latest"], &args);
-        assert!(matches!(ran.code, 0 | 3) && target.has(&source.owner), "{major}: {ran:?}");
-        let ran = target.run(&place, access, &["undo", &id_of(&ran)], &yes(&database));
+        let ran = Ran::of(&mut into(&target, &place, access, &["restore", "latest"], &args));
+        assert!(matches!(ran.code, 0 | 3) && target.has_role(&source.owner), "{major}: {ran:?}");
+        let ran = Ran::of(&mut into(&target, &place, access, &["undo", &id_of(&ran)], &yes(&database)));
         assert!(matches!(ran.code, 0 | 3), "{major}: {ran:?}");
         assert!(!ran.stdout.contains("role_stays"), "{major}: {ran:?}");
         equal(&target.roles(), &roles);

@@ -2,8 +2,8 @@
 //! have the same migrations and the role may make it, and is named where not.
 #![allow(clippy::disallowed_methods)]
 
-use crate::support::round::restored::{Restored, drill, restore, restore_with};
-use crate::support::round::{Cluster, server};
+use crate::support::restored::{Restored, drill, restore, restore_with};
+use crate::support::{Cluster, server};
 
 const BUILT: &str = "CREATE UNIQUE INDEX my_ix ON auth.users (lower(email)) WHERE email IS NOT NULL;
     COMMENT ON INDEX auth.my_ix IS 'one address, one user';

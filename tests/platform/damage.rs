@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use crate::support::round::restored::{Restored, plan, restore};
-use crate::support::round::{Cluster, Snapshot};
+use crate::support::restored::{Restored, plan, restore};
+use crate::support::{Cluster, Snapshot};
 
 const DATABASE: &str = "damaged";
 
@@ -47,7 +47,7 @@ impl World {
         match output.status.code() {
             Some(0) => false,
             Some(4) => true,
-            _ => panic!("{}", crate::support::round::text(&output)),
+            _ => panic!("{}", crate::support::text(&output)),
         }
     }
 

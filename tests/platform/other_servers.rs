@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use crate::support::round::restored::{Restored, restore};
-use crate::support::round::{Cluster, Snapshot};
+use crate::support::restored::{Restored, restore};
+use crate::support::{Cluster, Snapshot};
 
 /// A project whose user was given rights on what the server brings, and a library at the start of each session.
 fn source(place: &Path) -> (Cluster, Snapshot) {

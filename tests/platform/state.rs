@@ -3,16 +3,9 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
 
-use crate::support::round::restored::{plan, restore};
-use crate::support::round::{Cluster, Snapshot, server};
-
-/// The fixtures give roles new passwords, and roles belong to the whole server: one test at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
+use crate::support::restored::{plan, restore};
+use crate::support::{Cluster, Snapshot, alone, server};
 
 const USERS: [&str; 2] = ["supabase_admin", "postgres"];
 
@@ -181,7 +174,7 @@ fn r15_a_queue_of_any_size_is_held_by_nobody_and_read_once() {
     let file = snapshot.folder.join("extension_state/queues.sql");
     assert!(file.metadata().unwrap().len() > 50_000_000);
     let seen = cluster.sql(&from, LARGE_SEEN);
-    let is_small = |done: &crate::support::round::restored::Restored| {
+    let is_small = |done: &crate::support::restored::Restored| {
         done.is_well();
         assert!((1..100_000).contains(&done.peak_kb), "{} kB at most", done.peak_kb);
     };

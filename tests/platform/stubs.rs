@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::take::{Database, server};
+use crate::support::{Database, server};
 use stacksnap::model::cancel::Cancel;
 use stacksnap::model::connection::{ConnSpec, Host, SslMode};
 use stacksnap::model::inventory::Inventory;

@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::round::restored::{plan, restore};
-use crate::support::round::{Cluster, Snapshot, text};
+use crate::support::restored::{plan, restore};
+use crate::support::{Cluster, Snapshot, text};
 
 fn app(place: &Path) -> (Cluster, Snapshot) {
     let source = Cluster::start(15);

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::round::{Cluster, Snapshot, server, text};
+use crate::support::{Cluster, Snapshot, server, text};
 use serde_json::Value;
 
 const SECRETS: &str = "SELECT vault.create_secret('vaultbird-one', 'api', 'for the api');

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::round::{Cluster, Snapshot, server, text};
+use crate::support::{Cluster, Snapshot, server, text};
 use serde_json::Value;
 
 fn copy(server: &Cluster, database: &str, snapshot: &Snapshot, root: &Path, arguments: &[&str]) -> Output {

@@ -4,8 +4,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::restore_cli::{contents, restore, snapshot, target_of, undo};
-use crate::support::take::{Place, Ran, alone_with_roles, server};
+use crate::support::commands::{contents, restore, snapshot, target_of, undo};
+use crate::support::{Place, Ran, alone, server};
 use serde_json::Value;
 
 fn records(place: &Place) -> Vec<Value> {
@@ -43,7 +43,7 @@ fn a_target_is_typed_or_named_and_never_guessed() {
 
 #[test]
 fn without_a_yes_nothing_is_begun() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     snapshot(&place, &database, &[]);
     database.sql("DROP TABLE app.notes");
@@ -75,7 +75,7 @@ fn without_a_yes_nothing_is_begun() {
 
 #[test]
 fn a_damaged_snapshot_is_refused_before_the_first_write() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let folder = snapshot(&place, &database, &[]);
     database.sql("DROP TABLE app.notes");
@@ -95,7 +95,7 @@ fn a_damaged_snapshot_is_refused_before_the_first_write() {
 
 #[test]
 fn a_partial_snapshot_needs_a_word() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     snapshot(&place, &database, &["-t", "public.people", "--label", "PEOPLE"]);
     let ran = Ran::of(&mut restore(&place, database.access(), "PEOPLE", &["--dry-run"]));
@@ -105,7 +105,7 @@ fn a_partial_snapshot_needs_a_word() {
 
 #[test]
 fn one_at_a_time() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     snapshot(&place, &database, &[]);
     let lock = std::fs::File::options().read(true).write(true).open(place.root().join(".stacksnap.lock")).unwrap();
@@ -120,7 +120,7 @@ fn one_at_a_time() {
 
 #[test]
 fn a_password_in_the_arguments_is_warned_of_and_kept_nowhere() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     snapshot(&place, &database, &[]);
     database.sql("DELETE FROM app.notes WHERE id < 20");
@@ -144,7 +144,7 @@ fn a_password_in_the_arguments_is_warned_of_and_kept_nowhere() {
 
 #[test]
 fn in_place_and_back_again() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let folder = snapshot(&place, &database, &[]);
     let good = contents(&database);
@@ -201,7 +201,7 @@ fn in_place_and_back_again() {
 
 #[test]
 fn what_cannot_be_undone_says_so() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let ran = Ran::of(&mut place.bare(&["undo"]));
     assert!(ran.code == 0 && ran.stdout.contains("no restore has been made"), "{ran:?}");
@@ -222,7 +222,7 @@ fn what_cannot_be_undone_says_so() {
 
 #[test]
 fn a_saved_plan_is_done_exactly_or_not_at_all() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     snapshot(&place, &database, &[]);
     database.sql("DROP TABLE app.notes");
@@ -257,13 +257,13 @@ fn a_saved_plan_is_done_exactly_or_not_at_all() {
 
 #[test]
 fn on_a_terminal_the_name_is_typed() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     snapshot(&place, &database, &[]);
     database.sql("DROP TABLE app.notes");
     let typed = |answer: &str| {
         let mut command = restore(&place, database.access(), "latest", &["--no-proof"]);
-        crate::support::restore_cli::on_a_terminal(&mut command, answer)
+        crate::support::commands::on_a_terminal(&mut command, answer)
     };
     let ran = typed("yes\n");
     assert_eq!(ran.code, 14, "{ran:?}");
@@ -275,9 +275,9 @@ fn on_a_terminal_the_name_is_typed() {
 
 #[test]
 fn r33_kill_9_leaves_the_target_as_it_was_or_undo_brings_it_back() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
-    crate::support::take::fill(&database, "public.large", 3);
+    crate::support::fill(&database, "public.large", 3);
     snapshot(&place, &database, &[]);
     let good = contents(&database);
     database.sql(
@@ -319,10 +319,10 @@ fn r33_kill_9_leaves_the_target_as_it_was_or_undo_brings_it_back() {
 
 #[test]
 fn killed_while_it_fills_an_empty_database_undo_empties_it_again() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, source) = (Place::new(), server().small());
     // More than what is restored in one transaction.
-    crate::support::take::fill(&source, "public.large", 70);
+    crate::support::fill(&source, "public.large", 70);
     snapshot(&place, &source, &[]);
     let target = server().database("TEMPLATE template0");
     let empty = contents(&target);
@@ -349,7 +349,7 @@ fn killed_while_it_fills_an_empty_database_undo_empties_it_again() {
 
 #[test]
 fn a_planted_bad_migration_of_a_whole_stack_is_taken_back_and_proved() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().stack());
     snapshot(&place, &database, &["--label", "BEFORE"]);
     let good = contents(&database);

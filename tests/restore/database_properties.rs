@@ -1,12 +1,12 @@
 //! The database itself: what `ALTER DATABASE` can set comes back, what only a new one can have is named beforehand.
 #![allow(clippy::disallowed_methods)]
 
-use crate::support::restore_cli::{restore, snapshot};
-use crate::support::take::{Database, Place, Ran, server};
+use crate::support::commands::{restore, snapshot};
+use crate::support::{Database, Place, Ran, server};
 use serde_json::Value;
 
 fn set(database: &Database, options: &str) {
-    database.server.psql("postgres", &format!("ALTER DATABASE {} WITH {options}", database.name));
+    database.server.sql("postgres", &format!("ALTER DATABASE {} WITH {options}", database.name));
 }
 
 fn properties(database: &Database) -> String {

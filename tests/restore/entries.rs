@@ -2,11 +2,10 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::process::Command;
 
-use crate::support::catalog::{bin, fixtures, fresh, open};
-use stacksnap::model::connection::{ConnSpec, Host};
+use crate::support::archive::dump;
+use crate::support::sessions::{fixtures, fresh, open};
+use stacksnap::model::connection::ConnSpec;
 use stacksnap::model::inventory::{CatalogObject, Inventory};
 use stacksnap::pg::catalog::inventory::inventory;
 use stacksnap::pg::session::Session;
@@ -29,17 +28,6 @@ const NOT_COMPARED: [&str; 8] =
     ["ACL", "DATABASE", "DATABASE SETTING", "DEFAULT ACL", "ROLE", "ROLE MEMBERSHIP", "ROLE SETTING", "SEQUENCE SET"];
 
 const DROP_SUBSCRIPTION: &str = "DROP SUBSCRIPTION IF EXISTS zoo_subscription";
-
-fn dump(spec: &ConnSpec, folder: &Path) -> Toc {
-    let (Host::Tcp(host), port) = &spec.hosts[0] else { panic!("a TCP host is needed") };
-    let mut command = Command::new(bin("pg_dump"));
-    command.args(["-Fd", "-f"]).arg(folder).env("PGHOST", host).env("PGPORT", port.to_string());
-    command.env("PGUSER", &spec.user).env("PGDATABASE", &spec.database);
-    command.env("PGPASSWORD", spec.password.as_ref().unwrap().reveal());
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Toc::read(folder).unwrap()
-}
 
 /// Sends everything but rows, in the order in which pg_restore would. What was refused, by entry.
 async fn replay(session: &Session, toc: &Toc, entries: &Entries<'_>) -> Vec<String> {

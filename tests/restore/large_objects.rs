@@ -1,7 +1,7 @@
 //! Large objects from an archive into a live server.
 
-use crate::support::restore::{Archive, message};
-use crate::support::round::{Cluster, server};
+use crate::support::archive::{Archive, message};
+use crate::support::{Cluster, alone, server};
 use stacksnap::model::cancel::Cancel;
 use stacksnap::model::failure::FailureKind;
 use stacksnap::pg::session::Session;
@@ -57,6 +57,7 @@ async fn there_and_back(cluster: &Cluster, count: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_size_comes_back_and_replaces_what_was_there() {
+    let _alone = alone();
     there_and_back(&server(), 1100).await;
 }
 

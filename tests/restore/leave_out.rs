@@ -3,8 +3,8 @@
 //! what was named.
 #![allow(clippy::disallowed_methods)]
 
-use crate::support::round::restored::{Restored, drill, restore_with, undo};
-use crate::support::round::{Cluster, Snapshot, server};
+use crate::support::restored::{Restored, drill, restore_with, undo};
+use crate::support::{Cluster, Snapshot, server};
 
 /// Something that the server refuses, and what has to come of it.
 struct Case {

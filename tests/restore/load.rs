@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::restore::{Archive, message};
-use crate::support::round::server;
+use crate::support::archive::{Archive, message};
+use crate::support::server;
 use stacksnap::model::cancel::{Cancel, CancelReason};
 use stacksnap::model::failure::FailureKind;
 use stacksnap::model::fingerprint::TableFingerprint;

@@ -2,8 +2,8 @@
 //! setting that helps where it may not.
 #![allow(clippy::disallowed_methods)]
 
-use crate::support::round::restored::restore_with;
-use crate::support::round::{Cluster, Snapshot, server};
+use crate::support::restored::restore_with;
+use crate::support::{Cluster, Snapshot, server};
 
 /// Room for 120 locks, and a little more.
 const SMALL: &str =

@@ -3,16 +3,9 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
 
-use crate::support::round::restored::{Restored, restore};
-use crate::support::round::{Cluster, Snapshot, server};
-
-/// The fixtures give roles new passwords, and roles belong to the whole server: one test at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
+use crate::support::restored::{Restored, restore};
+use crate::support::{Cluster, Snapshot, alone, server};
 
 const USERS: [&str; 2] = ["supabase_admin", "postgres"];
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::restore::{Archive, message};
-use crate::support::round::{Cluster, server};
+use crate::support::archive::{Archive, message};
+use crate::support::{Cluster, server};
 use stacksnap::model::cancel::{Cancel, CancelReason};
 use stacksnap::model::failure::FailureKind;
 use stacksnap::model::name::QualifiedName;

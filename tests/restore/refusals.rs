@@ -6,9 +6,9 @@ mod rows;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::restore_cli::{contents, restore, snapshot};
-use crate::support::round::Cluster;
-use crate::support::take::{Access, Database, Place, Ran, Server, alone_with_roles, server};
+use crate::support::Cluster;
+use crate::support::commands::{contents, restore, snapshot};
+use crate::support::{Access, Database, Place, Ran, alone, server};
 use rustix::process::Signal;
 
 const DAMAGE: &str = "DROP TABLE app.notes; ALTER TABLE public.people ADD COLUMN added int; DROP FUNCTION public.greet";
@@ -35,17 +35,6 @@ pub fn unchanged(database: &Database, before: &[String]) {
     assert!(now == before, "lost {lost:#?}; new {new:#?}");
 }
 
-/// The server of another cluster in the words of these tests.
-pub fn as_server(cluster: &Cluster) -> Server {
-    Server {
-        bin: cluster.bin.clone(),
-        host: "127.0.0.1".into(),
-        port: cluster.port.parse().unwrap(),
-        user: "supabase_admin".into(),
-        password: "postgres".into(),
-    }
-}
-
 #[test]
 fn r28_another_project_is_refused() {
     let (place, database, other) = (Place::new(), server().small(), server().small());
@@ -64,7 +53,7 @@ fn r28_another_project_is_refused() {
 
 #[test]
 fn r44_a_target_that_is_read_only_is_refused() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let (place, database) = (Place::new(), server().small());
     snapshot(&place, &database, &[]);
     database.sql(DAMAGE);
@@ -93,7 +82,7 @@ fn r44_the_transaction_pooler_is_refused() {
 #[test]
 fn r41_an_older_server_is_refused() {
     let newer = Cluster::start(16);
-    let from = as_server(&newer).small();
+    let from = newer.small();
     let (place, target) = (Place::new(), server().database("TEMPLATE template0"));
     let before = contents(&target);
     let ran = place.run(from.access(), &["--pg-bin", newer.bin.to_str().unwrap()]);
@@ -238,7 +227,7 @@ fn ctrl_c_in_the_middle_leaves_the_target_as_it_was() {
 #[test]
 fn r33_the_server_dies_in_the_middle() {
     let cluster = Cluster::start(15);
-    let (place, database) = (Place::new(), as_server(&cluster).small());
+    let (place, database) = (Place::new(), cluster.small());
     snapshot(&place, &database, &[]);
     database.sql(DAMAGE);
     let before = contents(&database);
@@ -263,9 +252,9 @@ fn r33_the_server_dies_in_the_middle() {
 
 #[test]
 fn r33_a_policy_for_a_role_that_cannot_be_made_closes_its_table() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let cluster = Cluster::start(15);
-    let target = as_server(&cluster).database("TEMPLATE template0");
+    let target = cluster.database("TEMPLATE template0");
     let (place, source) = (Place::new(), server().small());
     let role = format!("tenant_{}", source.name);
     source.sql(&format!(

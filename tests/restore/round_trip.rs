@@ -6,8 +6,8 @@ mod readable;
 
 use std::path::Path;
 
-use crate::support::round::compare::{self, same_but};
-use crate::support::round::{Cluster, EVERYTHING, Snapshot, client, ok, server};
+use crate::support::compare::{self, same_but};
+use crate::support::{Cluster, EVERYTHING, Snapshot, client, ok, server};
 
 /// What a restore by a superuser of plain PostgreSQL cannot bring back, and why.
 const EVENT_TRIGGER: (&str, &str) =

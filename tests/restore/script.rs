@@ -1,6 +1,8 @@
 //! The restore script against a real server: right for an empty database, and for nothing else.
 #![allow(clippy::disallowed_methods)]
 
+mod scene;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -10,15 +12,16 @@ use stacksnap::model::gap::Gap;
 use stacksnap::model::manifest::Manifest;
 use stacksnap::render::{RestoreScriptFacts, restore_script};
 
-use crate::support::sealed::scene::{SCRIPT, fill, snapshot};
-use crate::support::sealed::server::{Database, Server, server, success};
+use crate::support::turns::Alone;
+use crate::support::{Cluster, Database, alone, server, success};
+use scene::{SCRIPT, fill, snapshot};
 
 /// Runs the script against `target`, in the empty folder `work` so that a marker file would be seen.
-fn run(server: &Server, folder: &Path, target: &str, arguments: &[&str]) -> Output {
+fn run(server: &Cluster, folder: &Path, target: &str, arguments: &[&str]) -> Output {
     command(server, folder, target, arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-fn command(server: &Server, folder: &Path, target: &str, arguments: &[&str]) -> Command {
+fn command(server: &Cluster, folder: &Path, target: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(folder.join(SCRIPT));
     command.env("PGDATABASE", target).current_dir(folder.parent().unwrap());
     if !arguments.contains(&"--pg-bin") {
@@ -35,6 +38,12 @@ fn ended(output: &Output, code: i32, says: &str) {
     assert!(text.contains(says), "{says:?} is not in: {text}");
 }
 
+/// Is there nothing in it?
+fn is_empty(database: &Database) -> bool {
+    let sql = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname IN ('public', 'app')";
+    database.sql(sql) == "0"
+}
+
 #[track_caller]
 fn no_marker(root: &Path) {
     let marks: Vec<_> = walkdir::WalkDir::new(root).into_iter().flatten().filter(|e| e.file_name() == "MARK").collect();
@@ -43,20 +52,22 @@ fn no_marker(root: &Path) {
 
 /// A source, its snapshot and an empty target.
 struct Scene<'a> {
-    server: &'a Server,
+    server: &'a Cluster,
+    /// The script makes a role.
+    _alone: Alone,
     root: tempfile::TempDir,
     folder: PathBuf,
-    source: Database<'a>,
-    target: Database<'a>,
+    source: Database,
+    target: Database,
 }
 
 impl<'a> Scene<'a> {
-    fn new(server: &'a Server, change: impl FnOnce(&mut Manifest)) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let (source, target) = (server.database(), server.database());
+    fn new(server: &'a Cluster, change: impl FnOnce(&mut Manifest)) -> Self {
+        let (alone, root) = (alone(), tempfile::tempdir().unwrap());
+        let (source, target) = (server.database("TEMPLATE template0"), server.database("TEMPLATE template0"));
         fill(&source);
         let folder = snapshot(server, &source, root.path(), change);
-        Self { server, root, folder, source, target }
+        Self { server, _alone: alone, root, folder, source, target }
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -73,7 +84,7 @@ fn an_empty_database_becomes_equal() {
     let server = server();
     let scene = Scene::new(&server, |_| {});
     ended(&scene.run(&["--dry-run"]), 0, "dry run: nothing was written");
-    assert!(scene.target.is_empty());
+    assert!(is_empty(&scene.target));
     ended(&scene.restore(), 0, "restored");
     no_marker(scene.root.path());
     for query in [
@@ -103,7 +114,8 @@ fn trap_8_a_database_with_the_name_of_a_connection_string() {
     let server = server();
     let scene = Scene::new(&server, |_| {});
     let name = "host=evil.invalid dbname=x 'q' \"$(touch MARK)\"";
-    let odd = server.database_named(name);
+    server.empty(name);
+    let odd = Database { server: server.clone(), name: name.to_string() };
     ended(&run(&server, &scene.folder, name, &["--confirm", name]), 0, "restored");
     assert_eq!(odd.sql("SELECT count(*) FROM app.orders"), "3000");
     no_marker(scene.root.path());
@@ -131,7 +143,7 @@ fn nothing_is_written_without_the_right_name() {
         use std::io::Write;
         terminal.stdin.as_mut().unwrap().write_all(format!("{typed}\n").as_bytes()).unwrap();
         assert_eq!(terminal.wait().unwrap().code(), Some(code), "{typed}");
-        assert_eq!(scene.target.is_empty(), code == 14);
+        assert_eq!(is_empty(&scene.target), code == 14);
     }
 }
 
@@ -175,13 +187,13 @@ fn damage_anywhere_writes_nothing() {
     let text = fs::read_to_string(scene.folder.join(SCRIPT)).unwrap();
     fs::write(scene.folder.join(SCRIPT), text.replacen("# 2. Programs.", "# 2. programs.", 1)).unwrap();
     ended(&scene.restore(), 13, SCRIPT);
-    assert!(scene.target.is_empty());
+    assert!(is_empty(&scene.target));
     fs::write(scene.folder.join(SCRIPT), text).unwrap();
     ended(&scene.restore(), 0, "restored");
 }
 
 /// A folder with the server's psql and another pg_restore.
-fn fake_pg_restore(server: &Server, folder: &Path, body: &str) {
+fn fake_pg_restore(server: &Cluster, folder: &Path, body: &str) {
     fs::create_dir_all(folder).unwrap();
     let _ = symlink(server.bin.join("psql"), folder.join("psql"));
     let real = server.bin.join("pg_restore");
@@ -201,7 +213,7 @@ fn trap_1_a_pg_restore_that_dies_or_stops_early_commits_nothing() {
     let bin = scene.root.path().join("bin");
     let whole = success(
         server
-            .program("pg_restore")
+            .program("pg_restore", "postgres")
             .args(["-f", "-", "--single-transaction", "--restrict-key=00000000000000000000000000000000"])
             .arg(scene.folder.join("complete_database_with_data.dump")),
     )
@@ -217,7 +229,7 @@ fn trap_1_a_pg_restore_that_dies_or_stops_early_commits_nothing() {
                 1,
                 "nothing was written",
             );
-            assert!(scene.target.is_empty(), "{cut} of {whole} cut, then {end}");
+            assert!(is_empty(&scene.target), "{cut} of {whole} cut, then {end}");
         }
     }
     fake_pg_restore(&server, &bin, "REAL");
@@ -267,7 +279,7 @@ fn a_partial_snapshot_needs_a_word_and_says_what_is_missing() {
         manifest.gaps.push(Gap::new("x", "role $(touch MARK) `x`\n'", "why", "todo"));
     });
     ended(&scene.restore(), 14, "PARTIAL");
-    assert!(scene.target.is_empty());
+    assert!(is_empty(&scene.target));
     let allowed = scene.run(&["--allow-partial", "--confirm", &scene.target.name]);
     ended(&allowed, 3, "role $(touch MARK) `x`\\u{a}'");
     no_marker(scene.root.path());
@@ -303,7 +315,7 @@ fn one_part_at_a_time() {
 
 #[test]
 fn shellcheck_has_nothing_to_say() {
-    let mut manifest = crate::support::sealed::draft();
+    let mut manifest = crate::support::handmade::draft();
     manifest.gaps.push(Gap::new("x", "a", "b", "c"));
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), restore_script(&RestoreScriptFacts::from_manifest(&manifest)).unwrap()).unwrap();

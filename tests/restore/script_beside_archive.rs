@@ -2,8 +2,8 @@
 //! says so.
 #![allow(clippy::disallowed_methods)]
 
-use crate::support::round::restored::restore;
-use crate::support::round::{Cluster, server};
+use crate::support::restored::restore;
+use crate::support::{Cluster, alone, server};
 
 const BESIDE: &str = "CREATE EXTENSION pgmq; SELECT pgmq.create('jobs'); SELECT pgmq.send('jobs', '{\"a\": 1}');
     GRANT USAGE ON SCHEMA pgmq TO queue_reader; GRANT SELECT ON pgmq.q_jobs TO queue_reader;
@@ -39,6 +39,7 @@ fn source(cluster: &Cluster, name: &str, more: &str) -> String {
 
 #[test]
 fn what_no_archive_holds_comes_from_beside_it_or_is_named() {
+    let _alone = alone();
     let (cluster, place) = (server(), tempfile::tempdir().unwrap());
     let from = source(&cluster, "script_beside", "");
     let wanted = cluster.sql(&from, SEEN);

@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use crate::support::round::compare::differences;
-use crate::support::round::restored::restore;
-use crate::support::round::{Cluster, EVERYTHING, Snapshot, server};
+use crate::support::compare::differences;
+use crate::support::restored::restore;
+use crate::support::{Cluster, EVERYTHING, Snapshot, server};
 use stacksnap::model::inventory::{Inventory, TableFacts};
 use stacksnap::model::restore::SecurityCensus;
 use stacksnap::pg::session::Session;

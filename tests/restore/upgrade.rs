@@ -6,8 +6,8 @@
 use std::io::Write;
 use std::process::Command;
 
-use crate::support::round::restored::{Restored, restore, restore_with};
-use crate::support::round::{Cluster, Snapshot, compare, ok, text};
+use crate::support::restored::{Restored, restore, restore_with};
+use crate::support::{Cluster, Snapshot, compare, ok, text};
 use serde_json::Value;
 
 /// Texts that 15 and 17 print differently, or print otherwise once they were made from their own text.

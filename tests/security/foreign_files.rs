@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::support::cli::{Place, Ran};
+use crate::support::{Place, Ran};
 
 const STRANGER: u32 = 54_321;
 
@@ -55,7 +55,7 @@ impl Shared {
         let mut command = self.place.command(args);
         command.current_dir(self.path("mywork")).env("HOME", "/nonexistent");
         command.envs(trust.map(|uid| ("STACKSNAP_TRUST_OWNER", uid.to_string())));
-        Ran::of(command.output().unwrap())
+        Ran::of(&mut command)
     }
 }
 
@@ -181,7 +181,7 @@ fn variables_secrets_passwords_services_and_programs_of_somebody_else_are_not_us
     }
     let mut command = shared.place.command(&["--db-url", "postgresql:///?service=s", "create"]);
     command.current_dir(shared.path("mywork")).env("PGSERVICEFILE", &service);
-    assert_refused(&Ran::of(command.output().unwrap()), &[&format!("{service} belongs to uid {STRANGER}")]);
+    assert_refused(&Ran::of(&mut command), &[&format!("{service} belongs to uid {STRANGER}")]);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn the_variable_of_trust_takes_a_number() {
     let shared = Shared::new();
     let mut command = shared.place.command(&["list"]);
     command.env("STACKSNAP_TRUST_OWNER", "ann");
-    assert_refused(&Ran::of(command.output().unwrap()), &["STACKSNAP_TRUST_OWNER is not the number of a user"]);
+    assert_refused(&Ran::of(&mut command), &["STACKSNAP_TRUST_OWNER is not the number of a user"]);
 }
 
 /// A `create` onto this root, against a server that is not there: what is refused is refused before.

@@ -3,11 +3,11 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::take::slow::Slow;
-use crate::support::take::{Access, Place, Ran, Server, alone_with_roles, fill, processes, server, success};
+use crate::support::network::Slow;
+use crate::support::{Access, Cluster, Place, Ran, alone, fill, processes, server};
 
 const CANARY: &str = "canary-7f3a:with\\signs";
 
@@ -37,7 +37,7 @@ fn assert_no_password(place: &Place, temp_dir: &Path) {
 
 #[test]
 fn kill_9_at_any_moment_leaves_no_password_behind() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let database = server().small();
     fill(&database, "public.large", 2);
     let role = format!("{}_reader", database.name);
@@ -76,22 +76,7 @@ fn kill_9_at_any_moment_leaves_no_password_behind() {
 /// libpq of 18 opens its password file another way than that of 15, which the other test has.
 #[test]
 fn the_programs_of_the_newest_major_read_it_too() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let cluster = dir.path().join("pg");
-    let script = crate::support::repo("scripts/pg.sh");
-    let printed = success(Command::new(&script).arg("start").arg(&cluster).arg("18"));
-    let value = |name: &str| {
-        let line = printed.lines().find_map(|l| l.strip_prefix(&format!("export {name}="))).unwrap();
-        line.trim_matches('\'').to_string()
-    };
-    let own = Server {
-        bin: value("STACKSNAP_TEST_BIN").into(),
-        host: value("PGHOST"),
-        port: value("PGPORT").parse().unwrap(),
-        user: value("PGUSER"),
-        password: value("PGPASSWORD"),
-    };
+    let own = Cluster::start(18);
     let database = own.small();
     database.sql(&format!("CREATE ROLE reader SUPERUSER LOGIN PASSWORD '{CANARY}'"));
     let (place, temp_dir) = (Place::new(), tempfile::tempdir().unwrap());
@@ -101,5 +86,4 @@ fn the_programs_of_the_newest_major_read_it_too() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_no_password(&place, temp_dir.path());
     drop(database);
-    success(Command::new(&script).arg("stop").arg(&cluster));
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::take::{Access, Place, Ran, alone_with_roles, read, server};
+use crate::support::{Access, Place, Ran, alone, read, server};
 
 /// In every secret of this test.
 const CANARY: &str = "canary7291";
@@ -67,7 +67,7 @@ fn assert_modes(root: &Path) {
     }
 }
 
-fn prepare(place: &Place, database: &crate::support::take::Database, role: &str) {
+fn prepare(place: &Place, database: &crate::support::Database, role: &str) {
     database.sql(&format!(
         "CREATE ROLE {role} SUPERUSER LOGIN PASSWORD 'url-{CANARY}';
          ALTER DATABASE {} SET \"app.settings.jwt_secret\" = 'jwt-{CANARY}';
@@ -92,7 +92,7 @@ fn prepare(place: &Place, database: &crate::support::take::Database, role: &str)
 
 #[test]
 fn threats_9_and_10_no_secret_leaves_its_place() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().stack());
     let role = format!("{}_canary", database.name);
     prepare(&place, &database, &role);

@@ -6,8 +6,8 @@ mod forger;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::restore_cli::{contents, restore, snapshot, undo};
-use crate::support::take::{Access, Database, Place, Ran, alone_with_roles, server};
+use crate::support::commands::{contents, restore, snapshot, undo};
+use crate::support::{Access, Database, Place, Ran, alone, server};
 use forger::{copy, hash_again, swap_rows};
 
 const DAMAGE: &str = "DROP TABLE app.notes; UPDATE public.people SET name = 'x' WHERE id < 10";
@@ -40,7 +40,7 @@ fn verified(place: &Place, snapshot: &Path) -> (i32, Vec<String>) {
 
 #[test]
 fn threat_5_an_unsigned_or_foreign_snapshot_is_refused_before_anything_is_planned() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let folder = snapshot(&place, &database, &[]);
     let key = place.root().join(".stacksnap.key");
@@ -81,7 +81,7 @@ fn threat_5_an_unsigned_or_foreign_snapshot_is_refused_before_anything_is_planne
 
 #[test]
 fn threat_5_somebody_who_hashes_everything_again_is_found_out() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let folder = snapshot(&place, &database, &[]);
     let good = place.dir.path().join("good");
@@ -121,7 +121,7 @@ fn threat_5_somebody_who_hashes_everything_again_is_found_out() {
 
 #[test]
 fn threat_5_an_older_snapshot_is_not_taken_for_a_newer_one() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let older = snapshot(&place, &database, &[]);
     database.sql("UPDATE public.people SET name = 'new' WHERE id < 10");
@@ -154,7 +154,7 @@ fn threat_5_an_older_snapshot_is_not_taken_for_a_newer_one() {
 
 #[test]
 fn somebody_vouches_for_one_manifest() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let folder = snapshot(&place, &database, &[]);
     std::fs::remove_file(folder.join("manifest.sig")).unwrap();
@@ -186,7 +186,7 @@ fn somebody_vouches_for_one_manifest() {
 
 #[test]
 fn threat_1_rows_are_read_from_no_file_but_the_snapshots_own() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let folder = snapshot(&place, &database, &[]);
     database.sql(DAMAGE);
@@ -203,7 +203,7 @@ fn threat_1_rows_are_read_from_no_file_but_the_snapshots_own() {
 
 #[test]
 fn a_key_that_others_can_read_is_no_key() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, database) = (Place::new(), server().small());
     let folder = snapshot(&place, &database, &[]);
     let key = place.root().join(".stacksnap.key");
@@ -246,14 +246,14 @@ fn scratch<'a>(name: &'a str, database: &'a Database) -> Access<'a> {
 
 #[test]
 fn threat_5_untrusted_brings_tables_and_rows_as_a_role_without_rights() {
-    let _roles = alone_with_roles();
+    let _roles = alone();
     let (place, source) = (Place::new(), server().small());
     source.sql(STRANGE);
     let folder = snapshot(&place, &source, &[]);
     let folder = folder.to_str().unwrap();
     std::fs::remove_file(place.root().join(".stacksnap.key")).unwrap();
     let role = format!("scratch_{}", std::process::id());
-    server().psql("postgres", &format!("CREATE ROLE {role} LOGIN PASSWORD '{}'", server().password));
+    server().sql("postgres", &format!("CREATE ROLE {role} LOGIN PASSWORD '{}'", server().password));
     let target = server().database(&format!("TEMPLATE template0 OWNER {role}"));
     let empty = contents(&target);
     let args = ["--untrusted", "--confirm", &target.name];
@@ -262,11 +262,11 @@ fn threat_5_untrusted_brings_tables_and_rows_as_a_role_without_rights() {
     assert_eq!(ran.code, 14, "{ran:?}");
     assert!(ran.stderr.contains("superuser") && ran.stderr.contains("createdb"), "{ran:?}");
     for group in ["pg_execute_server_program", "pg_read_server_files"] {
-        server().psql("postgres", &format!("GRANT {group} TO {role}"));
+        server().sql("postgres", &format!("GRANT {group} TO {role}"));
         let ran = Ran::of(&mut restore(&place, scratch(&role, &target), folder, &args));
         assert_eq!(ran.code, 14, "{ran:?}");
         assert!(ran.stderr.contains(group), "{ran:?}");
-        server().psql("postgres", &format!("REVOKE {group} FROM {role}"));
+        server().sql("postgres", &format!("REVOKE {group} FROM {role}"));
     }
     let ran = Ran::of(&mut restore(&place, source.access(), folder, &["--untrusted", "--confirm", &source.name]));
     assert_eq!(ran.code, 14, "{ran:?}");
@@ -314,5 +314,5 @@ fn threat_5_untrusted_brings_tables_and_rows_as_a_role_without_rights() {
         assert!(named.contains(&what), "{what}: {named:?}");
     }
     drop(target);
-    server().psql("postgres", &format!("DROP ROLE {role}"));
+    server().sql("postgres", &format!("DROP ROLE {role}"));
 }

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::support::restore_cli::{restore, snapshot};
-use crate::support::take::{Database, Place, Ran, server};
+use crate::support::commands::{restore, snapshot};
+use crate::support::{Database, Place, Ran, server};
 use serde_json::Value;
 
 /// `double` is made another function at the end, as a migration does that forgets the rows.
@@ -104,7 +104,7 @@ fn a_drill_names_them_too() {
 #[test]
 fn in_place_the_values_and_the_views_come_back() {
     // A role that another test makes would be a difference.
-    let _alone = crate::support::take::alone_with_roles();
+    let _alone = crate::support::alone();
     let database = prepared();
     let place = Place::new();
     snapshot(&place, &database, &[]);
@@ -176,7 +176,7 @@ fn damage_to_the_file_is_found() {
 
 #[test]
 fn what_a_role_may_not_read_is_not_called_equal() {
-    let _alone = crate::support::take::alone_with_roles();
+    let _alone = crate::support::alone();
     let database = prepared();
     let role = format!("reader_{}", database.name);
     database.sql(&format!(

@@ -5,8 +5,8 @@
 mod cases;
 
 use crate::rounds::round_trip;
-use crate::support::round::restored::{restore_with, undo};
-use crate::support::round::{Cluster, server};
+use crate::support::restored::{restore_with, undo};
+use crate::support::{Cluster, server};
 use cases::CASES;
 
 #[test]

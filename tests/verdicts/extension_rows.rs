@@ -2,8 +2,8 @@
 //! the rows of users alone: the others are nobody's difference, and no restore takes them away.
 #![allow(clippy::disallowed_methods)]
 
-use crate::support::round::restored::{drill, restore_with};
-use crate::support::round::{Cluster, Snapshot, server, text};
+use crate::support::restored::{drill, restore_with};
+use crate::support::{Cluster, Snapshot, server, text};
 
 const SOURCE: &str =
     "CREATE EXTENSION sample_rows; INSERT INTO sample_systems VALUES (2000, 'mine'), (2001, 'mine too');

@@ -5,8 +5,8 @@
 mod cases;
 
 use crate::rounds::round_trip;
-use crate::support::round::restored::{plan, restore};
-use crate::support::round::{Cluster, server};
+use crate::support::restored::{plan, restore};
+use crate::support::{Cluster, server};
 use cases::CASES;
 
 #[test]

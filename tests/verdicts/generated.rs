@@ -15,7 +15,7 @@ use std::process::{Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::round::{Cluster, ok, server, text};
+use crate::support::{Cluster, ok, server, text};
 use objects::World;
 use random::Random;
 

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::support::round::restored::{Restored, restore};
-use crate::support::round::{Cluster, Snapshot, ok, server, text};
+use crate::support::restored::{Restored, restore};
+use crate::support::{Cluster, Snapshot, ok, server, text};
 
 const INDEXES: &str = "CREATE TABLE t (id int, a int, b text, CONSTRAINT t_pkey PRIMARY KEY (id), CONSTRAINT \"t on u\" UNIQUE (a) DEFERRABLE INITIALLY DEFERRED);
     INSERT INTO t SELECT g, g, 'x' FROM generate_series(1, 10) g; CREATE TABLE f (id int REFERENCES t); INSERT INTO f VALUES (1);

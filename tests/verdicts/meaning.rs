@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::round::{Cluster, server, text};
+use crate::support::{Cluster, server, text};
 
 /// An `IN` on varchar, which is deparsed otherwise once it was made from its deparse, in every place that has an expression.
 const EVERYWHERE: &str = r#"

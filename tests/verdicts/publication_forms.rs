@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::support::round::restored::{Restored, restore};
-use crate::support::round::{Cluster, Snapshot, server};
+use crate::support::restored::{Restored, restore};
+use crate::support::{Cluster, Snapshot, server};
 
 const TABLES: &str = "CREATE TABLE public.plain (a int PRIMARY KEY, b text, c int);
     CREATE TABLE public.parted (a int PRIMARY KEY, b text, c int) PARTITION BY RANGE (a);

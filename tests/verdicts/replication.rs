@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::support::round::restored::{Restored, drill, restore, restore_with};
-use crate::support::round::{Cluster, Snapshot, server, text};
+use crate::support::restored::{Restored, drill, restore, restore_with};
+use crate::support::{Cluster, Snapshot, server, text};
 
 const SLOT: &str = "SELECT pg_create_logical_replication_slot";
 

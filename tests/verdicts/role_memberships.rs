@@ -7,8 +7,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::round::restored::{Restored, restore};
-use crate::support::round::{Cluster, Snapshot, ok};
+use crate::support::restored::{Restored, restore};
+use crate::support::{Cluster, Snapshot, ok};
 
 /// A hosted project's `postgres` makes roles and lets itself into them; a manager hands on what it may, and so does whom
 /// it handed it to. Before 16 there are no such options.

@@ -9,8 +9,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::round::restored::restore;
-use crate::support::round::{Cluster, Snapshot, ok, text};
+use crate::support::restored::restore;
+use crate::support::{Cluster, Snapshot, ok, text};
 
 pub struct Case {
     pub name: &'static str,

@@ -11,8 +11,8 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-use crate::support::round::restored::{Restored, restore};
-use crate::support::round::{Cluster, Snapshot, ok, server, text};
+use crate::support::restored::{Restored, restore};
+use crate::support::{Cluster, Snapshot, ok, server, text};
 use pooler::Options;
 use values::{NEEDED, Setting};
 
@@ -195,10 +195,10 @@ fn what_a_pooler_keeps_from_pg_dump_is_a_gap() {
     for (carried, gaps) in [("search_path = pg_catalog", vec![]), ("bytea_output = escape", vec!["bytea_output"])] {
         cluster.sql("template1", &format!("ALTER DATABASE pooled SET {carried}"));
         for options in [Options::Ignored, Options::Refused] {
-            let port = pooler::in_front_of(&cluster.port, options);
+            let port = pooler::in_front_of(cluster.port, options);
             let place = tempfile::tempdir().unwrap();
             let mut command = cluster.stacksnap(&database, &place.path().join("snapshots"));
-            command.env("PGPORT", port).args(["create", "--pg-bin"]).arg(&cluster.bin).args(["-o", "json"]);
+            command.env("PGPORT", port.to_string()).args(["create", "--pg-bin"]).arg(&cluster.bin).args(["-o", "json"]);
             let output = command.output().unwrap();
             assert_eq!(output.status.code(), Some(if gaps.is_empty() { 0 } else { 3 }), "{}", text(&output));
             let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -53,7 +53,7 @@ fn found(folder: &Path, path: &str, codes: &[&str]) {
 fn for_each_kind(mut damage: impl FnMut(&Path, &str, PathBuf)) {
     for kind in KINDS {
         let root = tempfile::tempdir().unwrap();
-        let folder = crate::support::sealed::without_server(root.path(), 50);
+        let folder = crate::support::handmade::without_server(root.path(), 50);
         let place = folder.join(kind);
         damage(&folder, kind, place);
     }
@@ -70,7 +70,7 @@ fn codes(kind: &str, usual: &'static str) -> [&'static str; 3] {
 #[test]
 fn an_untouched_snapshot_is_good() {
     let root = tempfile::tempdir().unwrap();
-    let folder = crate::support::sealed::without_server(root.path(), 50);
+    let folder = crate::support::handmade::without_server(root.path(), 50);
     for level in [Level::Checksum, Level::Read] {
         let verification = check(&folder, level);
         assert_eq!((verification.verdict, verification.findings.len()), (Verdict::Good, 0), "{verification:?}");
@@ -87,7 +87,7 @@ fn an_untouched_snapshot_is_good() {
 #[test]
 fn large_files_are_decoded_beside_their_hash() {
     let root = tempfile::tempdir().unwrap();
-    let folder = crate::support::sealed::without_server(root.path(), 200_000);
+    let folder = crate::support::handmade::without_server(root.path(), 200_000);
     let verification = check(&folder, Level::Read);
     assert_eq!(verification.verdict, Verdict::Good, "{:?}", verification.findings);
     assert_eq!(verification.bytes_total, read_manifest(&folder).unwrap().bytes_total());
@@ -138,7 +138,7 @@ fn a_file_replaced_by_a_link_a_folder_or_a_pipe() {
 #[test]
 fn a_folder_replaced_by_a_link_to_the_same_files() {
     let root = tempfile::tempdir().unwrap();
-    let folder = crate::support::sealed::without_server(root.path(), 5);
+    let folder = crate::support::handmade::without_server(root.path(), 5);
     fs::rename(folder.join("migrations"), root.path().join("aside")).unwrap();
     symlink("../aside", folder.join("migrations")).unwrap();
     found(&folder, "migrations", &["link"]);
@@ -148,7 +148,7 @@ fn a_folder_replaced_by_a_link_to_the_same_files() {
 #[test]
 fn two_files_swapped() {
     let root = tempfile::tempdir().unwrap();
-    let folder = crate::support::sealed::without_server(root.path(), 5);
+    let folder = crate::support::handmade::without_server(root.path(), 5);
     let (one, other) = ("rls_policies_complete.sql", "data_records/public.gz.csv");
     let (a, b) = (fs::read(folder.join(one)).unwrap(), fs::read(folder.join(other)).unwrap());
     fs::write(folder.join(one), b).unwrap();
@@ -158,7 +158,7 @@ fn two_files_swapped() {
     }
     // Of the same length, too.
     let root = tempfile::tempdir().unwrap();
-    let folder = crate::support::sealed::without_server(root.path(), 5);
+    let folder = crate::support::handmade::without_server(root.path(), 5);
     fs::write(folder.join("data_records/public.gz.csv"), "x").unwrap();
     found(&folder, "data_records/public.gz.csv", &["wrong_length"]);
 }
@@ -166,7 +166,7 @@ fn two_files_swapped() {
 #[test]
 fn something_added() {
     let root = tempfile::tempdir().unwrap();
-    let folder = crate::support::sealed::without_server(root.path(), 5);
+    let folder = crate::support::handmade::without_server(root.path(), 5);
     for path in ["x.sql", "edge_functions/.hidden", "complete_database_with_data.dump/9.dat", "a\n\u{1b}[2J"] {
         fs::write(folder.join(path), "").unwrap();
         found(&folder, path, &["added_file"]);
@@ -186,7 +186,7 @@ fn something_added() {
 #[test]
 fn modes_and_empty_folders_are_warnings() {
     let root = tempfile::tempdir().unwrap();
-    let folder = crate::support::sealed::without_server(root.path(), 5);
+    let folder = crate::support::handmade::without_server(root.path(), 5);
     fs::set_permissions(folder.join("inventory.json"), fs::Permissions::from_mode(0o644)).unwrap();
     fs::create_dir(folder.join("new")).unwrap();
     let verification = check(&folder, Level::Read);
@@ -200,7 +200,7 @@ fn modes_and_empty_folders_are_warnings() {
 #[test]
 fn records_edited_by_hand() {
     let root = tempfile::tempdir().unwrap();
-    let folder = crate::support::sealed::without_server(root.path(), 5);
+    let folder = crate::support::handmade::without_server(root.path(), 5);
     let sums = fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
     let first = sums.lines().next().unwrap();
     fs::write(folder.join("SHA256SUMS"), format!("{first}\n{sums}")).unwrap();
@@ -235,11 +235,11 @@ fn trap_3_wrong_from_the_beginning() {
     ];
     for (name, bytes, code) in cases {
         let root = tempfile::tempdir().unwrap();
-        let sink = crate::support::sealed::partial(root.path());
+        let sink = crate::support::handmade::partial(root.path());
         let path = format!("complete_database_with_data.dump/{name}");
         sink.write(&path, Category::Archive, bytes).unwrap();
-        let mut manifest = crate::support::sealed::draft();
-        let mut record = crate::support::sealed::record("t", &["1".to_string(), "2".to_string()], &path);
+        let mut manifest = crate::support::handmade::draft();
+        let mut record = crate::support::handmade::record("t", &["1".to_string(), "2".to_string()], &path);
         record.csv_file = None;
         manifest.tables.push(record);
         let folder = stacksnap::snapshot::seal::seal(root.path(), &sink, manifest, None, &Silent).unwrap().folder;
@@ -300,7 +300,7 @@ proptest! {
     #[test]
     fn any_bit_and_any_cut(kind in 0..KINDS.len(), place in 0.0..1.0f64, bit in 0u8..8, cut in any::<bool>()) {
         let root = tempfile::tempdir().unwrap();
-        let folder = crate::support::sealed::without_server(root.path(), 40);
+        let folder = crate::support::handmade::without_server(root.path(), 40);
         let file = folder.join(KINDS[kind]);
         let mut bytes = fs::read(&file).unwrap();
         let at = (place * bytes.len() as f64) as usize;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::take::{Database, Place, Ran, processes, server, success};
+use crate::support::{Database, Place, Ran, processes, server, success};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -119,7 +119,7 @@ fn a_good_snapshot_is_restorable_and_nothing_stays_behind() {
     let record: Value = serde_json::from_str(&record).unwrap();
     assert_eq!(record["verdict"], "restorable");
     assert_eq!(record["recovery_ms"], document["recovery_ms"]);
-    crate::support::take::assert_verified(&scene.place, &scene.snapshot);
+    crate::support::assert_verified(&scene.place, &scene.snapshot);
     // With this server too: another one may lack a library that a role of the source loads, and would say so.
     let mut verify = scene.command(&["verify", "--level", "restore"]);
     let again = Ran::of(verify.env("STACKSNAP_PG_BIN", &server().bin).arg(&scene.snapshot));
@@ -188,7 +188,7 @@ fn a_damaged_snapshot_is_refused_before_anything_is_made() {
 #[test]
 fn a_named_target_is_empty_and_named_for_drills_or_refused() {
     // It writes roles: those that are there already, as they are.
-    let _roles = crate::support::take::alone_with_roles();
+    let _roles = crate::support::alone();
     let source = server().small();
     let scene = Scene::of(&source);
     let url = |database: &str| {
@@ -202,8 +202,8 @@ fn a_named_target_is_empty_and_named_for_drills_or_refused() {
     let ran = drill(&source.name);
     assert_eq!(ran.code, 14, "{ran:?}");
     assert!(ran.error().contains("_drill_"), "{ran:?}");
-    let name = format!("take_{}_drill_1", std::process::id());
-    server().psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
+    let name = format!("test_{}_drill", std::process::id());
+    server().sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
     let target = Database { server: server().clone(), name };
     target.sql("CREATE TABLE public.mine (id int)");
     let ran = drill(&target.name);
@@ -321,7 +321,7 @@ fn trap_26_the_superusers_own_library_that_is_missing_here() {
     if !bare.join("initdb").exists() {
         return;
     }
-    let roles = crate::support::take::alone_with_roles();
+    let roles = crate::support::alone();
     let database = server().small();
     let superuser = database.sql("SELECT quote_ident(rolname) FROM pg_roles WHERE oid = 10");
     let setting = format!("ALTER ROLE {superuser} IN DATABASE {} SET session_preload_libraries", database.name);
@@ -360,7 +360,7 @@ fn trap_26_an_extension_that_cannot_be_made_is_named_with_its_rows() {
 
 #[test]
 fn a_whole_stack_is_restorable_but_for_what_is_named() {
-    let roles = crate::support::take::alone_with_roles();
+    let roles = crate::support::alone();
     let database = server().stack();
     let scene = Scene::of(&database);
     drop(roles);

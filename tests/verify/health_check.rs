@@ -3,7 +3,7 @@
 
 use std::process::Output;
 
-use crate::support::take::{Database, alone_with_roles, server};
+use crate::support::{Database, alone, server};
 
 fn check(database: &Database, user: &str, arguments: &[&str]) -> Output {
     let script = crate::support::repo("scripts/verify_user_creation_system.sh");
@@ -36,7 +36,7 @@ const STATE: &str = "SELECT (SELECT count(*) FROM auth.users) || ' ' || (SELECT 
 
 #[test]
 fn a_whole_stack_is_healthy_and_nothing_stays() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let database = server().stack();
     let (before, code) = (database.sql(STATE), i32::from(!has_pgcrypto(&database)));
     for user in ["supabase_admin", "postgres"] {
@@ -55,7 +55,7 @@ fn a_whole_stack_is_healthy_and_nothing_stays() {
 
 #[test]
 fn what_is_broken_is_named_and_the_exit_code_says_so() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let cases = [
         (
             "ALTER TABLE auth.users DISABLE TRIGGER on_auth_user_created",
@@ -98,7 +98,7 @@ fn what_is_broken_is_named_and_the_exit_code_says_so() {
 
 #[test]
 fn options_are_kept_and_what_cannot_be_looked_at_is_no_health() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let database = server().stack();
     let code = i32::from(!has_pgcrypto(&database));
     database.sql("ALTER TABLE public.orders DISABLE ROW LEVEL SECURITY; CREATE FUNCTION public.boom() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'called'; END $$; CREATE TRIGGER boom AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION public.boom()");

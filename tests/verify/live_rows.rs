@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::take::{Database, Place, Ran, server, success};
+use crate::support::{Database, Place, Ran, server, success};
 use stacksnap::model::cancel::{Cancel, CancelReason};
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::failure::FailureKind;

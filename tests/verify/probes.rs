@@ -1,7 +1,7 @@
 //! The census and the functional probes on a real server: what they find, what they leave alone, what they leave behind.
 #![allow(clippy::disallowed_methods, clippy::await_holding_lock)]
 
-use crate::support::take::{Database, Place, alone_with_roles, server};
+use crate::support::{Database, Place, alone, server};
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::restore::{ProbeOutcome, SecurityCensus};
 use stacksnap::model::rls_view::{self, RlsSeen};
@@ -87,7 +87,7 @@ async fn what_is_closed_or_unchanged_is_no_finding_and_the_platform_is_no_table_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_role_anon_nothing_is_open_to_it() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     // The role is the cluster's: inside a transaction that is rolled back it has another name.
     let database = server().small();
     let session = superuser(&database).await;
@@ -103,7 +103,7 @@ async fn without_the_role_anon_nothing_is_open_to_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r35_a_whole_stack_passes_every_probe_and_nothing_stays() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let database = server().stack();
     let session = superuser(&database).await;
     let state = "SELECT (SELECT count(*) FROM auth.users) || ',' || (SELECT count(*) FROM storage.buckets) || ',' \
@@ -134,7 +134,7 @@ async fn r35_a_whole_stack_passes_every_probe_and_nothing_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r35_what_a_naive_restore_breaks_is_found() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let cases = [
         (
             "ALTER TABLE auth.users OWNER TO supabase_admin; REVOKE ALL ON auth.users FROM supabase_auth_admin",
@@ -170,7 +170,7 @@ async fn r35_what_a_naive_restore_breaks_is_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r35_an_authenticator_that_lost_its_roles_is_found() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let database = server().stack();
     let session = superuser(&database).await;
     database.sql("REVOKE anon FROM authenticator");
@@ -185,7 +185,7 @@ async fn r35_an_authenticator_that_lost_its_roles_is_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_without_rights_is_told_why_a_probe_does_not_apply() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let database = server().stack();
     let found = probes(&open(&database, "postgres").await, None).await.unwrap();
     let why = &outcome(&found, "auth_admin_reads_users").detail;
@@ -253,7 +253,7 @@ async fn r35_row_security_shows_what_it_showed_and_an_opened_policy_is_found() {
 /// A policy's function could take its role back: then it is whoever makes the snapshot.
 #[test]
 fn no_code_of_a_lesser_role_is_run_by_create() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     // Loading the stack makes anon.
     drop(server().stack());
     let database = server().small();

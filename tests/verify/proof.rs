@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use crate::support::take::{Access, Database, Place, alone_with_roles, server};
+use crate::support::{Access, Database, Place, alone, server};
 use serde_json::Value;
 use stacksnap::model::cancel::{Cancel, CancelReason};
 use stacksnap::model::connection::{ConnSpec, Host};
@@ -19,7 +19,7 @@ use stacksnap::pg::session::Session;
 use stacksnap::snapshot::manifest_file::read_manifest;
 use stacksnap::verify::proof::{Expected, ProofInput, RowScope, prove};
 
-/// A snapshot of the stack, taken once. Databases of [`crate::support::take::Server::stack`] are copies of what it shows.
+/// A snapshot of the stack, taken once. Databases of [`crate::support::Server::stack`] are copies of what it shows.
 struct Snapshot {
     manifest: Manifest,
     inventory: Inventory,
@@ -93,7 +93,7 @@ fn loss(code: &str, objects: &[(&str, &str)], rows_of: &[(&str, &str)]) -> Expec
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r35_a_copy_is_proved_equal_as_superuser_and_as_the_hosted_role() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let database = server().stack();
     let of = snapshot();
     let proof = prove(scene(&database).input()).await.unwrap();
@@ -115,7 +115,7 @@ async fn r35_a_copy_is_proved_equal_as_superuser_and_as_the_hosted_role() {
 /// What a stranger and a signed-in user saw is in the snapshot, and the target shows the same; what shows more is found.
 #[tokio::test(flavor = "multi_thread")]
 async fn r35_row_security_shows_what_it_showed_in_the_source() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let (place, database) = (Place::new(), server().stack());
     let of = snapshot();
     // As the hosted role: code of postgres would gain rights in a superuser's session.
@@ -245,7 +245,7 @@ const MUTATIONS: [(&str, &str, &[&str]); 20] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r35_each_planted_change_is_found_and_named() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     for (name, change, wanted) in MUTATIONS {
         let database = server().stack();
         let scene = scene(&database);
@@ -264,7 +264,7 @@ async fn r35_each_planted_change_is_found_and_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_plan_named_is_an_exception_and_nothing_else_is() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let database = server().stack();
     database.sql("DROP TABLE public.feature_flags; DROP EXTENSION pg_net CASCADE");
     let table = loss("table", &[("TABLE", "public.feature_flags")], &[]);

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::support::take::slow::Slow;
-use crate::support::take::{Database, Ran, server};
-use crate::support::verify::{Scene, gaps, is_root, major, verified};
+use crate::support::network::Slow;
+use crate::support::throw_away::{Scene, gaps, is_root, major, verified};
+use crate::support::{Database, Ran, server};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Tables with indexes and keys: some seconds of work.
@@ -46,7 +46,7 @@ fn by_default_the_schema_is_verified_where_a_server_can_run_without_rights() {
     };
     // The same everywhere: manifest, page, show, list, and the screen.
     let folder = ran.folder();
-    crate::support::take::assert_verified(&scene.place, &folder);
+    crate::support::assert_verified(&scene.place, &folder);
     let page = std::fs::read_to_string(folder.join("BACKUP_MANIFEST.md")).unwrap();
     assert!(
         page.contains(&format!("| Schema | schema {}", if is_root() { &sentence } else { "not verified" })),
@@ -145,7 +145,7 @@ fn a_server_that_cannot_be_made_costs_the_snapshot_nothing_unless_it_was_asked_f
     let asked = scene.run(database.access(), &[&bin[..], &["--verify", "schema"]].concat());
     assert_eq!(asked.code, 15, "{asked:?}");
     assert_eq!(verified(&asked)["requested"], true);
-    crate::support::take::assert_verified(&scene.place, Path::new(asked.json()["place"].as_str().unwrap()));
+    crate::support::assert_verified(&scene.place, Path::new(asked.json()["place"].as_str().unwrap()));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_server_that_is_killed_costs_the_snapshot_nothing() {
     assert_eq!((&ran.json()["complete"], gaps(&ran).len()), (&true.into(), 0), "{ran:?}");
     assert_eq!(verified(&ran)["outcome"], "not_verified", "{ran:?}");
     scene.assert_nothing_left();
-    crate::support::take::assert_verified(&scene.place, Path::new(ran.json()["place"].as_str().unwrap()));
+    crate::support::assert_verified(&scene.place, Path::new(ran.json()["place"].as_str().unwrap()));
 }
 
 fn wait_until(what: &str, mut fine: impl FnMut() -> bool) {
@@ -235,13 +235,13 @@ fn ctrl_c_stops_the_verification_and_keeps_the_snapshot() {
     let found = verified(&ran);
     assert!(found["reason"].as_str().unwrap().contains("interrupted"), "{found}");
     scene.assert_nothing_left();
-    crate::support::take::assert_verified(&scene.place, Path::new(ran.json()["place"].as_str().unwrap()));
+    crate::support::assert_verified(&scene.place, Path::new(ran.json()["place"].as_str().unwrap()));
 }
 
 #[test]
 fn a_run_that_ends_early_leaves_no_cluster() {
     let database = server().small();
-    crate::support::take::fill(&database, "public.large", 8);
+    crate::support::fill(&database, "public.large", 8);
     let scene = Scene::new();
     let slow = Slow::to(server().port, 200_000);
     for signal in [Signal::INT, Signal::KILL] {

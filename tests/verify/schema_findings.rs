@@ -3,8 +3,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::take::{Ran, alone_with_roles, server};
-use crate::support::verify::{Scene, gaps, major, verified};
+use crate::support::throw_away::{Scene, gaps, major, verified};
+use crate::support::{Ran, alone, server};
 
 /// What no restore can make of a dump: an SQL function that only a search path makes work, in an index; a generated column
 /// whose function is immutable no more. A call that a later overload made ambiguous comes back, and so does a volatile SQL function that the
@@ -61,12 +61,12 @@ fn what_cannot_be_restored_is_a_named_gap() {
 
 #[test]
 fn a_whole_stack_is_verified_by_its_own_role_too() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let database = server().stack();
     let scene = Scene::new();
     let password = &server().password;
     for user in ["supabase_admin", "postgres"] {
-        let access = crate::support::take::Access { user, password, ..database.access() };
+        let access = crate::support::Access { user, password, ..database.access() };
         let ran = scene.run(access, &["--verify", "schema"]);
         let found = verified(&ran);
         assert_eq!((found["outcome"].as_str(), gaps(&ran).len()), (Some("verified"), 0), "{user}: {found} {ran:?}");

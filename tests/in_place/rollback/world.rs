@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
 
-use crate::support::round::{Cluster, EVERYTHING, ok, text};
+use crate::support::{Cluster, EVERYTHING, ok, text};
 
 /// Lines that are in one state and not in the other: at most so many are told.
 const TOLD_MAX: usize = 12;

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{refused, unchanged, yes};
-use crate::support::restore_cli::{contents, restore, snapshot};
-use crate::support::take::{Database, Place, Ran, alone_with_roles, server};
+use crate::support::commands::{contents, restore, snapshot};
+use crate::support::{Database, Place, Ran, alone, server};
 
 /// A stack whose `bruno@example.com` is somebody else than in the snapshot.
 fn another_bruno(place: &Place) -> Database {
@@ -31,7 +31,7 @@ const ORPHANS: &str =
 
 #[test]
 fn r36_the_snapshots_users_replace_those_of_the_target() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let place = Place::new();
     let database = another_bruno(&place);
     let args = yes(&database, &["--allow-partial", "--sessions", "keep"]);
@@ -44,7 +44,7 @@ fn r36_the_snapshots_users_replace_those_of_the_target() {
 
 #[test]
 fn r36_users_that_are_kept_are_named_where_they_are_in_the_way() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let place = Place::new();
     let database = another_bruno(&place);
     let before = contents(&database);
@@ -67,7 +67,7 @@ fn r36_users_that_are_kept_are_named_where_they_are_in_the_way() {
 
 #[test]
 fn r36_a_conflict_may_end_it_before_the_first_write() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let place = Place::new();
     let database = another_bruno(&place);
     database.sql("DROP TABLE public.tasks CASCADE");
@@ -80,7 +80,7 @@ fn r36_a_conflict_may_end_it_before_the_first_write() {
 
 #[test]
 fn r37_no_trigger_of_a_user_fires_whatever_its_mode() {
-    let _alone = alone_with_roles();
+    let _alone = alone();
     let place = Place::new();
     let database = server().stack();
     database.sql(

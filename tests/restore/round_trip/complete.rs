@@ -7,7 +7,7 @@ use serde_json::Value;
 use stacksnap::model::manifest::SnapshotKind;
 
 use super::project;
-use crate::support::round::{Cluster, Snapshot, ok};
+use crate::support::{Cluster, Snapshot, ok};
 
 /// Below `root`: each object's file at its version, with the attributes that a storage service sets.
 fn stored_files(server: &Cluster, database: &str, root: &Path) -> u64 {
@@ -47,7 +47,7 @@ fn points_to(root: &Path, link: &str, snapshot: &Snapshot) {
 
 #[test]
 fn nothing_is_missing_with_files_and_a_seal() {
-    let server = crate::support::round::server();
+    let server = crate::support::server();
     let database = server.load("round_complete", "revoked", &["stack", "app"]);
     // A name with `..` in it is refused for good, see `storage_files`.
     server.sql(&database, "SET session_replication_role = replica; DELETE FROM storage.objects WHERE name LIKE '%..%'");
@@ -119,7 +119,7 @@ fn less_than_everything(whole: &Snapshot, root: &Path, create: &Create<'_>) {
 #[test]
 fn a_kind_that_the_archive_lacks_is_a_gap() {
     use std::os::unix::fs::PermissionsExt;
-    let server = crate::support::round::server();
+    let server = crate::support::server();
     let database = server.empty("round_short");
     server.sql(&database, "CREATE TABLE t AS SELECT 1; CREATE PUBLICATION told FOR TABLE t");
     let place = tempfile::tempdir().unwrap();
@@ -144,7 +144,7 @@ fn a_kind_that_the_archive_lacks_is_a_gap() {
 /// pg_dump is the only reader of rows: CSV, SQL, users and fingerprints come from its files.
 #[test]
 fn each_table_is_read_once() {
-    let server = crate::support::round::server();
+    let server = crate::support::server();
     let database = server.load("round_once", "revoked", &["stack", "app"]);
     let place = tempfile::tempdir().unwrap();
     let count = || {
@@ -175,7 +175,7 @@ fn each_table_is_read_once() {
 /// Data files are several gzip members, one a chunk: each client takes them as one stream.
 #[test]
 fn every_client_reads_the_archive() {
-    let server = crate::support::round::server();
+    let server = crate::support::server();
     let database = server.empty("round_members");
     server.sql(
         &database,
@@ -189,7 +189,7 @@ fn every_client_reads_the_archive() {
     first.read_to_end(&mut Vec::new()).unwrap();
     assert!(!first.into_inner().is_empty(), "one member is no proof");
     for major in [15, 16, 18] {
-        let bin = crate::support::round::client(major);
+        let bin = crate::support::client(major);
         let mut restore = server.command(&bin.join("pg_restore"), &database);
         let printed =
             ok(restore.args(["--data-only", "-f", "-"]).arg(snapshot.folder.join("complete_database_with_data.dump")));

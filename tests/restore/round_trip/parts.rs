@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::round::compare::{differences, tables};
-use crate::support::round::{Cluster, Snapshot, ok};
+use crate::support::compare::{differences, tables};
+use crate::support::{Cluster, Snapshot, ok};
 
 /// In the order in which a damaged database is repaired.
 const FILES: [&str; 8] = [

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::round::compare::differences;
-use crate::support::round::{Cluster, Snapshot, ok, text};
+use crate::support::compare::differences;
+use crate::support::{Cluster, Snapshot, ok, text};
 
 /// What keeps a plain server from restoring everything in one go; see the README of the fixtures.
 const PLAIN: &str = "ALTER EVENT TRIGGER log_ddl OWNER TO supabase_admin; \

@@ -12,9 +12,9 @@ pub enum Options {
 }
 
 /// The port of one that lives as long as the test.
-pub fn in_front_of(port: &str, options: Options) -> String {
+pub fn in_front_of(port: u16, options: Options) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let own = listener.local_addr().unwrap().port().to_string();
+    let own = listener.local_addr().unwrap().port();
     let server = format!("127.0.0.1:{port}");
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {

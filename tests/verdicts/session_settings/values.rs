@@ -3,7 +3,7 @@
 //! Invariant: no setting is passed over in silence: one of text that has no value here is a failure, and what is left
 //! out says why.
 
-use crate::support::round::Cluster;
+use crate::support::Cluster;
 
 /// A setting and a value that it does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]

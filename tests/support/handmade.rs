@@ -1,5 +1,4 @@
 //! Snapshots made by hand, for the tests of verification and of the restore script.
-#![allow(dead_code, clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -14,9 +13,6 @@ use stacksnap::model::name::QualifiedName;
 use stacksnap::monitor::Silent;
 use stacksnap::snapshot::seal::seal;
 use stacksnap::snapshot::sink::ArtifactSink;
-
-pub mod scene;
-pub mod server;
 
 pub const NAME: &str = "comprehensive_backup_20260130_120000";
 

@@ -1,5 +1,4 @@
 //! For the tests of `create --verify schema`: a place whose throw-away clusters are in a folder of its own.
-#![allow(dead_code)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::take::{Access, Place, Ran, processes, server};
+use super::{Access, Place, Ran, processes, server};
 
 pub struct Scene {
     pub place: Place,
@@ -90,7 +89,7 @@ pub fn gaps(ran: &Ran) -> Vec<(String, String)> {
 
 /// The major version of the server of the tests.
 pub fn major() -> u32 {
-    server().psql("postgres", "SHOW server_version_num").trim().parse::<u32>().unwrap() / 10_000
+    server().major()
 }
 
 pub fn is_root() -> bool {

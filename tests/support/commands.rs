@@ -1,11 +1,10 @@
 //! For the tests of `restore`, `undo` and `guard`: how they are called, and what a database holds.
-#![allow(dead_code, clippy::disallowed_methods)]
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::support::take::{Access, Database, Place, Ran, server, success};
+use super::{Access, Cluster, Database, Place, Ran, server, success};
 
 /// The target as `--to` takes it, without the password.
 pub fn target_of(access: Access<'_>) -> String {
@@ -31,8 +30,13 @@ pub fn undo(place: &Place, access: Access<'_>, id: &str, args: &[&str]) -> Comma
 }
 
 fn back(place: &Place, access: Access<'_>, verb: &[&str], args: &[&str]) -> Command {
+    into(&server(), place, access, verb, args)
+}
+
+/// A command with a target on a server, and the programs of that server's major.
+pub fn into(server: &Cluster, place: &Place, access: Access<'_>, verb: &[&str], args: &[&str]) -> Command {
     let mut command = place.bare(verb);
-    command.args(["--to", &target_of(access)]).arg("--pg-bin").arg(&server().bin).args(args);
+    command.args(["--to", &target_of(access)]).arg("--pg-bin").arg(&server.bin).args(args);
     command.env("PGPASSWORD", access.password);
     command
 }

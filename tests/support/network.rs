@@ -87,3 +87,21 @@ fn relay(mut from: TcpStream, mut to: TcpStream, rate: Option<&AtomicU64>, (stal
     }
     let _ = (to.shutdown(Shutdown::Both), from.shutdown(Shutdown::Both));
 }
+
+/// A listener that takes connections and never says a word: a server that hangs.
+pub struct SilentServer {
+    _listener: TcpListener,
+    pub port: u16,
+}
+
+impl SilentServer {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        Self { _listener: listener, port }
+    }
+
+    pub fn url(&self, password: &str) -> String {
+        format!("postgresql://reader:{password}@127.0.0.1:{}/shop?sslmode=disable&connect_timeout=60", self.port)
+    }
+}

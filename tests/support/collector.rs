@@ -1,63 +1,53 @@
-//! A server, a loaded stack, one collector run on it, and its file applied with psql.
-//!
-//! The server is the one of the `PG*` variables as `scripts/pg.sh start` prints them. This file is the only place that
-//! knows so.
-#![allow(clippy::disallowed_methods, dead_code)]
+//! One collector run on a database of the server, and its file applied with psql.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::OnceLock;
 
+use stacksnap::snapshot::reader::ArchiveData;
+use stacksnap::snapshot::sink::ArtifactSink;
 use stacksnap::collect::context::{CollectSettings, Collected, Collector, Context, SourceAbilities};
-use stacksnap::model::connection::{ConnSpec, Host};
+use stacksnap::model::connection::ConnSpec;
 use stacksnap::model::inventory::Inventory;
-use stacksnap::model::secret::Secret;
 use stacksnap::monitor::Silent;
 use stacksnap::pg::session::Session;
 use stacksnap::pg::snapshot::SnapshotHolder;
-use stacksnap::snapshot::sink::ArtifactSink;
 
-pub const TEMPLATE: &str = "catalogs_template";
+use super::{Cluster, alone, repo, server, text};
 
-/// Roles belong to the whole server, so one test at a time.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
+const TEMPLATE: &str = "collector_template";
 
-fn env(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: eval \"$(scripts/pg.sh start DIR 15)\" first"))
-}
-
-fn program(name: &str) -> Command {
-    Command::new(PathBuf::from(env("STACKSNAP_TEST_BIN")).join(name))
+/// The server as this user sees it: roles of the fixtures have their name as the password.
+fn server_as(user: &str) -> Cluster {
+    let server = server();
+    if user == server.user { server } else { server.as_user(user, user) }
 }
 
 /// Runs SQL as a user; the error is psql's stderr.
 pub fn try_sql_as(user: &str, database: &str, sql: &str) -> Result<String, String> {
-    let mut command = program("psql");
-    command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]).env("PGDATABASE", database);
-    finish(command.env("PGUSER", user).env("PGPASSWORD", password_of(user)))
+    finish(server_as(user).psql(database).args(["-c", sql]))
 }
 
 pub fn sql(database: &str, sql: &str) -> String {
-    try_sql_as(&env("PGUSER"), database, sql)
+    try_sql_as(&server().user, database, sql)
         .unwrap_or_else(|error| panic!("{error}\nin: {}", &sql[..sql.len().min(300)]))
 }
 
 /// Runs a file twice would be two calls; this is one, as a user would: `psql -X -v ON_ERROR_STOP=1 -f FILE`.
 pub fn try_file_as(user: &str, database: &str, file: &Path) -> Result<String, String> {
-    let mut command = program("psql");
-    command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(file).env("PGDATABASE", database);
-    finish(command.env("PGUSER", user).env("PGPASSWORD", password_of(user)))
+    let mut command = server_as(user).program("psql", database);
+    finish(command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(file))
+}
+
+/// The same: whether it went well, and everything that psql said.
+pub fn apply(user: &str, database: &str, file: &Path) -> (bool, String) {
+    let mut command = server_as(user).program("psql", database);
+    let output = command.args(["-Xq", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f"]).arg(file).output().unwrap();
+    (output.status.success(), text(&output))
 }
 
 pub fn file(database: &str, path: &Path) {
-    try_file_as(&env("PGUSER"), database, path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-}
-
-fn password_of(user: &str) -> String {
-    if user == env("PGUSER") { env("PGPASSWORD") } else { user.to_string() }
+    try_file_as(&server().user, database, path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
 fn finish(command: &mut Command) -> Result<String, String> {
@@ -71,14 +61,11 @@ fn finish(command: &mut Command) -> Result<String, String> {
 /// The stack and the application of the fixtures, and `extra.sql`, loaded once.
 fn template() -> &'static str {
     static LOADED: OnceLock<()> = OnceLock::new();
+    let _alone = alone();
     LOADED.get_or_init(|| {
-        sql("template1", &format!("DROP DATABASE IF EXISTS {TEMPLATE}"));
-        sql("template1", &format!("CREATE DATABASE {TEMPLATE}"));
-        let fixtures =
-            std::env::var("STACKSNAP_FIXTURES").map_or_else(|_| crate::support::repo("fixtures"), PathBuf::from);
-        let mut load = Command::new(fixtures.join("load.sh"));
-        finish(load.args(["stack", "app"]).env("PGDATABASE", TEMPLATE)).expect("loading the fixtures");
-        file(TEMPLATE, &crate::support::repo("tests/support/collector/extra.sql"));
+        let server = server();
+        server.copy(server.loaded_template(), TEMPLATE);
+        file(TEMPLATE, &repo("tests/support/collector/extra.sql"));
     });
     TEMPLATE
 }
@@ -96,12 +83,11 @@ impl Database {
     }
 
     pub fn copy_of(source: &str, name: &str) -> Self {
-        let name = format!("catalogs_{name}");
-        sql("template1", &format!("DROP DATABASE IF EXISTS {name}"));
-        sql("template1", &format!("CREATE DATABASE {name} TEMPLATE {source}"));
+        let name = format!("collector_{name}");
+        server().copy(source, &name);
         // Settings of the database and grants on it are not copied.
         if source == TEMPLATE {
-            sql(&name, include_str!("database.sql"));
+            sql(&name, include_str!("collector/database.sql"));
         }
         Self(name)
     }
@@ -110,9 +96,9 @@ impl Database {
     pub fn restored_from(source: &Self, name: &str) -> Self {
         let target = Self::plain(name);
         let dump = tempfile::NamedTempFile::new().unwrap();
-        finish(program("pg_dump").args(["-Fc", "-f"]).arg(dump.path()).env("PGDATABASE", &source.0)).expect("pg_dump");
+        finish(server().program("pg_dump", &source.0).args(["-Fc", "-f"]).arg(dump.path())).expect("pg_dump");
         // A plain server refuses an event trigger whose owner is no superuser. Nothing else may go wrong.
-        let restored = finish(program("pg_restore").args(["-d", &target.0]).arg(dump.path()));
+        let restored = finish(server().program("pg_restore", &target.0).args(["-d", &target.0]).arg(dump.path()));
         let errors = restored.err().unwrap_or_default();
         let other = errors.lines().filter(|l| l.contains("ERROR:") && !l.contains("owner of event trigger"));
         assert_eq!(other.collect::<Vec<_>>(), Vec::<&str>::new());
@@ -122,18 +108,13 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let _ = try_sql_as(&env("PGUSER"), "template1", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.0));
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.0);
+        let _ = try_sql_as(&server().user, "template1", &drop);
     }
 }
 
 pub fn spec(user: &str, database: &str) -> ConnSpec {
-    ConnSpec {
-        hosts: vec![(Host::Tcp(env("PGHOST")), env("PGPORT").parse().unwrap())],
-        database: database.to_string(),
-        user: user.to_string(),
-        password: Some(Secret::new(password_of(user))),
-        ..ConnSpec::default()
-    }
+    server_as(user).spec(database)
 }
 
 /// What a collector left: its folder and its words.
@@ -148,7 +129,11 @@ impl Run {
     }
 
     pub fn text(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    pub fn count(&self, word: &str) -> u64 {
+        *self.collected.counts.get(word).unwrap_or_else(|| panic!("no count {word}: {:?}", self.collected))
     }
 }
 
@@ -186,6 +171,18 @@ pub fn run_with(
     settings: &CollectSettings,
     meanwhile: impl Fn(),
 ) -> Run {
+    run_upon(None, collector, database, user, settings, meanwhile)
+}
+
+/// The same, beside an archive of the database.
+pub fn run_upon(
+    archive: Option<&ArchiveData>,
+    collector: &Collector,
+    database: &str,
+    user: &str,
+    settings: &CollectSettings,
+    meanwhile: impl Fn(),
+) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let collected = runtime.block_on(async {
@@ -202,7 +199,7 @@ pub fn run_with(
             inventory: &inventory,
             settings,
             sink: &sink,
-            archive: None,
+            archive,
             monitor: &Silent,
         };
         let collected = (collector.run)(&context).await.unwrap();
@@ -213,12 +210,12 @@ pub fn run_with(
 }
 
 pub fn run(collector: &Collector, database: &str) -> Run {
-    run_with(collector, database, &env("PGUSER"), &CollectSettings::default(), || {})
+    run_with(collector, database, &server().user, &CollectSettings::default(), || {})
 }
 
 /// Everything that the catalogs say, one line an object, so that two databases can be compared.
 pub fn state(database: &str) -> Vec<String> {
-    let text = sql(database, include_str!("state.sql"));
+    let text = sql(database, include_str!("collector/state.sql"));
     let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
     lines.sort();
     lines

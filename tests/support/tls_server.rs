@@ -1,5 +1,4 @@
 //! A PostgreSQL server of a test's own, with certificates of its own. The one place to swap it.
-#![allow(clippy::disallowed_methods, dead_code)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -1,20 +1,26 @@
 //! An archive of a database as tasks to load, and databases that have its schema and not its rows.
-#![allow(dead_code, clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use stacksnap::snapshot::copy_text::END_OF_DATA;
+use stacksnap::snapshot::reader::open_data;
+use stacksnap::model::connection::ConnSpec;
 use stacksnap::model::failure::Failure;
 use stacksnap::model::fingerprint::TableFingerprint;
 use stacksnap::model::name::QualifiedName;
 use stacksnap::pgtools::toc::Toc;
 use stacksnap::restore::rows::load::LoadTask;
 use stacksnap::restore::rows::pool::BuildTask;
-use stacksnap::snapshot::copy_text::END_OF_DATA;
-use stacksnap::snapshot::reader::open_data;
 
-use crate::support::round::{Cluster, ok};
+use super::{Cluster, ok, server};
+
+/// Dumps a database of the server of the environment into this folder.
+pub fn dump(spec: &ConnSpec, folder: &Path) -> Toc {
+    ok(server().program("pg_dump", &spec.database).args(["-Fd", "-f"]).arg(folder));
+    Toc::read(folder).unwrap()
+}
 
 /// A directory archive of pg_dump.
 pub struct Archive {
@@ -101,14 +107,14 @@ impl Archive {
             assert!(!found.is_empty(), "{definition}");
             found
         };
-        let entries = self.toc().entries.into_iter().filter(|e| kinds.contains(&e.desc.word()));
+        let entries = self.toc().entries.into_iter().filter(|e| kinds.contains(&e.desc.as_str()));
         let build = |entry: stacksnap::pgtools::toc::Entry| BuildTask {
             dump_id: entry.dump_id,
             what: format!("{} {}", entry.desc, entry.tag),
             tables: tables(&entry.definition),
             after_rows: tables(&entry.definition),
-            shared: entry.desc.word() == "INDEX",
-            weight: if entry.desc.word() == "INDEX" { 1 << 20 } else { 1 << 18 },
+            shared: entry.desc == "INDEX",
+            weight: if entry.desc == "INDEX" { 1 << 20 } else { 1 << 18 },
             needs: entry.depends_on,
             statements: vec![entry.definition],
         };

@@ -1,5 +1,5 @@
 //! A source with everything that could go wrong in it, and what a snapshot of it would be.
-#![allow(dead_code, clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,8 +12,7 @@ use stacksnap::monitor::Silent;
 use stacksnap::render::{RestoreScriptFacts, manifest_markdown, restore_script};
 use stacksnap::snapshot::seal::seal;
 
-use super::server::{Database, Server, success};
-use crate::support::sealed;
+use crate::support::{Cluster, Database, handmade, success};
 
 pub const SCRIPT: &str = "restore_complete_backup.sh";
 
@@ -31,7 +30,7 @@ fn nasty() -> Vec<String> {
     .to_vec()
 }
 
-pub fn fill(source: &Database<'_>) {
+pub fn fill(source: &Database) {
     source.sql(
         "CREATE SCHEMA app; CREATE TABLE app.orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text, double int GENERATED ALWAYS AS (length(note) * 2) STORED);
          INSERT INTO app.orders (note) SELECT repeat('row ' || n || E'\\\\!\\n\\t`id`', 3) FROM generate_series(1, 3000) n;
@@ -57,10 +56,10 @@ pub fn fill(source: &Database<'_>) {
 }
 
 /// What a snapshot of `source` would be: pg_dump's archive and a few parts, sealed.
-pub fn snapshot(server: &Server, source: &Database<'_>, root: &Path, change: impl FnOnce(&mut Manifest)) -> PathBuf {
-    let sink = sealed::partial(root);
+pub fn snapshot(server: &Cluster, source: &Database, root: &Path, change: impl FnOnce(&mut Manifest)) -> PathBuf {
+    let sink = handmade::partial(root);
     let dump = sink.root().join("complete_database_with_data.dump");
-    success(server.program("pg_dump").args(["-Fd", "-Z1", "-f"]).arg(&dump).env("PGDATABASE", &source.name));
+    success(server.program("pg_dump", &source.name).args(["-Fd", "-Z1", "-f"]).arg(&dump));
     let mut first = String::new();
     for entry in fs::read_dir(&dump).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -69,7 +68,7 @@ pub fn snapshot(server: &Server, source: &Database<'_>, root: &Path, change: imp
         sink.adopt(&path, Category::Archive).unwrap();
         first = path;
     }
-    let mut manifest = sealed::draft();
+    let mut manifest = handmade::draft();
     manifest.source.database.clone_from(&source.name);
     let tables = [("orders", 3000), ("lines", 500)].map(|(t, n)| (t.to_string(), n)).into_iter();
     for (name, rows) in tables.chain(nasty().into_iter().map(|name| (name, 1))) {
@@ -105,7 +104,7 @@ pub fn snapshot(server: &Server, source: &Database<'_>, root: &Path, change: imp
         ("access_grants.sql", format!("REVOKE ALL ON app.lines FROM PUBLIC; GRANT SELECT ON app.lines TO {role}")),
     ];
     for (path, statement) in parts {
-        sink.write(path, Category::Grants, sealed::own_sql(&statement).as_bytes()).unwrap();
+        sink.write(path, Category::Grants, handmade::own_sql(&statement).as_bytes()).unwrap();
     }
     change(&mut manifest);
     use std::io::Write;

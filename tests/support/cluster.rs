@@ -1,35 +1,39 @@
-//! Whole round trips: clusters, the built program, the restore script, and what differs between two databases.
-//!
-//! The source is the server that `scripts/pg.sh start` printed variables for; other clusters are started here and end
-//! with the test. Nothing is skipped: without a server a test panics and says what to run.
-#![allow(dead_code, clippy::disallowed_methods)]
-
-pub mod compare;
-pub mod restored;
+//! Servers: that of the environment, and those that a test starts. What is done to them with PostgreSQL's own programs.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
 
 use stacksnap::model::connection::{ConnSpec, Host};
-use stacksnap::model::gap::Gap;
-use stacksnap::model::inventory::Inventory;
-use stacksnap::model::manifest::Manifest;
 use stacksnap::model::name::ident;
 use stacksnap::model::secret::Secret;
 use stacksnap::snapshot::manifest_file::read_manifest;
+
+use super::{Snapshot, clean, ok, program, repo, text, turns};
 
 /// Everything that the fixtures have, in one database.
 pub const EVERYTHING: &[&str] = &["stack", "app", "types", "nasty", "schema_zoo", "cycles"];
 
 /// A server, and how to reach it as its superuser.
+#[derive(Debug, Clone)]
 pub struct Cluster {
     pub bin: PathBuf,
-    pub port: String,
-    host: String,
-    user: String,
-    password: String,
-    /// Ours to stop.
-    folder: Option<tempfile::TempDir>,
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+    /// Ours to stop; none for the server of the environment, which tests share.
+    own: Option<Arc<Own>>,
+}
+
+/// The folder of a cluster that ends with it.
+#[derive(Debug)]
+struct Own(tempfile::TempDir);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let _ = Command::new(repo("scripts/pg.sh")).arg("stop").arg(self.0.path().join("pg")).output();
+    }
 }
 
 fn variable(name: &str) -> String {
@@ -40,18 +44,17 @@ fn variable(name: &str) -> String {
 pub fn server() -> Cluster {
     Cluster {
         bin: variable("STACKSNAP_TEST_BIN").into(),
-        port: variable("PGPORT"),
         host: variable("PGHOST"),
+        port: variable("PGPORT").parse().expect("PGPORT is a number"),
         user: variable("PGUSER"),
         password: variable("PGPASSWORD"),
-        folder: None,
+        own: None,
     }
 }
 
 /// The client programs of another major.
 pub fn client(major: u32) -> PathBuf {
-    let output =
-        Command::new(crate::support::repo("scripts/pg.sh")).args(["install", &major.to_string()]).output().unwrap();
+    let output = Command::new(repo("scripts/pg.sh")).args(["install", &major.to_string()]).output().unwrap();
     assert!(output.status.success(), "scripts/pg.sh install {major}: {}", text(&output));
     String::from_utf8(output.stdout).unwrap().trim_end().into()
 }
@@ -65,7 +68,7 @@ impl Cluster {
     /// The same with options of the server: `-c name=value ...`.
     pub fn start_with(major: u32, options: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new(crate::support::repo("scripts/pg.sh"));
+        let mut command = Command::new(repo("scripts/pg.sh"));
         command.arg("start").arg(folder.path().join("pg")).arg(major.to_string());
         if !options.is_empty() {
             command.args(["-o", options]);
@@ -79,12 +82,18 @@ impl Cluster {
         };
         Self {
             bin: value("STACKSNAP_TEST_BIN").into(),
-            port: value("PGPORT"),
             host: value("PGHOST"),
+            port: value("PGPORT").parse().unwrap(),
             user: value("PGUSER"),
             password: value("PGPASSWORD"),
-            folder: Some(folder),
+            own: Some(Arc::new(Own(folder))),
         }
+    }
+
+    /// Stops it before its end.
+    pub fn stop(&self) {
+        let own = self.own.as_ref().expect("the server of the environment is not ours to stop");
+        ok(Command::new(repo("scripts/pg.sh")).arg("stop").arg(own.0.path().join("pg")));
     }
 
     pub fn major(&self) -> u32 {
@@ -93,13 +102,12 @@ impl Cluster {
 
     /// The same server as somebody else sees it.
     pub fn as_user(&self, user: &str, password: &str) -> Self {
-        let (bin, port, host) = (self.bin.clone(), self.port.clone(), self.host.clone());
-        Self { bin, port, host, user: user.into(), password: password.into(), folder: None }
+        Self { user: user.into(), password: password.into(), ..self.clone() }
     }
 
     pub fn spec(&self, database: &str) -> ConnSpec {
         ConnSpec {
-            hosts: vec![(Host::Tcp(self.host.clone()), self.port.parse().unwrap())],
+            hosts: vec![(Host::Tcp(self.host.clone()), self.port)],
             database: database.to_string(),
             user: self.user.clone(),
             password: Some(Secret::new(self.password.clone())),
@@ -109,13 +117,9 @@ impl Cluster {
 
     /// A program with this server's variables and nothing else of ours.
     pub fn command(&self, program: &Path, database: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.envs([("PGHOST", &self.host), ("PGPORT", &self.port), ("PGUSER", &self.user)]);
+        let mut command = clean(program);
+        command.env("PGHOST", &self.host).env("PGPORT", self.port.to_string()).env("PGUSER", &self.user);
         command.env("PGPASSWORD", &self.password).env("PGDATABASE", database).env("HOME", "/nonexistent");
-        // Tests of it say so: tests/verify_schema.rs.
-        command.env("STACKSNAP_VERIFY", "none");
-        command.stdin(Stdio::null());
         command
     }
 
@@ -135,9 +139,17 @@ impl Cluster {
         ok(self.psql(database).args(["-c", sql])).trim_end_matches('\n').to_string()
     }
 
+    /// Others may use the server of the environment meanwhile, as long as they change nothing that is the whole server's.
+    pub fn share(&self) {
+        if self.own.is_none() {
+            turns::share();
+        }
+    }
+
     /// A new, empty database. One of that name is dropped, with its subscriptions.
     #[track_caller]
     pub fn empty(&self, name: &str) -> String {
+        self.share();
         self.drop_database(name);
         self.sql("template1", &format!("CREATE DATABASE {} TEMPLATE template0", ident(name)));
         name.to_string()
@@ -146,6 +158,7 @@ impl Cluster {
     /// A copy; nobody may be in the original.
     #[track_caller]
     pub fn copy(&self, original: &str, name: &str) -> String {
+        self.share();
         self.drop_database(name);
         self.sql("template1", &format!("CREATE DATABASE {} TEMPLATE {}", ident(name), ident(original)));
         name.to_string()
@@ -168,18 +181,50 @@ impl Cluster {
     /// A new database with these fixtures.
     #[track_caller]
     pub fn load(&self, name: &str, world: &str, fixtures: &[&str]) -> String {
-        // Roles are the whole server's: two loads at once alter the same ones.
-        static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // The fixtures set roles as they want them.
+        let _alone = self.own.is_none().then(turns::alone);
         self.empty(name);
-        let mut load = self.command(&crate::support::repo("fixtures/load.sh"), name);
+        let mut load = self.command(&repo("fixtures/load.sh"), name);
         ok(load.args(fixtures).env("STACK_WORLD", world).env("STACKSNAP_TEST_BIN", &self.bin));
         name.to_string()
     }
 
+    /// A database with the fixtures `stack` and `app` that is only copied, loaded once for a program.
+    pub fn loaded_template(&self) -> &'static str {
+        static NAME: OnceLock<String> = OnceLock::new();
+        assert!(self.own.is_none(), "the template is on the server of the environment");
+        NAME.get().unwrap_or_else(|| {
+            // First the turn: who waits for the template must not keep the other from loading it.
+            let _alone = turns::alone();
+            NAME.get_or_init(|| {
+                self.drop_left_databases();
+                self.load("loaded_template", "revoked", &["stack", "app"])
+            })
+        })
+    }
+
+    /// Everything that pg_dumpall says of roles, settings of databases included.
+    pub fn roles(&self) -> Vec<String> {
+        let text = ok(self.program("pg_dumpall", "postgres").args(["--roles-only"]));
+        let mut lines: Vec<String> = text
+            .lines()
+            .filter(|l| !l.starts_with("--") && !l.starts_with("\\restrict") && !l.starts_with("\\unrestrict"))
+            .map(str::to_string)
+            .collect();
+        let settings = "SELECT format('%s %s %s', setdatabase, setrole::regrole, setconfig) FROM pg_db_role_setting
+            UNION ALL SELECT format('%s of %s', parname, paracl) FROM pg_parameter_acl";
+        lines.extend(self.sql("postgres", settings).lines().map(str::to_string));
+        lines.sort();
+        lines
+    }
+
+    pub fn has_role(&self, role: &str) -> bool {
+        self.sql("postgres", &format!("SELECT count(*) FROM pg_roles WHERE rolname = '{role}'")) == "1"
+    }
+
     /// The program against a database of this server.
     pub fn stacksnap(&self, database: &str, root: &Path) -> Command {
-        let mut command = self.command(crate::support::program(), database);
+        let mut command = self.command(program(), database);
         command.current_dir(root.parent().unwrap()).arg("--root").arg(root).arg("-q");
         command
     }
@@ -213,79 +258,4 @@ impl Cluster {
         assert_eq!(output.status.code(), Some(code), "{}", text(&output));
         text(&output)
     }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        if let Some(folder) = &self.folder {
-            let _ =
-                Command::new(crate::support::repo("scripts/pg.sh")).arg("stop").arg(folder.path().join("pg")).output();
-        }
-    }
-}
-
-/// A sealed snapshot.
-pub struct Snapshot {
-    pub folder: PathBuf,
-    pub manifest: Manifest,
-    pub inventory: Inventory,
-    keep: Option<tempfile::TempDir>,
-}
-
-impl Snapshot {
-    #[track_caller]
-    fn made(command: &mut Command, root: &Path, code: i32) -> Self {
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(code), "{}", text(&output));
-        let mut folders: Vec<PathBuf> = std::fs::read_dir(root)
-            .unwrap()
-            .flatten()
-            .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
-            .map(|e| e.path())
-            .filter(|p| p.join("manifest.json").exists())
-            .collect();
-        // By time and then by number: `..._2` is younger than the name without one.
-        folders.sort();
-        Self::open(folders.last().unwrap())
-    }
-
-    pub fn open(folder: &Path) -> Self {
-        let manifest = read_manifest(folder).unwrap();
-        let inventory = serde_json::from_slice(&std::fs::read(folder.join("inventory.json")).unwrap()).unwrap();
-        Self { folder: folder.to_path_buf(), manifest, inventory, keep: None }
-    }
-
-    pub fn has(&self, path: &str) -> bool {
-        self.manifest.artifacts.iter().any(|a| a.path == path) && self.folder.join(path).exists()
-    }
-
-    /// `code what` of each gap, sorted.
-    pub fn gaps(&self) -> Vec<String> {
-        let line = |gap: &Gap| {
-            let id = gap.what.strip_prefix("vault secret ").filter(|id| id.len() == 36 && !id.contains('\''));
-            format!("{} {}", gap.code, if id.is_some() { "vault secret without a name" } else { &gap.what })
-        };
-        let mut gaps: Vec<String> = self.manifest.gaps.iter().map(line).collect();
-        gaps.sort();
-        gaps
-    }
-
-    /// `verify --level read` says that it is good.
-    #[track_caller]
-    pub fn is_good(&self) {
-        let mut command = Command::new(crate::support::program());
-        ok(command.args(["verify", "--level", "read"]).arg(&self.folder));
-    }
-}
-
-/// Standard output; fails with both.
-#[track_caller]
-pub fn ok(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", text(&output));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-pub fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
