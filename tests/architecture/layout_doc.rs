@@ -1,5 +1,4 @@
 //! `doc/format.md` and the code name the same files, fields and findings.
-#![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeSet;
 use std::fs;

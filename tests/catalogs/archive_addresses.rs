@@ -1,5 +1,4 @@
 //! Addresses of the inventory against the catalog ids that the real pg_dump writes into the archive, both ways.
-#![allow(clippy::disallowed_methods)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,4 @@
 //! `access_grants.sql` where not everything can be changed, or is there: what can be made right is, the rest is said.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 use std::process::Command;

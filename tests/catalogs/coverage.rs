@@ -1,5 +1,4 @@
 //! Counts from the catalogs against what the real pg_dump wrote, on whatever fixtures the server holds.
-#![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
 //! Runs: single flight, the background, the status file, logs, signals, time limits, the sweep. The server of these
 //! tests takes a connection and never answers, so a run lasts as long as the test needs it.
-#![allow(clippy::disallowed_methods)]
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Child, Command, Stdio};

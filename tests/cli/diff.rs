@@ -1,5 +1,4 @@
 //! `diff` on a real server: planted changes are named with the right severity, live and between two snapshots.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::{Path, PathBuf};
 

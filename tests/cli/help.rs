@@ -1,6 +1,5 @@
-//! What `--help` says is part of the interface: each text is kept in `tests/help/`.
-//! After a wanted change: `STACKSNAP_BLESS=1 cargo test --test help`, then read the difference.
-#![allow(clippy::disallowed_methods)]
+//! What `--help` says is part of the interface: each text is kept in `tests/cli/help/`.
+//! After a wanted change: `STACKSNAP_BLESS=1 cargo test --test cli help::`, then read the difference.
 
 use crate::support::Place;
 

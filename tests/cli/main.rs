@@ -1,4 +1,5 @@
 //! The command line: help, exit codes, configuration, which database it finds and how it connects.
+#![allow(clippy::disallowed_methods)]
 
 mod background;
 mod config_sources;

@@ -1,6 +1,5 @@
 //! A connection that somebody wrote and that cannot be read is an error, never a run against the next in the order; and
 //! every run says first which database it is about.
-#![allow(clippy::disallowed_methods)]
 
 use crate::support::{Place, Ran};
 use stacksnap::model::gap::Gap;

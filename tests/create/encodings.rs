@@ -1,5 +1,4 @@
 //! Databases of other encodings than UTF-8: rows come back byte for byte, and what cannot be captured is named.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

@@ -1,6 +1,5 @@
 //! What is large: a row of many megabytes is taken, verified, restored and compared like any other, in memory that does
 //! not grow with it; a project with many rows has its readable files compressed.
-#![allow(clippy::disallowed_methods)]
 
 use std::process::{Command, Stdio};
 use std::time::Duration;

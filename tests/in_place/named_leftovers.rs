@@ -1,5 +1,4 @@
 //! What a restore leaves as it is and says so: the password of the role that restores, messages without pgmq.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

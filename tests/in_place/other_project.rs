@@ -1,6 +1,5 @@
 //! `--replace-other-project`: what ran and what was kept in the other project does not go on upon the snapshot's tables, and
 //! comes back with `undo`.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

@@ -1,6 +1,5 @@
 //! Partitions that are gone, or were altered with their parent: a restore in place makes them again below the parent that is
 //! still there, with everything that the parent has.
-#![allow(clippy::disallowed_methods)]
 
 use crate::support::restored::restore_with;
 use crate::support::{server, text};

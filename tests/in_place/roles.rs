@@ -1,6 +1,5 @@
 //! In place, a role that came later goes when it is nobody else's: one that nothing refers to only where no other database
 //! of the server is anybody's, and a login only when the guarded command made it. What stays is named.
-#![allow(clippy::disallowed_methods)]
 
 use crate::support::commands::{guard, into, snapshot};
 use crate::support::{Cluster, Database, Place, Ran};

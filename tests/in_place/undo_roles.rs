@@ -1,7 +1,6 @@
 //! Roles that a restore made are gone after its `undo`: the server's roles are what they were, said by pg_dumpall.
 //!
 //! The target is a cluster of its own: the snapshot brings all roles of the server that the tests share.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 use std::process::Stdio;

@@ -1,6 +1,5 @@
 //! What users built on tables of the platform (an index on `auth.users`): on another project it comes back where the services
 //! have the same migrations and the role may make it, and is named where not.
-#![allow(clippy::disallowed_methods)]
 
 use crate::support::restored::{Restored, drill, restore, restore_with};
 use crate::support::{Cluster, server};

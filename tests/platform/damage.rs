@@ -1,6 +1,5 @@
 //! In place: damage in the platform's own schemas. What is at the snapshot's version comes back as far as the rights go;
 //! what is not, and what this role may not change, is left and named. `diff` agrees, and nothing is called equal that is not.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

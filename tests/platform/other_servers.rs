@@ -1,6 +1,5 @@
 //! Onto servers that were made otherwise: their first role has another name, or is called like a role of the source that
 //! has fewer rights there; and they lack a library that the source loads.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

@@ -1,6 +1,5 @@
 //! What a platform's extensions hold and do: jobs with their numbers, queues with their messages, event triggers that are
 //! awake while an extension is made or dropped. As the platform's superuser, and as its user, who is none.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

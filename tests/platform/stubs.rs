@@ -1,6 +1,5 @@
 //! Stand-ins for missing extensions, against a throw-away cluster of a server that does not offer them (trap 26). The
 //! archive is restored by pg_restore, so that what is proved does not hang on our own engine.
-#![allow(clippy::disallowed_methods)]
 
 use std::fmt::Write as _;
 use std::path::Path;

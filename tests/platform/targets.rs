@@ -1,6 +1,5 @@
 //! A target whose platform is not the snapshot's: it granted more to its user, or its services are older. And logins in
 //! place: what a plan says of them is what becomes of them.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 use std::process::Command;

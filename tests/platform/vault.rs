@@ -2,7 +2,6 @@
 //!
 //! The judge is the target's own `vault.decrypted_secrets`. The values stand nowhere else: every file below the root
 //! folder and everything that was printed is searched for them.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::{Path, PathBuf};
 

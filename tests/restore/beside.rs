@@ -1,5 +1,4 @@
 //! `-t TABLE --into-schema NAME`: copies beside what is there, and nothing else.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 use std::process::Output;

@@ -1,5 +1,4 @@
 //! The database itself: what `ALTER DATABASE` can set comes back, what only a new one can have is named beforehand.
-#![allow(clippy::disallowed_methods)]
 
 use crate::support::commands::{restore, snapshot};
 use crate::support::{Database, Place, Ran, server};

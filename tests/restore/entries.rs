@@ -1,5 +1,4 @@
 //! Every entry of a real archive, sent one by one into an empty database: the objects come back as they were.
-#![allow(clippy::disallowed_methods)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

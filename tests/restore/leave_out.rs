@@ -1,7 +1,6 @@
 //! One bad object must not cost everything: what cannot be made is left out with what depends on it, by name and cause.
 //! Into an empty database by default, over one connection and over several, in a restore and in a drill; in place only
 //! what was named.
-#![allow(clippy::disallowed_methods)]
 
 use crate::support::restored::{Restored, drill, restore_with, undo};
 use crate::support::{Cluster, Snapshot, server};

@@ -1,6 +1,5 @@
 //! A server whose table of locks is small: a restore goes in several transactions where it may, and is refused with the
 //! setting that helps where it may not.
-#![allow(clippy::disallowed_methods)]
 
 use crate::support::restored::restore_with;
 use crate::support::{Cluster, Snapshot, server};

@@ -1,4 +1,5 @@
 //! `restore` and the restore script into empty databases, and the engine part by part.
+#![allow(clippy::disallowed_methods)]
 
 mod beside;
 mod command;

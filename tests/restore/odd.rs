@@ -1,6 +1,5 @@
 //! What databases of users have and fixtures seldom do: policies on queues, objects on which nobody granted anything,
 //! types within types, memberships that somebody else granted. As the platform's superuser, and as its user.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

@@ -1,5 +1,4 @@
 //! What a restore refuses, and what ends one in the middle: the exit code, the words, and a target as it was.
-#![allow(clippy::disallowed_methods)]
 
 mod rows;
 

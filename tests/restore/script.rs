@@ -1,5 +1,4 @@
 //! The restore script against a real server: right for an empty database, and for nothing else.
-#![allow(clippy::disallowed_methods)]
 
 mod scene;
 

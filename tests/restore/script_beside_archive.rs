@@ -1,6 +1,5 @@
 //! The restore script and what no archive holds: it comes back from the files beside it, or is named, and the exit code
 //! says so.
-#![allow(clippy::disallowed_methods)]
 
 use crate::support::restored::restore;
 use crate::support::{Cluster, alone, server};

@@ -1,7 +1,6 @@
 //! Onto other targets: an empty database of another server, and a fresh project, as its superuser and as its owner.
 //!
 //! The judge is a second snapshot, of the target, and PostgreSQL's catalogs asked directly.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

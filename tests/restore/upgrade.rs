@@ -1,7 +1,6 @@
 //! From PostgreSQL 15 to 17, as hosted projects go: the fixture stack into a fresh project, onto a bare server and by the
 //! restore script. What differs afterwards is what the two versions write differently by nature, or it was named.
 //! `STACKSNAP_UPGRADE=16-17` takes other majors.
-#![allow(clippy::disallowed_methods)]
 
 use std::io::Write;
 use std::process::Command;

@@ -1,19 +1,14 @@
 //! Files that somebody else could have written decide nothing: not what is run, not what is read, not what is sealed.
 //!
 //! What needs files of another user is tested as root, who alone can give files away.
-#![allow(clippy::disallowed_methods)]
 
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::support::{Place, Ran};
+use crate::support::{Place, Ran, is_root};
 
 const STRANGER: u32 = 54_321;
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
 
 fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();

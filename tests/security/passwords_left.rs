@@ -1,6 +1,5 @@
 //! A run that is killed leaves no password behind: pg_dump gets it in memory that has no name.
 #![cfg(target_os = "linux")]
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 use std::process::Stdio;

@@ -1,5 +1,4 @@
 //! Threat 5: a snapshot that this root did not seal runs nothing here, unless somebody answers for it.
-#![allow(clippy::disallowed_methods)]
 
 mod forger;
 

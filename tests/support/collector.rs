@@ -83,7 +83,7 @@ impl Database {
     }
 
     pub fn copy_of(source: &str, name: &str) -> Self {
-        let name = format!("collector_{name}");
+        let name = format!("catalogs_{name}");
         server().copy(source, &name);
         // Settings of the database and grants on it are not copied.
         if source == TEMPLATE {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use stacksnap::model::name::ident;
 
-use super::Cluster;
+use super::{Cluster, success};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -78,7 +78,8 @@ pub struct Database {
 impl Database {
     #[track_caller]
     pub fn sql(&self, sql: &str) -> String {
-        self.server.sql(&self.name, sql)
+        // Statements are written in UTF-8, whatever the database has.
+        success(self.server.psql(&self.name).env("PGCLIENTENCODING", "UTF8").args(["-c", sql]))
     }
 
     /// The same database by another way in: a slow relay, another role.

@@ -89,12 +89,17 @@ pub fn all_text_below(folder: &Path) -> String {
 }
 
 /// Waits until `fine`, or fails.
+#[track_caller]
 pub fn wait_until(what: &str, mut fine: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !fine() {
         assert!(Instant::now() < deadline, "waited too long for: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 pub fn signal(pid: u64, signal: rustix::process::Signal) {

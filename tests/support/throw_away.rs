@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Access, Place, Ran, processes, server};
+use super::{Access, Place, Ran, processes};
 
 pub struct Scene {
     pub place: Place,
@@ -85,13 +85,4 @@ pub fn gaps(ran: &Ran) -> Vec<(String, String)> {
     let all = ran.json()["gaps"].as_array().unwrap().clone();
     let own = all.into_iter().filter(|gap| gap["code"] == "schema_not_restored");
     own.map(|gap| (gap["what"].as_str().unwrap().to_string(), gap["why"].as_str().unwrap().to_string())).collect()
-}
-
-/// The major version of the server of the tests.
-pub fn major() -> u32 {
-    server().major()
-}
-
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::is_root;
+
 pub const PASSWORD: &str = "canary-p@ss:w/rd%1";
 
 /// Where the server's programs are.
@@ -16,7 +18,7 @@ fn bin(name: &str) -> PathBuf {
 
 /// The server refuses to run as root: then it runs as the user postgres.
 fn as_server_user(program: &Path) -> Command {
-    if rustix::process::geteuid().is_root() {
+    if is_root() {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]).arg(program);
         command
@@ -100,7 +102,7 @@ impl Server {
                 }
             }
         }
-        let root = rustix::process::geteuid().is_root();
+        let root = is_root();
         let keep: Vec<(PathBuf, Vec<u8>)> = std::fs::read_dir(&data)
             .unwrap()
             .map(|entry| entry.unwrap().path())

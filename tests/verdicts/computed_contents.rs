@@ -1,5 +1,4 @@
 //! Stored generated columns and materialized views: their contents are recorded, compared, and never taken for equal.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

@@ -1,6 +1,5 @@
 //! Databases whose own dump the server refuses, or reads otherwise than it was meant, in some order or under some name:
 //! into an empty database, in place after damage, and back by `undo`.
-#![allow(clippy::disallowed_methods)]
 
 mod cases;
 
@@ -11,12 +10,12 @@ use cases::CASES;
 
 #[test]
 fn traps_of_a_dump_come_back_on_15() {
-    round_trip(&server(), 15, CASES);
+    round_trip("dump_traps", &server(), 15, CASES);
 }
 
 #[test]
 fn traps_of_a_dump_come_back_on_18() {
-    round_trip(&Cluster::start(18), 18, CASES);
+    round_trip("dump_traps", &Cluster::start(18), 18, CASES);
 }
 
 /// The state before a restore was there once: `undo` reaches it, and names the check that nobody can prove.

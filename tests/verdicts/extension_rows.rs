@@ -1,6 +1,5 @@
 //! Tables in which an extension has rows of its own beside those of users, as PostGIS has in `spatial_ref_sys`. A dump holds
 //! the rows of users alone: the others are nobody's difference, and no restore takes them away.
-#![allow(clippy::disallowed_methods)]
 
 use crate::support::restored::{drill, restore_with};
 use crate::support::{Cluster, Snapshot, server, text};

@@ -1,6 +1,5 @@
 //! Constraints, indexes, triggers, keys and columns between parents and their children, in all the states that they may
 //! have there: into an empty database, in place after damage, and back by `undo`. `pg_dump -s` says whether it is equal.
-#![allow(clippy::disallowed_methods)]
 
 mod cases;
 
@@ -11,12 +10,12 @@ use cases::CASES;
 
 #[test]
 fn families_come_back_on_15() {
-    round_trip(&server(), 15, CASES);
+    round_trip("families", &server(), 15, CASES);
 }
 
 #[test]
 fn families_come_back_on_18() {
-    round_trip(&Cluster::start(18), 18, CASES);
+    round_trip("families", &Cluster::start(18), 18, CASES);
 }
 
 const REORDERED: &str = "CREATE TABLE a (k text, a text); CREATE TABLE b (bb text, x int) INHERITS (a); ALTER TABLE b DROP x;

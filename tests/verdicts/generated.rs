@@ -3,7 +3,6 @@
 //!
 //! `STACKSNAP_GENERATED=FROM-TO` runs these seeds (`1-3000`), without it a share of them. A seed that fails is named with
 //! what to run; its database stays on the server of the environment.
-#![allow(clippy::disallowed_methods)]
 
 mod grammar;
 mod objects;

@@ -1,5 +1,4 @@
 //! The state of indexes beside their definitions: those that are not valid, and what constraints' indexes carry.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

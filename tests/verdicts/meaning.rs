@@ -1,6 +1,5 @@
 //! Definitions whose texts differ and mean the same are equal, everywhere that objects are compared; those that mean
 //! something else are not (trap 27).
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 use std::process::Output;

@@ -1,5 +1,4 @@
 //! Every form of a publication comes back: into an empty database, and in place where it has become each other form.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

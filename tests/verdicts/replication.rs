@@ -1,5 +1,4 @@
 //! Replication slots and subscriptions: seen by `diff`, and named after a restore with the statement that makes them.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 

@@ -2,7 +2,6 @@
 //! role without that right the same rights, and what another role had to grant is named.
 //!
 //! Roles are the whole server's, so each test has clusters of its own.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
 use std::process::Command;

@@ -4,8 +4,6 @@
 //! Each case has its own schema, which is first in the search path. Damages are done one after the other, each to the
 //! restored state.
 
-#![allow(dead_code)]
-
 use std::path::Path;
 use std::process::Command;
 
@@ -101,9 +99,10 @@ fn there_and_back(cluster: &Cluster, database: &str, snapshot: &Snapshot, place:
     assert_same(&seen(cluster, database), &damaged, "undone");
 }
 
-pub fn round_trip(cluster: &Cluster, major: u32, cases: &'static [Case]) {
+/// `name` begins the names of the databases.
+pub fn round_trip(name: &str, cluster: &Cluster, major: u32, cases: &'static [Case]) {
     let place = tempfile::tempdir().unwrap();
-    let from = cluster.empty("families");
+    let from = cluster.empty(name);
     for case in cases_of(cases, major) {
         cluster.sql(&from, &format!("CREATE SCHEMA {0}; SET search_path = {0}; {1}", case.name, case.setup));
     }
@@ -115,7 +114,7 @@ pub fn round_trip(cluster: &Cluster, major: u32, cases: &'static [Case]) {
         assert_eq!((done.code, done.exceptions()), (0, Vec::new()), "{when}: {}", done.said);
         assert_same(&seen(cluster, database), &before, when);
     };
-    let to = cluster.empty("families_new");
+    let to = cluster.empty(&format!("{name}_new"));
     is_equal(&to, "into an empty database");
     let folder = snapshot.folder.to_str().unwrap();
     let (code, said) = stacksnap(cluster, &to, place.path(), &["diff", folder, "live"]);

@@ -4,7 +4,6 @@
 //! In CI each round gives a database one value of every setting at once, chosen by a seed. `STACKSNAP_SETTINGS=all` tries
 //! each value of each by itself (a quarter of an hour a server), and `STACKSNAP_SETTINGS=name,name` some; a seed that
 //! failed is tried again by `STACKSNAP_SETTINGS_SEED`.
-#![allow(clippy::disallowed_methods)]
 
 mod pooler;
 mod values;

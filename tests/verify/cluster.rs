@@ -1,11 +1,11 @@
 //! The throw-away cluster against real server programs: as root and as nobody, dropped, cancelled, killed, kept.
-#![allow(clippy::disallowed_methods)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::support::{is_root, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use stacksnap::model::cancel::{Cancel, CancelReason};
 use stacksnap::model::failure::FailureKind;
@@ -43,14 +43,6 @@ fn request(parent: &Path) -> ClusterRequest {
 
 fn left_in(parent: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(parent).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()).collect()
-}
-
-fn wait_until(what: &str, mut fine: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while !fine() {
-        assert!(Instant::now() < until, "waited too long for: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[tokio::test]
@@ -97,13 +89,13 @@ async fn trap_24_a_cluster_is_up_in_seconds_private_and_gone_afterwards() {
 
 #[test]
 fn trap_25_nobody_can_do_it_too() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return;
     }
     let done = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "trap_24_a_cluster_is_up_in_seconds_private_and_gone_afterwards"])
+        .args(["--exact", "cluster::trap_24_a_cluster_is_up_in_seconds_private_and_gone_afterwards"])
         .current_dir("/")
         .output()
         .unwrap();
@@ -167,7 +159,7 @@ struct Child {
 fn start_child(parent: &Path) -> Child {
     let file = parent.join("child");
     let process = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_that_is_killed"])
+        .args(["--exact", "cluster::child_that_is_killed"])
         .env(CHILD, &file)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

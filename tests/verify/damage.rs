@@ -1,5 +1,4 @@
 //! Damage by kind of file: each is found, named, and ends with exit 13.
-#![allow(clippy::disallowed_methods)]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

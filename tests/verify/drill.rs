@@ -1,12 +1,11 @@
 //! `stacksnap drill` end to end: verdicts and exit codes, assertions, targets, signals, and that nothing stays behind.
-#![allow(clippy::disallowed_methods)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::{Database, Place, Ran, processes, server, success};
+use crate::support::{Database, Place, Ran, is_root, processes, server, success, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -87,14 +86,6 @@ fn is_alive(pid: u32) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
-fn wait_until(what: &str, mut fine: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while !fine() {
-        assert!(Instant::now() < until, "waited too long for: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 #[track_caller]
 fn assert_restorable(document: &Value) {
     assert_eq!(document["verdict"], "restorable", "{document}");
@@ -128,7 +119,7 @@ fn a_good_snapshot_is_restorable_and_nothing_stays_behind() {
 
 #[test]
 fn trap_25_a_user_without_rights_drills_too() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return;
     }
     let scene = Scene::small();
@@ -202,7 +193,7 @@ fn a_named_target_is_empty_and_named_for_drills_or_refused() {
     let ran = drill(&source.name);
     assert_eq!(ran.code, 14, "{ran:?}");
     assert!(ran.error().contains("_drill_"), "{ran:?}");
-    let name = format!("test_{}_drill", std::process::id());
+    let name = format!("test_{}_drill_1", std::process::id());
     server().sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
     let target = Database { server: server().clone(), name };
     target.sql("CREATE TABLE public.mine (id int)");

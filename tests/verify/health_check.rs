@@ -1,5 +1,4 @@
 //! `scripts/verify_user_creation_system.sh` on a whole stack and on broken ones.
-#![allow(clippy::disallowed_methods, clippy::await_holding_lock)]
 
 use std::process::Output;
 

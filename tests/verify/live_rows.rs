@@ -1,5 +1,4 @@
 //! Rows of a live database against what a snapshot of it recorded: the same fingerprint, table by table.
-#![allow(clippy::disallowed_methods)]
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};

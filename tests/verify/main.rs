@@ -1,4 +1,5 @@
 //! Is a snapshot what it was, and can it be restored? `verify`, proof, probes, drills and throw-away clusters.
+#![allow(clippy::disallowed_methods)]
 
 mod cluster;
 mod damage;

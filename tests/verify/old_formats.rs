@@ -1,7 +1,6 @@
 //! Snapshots of every format that was ever released, as they were made: each can still be verified and read.
 //!
 //! They are never made anew. A new major version of the format gets a folder of its own beside them.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

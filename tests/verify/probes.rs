@@ -1,5 +1,4 @@
 //! The census and the functional probes on a real server: what they find, what they leave alone, what they leave behind.
-#![allow(clippy::disallowed_methods, clippy::await_holding_lock)]
 
 use crate::support::{Database, Place, alone, server};
 use stacksnap::model::connection::{ConnSpec, Host};

@@ -1,5 +1,4 @@
 //! The proof against real databases: a copy is proved equal, and each planted change is found and named.
-#![allow(clippy::disallowed_methods, clippy::await_holding_lock)]
 
 use std::sync::OnceLock;
 

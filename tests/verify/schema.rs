@@ -1,13 +1,12 @@
 //! `create --verify schema` end to end: when it is done, what it says, and that nothing of it stays behind.
-#![allow(clippy::disallowed_methods)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::network::Slow;
-use crate::support::throw_away::{Scene, gaps, is_root, major, verified};
-use crate::support::{Database, Ran, server};
+use crate::support::throw_away::{Scene, gaps, verified};
+use crate::support::{Database, Ran, is_root, server, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Tables with indexes and keys: some seconds of work.
@@ -36,7 +35,7 @@ fn by_default_the_schema_is_verified_where_a_server_can_run_without_rights() {
     let sentence = if is_root() {
         assert_eq!(found["outcome"], "verified", "{found}");
         let version = found["server_version"].as_str().unwrap();
-        assert!(version.starts_with(&format!("{}.", major())), "{found}");
+        assert!(version.starts_with(&format!("{}.", server().major())), "{found}");
         assert!(found["objects"].as_u64().unwrap() > 10 && found["duration_ms"].as_u64().unwrap() > 0, "{found}");
         assert!(found.get("reason").is_none() && found.get("not_tried").is_none(), "{found}");
         format!("verified on PostgreSQL {version} in ")
@@ -158,11 +157,11 @@ fn without_a_server_of_that_major_nothing_is_verified_by_default() {
     let ran = scene.run(database.access(), &bin);
     let found = verified(&ran);
     assert_eq!(ran.code, 0, "{ran:?}");
-    let installed = PathBuf::from(format!("/usr/lib/postgresql/{}/bin/initdb", major())).exists();
+    let installed = PathBuf::from(format!("/usr/lib/postgresql/{}/bin/initdb", server().major())).exists();
     if is_root() && !installed {
         assert_eq!(found["outcome"], "not_verified", "{found}");
         let reason = found["reason"].as_str().unwrap();
-        assert!(reason.contains(&format!("{}", major())), "{reason}");
+        assert!(reason.contains(&format!("{}", server().major())), "{reason}");
     }
     let mut doctor = scene.place.bare(&["-o", "json", "doctor", "--pg-bin", bin[1]]);
     doctor.env_remove("STACKSNAP_VERIFY").env("PGHOST", &server().host).env("PGPORT", server().port.to_string());
@@ -174,7 +173,7 @@ fn without_a_server_of_that_major_nothing_is_verified_by_default() {
         assert_eq!(check["status"], "ok", "{check}");
     } else {
         assert_eq!(check["status"], "warn", "{check}");
-        assert!(check["todo"].as_str().unwrap().contains(&format!("postgresql-{}", major())), "{check}");
+        assert!(check["todo"].as_str().unwrap().contains(&format!("postgresql-{}", server().major())), "{check}");
     }
 }
 
@@ -201,14 +200,6 @@ fn a_server_that_is_killed_costs_the_snapshot_nothing() {
     assert_eq!(verified(&ran)["outcome"], "not_verified", "{ran:?}");
     scene.assert_nothing_left();
     crate::support::assert_verified(&scene.place, Path::new(ran.json()["place"].as_str().unwrap()));
-}
-
-fn wait_until(what: &str, mut fine: impl FnMut() -> bool) {
-    let until = std::time::Instant::now() + Duration::from_secs(60);
-    while !fine() {
-        assert!(std::time::Instant::now() < until, "waited too long for: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

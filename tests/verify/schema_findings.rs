@@ -1,9 +1,8 @@
 //! `create --verify schema`: what cannot be restored is a named gap, and nothing of the source's runs meanwhile.
-#![allow(clippy::disallowed_methods)]
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::throw_away::{Scene, gaps, major, verified};
+use crate::support::throw_away::{Scene, gaps, verified};
 use crate::support::{Ran, alone, server};
 
 /// What no restore can make of a dump: an SQL function that only a search path makes work, in an index; a generated column
@@ -48,7 +47,7 @@ fn what_cannot_be_restored_is_a_named_gap() {
     assert!(found[0].1.contains("plain(text) does not exist") && found[0].1.contains("42883"), "{found:?}");
     assert!(found[1].1.contains("42P17"), "{found:?}");
     assert!(found[1].1.contains("VIEW public.v"), "{found:?}");
-    assert!(found.iter().all(|(_, why)| why.contains(&format!("PostgreSQL {}.", major()))), "{found:?}");
+    assert!(found.iter().all(|(_, why)| why.contains(&format!("PostgreSQL {}.", server().major()))), "{found:?}");
     // A real restore says the same.
     let mut drill = scene.place.bare(&["-o", "json", "drill", "--pg-bin"]);
     let drilled = Ran::of(drill.arg(&server().bin).arg(ran.folder()).env("TMPDIR", scene.clusters.path())).json();
@@ -142,7 +141,7 @@ fn no_function_of_the_source_runs() {
     let database = server().database("TEMPLATE template0");
     database.sql(&marking(marks.path().to_str().unwrap()));
     database.sql(CALLING);
-    if major() >= 17 {
+    if server().major() >= 17 {
         database.sql("CREATE EVENT TRIGGER at_login ON login EXECUTE FUNCTION public.on_ddl()");
         database.sql("ALTER EVENT TRIGGER at_login ENABLE ALWAYS");
     }

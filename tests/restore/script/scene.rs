@@ -1,5 +1,4 @@
 //! A source with everything that could go wrong in it, and what a snapshot of it would be.
-#![allow(clippy::disallowed_methods)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
