@@ -107,14 +107,14 @@ impl Archive {
             assert!(!found.is_empty(), "{definition}");
             found
         };
-        let entries = self.toc().entries.into_iter().filter(|e| kinds.contains(&e.desc.as_str()));
+        let entries = self.toc().entries.into_iter().filter(|e| kinds.contains(&e.desc.word()));
         let build = |entry: stacksnap::pgtools::toc::Entry| BuildTask {
             dump_id: entry.dump_id,
             what: format!("{} {}", entry.desc, entry.tag),
             tables: tables(&entry.definition),
             after_rows: tables(&entry.definition),
-            shared: entry.desc == "INDEX",
-            weight: if entry.desc == "INDEX" { 1 << 20 } else { 1 << 18 },
+            shared: entry.desc.word() == "INDEX",
+            weight: if entry.desc.word() == "INDEX" { 1 << 20 } else { 1 << 18 },
             needs: entry.depends_on,
             statements: vec![entry.definition],
         };
