@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs all tests against real PostgreSQL servers that this script starts and stops.
 #
-#   scripts/test.sh                           everything, with PostgreSQL 15
-#   scripts/test.sh --pg 15,16,17,18          the same with each of these servers
-#   scripts/test.sh -- --test damage          arguments after -- go to cargo test
+#   scripts/test.sh                                everything, with PostgreSQL 15
+#   scripts/test.sh --pg 15,16,17,18               the same with each of these servers
+#   scripts/test.sh -- --test verify -- damage::   arguments after the first -- go to cargo test
 #
 # Works as root and as a user with sudo. On Debian it installs what is missing (compiler, pip, PostgreSQL 15). It does
 # not install Rust (it prints how), and nothing where apt-get is missing.
@@ -61,5 +61,10 @@ if grep -E '^(test .* \.\.\. FAILED|error: (test failed|[0-9]+ target|could not 
 awk '/^test result:/ { ok += $4; bad += $6; ignored += $8; programs++ }
     END { printf "%d passed, %d failed, %d ignored in %d test programs", ok, bad, ignored, programs; exit !programs }' "$work/output" ||
     { failed=1; printf ' (no test ran)'; }
+# A module that was renamed must not be left out in silence: every MODULE:: that was asked for has run.
+for filter in "$@"; do
+    [[ $filter != *:: ]] || grep -qE "^test (.*::)?$filter" "$work/output" ||
+        { failed=1; printf ' (no test of %s ran)' "$filter"; }
+done
 printf ', PostgreSQL %s, %s s: %s\n' "$majors" "$SECONDS" "$([ "$failed" -eq 0 ] && echo passed || echo FAILED)"
 exit "$failed"

@@ -2,7 +2,7 @@
 //!
 //! The flow: settings -> source -> exported snapshot -> inventory -> pg_dump alongside the collectors -> everything
 //! derived from the archive's data files -> seal -> manifest. See `doc/design.md` for the layers; a module imports only
-//! lower layers, which `tests/architecture.rs` checks.
+//! lower layers, which `tests/architecture/main.rs` checks.
 
 pub mod cli;
 pub mod collect;

@@ -1,7 +1,7 @@
 //! The files of a snapshot: one table of their paths, categories, contents and sections of the page.
 //!
 //! Invariant: file names are a contract with the users' own documents; they change only with the format version.
-//! `doc/format.md` describes each file; `tests/layout_doc.rs` compares the two. Never opens a file.
+//! `doc/format.md` describes each file; `tests/architecture/layout_doc.rs` compares the two. Never opens a file.
 
 use super::category::Category;
 use super::count::Count;

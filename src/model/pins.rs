@@ -1,7 +1,7 @@
 //! Settings that affect how a server writes or reads text, or what a statement means, with the value our sessions use.
 //!
 //! Invariant: a database or role may set any of them (`ALTER DATABASE … SET`), so none of our sessions and none of
-//! pg_dump's or psql's runs with inherited values. There is only this list: tests/session_settings.rs checks it against
+//! pg_dump's or psql's runs with inherited values. There is only this list: tests/verdicts/session_settings.rs checks it against
 //! every setting that a server knows. It never changes the settings that a database carries: those are objects. Left
 //! out on purpose: `role` and preloaded libraries, which a login may need to work at all; settings that users'
 //! functions may rely on (`default_text_search_config`, `plpgsql.variable_conflict`); `track_counts`, which
