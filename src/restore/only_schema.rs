@@ -1,20 +1,20 @@
-//! A snapshot without its rows, and with nothing in it that would run: for a restore that asks only whether the schema
-//! can be made.
+//! A snapshot without its rows and without anything that would run, for a restore that only checks whether the schema
+//! can be created.
 //!
-//! Invariant: no function of the source runs while it is restored. What guarantees it, kind by kind:
-//! - No row is loaded, so CHECK constraints, domains, defaults, generated columns, triggers, policies and indexes on
-//!   expressions have nothing to be evaluated for. No materialized view is refreshed, no job and no message comes back.
-//! - Event triggers are disabled in the same message that makes them; what acts on event triggers fires none.
-//! - The planner evaluates immutable functions of constants when an index, a check or a partition is made
-//!   (`CREATE INDEX … ((a + f(1)))`), and the server calls validators of languages and of foreign data wrappers. So each
-//!   function is put to sleep as soon as it is made: until the end its row in `pg_proc` names a function of the
-//!   server's own that does nothing. Whoever reads the catalogs reads them with everything awake, under a savepoint.
-//! - Whether the body of an SQL function can be read where a table, an index or a check uses it (the planner inlines it
-//!   there) is asked first, with the SQL functions awake and volatile: so they are inlined and never evaluated. That is
-//!   rolled back. Then the object is made with those awake that are not immutable: they are not evaluated either, and only
-//!   their bodies tell whether they may stand there.
+//! Invariant: no function of the source runs while it is restored. The guarantees, by kind:
+//! - No row is loaded, so CHECK constraints, domains, defaults, generated columns, triggers, policies and expression
+//!   indexes have nothing to evaluate. No materialized view is refreshed, no job and no message is restored.
+//! - Event triggers are disabled in the message that creates them, and ALTER EVENT TRIGGER fires none.
+//! - The planner evaluates immutable functions of constants when an index, a check or a partition is created (`CREATE
+//!   INDEX … ((a + f(1)))`), and the server calls validators of languages and of foreign data wrappers. So each
+//!   function is put to sleep as soon as it is created: until the end its row in `pg_proc` names a built-in function
+//!   that does nothing. The catalogs are read under a savepoint with all functions awake.
+//! - Can the body of an SQL function be parsed where a table, an index or a check uses it (the planner inlines it
+//!   there)? That is tried first, with the SQL functions awake and volatile, so they are inlined and never evaluated;
+//!   then it is rolled back. Afterwards the object is created with the non-immutable functions awake: they are not
+//!   evaluated either, and only their bodies show whether they are allowed there.
 //!
-//! Functions in C and internal ones are the server's own code and stay as they are.
+//! C functions and internal ones are the server's own code and stay as they are.
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,22 +30,22 @@ use crate::pg::session::Session;
 use crate::pgtools::toc::{Entry, Toc};
 use crate::snapshot::layout;
 
-/// The first server that lets a session alter its catalogs.
+/// The first major version that lets a session change its catalogs.
 pub const SERVER_MIN: u32 = 13;
 
-/// Puts the row of a function to sleep. `probin` keeps what it was: functions that have one of their own are in C.
+/// Puts a function's row to sleep. `probin` keeps the original: only C functions have a `probin` of their own.
 const SLEEP: &str = include_str!("sql/function_sleep.sql");
 const WAKE: &str = include_str!("sql/functions_wake.sql");
-/// Before and after a statement: SQL functions that the planner may inline and never evaluates.
+/// Before and after a statement: wakes SQL functions that the planner may inline but never evaluates.
 const WAKE_INLINED: &str = include_str!("sql/functions_inlined.sql");
 const SLEEP_INLINED: &str = include_str!("sql/functions_sleep_again.sql");
-/// Asks whether a statement can be planned, with SQL functions awake, and takes it back.
+/// Tries to plan a statement with SQL functions awake, then rolls it back.
 const TRIAL: &str = include_str!("sql/plan_trial.sql");
 
 const SAVEPOINT: &str = "SAVEPOINT stacksnap_awake";
 const BACK: &str = "ROLLBACK TO SAVEPOINT stacksnap_awake; RELEASE SAVEPOINT stacksnap_awake";
 
-/// Entries that hold rows, or make what holds nothing else.
+/// Entries that hold rows or create large objects.
 const ROWS: [ObjectKind; 5] = [
     ObjectKind::TableData,
     ObjectKind::MaterializedViewData,
@@ -53,12 +53,12 @@ const ROWS: [ObjectKind; 5] = [
     ObjectKind::Blob,
     ObjectKind::BlobMetadata,
 ];
-/// The planner works on the expressions of these when they are made.
+/// Kinds whose expressions the planner processes when they are created.
 const PLANNED: [ObjectKind; 4] =
     [ObjectKind::Table, ObjectKind::Index, ObjectKind::Constraint, ObjectKind::CheckConstraint];
 
 impl SnapshotSource {
-    /// The same without rows, asleep.
+    /// The same snapshot without rows, with everything asleep.
     #[must_use]
     pub fn only_schema(mut self) -> Self {
         self.manifest.tables.clear();
@@ -70,12 +70,12 @@ impl SnapshotSource {
         self
     }
 
-    /// Does this restore leave a file of the snapshot alone: one that brings rows, or switches on what would run?
+    /// Does this restore skip a file of the snapshot because it restores rows or enables something that would run?
     pub fn leaves_file(&self, file: &str) -> bool {
         self.only_schema && matches!(file, layout::CRON_JOBS_SQL | layout::EVENT_TRIGGERS_SQL)
     }
 
-    /// The target's inventory, where functions are asleep in it.
+    /// The target's inventory, with all functions awake.
     pub(super) async fn read_awake(&self, session: &Session, within: Within) -> Result<Inventory> {
         if !self.only_schema || within == Within::Nothing {
             return inventory(session).await;
@@ -103,7 +103,7 @@ fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
                 let sleep = names.get(&entry.oid).map(|(schema, name)| {
                     SLEEP.replace("/*SCHEMA*/", &literal(schema)).replace("/*NAME*/", &literal(name))
                 });
-                // In one message with the definition: nothing can come in between.
+                // In one message with the definition, so that nothing runs in between.
                 entry.definition.push('\n');
                 entry.definition.push_str(&sleep.unwrap_or_default());
             }
@@ -121,8 +121,8 @@ fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
     }
 }
 
-/// Schema and name of a routine. Its arguments are left out: a type that is only a shell yet cannot be named in a query,
-/// and that others of the same name sleep too does no harm.
+/// Schema and name of a routine. Arguments are left out: a type that is still a shell cannot be named in a query, and
+/// it does no harm if overloads sleep too.
 fn name(routine: &CatalogObject) -> Option<(String, String)> {
     let mut quoted = false;
     let end = routine.identity.find(|c| {
@@ -132,7 +132,7 @@ fn name(routine: &CatalogObject) -> Option<(String, String)> {
     identity::qualified(&routine.identity[..end])
 }
 
-/// What the target is expected to be: event triggers disabled, materialized views without rows, no large object.
+/// The expected state of the target: disabled event triggers, empty materialized views, no large objects.
 fn quieten_inventory(inventory: &mut Inventory) {
     let is_large_object = |o: &CatalogObject| {
         o.kind == ObjectKind::Blob
@@ -148,7 +148,7 @@ fn quieten_inventory(inventory: &mut Inventory) {
                 object.definition = format!("{} DISABLED", plain.unwrap_or(&object.definition));
             }
             ObjectKind::MaterializedView => {
-                // Behind it is at most a tablespace.
+                // At most a tablespace follows.
                 if let Some(at) = object.definition.rfind(" WITH DATA") {
                     object.definition.replace_range(at..at + " WITH DATA".len(), " WITH NO DATA");
                 }

@@ -367,7 +367,7 @@ impl Converge<'_> {
         self.file(file, words).await?;
         let left_out = self.scope.left_out.iter();
         for sql in libraries::resets(left_out, &self.source.inventory, &self.database) {
-            self.tried("a library that is not there", &sql, words).await?;
+            self.tried("setting whose library is missing", &sql, words).await?;
         }
         Ok(())
     }
