@@ -241,8 +241,8 @@ impl Work<'_> {
         self.tables.large_objects(self.runner).await?;
         let mut words = BTreeMap::new();
         settle::after_rows(self.engine, self.runner, self.creation, self.tables, &mut words).await?;
-        // No object refers to these roles any more. Dropping them also removes memberships that they granted, so do it
-        // before the final comparison.
+        // No object refers to these roles any more. Dropping them before the final comparison also removes their
+        // memberships.
         let roles_left = made_roles::drop_planned(self.engine, self.examined, self.plan, self.runner).await?;
         // Rows may have created objects (queues, partitions): converge once more. Only this run's messages count: a
         // later pass may have fixed what an earlier one could not do.

@@ -166,15 +166,14 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         })
     };
     let own = format!("{} {}", object.kind, object.identity);
-    let server_text = || left.words.iter().find(|(what, _)| what.ends_with(&own)).map(|(_, text)| text.clone());
+    let reported = || left.words.iter().find(|(what, _)| what.ends_with(&own)).map(|(_, text)| text.clone());
     if examined.scope.untrusted {
-        let why = server_text().unwrap_or_else(|| "it depends on something that is left out".to_string());
+        let why = reported().unwrap_or_else(|| "it depends on something that is left out".to_string());
         return exception(fence::LEFT_OUT, why, "review it in the snapshot and create it by hand if you want it");
     }
     let member_of = member_of(object, source);
     if object.kind == ObjectKind::Trigger && member_of.is_some() {
-        let why =
-            server_text().unwrap_or_else(|| "its table belongs to an extension, so pg_dump leaves it out".to_string());
+        let why = reported().unwrap_or_else(|| "pg_dump leaves out triggers on tables of extensions".to_string());
         return exception("trigger_of_member", why, "create it by hand: it is in managed_schema_objects.sql");
     }
     // A schema that the platform created for an extension is not dropped with it: only its owner may drop it.
@@ -199,7 +198,7 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
             let why = "a role of the platform: it keeps the target's password and attributes".to_string();
             return exception("platform_role", why, "");
         }
-        let why = server_text().unwrap_or_else(|| "the restoring role may not change it".to_string());
+        let why = reported().unwrap_or_else(|| "the restoring role may not change it".to_string());
         let extra = !source.inventory.of_kind(object.kind).any(|o| o.identity == object.identity);
         let revoke = Membership::of_name(object).filter(|_| extra).map(|m| format!("as a superuser: {}", m.revoke()));
         return exception(
@@ -217,7 +216,7 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
     }
     let grants = object.kind == ObjectKind::Acl && object.identity.starts_with("FOREIGN DATA WRAPPER ");
     if object.kind == ObjectKind::EventTrigger || grants {
-        let why = server_text().unwrap_or_else(|| "PostgreSQL requires a superuser as its owner".to_string());
+        let why = reported().unwrap_or_else(|| "PostgreSQL requires a superuser as its owner".to_string());
         return exception("owner_not_permitted", why, "");
     }
     let hidden = |o: &CatalogObject| o.identity == object.identity && o.definition.contains("not readable");

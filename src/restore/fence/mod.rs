@@ -102,7 +102,7 @@ const BEGINNINGS: [&str; 34] = [
     "set default_table_access_method",
     "set default_tablespace",
 ];
-/// Languages of routines that cannot leave the database.
+/// Languages whose routines have no access outside the database.
 const LANGUAGES: [&str; 2] = ["plpgsql", "sql"];
 
 /// May this entry be run? `extensions`: those that may be created.
