@@ -57,7 +57,7 @@ pub async fn plan(engine: &Engine<'_>, schema: &str) -> Result<RestorePlan> {
     engine.monitor.event(Event::PhaseStarted { phase: Phase::Plan, bytes_total: None });
     let copies = copies(engine, schema)?;
     let (session, examined) = examine(engine).await?;
-    let create = to_make(&session, schema, &copies).await?;
+    let create = objects_to_create(&session, schema, &copies).await?;
     let load: Vec<TableLoad> = copies.iter().map(load_of).collect();
     let summary = format!("{} tables to copy", load.len());
     let plan = RestorePlan {
@@ -102,7 +102,7 @@ fn load_of(copy: &Copy<'_>) -> TableLoad {
 }
 
 /// What to create: the schema if it is missing, and the tables. An existing table is refused.
-async fn to_make(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result<Vec<ObjectName>> {
+async fn objects_to_create(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result<Vec<ObjectName>> {
     let object = |kind: ObjectKind, identity: String| ObjectName { kind: kind.into(), identity };
     let mut make = Vec::new();
     let sql = "SELECT pg_catalog.to_regnamespace($1) IS NOT NULL";
@@ -146,7 +146,7 @@ async fn fill(
     copies: &[Copy<'_>],
     examined: &Examined,
 ) -> Result<(u64, u64)> {
-    let make = to_make(runner.session, schema, copies).await?;
+    let make = objects_to_create(runner.session, schema, copies).await?;
     if make.iter().any(|o| o.kind == ObjectKind::Schema) {
         runner.run("schema of the copies", &format!("CREATE SCHEMA {}", ident(schema))).await?;
     }

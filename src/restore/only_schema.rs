@@ -64,8 +64,8 @@ impl SnapshotSource {
         self.manifest.tables.clear();
         self.manifest.member_marks.clear();
         self.manifest.computed = None;
-        quieten_toc(&mut self.toc, &self.inventory);
-        quieten_inventory(&mut self.inventory);
+        put_toc_to_sleep(&mut self.toc, &self.inventory);
+        expect_asleep(&mut self.inventory);
         self.only_schema = true;
         self
     }
@@ -87,7 +87,7 @@ impl SnapshotSource {
     }
 }
 
-fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
+fn put_toc_to_sleep(toc: &mut Toc, inventory: &Inventory) {
     let can_ask = inventory.of_kind(ObjectKind::Extension).any(|o| o.identity == "plpgsql");
     let routines = inventory.of_kind(ObjectKind::Function).chain(inventory.of_kind(ObjectKind::Procedure));
     let names: HashMap<u32, (String, String)> = routines.filter_map(|o| Some((o.address?.oid, name(o)?))).collect();
@@ -133,11 +133,11 @@ fn name(routine: &CatalogObject) -> Option<(String, String)> {
 }
 
 /// The expected state of the target: disabled event triggers, empty materialized views, no large objects.
-fn quieten_inventory(inventory: &mut Inventory) {
+fn expect_asleep(inventory: &mut Inventory) {
     let is_large_object = |o: &CatalogObject| {
         o.kind == ObjectKind::Blob
             || (o.kind == ObjectKind::Acl && o.identity.starts_with("LARGE OBJECT "))
-            || is_said_of_large_object(o)
+            || is_attribute_of_large_object(o)
     };
     inventory.objects.retain(|o| !is_large_object(o));
     for object in &mut inventory.objects {
@@ -161,7 +161,7 @@ fn quieten_inventory(inventory: &mut Inventory) {
 /// `pg_largeobject`.
 const LARGE_OBJECT: u32 = 2613;
 
-fn is_said_of_large_object(object: &CatalogObject) -> bool {
+fn is_attribute_of_large_object(object: &CatalogObject) -> bool {
     matches!(object.kind, ObjectKind::Comment | ObjectKind::SecurityLabel)
         && object.address.is_some_and(|address| address.class == LARGE_OBJECT)
 }
@@ -191,7 +191,7 @@ mod tests {
             object("ACL", "LARGE OBJECT 1", ""),
         ];
         let mut inventory = Inventory { objects, ..Inventory::default() };
-        quieten_inventory(&mut inventory);
+        expect_asleep(&mut inventory);
         assert!(inventory.of_kind(ObjectKind::EventTrigger).all(|o| o.definition.ends_with("public.f() DISABLED")));
         let views: Vec<&str> = inventory.of_kind(ObjectKind::MaterializedView).map(|o| o.definition.as_str()).collect();
         assert_eq!(views, ["AS SELECT ' WITH DATA' WITH NO DATA TABLESPACE t"]);

@@ -94,7 +94,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         format: FORMAT,
         snapshot: engine.source.manifest.id.to_string(),
         manifest_sha256: engine.source.manifest.manifest_sha256.clone(),
-        one_transaction: objects.are_one_transaction(engine, room, empty, bytes)?,
+        one_transaction: objects.fit_one_transaction(engine, room, empty, bytes)?,
         only: engine.request.only.clone(),
         drop: objects.drop,
         replace: objects.replace,
@@ -130,7 +130,7 @@ impl Objects {
     }
 
     /// An empty target may be filled in several transactions. Any other restore is one transaction, or refused.
-    fn are_one_transaction(&self, engine: &Engine<'_>, room: LockRoom, empty: bool, bytes: u64) -> Result<bool> {
+    fn fit_one_transaction(&self, engine: &Engine<'_>, room: LockRoom, empty: bool, bytes: u64) -> Result<bool> {
         let all = self.drop.iter().chain(&self.replace).chain(&self.create);
         let needed = Needed::of(all, &engine.source.toc);
         if !empty || engine.request.untrusted {

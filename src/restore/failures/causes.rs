@@ -38,15 +38,16 @@ impl Reckoning<'_> {
         let known: HashMap<ObjectName, &CatalogObject> =
             self.inventory.objects.iter().map(|o| (ObjectName::of(o), o)).collect();
         let graph = Graph::new(self, &known);
-        let mut list: Vec<LeftOut> = objects.iter().map(|o| self.one(o, known.get(o).copied(), &graph)).collect();
+        let mut list: Vec<LeftOut> =
+            objects.iter().map(|o| self.left_out_of(o, known.get(o).copied(), &graph)).collect();
         let files: BTreeSet<ObjectName> =
             list.iter().filter_map(|one| one.because_of.clone()).filter(|cause| cause.kind == FILE).collect();
-        list.extend(files.iter().map(|file| self.one(file, None, &graph)));
+        list.extend(files.iter().map(|file| self.left_out_of(file, None, &graph)));
         list.sort();
         list
     }
 
-    fn one(&self, name: &ObjectName, object: Option<&CatalogObject>, graph: &Graph<'_>) -> LeftOut {
+    fn left_out_of(&self, name: &ObjectName, object: Option<&CatalogObject>, graph: &Graph<'_>) -> LeftOut {
         let given_up = self.given_up.get(name);
         let refusal = given_up.map(|g| &g.refusal).or_else(|| self.left.refusals.get(name));
         let because_of = object.and_then(|object| graph.cause(object, refusal.is_some()));
@@ -134,7 +135,7 @@ impl<'a> Graph<'a> {
                 }
                 _ => {}
             }
-            if is_whole(object)
+            if has_own_address(object)
                 && let Some(address) = object.address
             {
                 graph.by_address.insert(address, object);
@@ -185,14 +186,14 @@ impl<'a> Graph<'a> {
         let name = ObjectName::of(at);
         if name != ObjectName::of(object) {
             let own = self.reckoning.left.refusals.contains_key(&name);
-            let file = if own { None } else { self.file(at.kind) };
+            let file = if own { None } else { self.failed_file(at.kind) };
             return Some(file.unwrap_or(name));
         }
         let withheld = object.address.and_then(|a| self.reckoning.withheld.get(&Address { sub: 0, ..a }));
         if let Some(cause) = withheld.filter(|_| object.kind == ObjectKind::Acl) {
             return Some(cause.clone());
         }
-        if refused { None } else { self.file(object.kind) }
+        if refused { None } else { self.failed_file(object.kind) }
     }
 
     /// A missing object that this one needs.
@@ -221,7 +222,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The snapshot's file that sets objects of this kind, if running it failed.
-    fn file(&self, kind: ObjectKind) -> Option<ObjectName> {
+    fn failed_file(&self, kind: ObjectKind) -> Option<ObjectName> {
         let file = match kind {
             ObjectKind::Acl | ObjectKind::DefaultAcl => layout::ACCESS_GRANTS_SQL,
             ObjectKind::Role | ObjectKind::RoleMembership | ObjectKind::RoleSetting => layout::DATABASE_ROLES_SQL,
@@ -245,7 +246,7 @@ fn is_missing(graph: &Graph<'_>, object: &CatalogObject) -> bool {
 }
 
 /// Does it have its own address, instead of the address of the object that it is an attribute of?
-fn is_whole(object: &CatalogObject) -> bool {
+fn has_own_address(object: &CatalogObject) -> bool {
     let of_another = matches!(
         object.kind,
         ObjectKind::Acl

@@ -50,7 +50,7 @@ struct Sorted {
 impl Judge<'_> {
     /// Excuses, repairs and leaves out; or fails.
     pub async fn judge(&self, left: Left) -> Result<Worked> {
-        let sorted = self.sort(&left);
+        let sorted = self.split_excused(&left);
         let mut mended = Mended::default();
         let (left, sorted) = if sorted.rest.is_empty() {
             (left, sorted)
@@ -61,8 +61,8 @@ impl Judge<'_> {
             if mended.is_empty() {
                 (rest, sorted)
             } else {
-                let after = self.after(rest).await?;
-                let sorted = self.sort(&after);
+                let after = self.compare_again(rest).await?;
+                let sorted = self.split_excused(&after);
                 (after, sorted)
             }
         };
@@ -92,17 +92,17 @@ impl Judge<'_> {
     }
 
     /// What differs after a repair. The server's earlier messages still apply.
-    async fn after(&self, before: Left) -> Result<Left> {
+    async fn compare_again(&self, before: Left) -> Result<Left> {
         let live = self.converge.source.read_target(self.converge.runner.session, Within::Transaction).await?;
         let after = self.converge.left(&live, before.words);
         Ok(Left { refusals: before.refusals, ..after })
     }
 
-    fn sort(&self, left: &Left) -> Sorted {
+    fn split_excused(&self, left: &Left) -> Sorted {
         let mut sorted = Sorted { excused: Vec::new(), rest: BTreeSet::new() };
         for object in &left.objects {
             let excuse = settle::excuse(object, left, self.examined, self.converge.source);
-            match excuse.or_else(|| self.of_platform(object, left)) {
+            match excuse.or_else(|| self.excuse_of_platform(object, left)) {
                 Some(exception) => sorted.excused.push(exception),
                 None => {
                     sorted.rest.insert(object.clone());
@@ -113,7 +113,7 @@ impl Judge<'_> {
     }
 
     /// Excuses an object of the platform that this role could not restore.
-    fn of_platform(&self, name: &ObjectName, left: &Left) -> Option<Exception> {
+    fn excuse_of_platform(&self, name: &ObjectName, left: &Left) -> Option<Exception> {
         let object = self.converge.source.inventory.objects.iter().find(|o| ObjectName::of(o) == *name)?;
         let words = left.words.get(&format!("{} {}", name.kind, name.identity)).map(String::as_str);
         self.examined.scope.services.excuse(object, words, self.plan)

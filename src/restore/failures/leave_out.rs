@@ -84,13 +84,14 @@ pub fn identity(table: &QualifiedName, inventory: &Inventory) -> String {
 
 /// Resolves the names given to `--leave-out`.
 pub fn resolve(names: &[String], inventory: &Inventory) -> Result<Vec<ObjectName>> {
-    let mut found: Vec<ObjectName> = names.iter().map(|name| one(name.trim(), inventory)).collect::<Result<_>>()?;
+    let mut found: Vec<ObjectName> =
+        names.iter().map(|name| resolve_one(name.trim(), inventory)).collect::<Result<_>>()?;
     found.sort();
     found.dedup();
     Ok(found)
 }
 
-fn one(name: &str, inventory: &Inventory) -> Result<ObjectName> {
+fn resolve_one(name: &str, inventory: &Inventory) -> Result<ObjectName> {
     let all = || inventory.objects.iter().map(ObjectName::of);
     if let Some(object) = all().find(|o| o.to_string() == name) {
         return Ok(object);

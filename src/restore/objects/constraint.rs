@@ -64,7 +64,7 @@ impl<'a> Constraint<'a> {
     }
 
     /// The text without NOT VALID.
-    fn core(&self) -> &'a str {
+    fn without_not_valid(&self) -> &'a str {
         self.text.strip_suffix(" NOT VALID").unwrap_or(self.text)
     }
 }
@@ -73,24 +73,24 @@ impl<'a> Constraint<'a> {
 pub fn add(object: &CatalogObject) -> Option<String> {
     let constraint = Constraint::of(object).filter(|c| c.from == Origin::Itself)?;
     matches!(object.kind, ObjectKind::CheckConstraint | ObjectKind::NotNullConstraint)
-        .then(|| added(object, constraint.text))
+        .then(|| add_statement(object, constraint.text))
         .flatten()
 }
 
 /// `ADD CONSTRAINT` for an inherited one: a table needs it before it can be attached as a partition again.
 pub fn add_before_attach(object: &CatalogObject) -> Option<String> {
     let constraint = Constraint::of(object).filter(|c| c.from == Origin::Parent)?;
-    added(object, constraint.text)
+    add_statement(object, constraint.text)
 }
 
 /// `ADD CONSTRAINT … NOT VALID`. `None`: the kind has no such form, or the constraint is inherited.
 pub fn not_valid(object: &CatalogObject) -> Option<String> {
     let constraint =
         Constraint::of(object).filter(|c| c.from == Origin::Itself && object.kind != ObjectKind::Constraint)?;
-    added(object, &format!("{} NOT VALID", constraint.core()))
+    add_statement(object, &format!("{} NOT VALID", constraint.without_not_valid()))
 }
 
-fn added(object: &CatalogObject, text: &str) -> Option<String> {
+fn add_statement(object: &CatalogObject, text: &str) -> Option<String> {
     let (name, rest) = on(&object.identity)?;
     Some(format!("ALTER {} ADD CONSTRAINT {name} {text}", altered(rest)))
 }
@@ -98,7 +98,7 @@ fn added(object: &CatalogObject, text: &str) -> Option<String> {
 /// `VALIDATE CONSTRAINT`, if that is all that the target's constraint lacks.
 pub fn validate(wanted: &CatalogObject, live: &CatalogObject) -> Option<String> {
     let (w, l) = (Constraint::of(wanted)?, Constraint::of(live)?);
-    if !w.proved || l.proved || w.text != l.core() || (w.from, w.rest) != (l.from, l.rest) {
+    if !w.proved || l.proved || w.text != l.without_not_valid() || (w.from, w.rest) != (l.from, l.rest) {
         return None;
     }
     let (name, rest) = on(&wanted.identity)?;

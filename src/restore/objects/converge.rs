@@ -120,7 +120,7 @@ impl Converge<'_> {
         self.make_extensions(&delta, &live, &mut words).await?;
         let steps = self.creation.of(&delta.missing);
         let pre: Vec<_> = steps.into_iter().filter(|s| !s.is_post_data()).collect();
-        self.entries(&pre, &mut words).await
+        self.run_entries(&pre, &mut words).await
     }
 
     async fn pass(
@@ -131,7 +131,7 @@ impl Converge<'_> {
         words: &mut BTreeMap<String, String>,
     ) -> Result<()> {
         if self.scope.untrusted {
-            return self.make(&delta.missing, words).await;
+            return self.create_missing(&delta.missing, words).await;
         }
         let roles = delta.touches(&[ObjectKind::Role, ObjectKind::RoleMembership, ObjectKind::RoleSetting]);
         if self.scope.is_whole() && (roles || (pass == 0 && !delta.missing.is_empty())) {
@@ -149,7 +149,7 @@ impl Converge<'_> {
             None => delta.missing.clone(),
         };
         self.close_own_defaults(&missing).await?;
-        self.make(&missing, words).await?;
+        self.create_missing(&missing, words).await?;
         self.put_right(delta, &missing, live, words).await
     }
 
@@ -211,14 +211,14 @@ impl Converge<'_> {
         if self.scope.platform {
             self.runner.run("wake event triggers", AWAKE).await?;
         }
-        let made = self.made_extensions(&missing, delta, live, words).await;
+        let made = self.make_extensions_awake(&missing, delta, live, words).await;
         if self.scope.platform {
             self.runner.run("silence event triggers", ASLEEP).await?;
         }
         made
     }
 
-    async fn made_extensions(
+    async fn make_extensions_awake(
         &self,
         missing: &[&CatalogObject],
         delta: &Delta<'_, '_>,
@@ -229,7 +229,7 @@ impl Converge<'_> {
         if superusers.contains(&self.scope.restorer) {
             // The extension's schema may be missing too.
             let schemas: Vec<_> = delta.missing.iter().copied().filter(|o| o.kind == ObjectKind::Schema).collect();
-            self.entries(&self.creation.of(&schemas), words).await?;
+            self.run_entries(&self.creation.of(&schemas), words).await?;
             for extension in missing {
                 let Some(own) = self.creation.own(extension) else { continue };
                 // Where the owner cannot create it, the file does.
@@ -249,10 +249,10 @@ impl Converge<'_> {
     }
 
     /// Creates missing objects: pre-data entries, then the rows, then post-data entries.
-    async fn make(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
+    async fn create_missing(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         let steps = self.creation.of(missing);
         let (post, pre): (Vec<_>, Vec<_>) = steps.into_iter().partition(|s| s.is_post_data());
-        self.entries(&pre, words).await?;
+        self.run_entries(&pre, words).await?;
         let made: BTreeSet<QualifiedName> = missing
             .iter()
             .filter(|o| o.kind == ObjectKind::Table)
@@ -264,19 +264,19 @@ impl Converge<'_> {
         self.tables.large_objects(self.runner).await?;
         // Validated ones first: a child cannot have a validated check that it inherits from a NOT VALID one.
         let checks = missing.iter().filter(|_| !self.scope.untrusted);
-        for check in checks.filter(|o| self.creation.own(o).is_none() && !is_inside(o, &made)) {
+        for check in checks.filter(|o| self.creation.own(o).is_none() && !is_created_with_table(o, &made)) {
             if let Some(sql) = constraint::add(check) {
                 self.tried_for(check, &sql, words).await?;
             }
         }
-        self.entries(&post, words).await?;
-        self.built_on_members(missing, words).await?;
+        self.run_entries(&post, words).await?;
+        self.create_on_members(missing, words).await?;
         self.refresh(missing, words).await
     }
 
     /// The archive has no policies, triggers and indexes on tables of an extension. The inventory has them;
     /// `managed_schema_objects.sql` has triggers whose arguments are secret.
-    async fn built_on_members(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
+    async fn create_on_members(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         let mut is_secret = false;
         let ours = missing.iter().filter(|o| o.extension.is_some() && self.creation.own(o).is_none());
         for object in ours.filter(|_| !self.scope.untrusted) {
@@ -294,13 +294,13 @@ impl Converge<'_> {
         if is_secret { self.file(layout::MANAGED_OBJECTS_SQL, words).await } else { Ok(()) }
     }
 
-    async fn entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
+    async fn run_entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
         for step in steps {
             self.runner.breathe().await?;
             if let Some(failure) = self.attempt_step(step).await? {
-                if !self.made_by_owner(step).await?
+                if !self.create_as_owner(step).await?
                     && !self.attached_with_checks(step).await?
-                    && !self.added_around_rows(step, &failure).await?
+                    && !self.add_key_around_rows(step, &failure).await?
                 {
                     self.refused(step, &failure, words);
                 }
@@ -315,7 +315,7 @@ impl Converge<'_> {
 
     /// A platform lets its users own event triggers and refuses a superuser's event trigger that calls a user's
     /// function: so create it as its owner.
-    async fn made_by_owner(&self, step: &Step<'_>) -> Result<bool> {
+    async fn create_as_owner(&self, step: &Step<'_>) -> Result<bool> {
         let Some(trigger) = step.object.filter(|o| o.kind == ObjectKind::EventTrigger && self.scope.platform) else {
             return Ok(false);
         };
@@ -327,7 +327,7 @@ impl Converge<'_> {
     }
 
     /// A foreign key with disabled triggers in the source may have rows that violate it.
-    async fn added_around_rows(&self, step: &Step<'_>, failure: &Failure) -> Result<bool> {
+    async fn add_key_around_rows(&self, step: &Step<'_>, failure: &Failure) -> Result<bool> {
         let unchecked =
             |o: &&CatalogObject| o.kind == ObjectKind::FkConstraint && !o.definition.ends_with("RI TRIGGERS O");
         let Some(key) = step.object.filter(unchecked) else { return Ok(false) };
@@ -393,7 +393,7 @@ fn add_differences(words: &mut BTreeMap<String, String>, delta: &Delta<'_, '_>) 
 }
 
 /// Is this a constraint of a table that was just created, and so created with it?
-fn is_inside(constraint: &CatalogObject, made: &BTreeSet<QualifiedName>) -> bool {
+fn is_created_with_table(constraint: &CatalogObject, made: &BTreeSet<QualifiedName>) -> bool {
     let table = identity::on(&constraint.identity).and_then(|(_, table)| identity::qualified(table));
     table.is_some_and(|(schema, name)| made.contains(&QualifiedName::new(schema, name)))
 }

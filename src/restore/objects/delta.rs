@@ -72,21 +72,22 @@ impl<'s, 't> Delta<'s, 't> {
         for object in wanted.iter().filter(|o| scope.brings_back(o) && counts(o)) {
             match there.get(&key(object)) {
                 None if lacks(object) => {}
-                None if is_of_another(object, |key| there.contains_key(&key))
+                None if depends_on_absent_member(object, |key| there.contains_key(&key))
                     || is_granted_by_another(object, there.keys(), scope) => {}
                 None => delta.missing.push(object),
-                Some(found) if is_equal(object, found) || (own(object) && but_for_password(object, found)) => {}
+                Some(found) if is_equal(object, found) || (own(object) && equal_except_password(object, found)) => {}
                 Some(found) if fenced(object, found) || invalid_indexes::may_stay(object, found) => {}
                 Some(found) if columns::same_but_for_order(object, found) => delta.reordered.push(object),
                 Some(found) => delta.differs.push((object, found)),
             }
         }
         let theirs = |o: &CatalogObject| {
-            is_of_another(o, |key| wanted_keys.contains(&key)) || is_granted_by_another(o, wanted_keys.iter(), scope)
+            depends_on_absent_member(o, |key| wanted_keys.contains(&key))
+                || is_granted_by_another(o, wanted_keys.iter(), scope)
         };
         let ours = |o: &&CatalogObject| {
             let goes = !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o) && !theirs(o);
-            goes && !is_of_new_table(o, &wanted_keys)
+            goes && !is_column_acl_of_dropped_table(o, &wanted_keys)
         };
         delta.extra = live.iter().filter(ours).collect();
         delta.only_tables(scope);
@@ -127,7 +128,9 @@ impl<'s, 't> Delta<'s, 't> {
     /// secrets.
     pub fn words(&self) -> BTreeMap<String, String> {
         let shown = self.differs.iter().filter(|(wanted, _)| !SECRETIVE.contains(&wanted.kind));
-        shown.map(|(wanted, found)| (format!("{} {}", wanted.kind, wanted.identity), in_words(wanted, found))).collect()
+        shown
+            .map(|(wanted, found)| (format!("{} {}", wanted.kind, wanted.identity), first_difference(wanted, found)))
+            .collect()
     }
 
     /// Two sets: objects that still differ, and memberships of the snapshot that another role granted here. A role may
@@ -155,7 +158,7 @@ impl<'s, 't> Delta<'s, 't> {
 }
 
 /// The first line in which two definitions differ, shortened.
-fn in_words(wanted: &CatalogObject, found: &CatalogObject) -> String {
+fn first_difference(wanted: &CatalogObject, found: &CatalogObject) -> String {
     if wanted.definition == found.definition {
         let name = |o: &CatalogObject| o.owner.clone().unwrap_or_default();
         return format!("{SEEN} has the owner {}, the target has {}", name(wanted), name(found));
@@ -203,7 +206,7 @@ fn is_granted_by_another<'k>(
 
 /// Attributes of a member of an extension: if the target lacks the member, they are not missing; if the snapshot lacks
 /// the member, they are dropped with it.
-fn is_of_another(object: &CatalogObject, there: impl Fn(Key) -> bool) -> bool {
+fn depends_on_absent_member(object: &CatalogObject, there: impl Fn(Key) -> bool) -> bool {
     if object.extension.is_none() {
         return false;
     }
@@ -224,7 +227,7 @@ fn is_of_another(object: &CatalogObject, there: impl Fn(Key) -> bool) -> bool {
 }
 
 /// Is it a column privilege on a table that is dropped? Then it disappears with the table.
-fn is_of_new_table(object: &CatalogObject, wanted: &BTreeSet<Key>) -> bool {
+fn is_column_acl_of_dropped_table(object: &CatalogObject, wanted: &BTreeSet<Key>) -> bool {
     let Some(column) = object.identity.strip_prefix("COLUMN ").filter(|_| object.kind == ObjectKind::Acl) else {
         return false;
     };
@@ -253,7 +256,7 @@ pub fn extension_schema(definition: &str) -> Option<&str> {
 }
 
 /// The restoring role keeps its own password: it logs in with that.
-fn but_for_password(wanted: &CatalogObject, found: &CatalogObject) -> bool {
+fn equal_except_password(wanted: &CatalogObject, found: &CatalogObject) -> bool {
     let cut = |o: &CatalogObject| o.definition.split("PASSWORD ").next().map(|t| t.trim_end().to_string());
     cut(wanted) == cut(found)
 }

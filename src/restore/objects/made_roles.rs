@@ -41,19 +41,19 @@ pub struct Foretold {
 /// Which roles will be dropped, and which must stay because something outside this database needs them.
 pub async fn foretell(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Foretold> {
     let mut foretold = Foretold::default();
-    for role in ours(engine, scope, session).await? {
+    for role in droppable_roles(engine, scope, session).await? {
         match stays(&role) {
             Some(exception) => foretold.exceptions.push(exception),
             None => foretold.drop.push(ObjectName { kind: ROLE, identity: role.identity }),
         }
     }
-    foretold.exceptions.extend(came_and_stay(engine, scope, session).await?);
+    foretold.exceptions.extend(later_roles_that_stay(engine, scope, session).await?);
     Ok(foretold)
 }
 
 /// In place: roles that the snapshot does not have and that may belong to others. A renamed role of the snapshot is
 /// reported as such: renaming it back would affect other databases and clear an MD5 password.
-async fn came_and_stay(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<Exception>> {
+async fn later_roles_that_stay(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<Exception>> {
     if !scope.kind.has_a_past() || !scope.is_whole() || scope.untrusted || scope.roles_kept.is_empty() {
         return Ok(Vec::new());
     }
@@ -70,7 +70,7 @@ async fn came_and_stay(engine: &Engine<'_>, scope: &Scope, session: &Session) ->
         return Ok(came.iter().map(of_another_project).collect());
     }
     let was = |role: &RoleNew| roles.iter().find(|o| o.address.is_some_and(|a| a.oid == role.oid)).map(|o| &o.identity);
-    Ok(came.iter().map(|role| came_later(role, was(role).map(String::as_str))).collect())
+    Ok(came.iter().map(|role| exception_for_later_role(role, was(role).map(String::as_str))).collect())
 }
 
 /// A role of the project whose database this snapshot replaces.
@@ -87,7 +87,7 @@ fn of_another_project(role: &RoleNew) -> Exception {
 }
 
 /// `was`: the role's name in the snapshot.
-fn came_later(role: &RoleNew, was: Option<&str>) -> Exception {
+fn exception_for_later_role(role: &RoleNew, was: Option<&str>) -> Exception {
     let name = &role.identity;
     let powers = if role.powers.is_empty() { String::new() } else { format!(": {}", visible(&role.powers.join(", "))) };
     let (why, todo) = match was {
@@ -117,7 +117,7 @@ pub async fn drop_planned(
     runner: &Runner<'_>,
 ) -> Result<Vec<Exception>> {
     let planned: BTreeSet<&str> = plan.drop.iter().filter(|o| o.kind == ROLE).map(|o| o.identity.as_str()).collect();
-    let there = ours(engine, &examined.scope, runner.session).await?;
+    let there = droppable_roles(engine, &examined.scope, runner.session).await?;
     // A role may be in use since the plan was made. One that the plan did not name is not dropped either.
     let goes = |role: &RoleUse| role.uses.is_empty() && planned.contains(role.identity.as_str());
     let (mut left, used): (Vec<_>, Vec<_>) = there.into_iter().partition(goes);
@@ -176,7 +176,7 @@ fn take_rights(role: &RoleUse, examined: &Examined, all: bool) -> String {
 
 /// The existing roles that this restore may drop: those that the undone restore created and those that are new. Never a
 /// role of the snapshot.
-async fn ours(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<RoleUse>> {
+async fn droppable_roles(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<RoleUse>> {
     let made = &engine.request.drop_roles;
     let known: BTreeSet<String> = engine.source.inventory.of_kind(ROLE).map(|o| unquoted(&o.identity)).collect();
     // A snapshot without roles cannot tell which roles are new.

@@ -86,7 +86,7 @@ impl Overloads {
             rivals.sort_by_key(|r| r.dump_id);
             rivals.dedup_by_key(|r| r.dump_id);
             if !rivals.is_empty() {
-                apart.insert(step.entry.dump_id, out_of_the_way(&rivals));
+                apart.insert(step.entry.dump_id, rename_rivals(&rivals));
             }
         }
         Self(apart)
@@ -128,7 +128,7 @@ fn routine(object: &CatalogObject, dump_id: i64) -> Option<Routine<'_>> {
     })
 }
 
-fn out_of_the_way(rivals: &[&Routine<'_>]) -> Apart {
+fn rename_rivals(rivals: &[&Routine<'_>]) -> Apart {
     let list = |row: &dyn Fn(&Routine<'_>) -> String| rivals.iter().map(|r| row(r)).collect::<Vec<_>>().join(", ");
     let hidden = |r: &Routine<'_>| format!("stacksnap_apart_{}", r.dump_id);
     let away = list(&|r| format!("({}, {})", literal(r.signature), literal(&hidden(r))));

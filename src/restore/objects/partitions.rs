@@ -54,7 +54,7 @@ impl Converge<'_> {
         for table in delta.extra.iter().copied().filter(|o| o.kind == ATTACH).chain(rebound.map(|(_, live)| *live)) {
             let Some(parent) = parent_of(table) else { continue };
             let sql = format!("ALTER TABLE {parent} DETACH PARTITION {}", table.identity);
-            moved |= self.moved(table, &sql, words).await?;
+            moved |= self.attach_or_detach(table, &sql, words).await?;
         }
         if moved {
             return Ok(true);
@@ -72,7 +72,7 @@ impl Converge<'_> {
                 delta.missing.iter().copied().filter(|o| on(&o.identity).is_some_and(|(_, t)| t == table.identity));
             let checks = checks.filter(|o| o.kind == ObjectKind::CheckConstraint).filter_map(add_before_attach);
             let sql: Vec<String> = checks.chain(steps.iter().map(|step| step.sql.clone())).collect();
-            moved |= self.moved(table, &sql.join(";\n"), words).await?;
+            moved |= self.attach_or_detach(table, &sql.join(";\n"), words).await?;
         }
         Ok(moved)
     }
@@ -110,7 +110,12 @@ impl Converge<'_> {
         Ok(self.runner.attempt("rename constraints", &sql).await?.is_none())
     }
 
-    async fn moved(&self, table: &CatalogObject, sql: &str, words: &mut BTreeMap<String, String>) -> Result<bool> {
+    async fn attach_or_detach(
+        &self,
+        table: &CatalogObject,
+        sql: &str,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<bool> {
         let what = format!("{ATTACH} {}", table.identity);
         let failure = self.runner.attempt(&what, sql).await?;
         let moved = failure.is_none();

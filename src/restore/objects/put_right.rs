@@ -66,7 +66,7 @@ impl Converge<'_> {
             let sql = match object.kind {
                 ObjectKind::Comment => comment(&object.identity, None, &self.database),
                 ObjectKind::RowSecurity => Some(row_security(&object.identity, None)),
-                ObjectKind::Acl => take_list(object),
+                ObjectKind::Acl => revoke_all_on_column_or_parameter(object),
                 ObjectKind::DatabaseSetting => roles::reset_for_all(object),
                 ObjectKind::RoleSetting => roles::reset_setting(object, &self.database),
                 ROLE_MEMBERSHIP if stands_in(object) || self.is_own(object) => None,
@@ -141,7 +141,7 @@ impl Converge<'_> {
         // An ACL is an ordered list: revoke all, grant in the archive's order, then set exactly the snapshot's state.
         let differing: Vec<_> = delta.differs.iter().map(|(w, _)| *w).filter(|o| o.kind == ObjectKind::Acl).collect();
         for object in differing.iter().filter(|o| !self.creation.grants(&[*o]).is_empty()) {
-            if let Some(sql) = take_all(object) {
+            if let Some(sql) = revoke_all_on_schema(object) {
                 self.tried(&format!("close {}", object.identity), &sql, words).await?;
             }
         }
@@ -216,7 +216,7 @@ impl Converge<'_> {
 }
 
 /// Revokes every grant on a column or a parameter: the snapshot has none.
-fn take_list(acl: &CatalogObject) -> Option<String> {
+fn revoke_all_on_column_or_parameter(acl: &CatalogObject) -> Option<String> {
     let (from, name, on, identity) = if let Some(column) = acl.identity.strip_prefix("COLUMN ") {
         let from = "pg_catalog.pg_attribute o JOIN pg_catalog.pg_class c ON c.oid = o.attrelid \
             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL pg_catalog.aclexplode(o.attacl) a";
@@ -241,7 +241,7 @@ fn take_list(acl: &CatalogObject) -> Option<String> {
 }
 
 /// Revokes every grant on a schema, before they are granted again.
-fn take_all(acl: &CatalogObject) -> Option<String> {
+fn revoke_all_on_schema(acl: &CatalogObject) -> Option<String> {
     let schema = acl.identity.strip_prefix("SCHEMA ")?;
     let name = literal(&identity::unquoted(schema));
     // The built-in grant to PUBLIC on `public` is not in the archive.
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn no_name_ends_the_quotes_around_it() {
         let acl = object("ACL", "SCHEMA \"a$stacksnap$; b\"", "");
-        for sql in [close("public.\"a$stacksnap$; b\""), take_all(&acl).unwrap()] {
+        for sql in [close("public.\"a$stacksnap$; b\""), revoke_all_on_schema(&acl).unwrap()] {
             let body = sql.strip_prefix("DO $stacksnapx$").and_then(|s| s.strip_suffix("$stacksnapx$")).unwrap();
             assert!(body.contains("a$stacksnap$; b") && !body.contains("$stacksnapx$"), "{sql}");
         }

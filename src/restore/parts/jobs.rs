@@ -24,7 +24,7 @@ fn record<'a>(engine: &Engine<'a>) -> Option<&'a TableRecord> {
     engine.source.manifest.tables.iter().find(|t| t.name == table && t.data_file.is_some())
 }
 
-async fn is_there(session: &Session) -> Result<bool> {
+async fn has_readable_jobs(session: &Session) -> Result<bool> {
     let sql = "SELECT pg_catalog.to_regnamespace('cron') IS NOT NULL AND EXISTS (SELECT 1 FROM pg_catalog.pg_class c \
                WHERE c.relname = 'job' AND c.relnamespace = pg_catalog.to_regnamespace('cron') \
                AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))";
@@ -34,7 +34,7 @@ async fn is_there(session: &Session) -> Result<bool> {
 /// Do the target's jobs differ from the snapshot's?
 pub async fn differ(engine: &Engine<'_>, session: &Session) -> Result<bool> {
     let Some(record) = record(engine) else { return Ok(false) };
-    if !is_there(session).await? {
+    if !has_readable_jobs(session).await? {
         return Ok(false);
     }
     // A role that may not read all jobs cannot compare them.
@@ -79,7 +79,7 @@ struct Job {
 
 impl Job {
     /// Can `live` be altered into this job? In place the jobid must match, and a job with a name may be altered.
-    fn is(&self, live: &Self, kind: TargetKind) -> bool {
+    fn can_become(&self, live: &Self, kind: TargetKind) -> bool {
         if kind != TargetKind::SameDatabase {
             return self.texts == live.texts;
         }
@@ -92,7 +92,7 @@ impl Job {
 pub async fn strange(engine: &Engine<'_>, session: &Session, kind: TargetKind) -> Result<Vec<Strange>> {
     // In place, a snapshot without the list of jobs cannot tell which jobs are new.
     let has_list = record(engine).is_some() || kind == TargetKind::OtherDatabase;
-    if !has_list || !is_there(session).await? {
+    if !has_list || !has_readable_jobs(session).await? {
         return Ok(Vec::new());
     }
     let sql = "SELECT j.jobid, j.username::text, j.jobname::text, j.schedule, j.command FROM cron.job j \
@@ -102,7 +102,7 @@ pub async fn strange(engine: &Engine<'_>, session: &Session, kind: TargetKind) -
     for row in session.rows(sql, &[]).await? {
         let texts = [1, 2, 3, 4].map(|at| row.try_get::<_, Option<String>>(at).ok().flatten());
         let live = Job { number: row.try_get(0).ok(), texts };
-        if let Some(number) = live.number.filter(|_| !own.iter().any(|job| job.is(&live, kind))) {
+        if let Some(number) = live.number.filter(|_| !own.iter().any(|job| job.can_become(&live, kind))) {
             let [_, name, schedule, _] = live.texts;
             found.push(Strange { number, word: name.or(schedule).unwrap_or_default() });
         }

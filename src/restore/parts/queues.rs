@@ -57,10 +57,10 @@ fn records(source: &SnapshotSource) -> Result<Vec<TableRecord>> {
 
 /// Does the snapshot have queues, and does this database have pgmq?
 async fn has_queues(source: &SnapshotSource, session: &Session) -> Result<bool> {
-    Ok(source.place.join(layout::QUEUES_SQL).exists() && has_meta(session).await?)
+    Ok(source.place.join(layout::QUEUES_SQL).exists() && has_readable_queues(session).await?)
 }
 
-async fn has_meta(session: &Session) -> Result<bool> {
+async fn has_readable_queues(session: &Session) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.relname = 'meta' \
                AND c.relnamespace = pg_catalog.to_regnamespace('pgmq') \
                AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))";
@@ -110,7 +110,7 @@ pub async fn differing(
 /// cannot tell.
 pub async fn came_later(source: &SnapshotSource, session: &Session) -> Result<Vec<String>> {
     let Some(known) = names(source)? else { return Ok(Vec::new()) };
-    if !has_meta(session).await? {
+    if !has_readable_queues(session).await? {
         return Ok(Vec::new());
     }
     // Without the extension they are ordinary tables.
@@ -144,7 +144,7 @@ fn names(source: &SnapshotSource) -> Result<Option<Vec<String>>> {
 }
 
 /// Drops later queues if the snapshot has no file that would do so.
-async fn drop_later(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Exception>> {
+async fn drop_later_queues(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Exception>> {
     let mut exceptions = Vec::new();
     for queue in came_later(engine.source, runner.session).await? {
         let sql = format!("SELECT pgmq.drop_queue({})", literal(&queue));
@@ -187,7 +187,7 @@ pub async fn make(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<()> {
         if member.table == "meta"
             && let Some(file) = &member.file
         {
-            for sql in drop_others_kinds(&source.place.join(file), &member.columns)? {
+            for sql in drop_queues_of_other_kind(&source.place.join(file), &member.columns)? {
                 runner.attempt("queue of another kind", &sql).await?;
             }
         }
@@ -201,7 +201,7 @@ pub async fn make(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<()> {
 }
 
 /// One statement per queue. A partitioned queue cannot be recreated: it stays as it is.
-fn drop_others_kinds(meta: &Path, columns: &[String]) -> Result<Vec<String>> {
+fn drop_queues_of_other_kind(meta: &Path, columns: &[String]) -> Result<Vec<String>> {
     let at = |name: &str| columns.iter().position(|c| c == name);
     let (Some(name), Some(partitioned), Some(unlogged)) = (at("queue_name"), at("is_partitioned"), at("is_unlogged"))
     else {
@@ -227,7 +227,7 @@ fn drop_others_kinds(meta: &Path, columns: &[String]) -> Result<Vec<String>> {
 /// Restores the messages in the transaction, then compares. What is not equal is named.
 pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>, plan: &RestorePlan) -> Result<Vec<Exception>> {
     if !has_queues(engine.source, runner.session).await? {
-        return drop_later(engine, runner).await;
+        return drop_later_queues(engine, runner).await;
     }
     // What the plan found different is written and compared afterwards. The rest may have changed since the plan.
     let planned: BTreeSet<&str> = plan.replace.iter().filter(|o| o.kind == KIND).map(|o| &*o.identity).collect();

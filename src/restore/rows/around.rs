@@ -81,7 +81,7 @@ pub async fn fill(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) 
     if failing.is_empty() {
         return Ok(Filled::Nothing);
     }
-    let plain = failing.iter().flat_map(|column| make_plain(column));
+    let plain = failing.iter().flat_map(|column| drop_generation(column));
     // A check that accepts the rows once the columns are plain is kept.
     for checks in [Vec::new(), checks] {
         let statements: Vec<String> = checks.into_iter().chain(plain.clone()).collect();
@@ -117,7 +117,7 @@ async fn generated(runner: &Runner<'_>, table: &QualifiedName) -> Result<Vec<Gen
     rows.iter().map(column).collect()
 }
 
-fn make_plain(column: &Generated) -> [String; 2] {
+fn drop_generation(column: &Generated) -> [String; 2] {
     let alter = format!("ALTER TABLE {} ALTER COLUMN {}", column.root, ident(&column.name));
     [format!("{alter} DROP EXPRESSION"), format!("{alter} DROP NOT NULL")]
 }
@@ -136,7 +136,7 @@ async fn failing<'c>(
         return Ok(found);
     }
     runner.run("trial", "SAVEPOINT stacksnap_trial").await?;
-    let plain = columns.iter().flat_map(make_plain);
+    let plain = columns.iter().flat_map(drop_generation);
     let work = async {
         for sql in checks.iter().cloned().chain(plain) {
             runner.session.execute(&sql).await?;

@@ -71,7 +71,7 @@ pub fn list(toc: &Toc, folder: &Path) -> Result<Vec<LargeObject>> {
     for entry in toc.entries.iter().filter(|e| e.desc == ObjectKind::Blobs && !e.file_name.is_empty()) {
         let text = read_list(folder, &entry.file_name).map_err(|e| unreadable(e, &entry.file_name))?;
         for line in text.lines() {
-            let object = listed(line)
+            let object = parse_list_line(line)
                 .ok_or_else(|| damaged(format!("the archive's file {} has a malformed line", entry.file_name)))?;
             objects.insert(object.oid, object);
         }
@@ -97,7 +97,7 @@ fn read_list(folder: &Path, file_name: &str) -> io::Result<String> {
 }
 
 /// `16400 blob_16400.dat`. Any other file name is refused: it could be a path.
-fn listed(line: &str) -> Option<LargeObject> {
+fn parse_list_line(line: &str) -> Option<LargeObject> {
     let (number, file_name) = line.split_once(' ').filter(|_| line.len() <= LIST_LINE_BYTES)?;
     let oid: u32 = number.parse().ok()?;
     let expected = format!("blob_{oid}.dat");
@@ -263,11 +263,11 @@ mod tests {
 
     #[test]
     fn a_list_names_numbers_and_never_a_path() {
-        assert_eq!(listed("16400 blob_16400.dat").unwrap().oid, 16400);
+        assert_eq!(parse_list_line("16400 blob_16400.dat").unwrap().oid, 16400);
         for bad in
             ["", "16400", "16400 ../etc/passwd", "1 blob_2.dat", "x blob_x.dat", "1  blob_1.dat", "1 blob_1.dat "]
         {
-            assert_eq!(listed(bad), None, "{bad:?}");
+            assert_eq!(parse_list_line(bad), None, "{bad:?}");
         }
     }
 }

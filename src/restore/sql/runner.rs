@@ -77,14 +77,14 @@ impl<'a> Runner<'a> {
     pub async fn run(&self, what: &str, sql: &str) -> Result<()> {
         self.check()?;
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.raced(sql).await.map_err(|f| f.context(what.to_string()))
+        self.execute_unless_cancelled(sql).await.map_err(|f| f.context(what.to_string()))
     }
 
     /// Runs a statement under a savepoint. `Some`: its failure, which undid nothing else.
     pub async fn attempt(&self, what: &str, sql: &str) -> Result<Option<Failure>> {
         self.check()?;
         self.statements.fetch_add(1, Ordering::Relaxed);
-        let Err(failure) = self.guarded(sql).await else { return Ok(None) };
+        let Err(failure) = self.execute_under_savepoint(sql).await else { return Ok(None) };
         if self.is_abandoned() {
             return Err(failure.context(what.to_string()));
         }
@@ -104,7 +104,7 @@ impl<'a> Runner<'a> {
     pub async fn attempt_all<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<Result<T>> {
         self.check()?;
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.raced("SAVEPOINT stacksnap_part").await?;
+        self.execute_unless_cancelled("SAVEPOINT stacksnap_part").await?;
         let outcome = tokio::select! {
             biased;
             reason = self.cancel.cancelled() => {
@@ -115,7 +115,7 @@ impl<'a> Runner<'a> {
         };
         match outcome {
             Ok(value) => {
-                self.raced("RELEASE SAVEPOINT stacksnap_part").await?;
+                self.execute_unless_cancelled("RELEASE SAVEPOINT stacksnap_part").await?;
                 Ok(Ok(value))
             }
             Err(failure) if self.session.is_closed() || failure.kind == FailureKind::Unreachable => {
@@ -137,14 +137,15 @@ impl<'a> Runner<'a> {
     /// Sends the savepoint and the statement in one round trip, as two messages. The server parses a whole message
     /// before it runs any of it: with a statement that it cannot parse in the same message, the savepoint would not
     /// exist.
-    async fn guarded(&self, sql: &str) -> Result<()> {
+    async fn execute_under_savepoint(&self, sql: &str) -> Result<()> {
         let (released, savepoint) = (format!("{sql}\n;\nRELEASE SAVEPOINT stacksnap"), "SAVEPOINT stacksnap");
-        let (before, done) = future::join(self.raced(savepoint), self.raced(&released)).await;
+        let (before, done) =
+            future::join(self.execute_unless_cancelled(savepoint), self.execute_unless_cancelled(&released)).await;
         before.and(done)
     }
 
     /// A statement may wait long for a lock: cancel does not wait for it.
-    async fn raced(&self, sql: &str) -> Result<()> {
+    async fn execute_unless_cancelled(&self, sql: &str) -> Result<()> {
         tokio::select! {
             biased;
             reason = self.cancel.cancelled() => {

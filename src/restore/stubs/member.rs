@@ -114,7 +114,7 @@ impl<'a> Members<'a> {
             let list = &object.definition[words.len()..];
             match words {
                 "ENUM" => sql.push(format!("CREATE TYPE {} AS ENUM{list}", object.identity)),
-                "COMPOSITE" => sql.push(careful(&format!("CREATE TYPE {} AS{list}", object.identity))),
+                "COMPOSITE" => sql.push(warn_on_failure(&format!("CREATE TYPE {} AS{list}", object.identity))),
                 _ if words.starts_with("RANGE SUBTYPE ") => sql.extend(range(object)),
                 _ => {}
             }
@@ -130,8 +130,8 @@ impl<'a> Members<'a> {
                 _ => {}
             }
         }
-        sql.extend(self.members.iter().filter_map(|o| self.routine(o)).map(|text| careful(&text)));
-        sql.extend(self.members.iter().filter_map(|o| operator(o)).map(|text| careful(&text)));
+        sql.extend(self.members.iter().filter_map(|o| self.routine(o)).map(|text| warn_on_failure(&text)));
+        sql.extend(self.members.iter().filter_map(|o| operator(o)).map(|text| warn_on_failure(&text)));
         if sql.is_empty() {
             return sql;
         }
@@ -243,7 +243,7 @@ impl<'a> Members<'a> {
 }
 
 /// Wraps a statement so that its failure is only a warning. What needs the stand-in then fails when it is created.
-fn careful(statement: &str) -> String {
+fn warn_on_failure(statement: &str) -> String {
     let body = format!(
         "BEGIN EXECUTE {}; EXCEPTION WHEN OTHERS THEN RAISE WARNING 'stand-in of an extension: %', SQLERRM; END",
         literal(statement)
@@ -269,7 +269,7 @@ fn operator(object: &CatalogObject) -> Option<String> {
 fn range(object: &CatalogObject) -> Option<String> {
     let (_, rest) = object.definition.split_once("SUBTYPE ")?;
     let (subtype, _) = rest.split_once(" OPCLASS ")?;
-    Some(careful(&format!("CREATE TYPE {} AS RANGE (SUBTYPE = {subtype})", object.identity)))
+    Some(warn_on_failure(&format!("CREATE TYPE {} AS RANGE (SUBTYPE = {subtype})", object.identity)))
 }
 
 fn is_base(object: &CatalogObject) -> bool {

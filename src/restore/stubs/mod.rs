@@ -130,7 +130,7 @@ impl<'a> Entries<'a> {
 
     fn judge(&mut self) {
         for entry in &self.toc.entries {
-            if let Some(verdict) = self.directly(entry) {
+            if let Some(verdict) = self.judge_by_itself(entry) {
                 self.verdicts.insert(entry.dump_id, verdict);
             }
         }
@@ -152,7 +152,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    fn directly(&self, entry: &Entry) -> Option<Verdict> {
+    fn judge_by_itself(&self, entry: &Entry) -> Option<Verdict> {
         if let Some(name) = self.extension_ids.get(&entry.dump_id) {
             return Some(Verdict { extensions: BTreeSet::from([name.clone()]), skipped: true });
         }

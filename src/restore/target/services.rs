@@ -199,7 +199,7 @@ impl Services {
             let left = all.iter().filter(|o| is_theirs(o, scope));
             left.filter(|o| {
                 let is_known = known.contains(&(o.kind, o.identity.as_str()));
-                if is_known { !scope.brings_back(o) } else { !scope.may_drop(o) && !goes_along(o) }
+                if is_known { !scope.brings_back(o) } else { !scope.may_drop(o) && !is_dropped_with_its_object(o) }
             })
             .cloned()
             .collect()
@@ -285,7 +285,7 @@ fn is_theirs(object: &CatalogObject, scope: &Scope) -> bool {
 }
 
 /// Privileges and comments are dropped with their object.
-fn goes_along(object: &CatalogObject) -> bool {
+fn is_dropped_with_its_object(object: &CatalogObject) -> bool {
     matches!(object.kind, ObjectKind::Acl | ObjectKind::Comment)
 }
 

@@ -77,7 +77,8 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     if kind == TargetKind::Bare && state.is_superuser {
         extensions_missing.extend(not_installable(&session, engine, &state, &extensions_missing).await?);
     }
-    let allowed = if engine.request.untrusted { Some(fenced_in(&session, kind, &state).await?) } else { None };
+    let allowed =
+        if engine.request.untrusted { Some(refuse_unless_fenced(&session, kind, &state).await?) } else { None };
     let refused = allowed.as_ref().map(|allowed| fence::refused_extensions(&engine.source.inventory, allowed));
     extensions_missing.extend(refused.iter().flatten().cloned());
     let mut stubs = if extensions_missing.is_empty() {
@@ -90,7 +91,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     if state.is_superuser && !state.is_supabase {
         libraries::leave_out(&session, &engine.source.inventory, &mut stubs).await?;
     }
-    let (roles_new, roles_kept) = roles_that_came(engine, kind, &session).await?;
+    let (roles_new, roles_kept) = later_roles(engine, kind, &session).await?;
     let mut scope = Scope {
         platform: state.is_supabase && engine.source.manifest.source.is_supabase,
         kind,
@@ -107,7 +108,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         built_on: BuiltOn::default(),
         services: Services::default(),
     };
-    of_live(engine, &session, &state, &mut scope).await?;
+    read_live_scope(engine, &session, &state, &mut scope).await?;
     stubs.not_proven.iter_mut().for_each(|e| fence::of_extension(e, refused.as_ref().unwrap_or(&BTreeSet::new())));
     let mut examined = Examined { state, facts, scope, stubs, fence: None };
     if let Some(extensions) = allowed {
@@ -132,7 +133,7 @@ fn facts(kind: TargetKind, state: &TargetState) -> TargetFacts {
 }
 
 /// The parts of the scope that need the target's objects.
-async fn of_live(engine: &Engine<'_>, session: &Session, state: &TargetState, scope: &mut Scope) -> Result<()> {
+async fn read_live_scope(engine: &Engine<'_>, session: &Session, state: &TargetState, scope: &mut Scope) -> Result<()> {
     scope.left_out.extend(replication::comments_without(engine, session).await?);
     if scope.kind == TargetKind::SameDatabase {
         scope.services = Services::read(engine, session, scope, state.is_superuser).await?;
@@ -147,7 +148,7 @@ async fn of_live(engine: &Engine<'_>, session: &Session, state: &TargetState, sc
 
 /// Roles that the snapshot does not have, in two sets: those that a rollback drops (something in this database refers
 /// to them, or they are groups without a login that no other database can use), and those that stay.
-async fn roles_that_came(
+async fn later_roles(
     engine: &Engine<'_>,
     kind: TargetKind,
     session: &Session,
@@ -181,7 +182,7 @@ fn enclose(engine: &Engine<'_>, examined: &mut Examined, extensions: BTreeSet<St
 
 /// `--untrusted` requires an empty database and a role without rights outside it. Returns the extensions that may be
 /// created.
-async fn fenced_in(session: &Session, kind: TargetKind, state: &TargetState) -> Result<BTreeSet<String>> {
+async fn refuse_unless_fenced(session: &Session, kind: TargetKind, state: &TargetState) -> Result<BTreeSet<String>> {
     let refused = |text: String| {
         let text = format!("nothing was written: {text}");
         Failure::msg(FailureKind::NotConfirmed, text).hint(

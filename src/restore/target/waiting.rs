@@ -23,11 +23,11 @@ pub struct Waiting {
 impl Waiting {
     /// Watches the session with this pid until dropped. Never resolves.
     pub async fn watch(&self, engine: &Engine<'_>, backend_pid: i32) -> Infallible {
-        self.look(engine, backend_pid).await;
+        self.report_waits(engine, backend_pid).await;
         std::future::pending().await
     }
 
-    async fn look(&self, engine: &Engine<'_>, backend_pid: i32) {
+    async fn report_waits(&self, engine: &Engine<'_>, backend_pid: i32) {
         let Ok(session) = Session::open(engine.target, "stacksnap watch").await else { return };
         let mut warned: BTreeSet<(i32, Option<String>)> = BTreeSet::new();
         loop {

@@ -54,7 +54,7 @@ pub async fn bring_back(engine: &Engine<'_>, examined: &Examined, runner: &Runne
     let cleared = clear_names(runner, &work).await?;
     for item in work.items.iter().filter(|item| item.step != Step::Leave) {
         let found = item.found.as_ref().filter(|f| !cleared.contains(&f.id));
-        exceptions.extend(one(runner, engine.vault, item, found, work.rights.writes).await?);
+        exceptions.extend(restore_one(runner, engine.vault, item, found, work.rights.writes).await?);
     }
     Ok(exceptions)
 }
@@ -75,7 +75,7 @@ async fn clear_names(runner: &Runner<'_>, work: &Work<'_>) -> Result<Vec<String>
 }
 
 /// Restores one secret, in the first way that works.
-async fn one(
+async fn restore_one(
     runner: &Runner<'_>,
     vault: &Vault,
     item: &Item<'_>,
@@ -118,7 +118,7 @@ async fn write(runner: &Runner<'_>, held: &Held, value: &Secret, found: Option<&
         }
         let row = runner.session.one(CREATE, &[&value.reveal(), &held.name, &held.description]).await?;
         let id: String = row.try_get(0).map_err(|e| Failure::from(anyhow::Error::new(e)))?;
-        is_right(runner, held, value, &id).await?;
+        check_written(runner, held, value, &id).await?;
         Ok(id)
     };
     runner.attempt_all("make a secret", made).await?
@@ -126,7 +126,7 @@ async fn write(runner: &Runner<'_>, held: &Held, value: &Secret, found: Option<&
 
 async fn update(runner: &Runner<'_>, held: &Held, value: &Secret, id: &str) -> Result<()> {
     runner.session.rows(UPDATE, &[&id, &value.reveal(), &held.name, &held.description]).await?;
-    is_right(runner, held, value, id).await
+    check_written(runner, held, value, id).await
 }
 
 async fn delete(runner: &Runner<'_>, id: &str) -> Result<()> {
@@ -134,7 +134,7 @@ async fn delete(runner: &Runner<'_>, id: &str) -> Result<()> {
 }
 
 /// R35: what was written must decrypt to what was meant.
-async fn is_right(runner: &Runner<'_>, held: &Held, value: &Secret, id: &str) -> Result<()> {
+async fn check_written(runner: &Runner<'_>, held: &Held, value: &Secret, id: &str) -> Result<()> {
     match read(runner, id).await? {
         Some((name, description, live)) if name == held.name && description == held.description && live == *value => {
             Ok(())
@@ -147,7 +147,7 @@ async fn is_right(runner: &Runner<'_>, held: &Held, value: &Secret, id: &str) ->
 async fn give_id(runner: &Runner<'_>, held: &Held, value: &Secret, id: &str) -> Result<bool> {
     let encrypted = async {
         runner.session.rows(MOVE_AND_ENCRYPT, &[&id, &held.id, &value.reveal()]).await?;
-        is_right(runner, held, value, &held.id).await
+        check_written(runner, held, value, &held.id).await
     };
     if runner.attempt_all("give a secret its id", encrypted).await?.is_ok() {
         return Ok(true);
