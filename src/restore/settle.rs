@@ -48,7 +48,7 @@ pub async fn after_rows(
     for file in policy::files(&engine.request.only) {
         if !engine.source.place.join(file).exists() {
             return Err(Failure::msg(FailureKind::NotFound, format!("the snapshot has no {file}"))
-                .hint("BACKUP_MANIFEST.md says why: stacksnap show SNAPSHOT --gaps"));
+                .hint("see the reason in the gaps: stacksnap show SNAPSHOT --gaps"));
         }
         match files::attempt(runner, &engine.source.place, file).await? {
             Some(failure) => return Err(failure),

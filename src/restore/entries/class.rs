@@ -86,7 +86,7 @@ fn kind_class(kind: ObjectKind) -> EntryClass {
 
 fn orphan(entry: &Entry) -> Failure {
     let text = format!(
-        "{} \"{}\" in the archive does not say what it belongs to",
+        "{} \"{}\" in the archive does not name the object that it belongs to",
         visible(entry.desc.word()),
         visible(&entry.tag)
     );

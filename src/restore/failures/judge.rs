@@ -171,9 +171,9 @@ impl Judge<'_> {
             format!("1 object could not be made equal: {first}")
         } else {
             format!(
-                "{} objects could not be made equal, from {} ({dependents} only depend on others): {first}",
+                "{} objects could not be made equal (causes: {}, dependents: {dependents}): {first}",
                 left_out.len(),
-                if lines.len() == 1 { "one cause".to_string() } else { format!("{} causes", lines.len()) },
+                lines.len(),
             )
         };
         let sqlstate = refused.first().and_then(|cause| cause.sqlstate.as_deref());
@@ -205,11 +205,11 @@ fn is_reported(what: &str, left: &Left, left_out: &[LeftOut]) -> bool {
         .any(|one| one.what() == what || left.refusals.get(&one.object).is_some_and(|refusal| refusal.what == what))
 }
 
-/// `VIEW public.v: the server refused: … (SQLSTATE 42883) …; 3 objects depend on it`
+/// `VIEW public.v: the server refused: … (SQLSTATE 42883) …; dependents: 3`
 fn cause_line(cause: &LeftOut, all: &[LeftOut]) -> String {
     let dependents = match left_out::fallen(cause, all) {
         0 => String::new(),
-        n => format!("; {n} objects depend on it"),
+        n => format!("; dependents: {n}"),
     };
     let words =
         if cause.said.is_empty() { "it still differs although the server reported no error" } else { &cause.said };

@@ -148,7 +148,7 @@ async fn drop_later_queues(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<V
     let mut exceptions = Vec::new();
     for queue in came_later(engine.source, runner.session).await? {
         let sql = format!("SELECT pgmq.drop_queue({})", literal(&queue));
-        if let Some(failure) = runner.attempt("queue that came later", &sql).await? {
+        if let Some(failure) = runner.attempt("queue that the snapshot does not have", &sql).await? {
             exceptions.push(Exception {
                 code: "queue_stays".into(),
                 what: object(&queue).to_string(),

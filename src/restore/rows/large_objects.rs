@@ -63,7 +63,7 @@ pub fn list(toc: &Toc, folder: &Path) -> Result<Vec<LargeObject>> {
             _ => continue,
         };
         for number in numbers.split_whitespace() {
-            let oid = number.parse().map_err(|_| damaged(format!("large object {number:?} has no number")))?;
+            let oid = number.parse().map_err(|_| damaged(format!("large object {number:?} has no valid OID")))?;
             owners.insert(oid, &entry.owner);
         }
     }

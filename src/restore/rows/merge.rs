@@ -126,7 +126,7 @@ async fn staged(
                 visible(column)
             );
             return Err(Failure::msg(FailureKind::Failed, text)
-                .hint("bring the platform's services on the target to the version of the source, then restore again"));
+                .hint("update the platform's services on the target to the source's version, then restore again"));
         }
     }
     let insert = format!(

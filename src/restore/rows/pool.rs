@@ -210,7 +210,7 @@ impl Running<'_> {
                 }
                 // What depends on these rows is not built either: a key on an empty table would count as validated.
                 for (dependent, _) in self.schedule.load_failed(index) {
-                    let why = format!("the rows of {} are not in", task.table.sql());
+                    let why = format!("the rows of {} were not loaded", task.table.sql());
                     self.done.failed.push(not_tried(&self.context.builds[dependent], &why));
                 }
                 self.done.failed_loads.push(LoadFailure { table: task.table.clone(), failure });

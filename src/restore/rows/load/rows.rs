@@ -141,7 +141,7 @@ impl<R: BufRead> Rows<R> {
             self.reader.consume(length);
         }
         self.ended = true;
-        if more { Err(io::Error::new(io::ErrorKind::InvalidData, "it goes on after its last line")) } else { Ok(()) }
+        if more { Err(io::Error::new(io::ErrorKind::InvalidData, "there is data after its last line")) } else { Ok(()) }
     }
 
     fn cut(&self) -> io::Error {
