@@ -55,7 +55,8 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     let may_lack = MayLack::new(plan, &examined.scope, engine.request);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     let tables = tables.that_may_lack(may_lack.clone());
-    // In the snapshot's own database the plan has compared large objects. Rewriting equal ones would reset their ACLs.
+    // In the snapshot's own database the plan has compared large objects. Rewriting equal ones would need their owners'
+    // rights for nothing.
     let blobs = plan.drop.iter().chain(&plan.replace).chain(&plan.create).any(|o| o.kind == ObjectKind::Blob);
     if examined.facts.kind == TargetKind::SameDatabase && !blobs {
         tables.leave_large_objects();

@@ -288,7 +288,7 @@ struct Logins {
     equal: BTreeSet<QualifiedName>,
 }
 
-/// If any login row differs from the snapshot, all logins are deleted: they refer to each other.
+/// If any row of the login tables differs from the snapshot, all of these tables are emptied: they refer to each other.
 async fn logins(session: &Session, tables: &Tables<'_>, examined: &Examined, live: &Inventory) -> Result<Logins> {
     let (mut logins, mut all) = (Logins::default(), 0);
     for record in tables.logins() {

@@ -240,7 +240,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Does the object itself not exist? One that exists with another owner may lack the owner's role.
+/// Is the object itself missing? One that exists with another owner may only lack the owner's role.
 fn is_missing(graph: &Graph<'_>, object: &CatalogObject) -> bool {
     graph.reckoning.left.missing.contains(&ObjectName::of(object))
 }

@@ -57,7 +57,7 @@ pub struct Converge<'a> {
 #[derive(Debug, Default)]
 pub struct Left {
     pub objects: BTreeSet<ObjectName>,
-    /// Memberships that another role granted than in the snapshot. They give the same rights.
+    /// Memberships with the snapshot's rights but another grantor.
     pub regranted: BTreeSet<ObjectName>,
     /// Of `objects`: those that do not exist.
     pub missing: BTreeSet<ObjectName>,

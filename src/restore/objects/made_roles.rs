@@ -122,7 +122,8 @@ pub async fn drop_planned(
     let goes = |role: &RoleUse| role.uses.is_empty() && planned.contains(role.identity.as_str());
     let (mut left, used): (Vec<_>, Vec<_>) = there.into_iter().partition(goes);
     let mut words = BTreeMap::new();
-    // A role may hold grants from another role of the list: try again while any can be dropped.
+    // A role that granted something to another role of the list can only be dropped after that one: try again while any
+    // drop succeeds.
     loop {
         let before = left.len();
         let mut refused = Vec::new();

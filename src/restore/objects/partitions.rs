@@ -91,8 +91,8 @@ impl Converge<'_> {
         Ok(self.runner.attempt(&step.what(), &step.sql).await?.is_none())
     }
 
-    /// Renames constraints back to their names in the snapshot. True if any was renamed. It also looks at constraints
-    /// that were just created and that are out of the delta's scope for drops.
+    /// Renames constraints back to their names in the snapshot. True if any was renamed. Looks at all live constraints,
+    /// because `delta.extra` is empty where nothing may be dropped.
     pub(crate) async fn rename_constraints(&self, delta: &Delta<'_, '_>, live: &Inventory) -> Result<bool> {
         let snapshot = self.source.inventory.objects.iter().filter(|o| RENAMED.contains(&o.kind));
         let known: BTreeSet<(ObjectKind, &str)> = snapshot.map(|o| (o.kind, o.identity.as_str())).collect();

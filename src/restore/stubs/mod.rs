@@ -192,7 +192,7 @@ impl<'a> Entries<'a> {
 fn is_built_on(entry: &Entry) -> bool {
     let sorts = || ["ORDER BY", "GROUP BY", "DISTINCT", "UNION"].iter().any(|word| entry.definition.contains(word));
     match entry.desc {
-        // A comment that depends on the extension is its own.
+        // The only comment that depends on an extension directly is the extension's own.
         ObjectKind::Index | ObjectKind::Constraint | ObjectKind::Comment => true,
         ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Rule => sorts(),
         _ => false,

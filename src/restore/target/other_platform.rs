@@ -29,8 +29,8 @@ const USER: &str = "postgres";
 /// What is known about a target that is another project.
 #[derive(Debug, Clone, Default)]
 pub struct OtherPlatform {
-    /// Memberships (member, group) of the snapshot, if this role may not revoke what the target's platform granted
-    /// besides.
+    /// Memberships (member, group) of the snapshot, if this role may not revoke what the target's platform granted in
+    /// addition.
     memberships: Option<BTreeSet<(String, String)>>,
     /// Objects of the snapshot's platform that the target's platform lacks.
     absent: Vec<CatalogObject>,

@@ -119,8 +119,8 @@ impl Schedule {
         let mut ends: Vec<usize> = (0..self.nodes.len()).filter(|at| open[*at] == 0).collect();
         while let Some(at) = ends.pop() {
             let tails = self.nodes[at].dependents.iter().map(|d| self.nodes[*d].tail);
-            // After a load, the dependents mostly lock the same table one after the other: sum. After a build they run
-            // in parallel: maximum.
+            // After a load, the dependents mostly lock the same table one after the other: sum. After a build, the
+            // longest chain counts: maximum.
             let after = if at < self.loads { tails.sum() } else { tails.max().unwrap_or(0) };
             self.nodes[at].tail = self.nodes[at].cost.saturating_add(after);
             for need in self.nodes[at].needs.clone() {
