@@ -68,7 +68,7 @@ fn is_ours(examined: &Examined) -> bool {
 fn exception(left: &[PropertyDifference], live: &Inventory, engine: Option<&Engine<'_>>) -> Option<Exception> {
     let owner =
         |inventory: &Inventory| inventory.of_kind(ObjectKind::Database).next().and_then(|object| object.owner.clone());
-    let mut differences: Vec<String> = left.iter().map(PropertyDifference::differences).collect();
+    let mut differences: Vec<String> = left.iter().map(PropertyDifference::told).collect();
     if let Some(engine) = engine {
         let (was, is) = (owner(&engine.source.inventory), owner(live));
         let name = |owner: Option<String>| owner.unwrap_or_else(|| "none".to_string());
