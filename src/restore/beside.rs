@@ -1,8 +1,8 @@
-//! Copies of tables in a schema of their own, beside what is there: to look at, to compare, to take rows from.
+//! Copies tables into a separate schema (`--into-schema`): to look at, to compare, to take rows from.
 //!
-//! Invariant: nothing that exists is touched: the schema is made when it is missing, and a table that is there already is
-//! refused. A copy has the columns and rows of the snapshot and nothing that fires, refers or lets anybody in: no default,
-//! key, trigger or policy; row security is on and nobody but its owner has a right to it. One transaction, all or nothing.
+//! Invariant: existing objects are not touched: a missing schema is created, an existing table is refused. A copy has
+//! the snapshot's columns and rows, without defaults, keys, triggers and policies. Row security is enabled and only the
+//! owner has privileges. One transaction, all or nothing.
 
 use std::collections::BTreeSet;
 
@@ -22,13 +22,16 @@ use crate::model::restore::{ConfirmedPlan, ObjectName, RestorePlan, TableLoad};
 use crate::monitor::{Event, Phase, millis};
 use crate::pg::session::Session;
 
-/// One copy: the snapshot's table, and where it goes.
+/// One copy: the snapshot's table, and the name of the copy.
 pub struct Copy<'a> {
     pub record: &'a TableRecord,
     pub to: QualifiedName,
 }
 
-/// The copies that are asked for. `Usage`, `NotFound` when they cannot be made.
+/// The requested copies.
+///
+/// # Errors
+/// `NotFound`: the snapshot has no rows of a table. `Usage`: two tables would get the same name.
 pub fn copies<'a>(engine: &Engine<'a>, schema: &str) -> Result<Vec<Copy<'a>>> {
     let mut names = BTreeSet::new();
     let mut copies = Vec::new();
@@ -37,7 +40,7 @@ pub fn copies<'a>(engine: &Engine<'a>, schema: &str) -> Result<Vec<Copy<'a>>> {
         let Some(record) = record else {
             let text = format!("the snapshot does not hold the rows of {}", visible(&table.plain()));
             return Err(Failure::msg(FailureKind::NotFound, text)
-                .hint("what it holds: stacksnap show SNAPSHOT; a name with a dot in it is quoted: '\"a.b\".t'"));
+                .hint("see its tables: stacksnap show SNAPSHOT; quote a name that contains a dot: '\"a.b\".t'"));
         };
         if !names.insert(&record.name.name) {
             let text = format!("two of the tables have the name {}: one schema cannot hold both", visible(&table.name));
@@ -48,13 +51,13 @@ pub fn copies<'a>(engine: &Engine<'a>, schema: &str) -> Result<Vec<Copy<'a>>> {
     Ok(copies)
 }
 
-/// Plans. Nothing is written.
+/// Makes the plan. Writes nothing.
 pub async fn plan(engine: &Engine<'_>, schema: &str) -> Result<RestorePlan> {
     let clock = std::time::Instant::now();
     engine.monitor.event(Event::PhaseStarted { phase: Phase::Plan, bytes_total: None });
     let copies = copies(engine, schema)?;
     let (session, examined) = examine(engine).await?;
-    let create = to_make(&session, schema, &copies).await?;
+    let create = objects_to_create(&session, schema, &copies).await?;
     let load: Vec<TableLoad> = copies.iter().map(load_of).collect();
     let summary = format!("{} tables to copy", load.len());
     let plan = RestorePlan {
@@ -71,7 +74,7 @@ pub async fn plan(engine: &Engine<'_>, schema: &str) -> Result<RestorePlan> {
         tables_vouched: 0,
         leave_out: Vec::new(),
         exceptions: Vec::new(),
-        manual: vec![format!("when you have what you need: {}", removal(schema, &create))],
+        manual: vec![format!("when you no longer need the copies: {}", removal(schema, &create))],
         create,
         digest: String::new(),
         target: examined.facts,
@@ -80,7 +83,7 @@ pub async fn plan(engine: &Engine<'_>, schema: &str) -> Result<RestorePlan> {
     Ok(plan.sealed())
 }
 
-/// What takes the copies away again, and nothing else: a schema that was there may hold more.
+/// The statement that removes the copies and nothing else. An existing schema may hold other tables.
 fn removal(schema: &str, create: &[ObjectName]) -> String {
     if create.iter().any(|o| o.kind == ObjectKind::Schema) {
         return format!("DROP SCHEMA {} CASCADE", ident(schema));
@@ -98,8 +101,8 @@ fn load_of(copy: &Copy<'_>) -> TableLoad {
     }
 }
 
-/// The schema when it is missing, and the tables. One that is there is refused.
-async fn to_make(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result<Vec<ObjectName>> {
+/// What to create: the schema if it is missing, and the tables. An existing table is refused.
+async fn objects_to_create(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result<Vec<ObjectName>> {
     let object = |kind: ObjectKind, identity: String| ObjectName { kind: kind.into(), identity };
     let mut make = Vec::new();
     let sql = "SELECT pg_catalog.to_regnamespace($1) IS NOT NULL";
@@ -108,7 +111,10 @@ async fn to_make(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result
     }
     for copy in copies {
         if is_there(session, &copy.to).await? {
-            let text = format!("{} is there already, and nothing that exists is touched", visible(&copy.to.plain()));
+            let text = format!(
+                "{} exists already, and --into-schema does not touch existing tables",
+                visible(&copy.to.plain())
+            );
             return Err(Failure::msg(FailureKind::NotConfirmed, text).hint("name another schema: --into-schema"));
         }
         make.push(object(ObjectKind::Table, copy.to.sql()));
@@ -116,7 +122,7 @@ async fn to_make(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result
     Ok(make)
 }
 
-/// Makes and fills the copies.
+/// Creates and fills the copies.
 pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan, schema: &str) -> Result<Done> {
     let copies = copies(engine, schema)?;
     let (session, examined) = examine(engine).await?;
@@ -126,7 +132,8 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan, schema: &st
     let worked = fill(engine, &runner, schema, &copies, &examined).await;
     let ended = if worked.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let closed = session.execute(ended).await;
-    let (rows_loaded, bytes_loaded) = worked.map_err(|f| f.hint("everything of this transaction was rolled back"))?;
+    let (rows_loaded, bytes_loaded) =
+        worked.map_err(|f| f.hint("the transaction was rolled back: nothing of it remains"))?;
     closed?;
     let statements = runner.statements();
     Ok(Done { statements, rows_loaded, bytes_loaded, scope: Some(examined.scope), ..Done::default() })
@@ -139,7 +146,7 @@ async fn fill(
     copies: &[Copy<'_>],
     examined: &Examined,
 ) -> Result<(u64, u64)> {
-    let make = to_make(runner.session, schema, copies).await?;
+    let make = objects_to_create(runner.session, schema, copies).await?;
     if make.iter().any(|o| o.kind == ObjectKind::Schema) {
         runner.run("schema of the copies", &format!("CREATE SCHEMA {}", ident(schema))).await?;
     }
@@ -159,7 +166,7 @@ async fn fill(
     Ok((rows, bytes))
 }
 
-/// Columns with their types, as the snapshot's server wrote them.
+/// `CREATE TABLE` with the columns and types as the snapshot's server wrote them.
 fn definition(engine: &Engine<'_>, copy: &Copy<'_>) -> Result<String> {
     let facts = engine.source.inventory.table(&copy.record.name);
     let columns = copy.record.columns.iter().map(|name| {
@@ -168,7 +175,7 @@ fn definition(engine: &Engine<'_>, copy: &Copy<'_>) -> Result<String> {
     });
     let columns: Option<Vec<String>> = columns.collect();
     let columns = columns.ok_or_else(|| {
-        let text = format!("the inventory does not know the columns of {}", visible(&copy.record.name.plain()));
+        let text = format!("the inventory has no columns of {}", visible(&copy.record.name.plain()));
         Failure::msg(FailureKind::Integrity, text).hint("check the snapshot: stacksnap verify")
     })?;
     Ok(format!("CREATE TABLE {} ({})", copy.to.sql(), columns.join(", ")))

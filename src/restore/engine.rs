@@ -18,7 +18,7 @@ use crate::monitor::Monitor;
 /// One restore of one snapshot into one target.
 pub struct Engine<'a> {
     pub source: &'a SnapshotSource,
-    /// The snapshot's secrets of the vault, opened where there was a key.
+    /// The snapshot's vault secrets, decrypted if a key was given.
     pub vault: &'a vault::Vault,
     pub target: &'a ConnSpec,
     pub request: &'a RestoreRequest,
@@ -33,18 +33,18 @@ pub struct Done {
     pub rows_loaded: u64,
     pub bytes_loaded: u64,
     pub exceptions: Vec<Exception>,
-    /// What could not be made, object by object; the causes are among the exceptions.
+    /// What could not be created, object by object. The causes are among the exceptions.
     pub left_out: Vec<LeftOut>,
-    /// What it could touch, as the target was before. None: nothing was done.
+    /// What the restore was allowed to touch, determined before it began. `None`: nothing was done.
     pub scope: Option<scope::Scope>,
 }
 
 impl Engine<'_> {
-    /// Examines the target and says what a restore would do. Writes nothing.
+    /// Examines the target and returns what a restore would do. Writes nothing.
     ///
     /// # Errors
-    /// `NotConfirmed` for a target that must not be written to, `Denied` for rights that are lacking, and what the
-    /// server says.
+    /// `NotConfirmed` for a target that must not be written to, `Denied` for missing privileges, and the server's
+    /// errors.
     pub async fn plan(&self) -> Result<RestorePlan> {
         match &self.request.into_schema {
             Some(schema) => beside::plan(self, schema).await,
@@ -52,7 +52,7 @@ impl Engine<'_> {
         }
     }
 
-    /// What this restore may touch, as the target is now: for the proof, which must not look further.
+    /// What this restore may touch, with the target as it is now: the proof looks no further.
     pub async fn scope(&self) -> Result<scope::Scope> {
         let (_, examined) = state::examine(self).await?;
         Ok(examined.scope)
@@ -63,10 +63,10 @@ impl Engine<'_> {
         tables::Tables::new(self.source, scope, self.request, self.monitor).records().map(|r| r.name.clone()).collect()
     }
 
-    /// Does what the plan says, or ends with the target as it was (one transaction) or as `undo` can mend it.
+    /// Executes the plan. If it fails, the target is unchanged (one transaction) or `undo` can empty it.
     ///
     /// # Errors
-    /// `NotConfirmed` when the target is not the plan's, else the first thing that could not be done.
+    /// `NotConfirmed` when the target is not the plan's, else the first failure.
     pub async fn execute(&self, plan: &ConfirmedPlan) -> Result<Done> {
         match &self.request.into_schema {
             Some(schema) => beside::execute(self, plan, schema).await,

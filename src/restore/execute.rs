@@ -1,8 +1,8 @@
-//! Carrying out a confirmed plan: in one transaction, or (into an empty target) with several connections.
+//! Executes a confirmed plan: in one transaction, or over several connections into an empty target.
 //!
-//! Invariant: in place everything is one transaction, which commits only when nothing differs but what the plan said:
-//! a failure, a lost connection or kill -9 leaves the target as it was. Values of sequences are part of it. Into an
-//! empty target rows are committed table by table: running the same restore again goes on from there.
+//! Invariant: in place everything is one transaction. It commits only when nothing differs but what the plan predicted:
+//! an error, a lost connection or kill -9 leaves the target unchanged. Sequence values are part of the transaction.
+//! Into an empty target rows are committed table by table, and running the same restore again continues from there.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -32,18 +32,19 @@ use crate::pg::catalog::lock_room::lock_room;
 use crate::pg::meaning::Within;
 use crate::pg::session::Session;
 
-/// In replica role no ordinary trigger fires, event triggers and foreign keys included (R37).
+/// With `session_replication_role = replica` no ordinary trigger fires, and no event trigger or foreign key either
+/// (R37).
 const BEGIN: &str = "BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL storage.allow_delete_query = 'true'; \
     SET LOCAL synchronous_commit = on; SET LOCAL stacksnap.lenient = 'on'";
 
-/// The same for a role that may not switch triggers off, into an empty database.
+/// The same for a role that may not set `session_replication_role`, into an empty database.
 pub(super) const BEGIN_PLAIN: &str =
     "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL standard_conforming_strings = on";
 
-/// How long a rollback may take before the connection is dropped, which rolls back too.
+/// How long ROLLBACK may take. After that the connection is dropped, which rolls back too.
 const ROLLBACK_MAX: Duration = Duration::from_secs(10);
 
-/// Executes.
+/// Executes the plan.
 pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<Done> {
     let plan = confirmed.plan();
     let (session, examined) = examine(engine).await?;
@@ -54,7 +55,8 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     let may_lack = MayLack::new(plan, &examined.scope, engine.request);
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     let tables = tables.that_may_lack(may_lack.clone());
-    // In its own database the plan has compared them: rewriting equal ones takes their owner's rights for nothing.
+    // In the snapshot's own database the plan has compared large objects. Rewriting equal ones would need their owners'
+    // rights for nothing.
     let blobs = plan.drop.iter().chain(&plan.replace).chain(&plan.create).any(|o| o.kind == ObjectKind::Blob);
     if examined.facts.kind == TargetKind::SameDatabase && !blobs {
         tables.leave_large_objects();
@@ -82,7 +84,8 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
     Ok(done)
 }
 
-/// Into an empty target a transaction may end whenever it holds many locks: others need some of the room.
+/// Into an empty target the transaction is committed whenever it holds a quarter of the lock table: other sessions need
+/// locks too.
 async fn breath(session: &Session, plan: &RestorePlan) -> Result<Option<Breath>> {
     if plan.one_transaction {
         return Ok(None);
@@ -90,7 +93,7 @@ async fn breath(session: &Session, plan: &RestorePlan) -> Result<Option<Breath>>
     Ok(Some(Breath { begin: BEGIN, locks_max: lock_room(session).await?.locks() / 4 }))
 }
 
-/// One execution.
+/// One execution of a plan.
 struct Work<'a> {
     engine: &'a Engine<'a>,
     plan: &'a RestorePlan,
@@ -126,7 +129,7 @@ impl Work<'_> {
         self.engine.monitor.event(Event::PhaseEnded { phase, summary, duration_ms });
     }
 
-    /// Makes what comes before the rows, commits it, and fills and builds over several connections.
+    /// Creates and commits what comes before rows, then loads and builds over several connections.
     async fn prepare_and_fill(&self) -> Result<()> {
         let clock = self.started(Phase::Prepare);
         self.runner.run("begin", BEGIN).await?;
@@ -141,8 +144,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Makes stand-ins for extensions that the target cannot have. Only a superuser may; what needs one that is not
-    /// there is found when it is made.
+    /// Creates stand-ins for extensions that the target does not offer. Only a superuser may. What needs a missing
+    /// stand-in fails later, when it is created.
     async fn stand_in(&self) -> Result<()> {
         for sql in self.examined.stubs.statements.iter().filter(|_| self.examined.facts.is_superuser) {
             if let Some(failure) = self.runner.attempt("stand-in of an extension", sql).await? {
@@ -152,7 +155,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Everything that is left, and nothing of it unless all of it.
+    /// Does the rest in one transaction: all of it or nothing.
     async fn in_one_transaction(&self) -> Result<Done> {
         let clock = self.started(Phase::Finish);
         let begin = if self.examined.scope.untrusted { BEGIN_PLAIN } else { BEGIN };
@@ -183,7 +186,7 @@ impl Work<'_> {
         match outcome {
             Ok(value) => {
                 self.runner.run("commit", "COMMIT").await.map_err(|f| {
-                    f.hint("whether it was committed is not known: compare with stacksnap diff SNAPSHOT live")
+                    f.hint("it is not known whether the COMMIT succeeded: compare with stacksnap diff SNAPSHOT live")
                 })?;
                 Ok(value)
             }
@@ -191,14 +194,14 @@ impl Work<'_> {
                 if self.runner.is_abandoned() {
                     self.stop_statement().await;
                 }
-                // A connection that is gone rolled back by itself.
+                // A lost connection has rolled back already.
                 let _ = tokio::time::timeout(ROLLBACK_MAX, self.runner.session.execute("ROLLBACK")).await;
-                Err(failure.hint("everything of this transaction was rolled back"))
+                Err(failure.hint("the transaction was rolled back: nothing of it remains"))
             }
         }
     }
 
-    /// Ends the statement that was left running, from beside.
+    /// Cancels the running statement from a second connection.
     async fn stop_statement(&self) {
         let stop = async {
             let session = Session::open(self.engine.target, "stacksnap stop").await?;
@@ -210,9 +213,9 @@ impl Work<'_> {
 
     async fn work(&self) -> Result<Worked> {
         let converge = self.converge();
-        // Rows of the platform's own tables come first: keys of the user's tables refer to them.
+        // Rows of the platform's tables come first: foreign keys of the user's tables refer to them.
         let scope = &self.examined.scope;
-        // One that is made again is filled when it is made.
+        // A table that is recreated is loaded when it is created.
         let replaced = |load: &TableLoad| {
             let tables = self.plan.replace.iter().filter(|o| o.kind == ObjectKind::Table);
             let mut named = tables.filter_map(|o| qualified(&o.identity));
@@ -226,12 +229,12 @@ impl Work<'_> {
         self.tables.reload(self.runner, &theirs).await?;
         self.tables.drop_orphans(self.runner).await?;
         if !self.plan.one_transaction {
-            // What several connections could not load comes before anything is built on it.
+            // Tables that the parallel phase could not load come first, before anything is built on them.
             self.tables.reload(self.runner, &ours).await?;
         }
         converge.run().await?;
         if !scope.untrusted {
-            // What could be made in an empty database was filled as it was made.
+            // In an empty database every table that could be created was loaded as it was created.
             let filled = ours.iter().map(|load| load.table.clone()).collect();
             converge.drop_unproved(&filled, &mut BTreeMap::new()).await?;
             self.tables.reload(self.runner, &ours).await?;
@@ -239,10 +242,11 @@ impl Work<'_> {
         self.tables.large_objects(self.runner).await?;
         let mut words = BTreeMap::new();
         settle::after_rows(self.engine, self.runner, self.creation, self.tables, &mut words).await?;
-        // Nothing here needs them any more, and memberships that only their end takes away are gone before the verdict.
+        // No object refers to these roles any more. Dropping them before the final comparison also removes their
+        // memberships.
         let roles_left = made_roles::drop_planned(self.engine, self.examined, self.plan, self.runner).await?;
-        // The rows may have made objects (queues, partitions); what they made has to be right too. Only what the server
-        // says now counts: an earlier pass may have stumbled over what a later one mended.
+        // Rows may have created objects (queues, partitions): converge once more. Only this run's messages count: a
+        // later pass may have fixed what an earlier one could not do.
         let left = converge.run().await?;
         words.extend(left.words.clone());
         let judge = Judge {

@@ -1,10 +1,10 @@
-//! The restore engine: examines a target, plans, and carries out a confirmed plan.
+//! The restore engine: examines a target, makes a plan, and executes a confirmed plan.
 //!
-//! Invariant: nothing is written without a [`ConfirmedPlan`](crate::model::restore::ConfirmedPlan); what is written comes
-//! from a snapshot whose checksums the caller has verified; statements go over the protocol, never through psql; no error
-//! is passed over in silence. It takes no snapshot, proves nothing by itself and asks nobody: `ops` does.
+//! Invariant: nothing is written without a [`ConfirmedPlan`](crate::model::restore::ConfirmedPlan). The data comes from
+//! a snapshot whose checksums the caller has verified. Statements are sent over the protocol, never through psql. No
+//! error is ignored. It takes no snapshot, proves nothing and asks the user nothing: `ops` does.
 //!
-//! `plan`, `execute`, `settle` and `beside` stand on the rooms below; a room is named for what it handles.
+//! `plan`, `execute`, `settle` and `beside` use the modules below, each named for what it handles.
 
 pub mod beside;
 mod engine;

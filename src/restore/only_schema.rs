@@ -1,20 +1,20 @@
-//! A snapshot without its rows, and with nothing in it that would run: for a restore that asks only whether the schema
-//! can be made.
+//! A snapshot without its rows and without anything that would run, for a restore that only checks whether the schema
+//! can be created.
 //!
-//! Invariant: no function of the source runs while it is restored. What guarantees it, kind by kind:
-//! - No row is loaded, so CHECK constraints, domains, defaults, generated columns, triggers, policies and indexes on
-//!   expressions have nothing to be evaluated for. No materialized view is refreshed, no job and no message comes back.
-//! - Event triggers are disabled in the same message that makes them; what acts on event triggers fires none.
-//! - The planner evaluates immutable functions of constants when an index, a check or a partition is made
-//!   (`CREATE INDEX … ((a + f(1)))`), and the server calls validators of languages and of foreign data wrappers. So each
-//!   function is put to sleep as soon as it is made: until the end its row in `pg_proc` names a function of the
-//!   server's own that does nothing. Whoever reads the catalogs reads them with everything awake, under a savepoint.
-//! - Whether the body of an SQL function can be read where a table, an index or a check uses it (the planner inlines it
-//!   there) is asked first, with the SQL functions awake and volatile: so they are inlined and never evaluated. That is
-//!   rolled back. Then the object is made with those awake that are not immutable: they are not evaluated either, and only
-//!   their bodies tell whether they may stand there.
+//! Invariant: no function of the source runs while it is restored. The guarantees, by kind:
+//! - No row is loaded, so CHECK constraints, domains, defaults, generated columns, triggers, policies and expression
+//!   indexes have nothing to evaluate. No materialized view is refreshed, no job and no message is restored.
+//! - Event triggers are disabled in the message that creates them, and ALTER EVENT TRIGGER fires none.
+//! - The planner evaluates immutable functions of constants when an index, a check or a partition is created (`CREATE
+//!   INDEX … ((a + f(1)))`), and the server calls validators of languages and of foreign data wrappers. So each
+//!   function is put to sleep as soon as it is created: until the end its row in `pg_proc` names a built-in function
+//!   that does nothing. The catalogs are read under a savepoint with all functions awake.
+//! - Can the body of an SQL function be parsed where a table, an index or a check uses it (the planner inlines it
+//!   there)? That is tried first, with the SQL functions awake and volatile, so they are inlined and never evaluated;
+//!   then it is rolled back. Afterwards the object is created with the non-immutable functions awake: they are not
+//!   evaluated either, and only their bodies show whether they are allowed there.
 //!
-//! Functions in C and internal ones are the server's own code and stay as they are.
+//! C functions and internal ones are the server's own code and stay as they are.
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,22 +30,22 @@ use crate::pg::session::Session;
 use crate::pgtools::toc::{Entry, Toc};
 use crate::snapshot::layout;
 
-/// The first server that lets a session alter its catalogs.
+/// The first major version that lets a session change its catalogs.
 pub const SERVER_MIN: u32 = 13;
 
-/// Puts the row of a function to sleep. `probin` keeps what it was: functions that have one of their own are in C.
+/// Puts a function's row to sleep. `probin` keeps the original: only C functions have a `probin` of their own.
 const SLEEP: &str = include_str!("sql/function_sleep.sql");
 const WAKE: &str = include_str!("sql/functions_wake.sql");
-/// Before and after a statement: SQL functions that the planner may inline and never evaluates.
+/// Before and after a statement: wakes SQL functions that the planner may inline but never evaluates.
 const WAKE_INLINED: &str = include_str!("sql/functions_inlined.sql");
 const SLEEP_INLINED: &str = include_str!("sql/functions_sleep_again.sql");
-/// Asks whether a statement can be planned, with SQL functions awake, and takes it back.
+/// Tries to plan a statement with SQL functions awake, then rolls it back.
 const TRIAL: &str = include_str!("sql/plan_trial.sql");
 
 const SAVEPOINT: &str = "SAVEPOINT stacksnap_awake";
 const BACK: &str = "ROLLBACK TO SAVEPOINT stacksnap_awake; RELEASE SAVEPOINT stacksnap_awake";
 
-/// Entries that hold rows, or make what holds nothing else.
+/// Entries that hold rows or create large objects.
 const ROWS: [ObjectKind; 5] = [
     ObjectKind::TableData,
     ObjectKind::MaterializedViewData,
@@ -53,29 +53,29 @@ const ROWS: [ObjectKind; 5] = [
     ObjectKind::Blob,
     ObjectKind::BlobMetadata,
 ];
-/// The planner works on the expressions of these when they are made.
+/// Kinds whose expressions the planner processes when they are created.
 const PLANNED: [ObjectKind; 4] =
     [ObjectKind::Table, ObjectKind::Index, ObjectKind::Constraint, ObjectKind::CheckConstraint];
 
 impl SnapshotSource {
-    /// The same without rows, asleep.
+    /// The same snapshot without rows, with everything asleep.
     #[must_use]
     pub fn only_schema(mut self) -> Self {
         self.manifest.tables.clear();
         self.manifest.member_marks.clear();
         self.manifest.computed = None;
-        quieten_toc(&mut self.toc, &self.inventory);
-        quieten_inventory(&mut self.inventory);
+        put_toc_to_sleep(&mut self.toc, &self.inventory);
+        expect_asleep(&mut self.inventory);
         self.only_schema = true;
         self
     }
 
-    /// Does this restore leave a file of the snapshot alone: one that brings rows, or switches on what would run?
+    /// Does this restore skip a file of the snapshot because it restores rows or enables something that would run?
     pub fn leaves_file(&self, file: &str) -> bool {
         self.only_schema && matches!(file, layout::CRON_JOBS_SQL | layout::EVENT_TRIGGERS_SQL)
     }
 
-    /// The target's inventory, where functions are asleep in it.
+    /// The target's inventory, with all functions awake.
     pub(super) async fn read_awake(&self, session: &Session, within: Within) -> Result<Inventory> {
         if !self.only_schema || within == Within::Nothing {
             return inventory(session).await;
@@ -87,7 +87,7 @@ impl SnapshotSource {
     }
 }
 
-fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
+fn put_toc_to_sleep(toc: &mut Toc, inventory: &Inventory) {
     let can_ask = inventory.of_kind(ObjectKind::Extension).any(|o| o.identity == "plpgsql");
     let routines = inventory.of_kind(ObjectKind::Function).chain(inventory.of_kind(ObjectKind::Procedure));
     let names: HashMap<u32, (String, String)> = routines.filter_map(|o| Some((o.address?.oid, name(o)?))).collect();
@@ -103,7 +103,7 @@ fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
                 let sleep = names.get(&entry.oid).map(|(schema, name)| {
                     SLEEP.replace("/*SCHEMA*/", &literal(schema)).replace("/*NAME*/", &literal(name))
                 });
-                // In one message with the definition: nothing can come in between.
+                // In one message with the definition, so that nothing runs in between.
                 entry.definition.push('\n');
                 entry.definition.push_str(&sleep.unwrap_or_default());
             }
@@ -121,8 +121,8 @@ fn quieten_toc(toc: &mut Toc, inventory: &Inventory) {
     }
 }
 
-/// Schema and name of a routine. Its arguments are left out: a type that is only a shell yet cannot be named in a query,
-/// and that others of the same name sleep too does no harm.
+/// Schema and name of a routine. Arguments are left out: a type that is still a shell cannot be named in a query, and
+/// it does no harm if overloads sleep too.
 fn name(routine: &CatalogObject) -> Option<(String, String)> {
     let mut quoted = false;
     let end = routine.identity.find(|c| {
@@ -132,12 +132,12 @@ fn name(routine: &CatalogObject) -> Option<(String, String)> {
     identity::qualified(&routine.identity[..end])
 }
 
-/// What the target is expected to be: event triggers disabled, materialized views without rows, no large object.
-fn quieten_inventory(inventory: &mut Inventory) {
+/// The expected state of the target: disabled event triggers, empty materialized views, no large objects.
+fn expect_asleep(inventory: &mut Inventory) {
     let is_large_object = |o: &CatalogObject| {
         o.kind == ObjectKind::Blob
             || (o.kind == ObjectKind::Acl && o.identity.starts_with("LARGE OBJECT "))
-            || is_said_of_large_object(o)
+            || is_attribute_of_large_object(o)
     };
     inventory.objects.retain(|o| !is_large_object(o));
     for object in &mut inventory.objects {
@@ -148,7 +148,7 @@ fn quieten_inventory(inventory: &mut Inventory) {
                 object.definition = format!("{} DISABLED", plain.unwrap_or(&object.definition));
             }
             ObjectKind::MaterializedView => {
-                // Behind it is at most a tablespace.
+                // At most a tablespace follows.
                 if let Some(at) = object.definition.rfind(" WITH DATA") {
                     object.definition.replace_range(at..at + " WITH DATA".len(), " WITH NO DATA");
                 }
@@ -161,7 +161,7 @@ fn quieten_inventory(inventory: &mut Inventory) {
 /// `pg_largeobject`.
 const LARGE_OBJECT: u32 = 2613;
 
-fn is_said_of_large_object(object: &CatalogObject) -> bool {
+fn is_attribute_of_large_object(object: &CatalogObject) -> bool {
     matches!(object.kind, ObjectKind::Comment | ObjectKind::SecurityLabel)
         && object.address.is_some_and(|address| address.class == LARGE_OBJECT)
 }
@@ -191,7 +191,7 @@ mod tests {
             object("ACL", "LARGE OBJECT 1", ""),
         ];
         let mut inventory = Inventory { objects, ..Inventory::default() };
-        quieten_inventory(&mut inventory);
+        expect_asleep(&mut inventory);
         assert!(inventory.of_kind(ObjectKind::EventTrigger).all(|o| o.definition.ends_with("public.f() DISABLED")));
         let views: Vec<&str> = inventory.of_kind(ObjectKind::MaterializedView).map(|o| o.definition.as_str()).collect();
         assert_eq!(views, ["AS SELECT ' WITH DATA' WITH NO DATA TABLESPACE t"]);

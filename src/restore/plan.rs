@@ -1,7 +1,7 @@
-//! What a restore would do, found out without writing anything.
+//! Plans a restore without writing anything.
 //!
-//! Invariant (R42): everything that will be dropped or replaced is named, what a cascade takes along too; rows are
-//! compared, not guessed; what will not be there afterwards is an exception with its reason. Two plans of an unchanged
+//! Invariant (R42): everything that will be dropped or replaced is named, including what CASCADE drops; rows are
+//! compared, not guessed; what the restore cannot bring back is an exception with its reason. Two plans of an unchanged
 //! target are equal, digest included.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -38,13 +38,13 @@ use crate::pg::rows::{fingerprint_table, fingerprint_tables};
 use crate::pg::session::Session;
 use crate::snapshot::layout;
 
-/// Up to here an empty target is filled in one transaction over one connection.
+/// An empty target of up to this size is filled in one transaction over one connection.
 const ONE_TRANSACTION_BYTES_MAX: u64 = 64 << 20;
-/// Measured on two cores; for the estimate only.
+/// Measured on two cores; used for the estimate only.
 const BYTES_PER_SECOND: u64 = 40 << 20;
 const OBJECTS_PER_SECOND: u64 = 500;
 
-/// Plans.
+/// Makes the plan.
 pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let clock = std::time::Instant::now();
     engine.monitor.event(Event::PhaseStarted { phase: Phase::Plan, bytes_total: None });
@@ -69,18 +69,19 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     let versions = versions::foretell(engine, &examined, &session).await?;
     drop(session);
     let mut compared = rows(engine, &vouched, &tables, &live, &objects.remade).await?;
-    // "Nothing is to be done" is said only of what was read: no proof follows it.
+    // No proof follows a plan without work, so a plan may be empty only if every table was read.
     if !is_proved && objects.is_empty() && compared.load.is_empty() {
         compared = rows(engine, &BTreeSet::new(), &tables, &live, &objects.remade).await?;
     }
     let Compared { mut load, tables_equal, tables_vouched } = compared;
     load.extend(logins.end);
     load.sort_by(|a, b| a.table.cmp(&b.table));
-    let mut told: Vec<Exception> = secrets.exceptions.into_iter().chain(roles.exceptions).chain(database).collect();
-    told.extend(versions);
-    told.append(&mut objects.exceptions);
-    told.extend(member_rows);
-    told.extend(predicted::seen_in_catalogs(engine, &examined, &live, &objects.drop));
+    let mut exceptions: Vec<Exception> =
+        secrets.exceptions.into_iter().chain(roles.exceptions).chain(database).collect();
+    exceptions.extend(versions);
+    exceptions.append(&mut objects.exceptions);
+    exceptions.extend(member_rows);
+    exceptions.extend(predicted::seen_in_catalogs(engine, &examined, &live, &objects.drop));
     if examined.scope.is_whole() && !examined.scope.untrusted {
         objects.replace.extend(computed::views(engine, &live).await?);
     }
@@ -93,7 +94,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         format: FORMAT,
         snapshot: engine.source.manifest.id.to_string(),
         manifest_sha256: engine.source.manifest.manifest_sha256.clone(),
-        one_transaction: objects.are_one_transaction(engine, room, empty, bytes)?,
+        one_transaction: objects.fit_one_transaction(engine, room, empty, bytes)?,
         only: engine.request.only.clone(),
         drop: objects.drop,
         replace: objects.replace,
@@ -102,7 +103,7 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
         tables_equal,
         tables_vouched,
         leave_out: leave_out::resolve(&engine.request.leave_out, &engine.source.inventory)?,
-        exceptions: predicted::exceptions(engine, &examined, &logins.equal, told),
+        exceptions: predicted::exceptions(engine, &examined, &logins.equal, exceptions),
         manual: predicted::manual(engine, &examined, &live),
         estimated_ms: 1000 * (bytes / BYTES_PER_SECOND + count / OBJECTS_PER_SECOND) + 500,
         digest: String::new(),
@@ -118,7 +119,7 @@ struct Objects {
     drop: Vec<ObjectName>,
     replace: Vec<ObjectName>,
     create: Vec<ObjectName>,
-    /// Tables that will be made again: all their rows are loaded.
+    /// Tables that will be recreated: all their rows are loaded.
     remade: BTreeSet<QualifiedName>,
     exceptions: Vec<Exception>,
 }
@@ -128,8 +129,8 @@ impl Objects {
         self.drop.is_empty() && self.replace.is_empty() && self.create.is_empty()
     }
 
-    /// An empty target may be filled in several transactions; anything else is one, or refused.
-    fn are_one_transaction(&self, engine: &Engine<'_>, room: LockRoom, empty: bool, bytes: u64) -> Result<bool> {
+    /// An empty target may be filled in several transactions. Any other restore is one transaction, or refused.
+    fn fit_one_transaction(&self, engine: &Engine<'_>, room: LockRoom, empty: bool, bytes: u64) -> Result<bool> {
         let all = self.drop.iter().chain(&self.replace).chain(&self.create);
         let needed = Needed::of(all, &engine.source.toc);
         if !empty || engine.request.untrusted {
@@ -149,7 +150,7 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let not_nulls = not_nulls_are_objects(&engine.source.inventory, session);
     let stays = |w: &CatalogObject, l: &CatalogObject| only_moved(&delta, w, l) || (not_nulls && only_not_nulls(w, l));
     let dropped = delta.differs.iter().filter(|(w, l)| is_dropped(w, l) && !stays(w, l)).map(|(_, l)| *l);
-    // What is set on an object has its address, and goes without it.
+    // What is set on an object has the object's address and is dropped with it.
     let of_its_own = |o: &CatalogObject| {
         let kind = o.kind;
         !matches!(
@@ -198,7 +199,7 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     Ok(Objects { drop, replace, create, remade, exceptions: delta.of_order().collect() })
 }
 
-/// A part that one of the snapshot's files merges into the target.
+/// A snapshot file that is merged into the target.
 fn part(file: &str) -> ObjectName {
     ObjectName { kind: ObjectKind::File, identity: file.into() }
 }
@@ -210,7 +211,7 @@ struct Compared {
     tables_vouched: u64,
 }
 
-/// Tables of its own database of which the server says that nobody wrote to them.
+/// Tables of the snapshot's own database for which the server's counters show no write since.
 async fn vouched(
     engine: &Engine<'_>,
     session: &Session,
@@ -222,11 +223,11 @@ async fn vouched(
         return Ok(BTreeSet::new());
     }
     let records: Vec<&TableRecord> = tables.records().collect();
-    // A table under another name gets its own back only where everything is put right.
+    // A renamed table gets its name back only in a restore of everything.
     marks::vouched(engine, session, live, &records, examined.scope.is_whole()).await
 }
 
-/// Which tables are loaded, and how many are equal.
+/// Which tables to load, and how many are equal.
 async fn rows(
     engine: &Engine<'_>,
     vouched: &BTreeSet<QualifiedName>,
@@ -270,7 +271,8 @@ async fn rows(
         refuse_conflict(engine, record, live.rows)?;
         load.push(table_load(record, LoadReason::RowsDiffer { target_rows: live.rows }));
     }
-    // Values that a function made which is another one now are made anew with the snapshot's.
+    // Rows are equal, but a function behind a generated column has changed since: load the table again, so that the
+    // values are computed with the snapshot's function.
     let generated = computed::tables(engine, &equal).await?;
     let (anew, equal): (Vec<_>, Vec<_>) = equal.into_iter().partition(|record| generated.contains(&record.name));
     load.extend(anew.into_iter().map(|record| table_load(record, LoadReason::GeneratedColumnsDiffer)));
@@ -278,15 +280,15 @@ async fn rows(
     Ok(Compared { load, tables_equal: tables_vouched + equal.len() as u64, tables_vouched })
 }
 
-/// What becomes of logins in place.
+/// What happens to logins in place.
 #[derive(Default)]
 struct Logins {
     end: Vec<TableLoad>,
-    /// Their rows are the snapshot's: nothing happened since.
+    /// Tables whose rows equal the snapshot's: nothing happened since.
     equal: BTreeSet<QualifiedName>,
 }
 
-/// Where any row of logins is not the snapshot's, all of them go: they refer to each other.
+/// If any row of the login tables differs from the snapshot, all of these tables are emptied: they refer to each other.
 async fn logins(session: &Session, tables: &Tables<'_>, examined: &Examined, live: &Inventory) -> Result<Logins> {
     let (mut logins, mut all) = (Logins::default(), 0);
     for record in tables.logins() {
@@ -318,7 +320,7 @@ fn table_load(record: &TableRecord, reason: LoadReason) -> TableLoad {
     TableLoad { table: record.name.clone(), rows: record.rows, bytes_raw: record.bytes_raw, reason }
 }
 
-/// `--auth-rows abort`: rows of the platform's tables that differ end the restore here.
+/// `--auth-rows abort`: refuses when rows of `auth` or `storage` differ.
 fn refuse_conflict(engine: &Engine<'_>, record: &TableRecord, rows: u64) -> Result<()> {
     let theirs = matches!(record.name.schema.as_str(), "auth" | "storage");
     if engine.request.conflicts != ConflictPolicy::Abort || !theirs || rows == 0 {

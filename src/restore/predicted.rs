@@ -1,7 +1,7 @@
-//! What a plan says will differ after the restore, and what a person has to do then.
+//! Predicts what will differ after the restore, and lists what the user has to do then.
 //!
-//! Invariant: pure: the snapshot, the examined target and its inventory in, exceptions out. What needs the target to be
-//! asked is asked by the plan and handed in.
+//! Invariant: pure: it takes the snapshot, the examined target and its inventory, and returns exceptions. The plan runs
+//! the queries and passes the results in.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::model::name::QualifiedName;
 use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 
-/// What will differ after the restore as far as the two inventories tell.
+/// What will differ after the restore, as far as the two inventories show.
 pub fn seen_in_catalogs(
     engine: &Engine<'_>,
     examined: &Examined,
@@ -23,24 +23,24 @@ pub fn seen_in_catalogs(
     drop: &[ObjectName],
 ) -> Vec<Exception> {
     let (wanted, scope) = (&engine.source.inventory, &examined.scope);
-    let mut told = replication::exceptions(wanted, live, scope);
-    // On another server the role that restores has a password of that server's: a person is told of it in `manual`.
-    told.extend(
+    let mut found = replication::exceptions(wanted, live, scope);
+    // On another server the restoring role has that server's password: `manual` tells the user.
+    found.extend(
         roles::own_password(wanted, live, examined).filter(|_| examined.facts.kind == TargetKind::SameDatabase),
     );
-    told.extend(own_settings::kept(wanted, live, examined));
-    told.extend(own_settings::of_server(wanted, live, examined, drop));
+    found.extend(own_settings::kept(wanted, live, examined));
+    found.extend(own_settings::of_server(wanted, live, examined, drop));
     if scope.is_whole() {
-        told.extend(invalid_indexes::not_there(wanted, live));
+        found.extend(invalid_indexes::not_there(wanted, live));
     }
-    told.extend(scope.other.exceptions(live, &engine.source.manifest.tables, &scope.built_on.same_version));
-    told.extend(scope.built_on.exceptions().filter(|_| scope.is_whole()));
-    told.extend(members::altered(wanted, live, scope));
-    told.extend(scope.services.exceptions(wanted, live, scope));
-    told
+    found.extend(scope.other.exceptions(live, &engine.source.manifest.tables, &scope.built_on.same_version));
+    found.extend(scope.built_on.exceptions().filter(|_| scope.is_whole()));
+    found.extend(members::altered(wanted, live, scope));
+    found.extend(scope.services.exceptions(wanted, live, scope));
+    found
 }
 
-/// What will not be there afterwards, known beforehand.
+/// Everything that is known beforehand to be missing or different.
 pub fn exceptions(
     engine: &Engine<'_>,
     examined: &Examined,
@@ -79,32 +79,33 @@ pub fn exceptions(
     found
 }
 
-/// What a person has to do afterwards.
+/// What the user has to do afterwards.
 pub fn manual(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> Vec<String> {
     let mut list = Vec::new();
     if examined.facts.kind != TargetKind::SameDatabase
         && let Some(kept) = roles::own_password(&engine.source.inventory, live, examined)
     {
-        list.push(format!("{} stays as it is on this server; {}", kept.what, kept.todo));
+        list.push(format!("{} stays as on this server; {}", kept.what, kept.todo));
     }
     let has = |kind: ObjectKind| engine.source.inventory.of_kind(kind).next().is_some();
     if has(ObjectKind::Subscription) {
-        list.push("subscriptions are not made again: they would connect to their publisher".to_string());
+        list.push("subscriptions are not created: they would connect to their publisher".to_string());
     }
     if examined.scope.platform && examined.facts.kind != TargetKind::SameDatabase {
         list.push("deploy the edge functions from edge_functions/, and set their secrets".to_string());
         list.push("copy the stored files from storage/ into the project's buckets".to_string());
-        list.push("JWT secret and keys differ between projects: people have to log in again".to_string());
+        list.push("the JWT secret and the keys differ between projects: users have to log in again".to_string());
     }
     if examined.scope.platform && examined.state.is_superuser && examined.facts.kind != TargetKind::SameDatabase {
         list.push(
-            "roles of the platform get the source's passwords: where the target's services log in with others, set them again".into(),
+            "roles of the platform get the source's passwords: if the target's services use others, set those again"
+                .into(),
         );
     }
     let jobs = engine.source.inventory.tables.iter().any(|t| t.name == QualifiedName::new("cron", "job"));
     if jobs && !engine.request.activate_jobs && examined.facts.kind != TargetKind::SameDatabase {
         list.push(
-            "cron jobs come back switched off; switch them on when the stack is ready (or use --activate-jobs)".into(),
+            "cron jobs are restored inactive; activate them when the stack is ready (or use --activate-jobs)".into(),
         );
     }
     list

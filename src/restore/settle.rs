@@ -1,7 +1,9 @@
-//! What comes after objects and rows: large objects, materialized views, sequences, jobs; and what may be left undone.
+//! What comes after objects and rows: large objects, materialized views, sequences, jobs; and which differences are
+//! excused.
 //!
-//! Invariant: values of sequences are set inside of the transaction; jobs are switched off unless the same database
-//! gets them back or somebody asked (R39). An excuse names an object and its reason; without one the restore fails.
+//! Invariant: sequence values are set inside the transaction. Jobs are disabled unless the target is the snapshot's own
+//! database or the user asked for them (R39). An excuse names an object and its reason; a difference without one fails
+//! the restore.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +31,7 @@ use crate::model::restore::{Exception, ObjectName, RestorePlan, TargetKind};
 use crate::pg::meaning::Within;
 use crate::snapshot::layout;
 
-/// What the rows bring with them: views that hold them, parts that have a file of their own.
+/// What follows the rows: refreshed materialized views, and parts that have their own file.
 pub async fn after_rows(
     engine: &Engine<'_>,
     runner: &Runner<'_>,
@@ -46,17 +48,17 @@ pub async fn after_rows(
     for file in policy::files(&engine.request.only) {
         if !engine.source.place.join(file).exists() {
             return Err(Failure::msg(FailureKind::NotFound, format!("the snapshot has no {file}"))
-                .hint("BACKUP_MANIFEST.md says why: stacksnap show SNAPSHOT --gaps"));
+                .hint("see the reason in the gaps: stacksnap show SNAPSHOT --gaps"));
         }
         match files::attempt(runner, &engine.source.place, file).await? {
             Some(failure) => return Err(failure),
-            None => engine.monitor.note(format!("{file} is merged")),
+            None => engine.monitor.note(format!("merged {file}")),
         }
     }
     Ok(())
 }
 
-/// Jobs and values of sequences: not all of that can be rolled back, so it comes after everything else is right.
+/// Jobs and sequence values: not all of it can be rolled back, so it runs after everything else succeeded.
 pub async fn last(
     engine: &Engine<'_>,
     examined: &Examined,
@@ -75,7 +77,7 @@ pub async fn last(
         exceptions.extend(jobs::unschedule(engine, runner, examined.facts.kind).await?);
     }
     if only_schema || examined.scope.extensions_missing.contains("pg_cron") {
-        // Rows do not come back, or it is named with everything else that the extension would have brought.
+        // Without rows no job is restored; a missing pg_cron is named with everything else that it would have brought.
     } else if let Some(failure) = files::attempt(runner, &engine.source.place, layout::CRON_JOBS_SQL).await? {
         words.insert(layout::CRON_JOBS_SQL.to_string(), failure.to_string());
     } else if examined.facts.kind != TargetKind::SameDatabase && !engine.request.activate_jobs {
@@ -94,7 +96,7 @@ pub async fn last(
     Ok(exceptions)
 }
 
-/// Views that hold rows show those of the tables again, in the archive's order.
+/// Refreshes materialized views in the archive's order.
 async fn refresh_all(
     runner: &Runner<'_>,
     creation: &Creation<'_>,
@@ -123,7 +125,7 @@ async fn switch_jobs_off(runner: &Runner<'_>, words: &mut BTreeMap<String, Strin
     Ok(())
 }
 
-/// Sequences whose value is not the snapshot's.
+/// Sets sequences whose value differs from the snapshot's.
 async fn sequences(
     engine: &Engine<'_>,
     examined: &Examined,
@@ -134,7 +136,7 @@ async fn sequences(
     for object in moved_sequences(engine, examined, live) {
         let Some((restart, set)) = set_sequence(object) else { continue };
         let what = format!("value of sequence {}", object.identity);
-        // RESTART makes the new value part of the transaction; who does not own the sequence sets it all the same.
+        // RESTART makes the new value transactional, but needs ownership. Other roles run setval alone.
         if runner.attempt(&what, &format!("{restart}; {set}")).await?.is_none() {
             continue;
         }
@@ -145,7 +147,7 @@ async fn sequences(
     Ok(())
 }
 
-/// Sequences of the target whose value is not the snapshot's and will be.
+/// Sequences of the target whose value differs and will be set.
 pub fn moved_sequences<'s>(engine: &Engine<'s>, examined: &Examined, live: &Inventory) -> Vec<&'s CatalogObject> {
     let now: BTreeMap<&str, &str> =
         live.of_kind(ObjectKind::SequenceSet).map(|o| (o.identity.as_str(), o.definition.as_str())).collect();
@@ -153,7 +155,7 @@ pub fn moved_sequences<'s>(engine: &Engine<'s>, examined: &Examined, live: &Inve
     wanted.filter(|o| now.get(o.identity.as_str()).is_some_and(|value| *value != o.definition)).collect()
 }
 
-/// Why an object may stay different. `None`: it may not.
+/// Why an object may stay different. `None`: it may not, and the restore fails.
 pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &SnapshotSource) -> Option<Exception> {
     let exception = |code: &str, why: String, todo: &str| {
         Some(Exception {
@@ -164,28 +166,28 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         })
     };
     let own = format!("{} {}", object.kind, object.identity);
-    let said = || left.words.iter().find(|(what, _)| what.ends_with(&own)).map(|(_, text)| text.clone());
+    let reported = || left.words.iter().find(|(what, _)| what.ends_with(&own)).map(|(_, text)| text.clone());
     if examined.scope.untrusted {
-        let why = said().unwrap_or_else(|| "it needs something that is left out".to_string());
-        return exception(fence::LEFT_OUT, why, "read it in the snapshot, and make it by hand if you want it");
+        let why = reported().unwrap_or_else(|| "it depends on something that is left out".to_string());
+        return exception(fence::LEFT_OUT, why, "review it in the snapshot and create it by hand if you want it");
     }
     let member_of = member_of(object, source);
     if object.kind == ObjectKind::Trigger && member_of.is_some() {
-        let why = said().unwrap_or_else(|| "it is on a table of an extension, which no archive holds".to_string());
-        return exception("trigger_of_member", why, "make it by hand: managed_schema_objects.sql has it");
+        let why = reported().unwrap_or_else(|| "pg_dump leaves out triggers on tables of extensions".to_string());
+        return exception("trigger_of_member", why, "create it by hand: it is in managed_schema_objects.sql");
     }
-    // A schema that the platform made for an extension stays behind it: only its owner may drop it.
+    // A schema that the platform created for an extension is not dropped with it: only its owner may drop it.
     let is_left_behind = object.kind == ObjectKind::Schema
         && examined.scope.platform
         && EXTENSION_SCHEMAS.contains(&unquoted(&object.identity).as_str())
         && !source.inventory.of_kind(ObjectKind::Schema).any(|o| o.identity == object.identity);
     let of_the_server = is_the_servers(object, member_of) || is_left_behind;
-    // Grants on a user's own objects are never excused: a table that stays open is no restore.
+    // Grants on a user's own objects are never excused: a table open to the wrong roles is no restore.
     let own_acl = object.kind == ObjectKind::Acl
         && source.inventory.of_kind(ObjectKind::Acl).any(|o| {
             o.identity == object.identity && o.schema.is_some() && !examined.scope.is_managed(o.schema.as_deref())
         });
-    // Nor what new objects of the restoring role's own are open to.
+    // Nor are default privileges of the restoring role: its new objects would be open.
     let own_default = object.kind == ObjectKind::DefaultAcl
         && object.identity.strip_prefix("for role ").is_some_and(|rest| {
             let user = &examined.facts.user;
@@ -193,39 +195,40 @@ pub fn excuse(object: &ObjectName, left: &Left, examined: &Examined, source: &Sn
         });
     if !examined.facts.is_superuser && of_the_server && !own_acl && !own_default {
         if object.kind == ObjectKind::Role && examined.scope.platform && is_platform_role(&unquoted(&object.identity)) {
-            let why = "the platform's own role: its password and rights stay those of the target".to_string();
+            let why = "a role of the platform: it keeps the target's password and attributes".to_string();
             return exception("platform_role", why, "");
         }
-        let why = said().unwrap_or_else(|| "this role may not change it".to_string());
+        let why = reported().unwrap_or_else(|| "the restoring role may not change it".to_string());
         let extra = !source.inventory.of_kind(object.kind).any(|o| o.identity == object.identity);
         let revoke = Membership::of_name(object).filter(|_| extra).map(|m| format!("as a superuser: {}", m.revoke()));
         return exception(
             "not_permitted",
             why,
-            revoke.as_deref().unwrap_or("ask the platform, or do it as a superuser"),
+            revoke.as_deref().unwrap_or("ask the platform's support, or change it as a superuser"),
         );
     }
     if object.kind == ObjectKind::Role && unquoted(&object.identity) == examined.facts.user {
         return exception(
             "own_role",
-            "the role that restores keeps its rights".to_string(),
+            "it is the restoring role, which keeps its attributes".to_string(),
             "alter it as another superuser",
         );
     }
     let grants = object.kind == ObjectKind::Acl && object.identity.starts_with("FOREIGN DATA WRAPPER ");
     if object.kind == ObjectKind::EventTrigger || grants {
-        let why = said().unwrap_or_else(|| "plain PostgreSQL wants a superuser as its owner".to_string());
+        let why = reported().unwrap_or_else(|| "PostgreSQL requires a superuser as its owner".to_string());
         return exception("owner_not_permitted", why, "");
     }
     let hidden = |o: &CatalogObject| o.identity == object.identity && o.definition.contains("not readable");
     if object.kind == ObjectKind::UserMapping && source.inventory.of_kind(ObjectKind::UserMapping).any(hidden) {
-        let why = "its options were not readable for the snapshot".to_string();
-        return exception("options_not_readable", why, "set them by hand");
+        let why = "the role that took the snapshot could not read its options".to_string();
+        return exception("options_not_readable", why, "set them by hand: ALTER USER MAPPING");
     }
     None
 }
 
-/// May only a superuser change it? `member_of`: the extension that it hangs on. Queues belong to the user who made them.
+/// Does changing it need a superuser? `member_of`: the extension that its table belongs to. Queues belong to the user
+/// who created them.
 fn is_the_servers(object: &ObjectName, member_of: Option<&str>) -> bool {
     const KINDS: [ObjectKind; 8] = [
         ObjectKind::Role,
@@ -240,7 +243,7 @@ fn is_the_servers(object: &ObjectName, member_of: Option<&str>) -> bool {
     KINDS.contains(&object.kind) || member_of.is_some_and(|extension| extension != QUEUES)
 }
 
-/// The extension whose table a policy, a trigger or row security is on.
+/// The extension that owns the table of a policy, trigger or row security switch.
 fn member_of<'s>(object: &ObjectName, source: &'s SnapshotSource) -> Option<&'s str> {
     let table = match object.kind {
         ObjectKind::RowSecurity => object.identity.as_str(),
@@ -250,7 +253,7 @@ fn member_of<'s>(object: &ObjectName, source: &'s SnapshotSource) -> Option<&'s 
     source.inventory.of_kind(ObjectKind::Table).find(|o| o.identity == table)?.extension.as_deref()
 }
 
-/// Tells the REST server that the schema is another one. Nobody may be listening.
+/// Tells PostgREST to reload its schema cache and configuration. It does not matter if it is not listening.
 pub async fn after_commit(runner: &Runner<'_>) {
     let _ = runner.session.execute("NOTIFY pgrst, 'reload schema'; NOTIFY pgrst, 'reload config'").await;
 }

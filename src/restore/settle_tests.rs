@@ -1,4 +1,4 @@
-//! What may stay different after a restore, without a server.
+//! Which objects may stay different after a restore, tested without a server.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn source() -> SnapshotSource {
     SnapshotSource::new(Path::new(""), manifest, Inventory::default(), toc)
 }
 
-/// A project's database, and who restores.
+/// A project's database, restored by `user`.
 fn examined(source: &SnapshotSource, user: &str, is_superuser: bool) -> Examined {
     let facts = source.manifest.source.clone();
     let target = TargetFacts {
@@ -98,12 +98,13 @@ fn r32_what_new_objects_of_the_restoring_role_are_open_to_is_never_excused() {
     assert_eq!(own("postgres", "for role postgres in schema public on TABLES"), None);
     assert_eq!(own("postgres", "for role postgres on FUNCTIONS"), None);
     assert_eq!(own("Odd one", "for role \"Odd one\" on TABLES"), None);
-    // Those of others are the platform's to change, and a name that only begins like ours is another one's.
+    // Default privileges of other roles are the platform's, and `postgres2` is another role although its name starts
+    // like ours.
     let others = ["for role supabase_admin in schema public on TABLES", "for role postgres2 on TABLES"];
     for other in others {
         assert_eq!(own("postgres", other).as_deref(), Some("not_permitted"), "{other}");
     }
-    // A superuser may change all of them, so nothing excuses him.
+    // A superuser may change all of them, so there is no excuse.
     assert_eq!(code("supabase_admin", true, "DEFAULT ACL", others[0]), None);
 }
 

@@ -41,7 +41,7 @@ fn r28_another_project_is_refused() {
     other.sql("CREATE TABLE public.theirs (a int); INSERT INTO public.theirs VALUES (1); DROP TABLE app.notes");
     let before = contents(&other);
     let ran = Ran::of(&mut restore(&place, other.access(), "latest", &yes(&other, &[])));
-    refused(&ran, 14, &["not the one that the snapshot was taken of", "--replace-other-project"]);
+    refused(&ran, 14, &["not the one that the snapshot was taken from", "--replace-other-project"]);
     let ran = Ran::of(&mut restore(&place, other.access(), "latest", &["--dry-run"]));
     refused(&ran, 14, &["--replace-other-project"]);
     unchanged(&other, &before);

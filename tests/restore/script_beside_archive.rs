@@ -61,7 +61,7 @@ fn what_no_archive_holds_comes_from_beside_it_or_is_named() {
     let snapshot = cluster.create(&from, &place.path().join("snapshots"), 0, &[]);
     cluster.empty("script_beside_new");
     let said = cluster.restore(&snapshot, &to, 3);
-    assert!(said.contains("not put back: INDEX public.broken_idx"), "{said}");
+    assert!(said.contains("not restored: INDEX public.broken_idx"), "{said}");
     assert_eq!(cluster.sql(&to, SEEN), wanted);
     for database in [&from, &to] {
         cluster.drop_database(database);

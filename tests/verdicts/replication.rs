@@ -92,7 +92,7 @@ fn a_subscription_is_named_with_its_comment_and_the_rest_comes_back() {
     let (target, done) = into_new(&snapshot, place.path());
     done.is_well();
     assert!(told(&done).contains(&"subscription_not_made SUBSCRIPTION \"Sub x\"".to_string()), "{}", done.said);
-    assert!(done.said.contains("nor its comment"), "{}", done.said);
+    assert!(done.said.contains("neither is its comment"), "{}", done.said);
     assert_eq!(target.sql("new", "SELECT * FROM t"), "1");
     let drilled = drill(&source, &snapshot);
     assert_eq!(drilled.code, 3, "{}", drilled.said);

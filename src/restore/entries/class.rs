@@ -1,6 +1,6 @@
-//! What each entry of an archive is to a restore: an object, a part of one, rows, or a preamble.
+//! Classifies the entries of an archive for a restore: an object, a part of one, rows, or a preamble.
 //!
-//! Invariant: no kind is guessed. One that is not in these lists ends the restore before its first write.
+//! Invariant: no kind is guessed. An unknown kind ends the restore before its first write.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,17 +11,17 @@ use crate::model::name::visible;
 use crate::model::object_kind::{InArchive, ObjectKind};
 use crate::pgtools::toc::{Entry, Toc};
 
-/// What an entry is to a restore.
+/// The role of an entry in a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryClass {
-    /// An object with a life of its own.
+    /// An object of its own.
     Object,
-    /// A part of the entry with that dump id, made with it. That entry may not be in the archive: then it describes a
-    /// member of an extension, or the schema `public`.
+    /// A part of the entry with that dump id, created with it. If the archive lacks that entry, the part belongs to a
+    /// member of an extension, or to the schema `public`.
     Satellite(i64),
-    /// Rows, a sequence's value, large objects' content, the refresh of a materialized view.
+    /// Rows, a sequence's value, contents of large objects, the refresh of a materialized view.
     Data,
-    /// How to read the archive, and the database itself.
+    /// Settings for reading the archive, and the database itself.
     Preamble,
     /// A kind that this version does not know.
     Unknown,
@@ -59,7 +59,7 @@ pub(crate) fn classify(toc: &Toc, inventory: &Inventory) -> Result<Vec<EntryClas
     toc.entries.iter().map(class).collect()
 }
 
-/// The class of a kind that needs no look at the entry.
+/// The class of a kind that does not depend on the entry's contents.
 fn by_kind(kind: ObjectKind, entry: &Entry) -> Result<EntryClass> {
     match kind_class(kind) {
         EntryClass::Unknown => {
@@ -86,12 +86,12 @@ fn kind_class(kind: ObjectKind) -> EntryClass {
 
 fn orphan(entry: &Entry) -> Failure {
     let text = format!(
-        "{} \"{}\" in the archive does not say what it belongs to",
+        "{} \"{}\" in the archive does not name the object that it belongs to",
         visible(entry.desc.word()),
         visible(&entry.tag)
     );
     Failure::msg(FailureKind::Integrity, text)
-        .hint("check the snapshot: stacksnap verify; restore_complete_backup.sh in it does without this")
+        .hint("check the snapshot: stacksnap verify; or restore with its own script, which does not need this: restore_complete_backup.sh")
 }
 
 fn name(entry: &Entry) -> (String, String) {
@@ -101,7 +101,7 @@ fn name(entry: &Entry) -> (String, String) {
 fn relations(toc: &Toc, inventory: &Inventory) -> Names {
     let kind = |e: &&Entry| e.desc.is_relation();
     let mut found: Names = toc.entries.iter().filter(kind).map(|e| (name(e), e.dump_id)).collect();
-    // A NOT NULL that is not valid has the same kind of entry and no index: the inventory knows which is which.
+    // A NOT NULL that is NOT VALID has an entry of the same kind but no index: the inventory tells them apart.
     let of_index: BTreeSet<(u32, u32)> =
         inventory.of_kind(ObjectKind::Constraint).filter_map(|o| o.address.map(|a| (a.class, a.oid))).collect();
     for entry in toc.entries.iter().filter(|e| of_index.contains(&(e.catalog_oid, e.oid))) {

@@ -1,8 +1,8 @@
-//! What makes the objects that a target lacks, in which order.
+//! Which entries of the archive create the objects that a target lacks, and in which order.
 //!
 //! Invariant: an entry is tied to an object by its catalog address, never by a line of SQL (trap 7): see `entries`.
-//! pg_dump's own order is kept: it is sorted by dependency. An object that the archive does not carry is an error in
-//! words, never passed over.
+//! pg_dump's order is kept: it is sorted by dependency. An object that the archive does not contain is an error, never
+//! skipped.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,7 +17,7 @@ use crate::model::restore::ObjectName;
 use crate::pgtools::toc::{Entry, Section, Toc};
 use crate::restore::objects::overloads::{Apart, Overloads};
 
-/// Made equal from the inventory or from a file of the snapshot, after everything else.
+/// Set from the inventory or by a file of the snapshot, after everything else.
 const ELSEWHERE: [ObjectKind; 11] = [
     ObjectKind::Acl,
     ObjectKind::DefaultAcl,
@@ -36,13 +36,13 @@ const ELSEWHERE: [ObjectKind; 11] = [
 pub struct Creation<'s> {
     pub entries: Vec<Step<'s>>,
     makings: HashMap<(ObjectKind, &'s str), Vec<usize>>,
-    /// By the identity of the `ACL`.
+    /// Entries of an object's grants, by the identity of the `ACL`.
     grants: HashMap<(ObjectKind, &'s str), Vec<usize>>,
     overloads: Overloads,
 }
 
 impl<'s> Creation<'s> {
-    /// Ties every entry, for a server of that version (e.g. 150018).
+    /// Ties every entry. `server_version_num`: the target's, for example 150018.
     pub fn new(toc: &'s Toc, inventory: &'s Inventory, server_version_num: u32) -> Result<Self> {
         let entries = Entries::new(toc, inventory)?;
         let mut steps: Vec<Step<'s>> = entries
@@ -61,7 +61,7 @@ impl<'s> Creation<'s> {
         for object in inventory.of_kind(ObjectKind::Acl) {
             let made: Vec<usize> = match entries.making(object) {
                 Making::Entries(made) => made.iter().filter_map(|e| numbers.get(&e.dump_id).copied()).collect(),
-                // `public` has grants of its own although no entry makes it.
+                // No entry creates `public`, but the archive may have grants on it.
                 _ if object.identity == "SCHEMA public" => {
                     (0..steps.len()).filter(|n| is_grant_on_public(steps[*n].entry)).collect()
                 }
@@ -85,7 +85,7 @@ impl<'s> Creation<'s> {
         Ok(Self { entries: steps, makings, grants, overloads })
     }
 
-    /// The entries that make `missing`, with their parts, in the archive's order.
+    /// The entries that create `missing`, with their parts, in the archive's order.
     pub fn of(&self, missing: &[&CatalogObject]) -> Vec<&Step<'s>> {
         let numbers: BTreeSet<usize> = missing
             .iter()
@@ -97,18 +97,18 @@ impl<'s> Creation<'s> {
         steps.filter(|s| !s.sql.is_empty() && !ELSEWHERE.contains(&s.entry.desc)).collect()
     }
 
-    /// The entry that makes an object itself, without its parts.
+    /// The entry that creates the object itself, without its parts.
     pub fn own(&self, object: &CatalogObject) -> Option<&Step<'s>> {
         let made = self.makings.get(&(object.kind, object.identity.as_str()))?;
         made.iter().map(|n| &self.entries[*n]).find(|s| s.entry.desc == object.kind)
     }
 
-    /// What keeps other functions from taking the calls of what an entry makes.
+    /// The renames that keep other overloads from taking the calls in this entry.
     pub fn apart(&self, step: &Step<'_>) -> Option<&Apart> {
         self.overloads.of(step.entry.dump_id)
     }
 
-    /// The same of an object, or of the table or domain that it is inside of.
+    /// The same for an object, or for the table or domain that it is a part of.
     pub fn apart_for(&self, object: &CatalogObject) -> Option<&Apart> {
         if let Some(own) = self.own(object) {
             return self.apart(own);
@@ -121,14 +121,14 @@ impl<'s> Creation<'s> {
         made.iter().find_map(|n| self.apart(&self.entries[*n]))
     }
 
-    /// The numbers of the archive's entries that make an object with its parts.
+    /// The dump ids of the entries that create an object and its parts.
     pub fn entry_ids(&self, object: &CatalogObject) -> Vec<i64> {
         let key = (object.kind, object.identity.as_str());
         let made = self.makings.get(&key).or_else(|| self.grants.get(&key));
         if let Some(made) = made {
             return made.iter().map(|n| self.entries[*n].entry.dump_id).collect();
         }
-        // Kinds that a file makes have an entry all the same, at the same place in the catalogs.
+        // Kinds that a file creates still have an entry at the same catalog address.
         let Some(address) = object.address else { return Vec::new() };
         let same = |s: &&Step| {
             let entry = s.entry;
@@ -137,7 +137,7 @@ impl<'s> Creation<'s> {
         self.entries.iter().filter(same).map(|s| s.entry.dump_id).collect()
     }
 
-    /// The objects that an entry makes, or makes a part of.
+    /// The objects that an entry creates, completely or in part.
     pub fn objects_of(&self, step: &Step<'_>) -> Vec<ObjectName> {
         if let Some(object) = step.object {
             return vec![ObjectName::of(object)];
@@ -145,14 +145,14 @@ impl<'s> Creation<'s> {
         let all = self.makings.iter().chain(&self.grants);
         let is_part =
             |numbers: &Vec<usize>| numbers.iter().any(|n| self.entries[*n].entry.dump_id == step.entry.dump_id);
-        // What is said about an object is none of its parts here.
-        let said = matches!(step.entry.desc, ObjectKind::Acl | ObjectKind::Comment | ObjectKind::SecurityLabel);
-        let of_kind = |kind: ObjectKind| !said || kind == step.entry.desc;
+        // Grants, comments and labels count as objects of their own, not as parts.
+        let is_attribute = matches!(step.entry.desc, ObjectKind::Acl | ObjectKind::Comment | ObjectKind::SecurityLabel);
+        let of_kind = |kind: ObjectKind| !is_attribute || kind == step.entry.desc;
         let found = all.filter(|((kind, _), numbers)| of_kind(*kind) && is_part(numbers));
         found.map(|((kind, identity), _)| ObjectName { kind: *kind, identity: (*identity).into() }).collect()
     }
 
-    /// Was what makes an object taken away?
+    /// Did the fence remove the SQL that creates this object?
     pub fn is_fenced(&self, object: &CatalogObject) -> bool {
         let Some(made) = self.makings.get(&(object.kind, object.identity.as_str())) else { return false };
         let steps = || made.iter().map(|n| &self.entries[*n]);
@@ -162,14 +162,14 @@ impl<'s> Creation<'s> {
         }
     }
 
-    /// The archive's own grants on objects, in its order: grants are an ordered list.
+    /// The archive's GRANT statements on these objects, in its order: the order of an ACL matters.
     pub fn grants(&self, missing: &[&CatalogObject]) -> Vec<&Step<'s>> {
         let numbers: BTreeSet<usize> =
             missing.iter().filter_map(|o| self.grants.get(&(o.kind, o.identity.as_str()))).flatten().copied().collect();
         numbers.into_iter().map(|n| &self.entries[n]).filter(|s| !s.sql.is_empty()).collect()
     }
 
-    /// What fills materialized views, in the archive's order.
+    /// The REFRESH entries of materialized views, in the archive's order.
     pub fn refreshes(&self) -> impl Iterator<Item = &Step<'s>> {
         self.entries.iter().filter(|s| s.entry.desc == ObjectKind::MaterializedViewData)
     }
@@ -180,7 +180,7 @@ impl Step<'_> {
         self.entry.section == Section::PostData
     }
 
-    /// For messages.
+    /// Kind and name for messages.
     pub fn what(&self) -> String {
         let schema = self.entry.schema.as_ref().map(|s| format!("{s}.")).unwrap_or_default();
         format!("{} {}{}", self.entry.desc, visible(&schema), visible(&self.entry.tag))
@@ -192,7 +192,7 @@ fn is_grant_on_public(entry: &Entry) -> bool {
 }
 
 fn not_carried(object: &CatalogObject) -> Failure {
-    let text = format!("the archive does not hold {} {}", object.kind, visible(&object.identity));
+    let text = format!("the archive has no entry for {} {}", object.kind, visible(&object.identity));
     Failure::msg(FailureKind::Integrity, text)
-        .hint("see what the snapshot lacks: stacksnap show SNAPSHOT --gaps; take another one: stacksnap create")
+        .hint("see the snapshot's gaps: stacksnap show SNAPSHOT --gaps; take a new snapshot: stacksnap create")
 }

@@ -1,11 +1,11 @@
-//! Entries without a server: classes, parts, and what has no entry of its own.
+//! Tests of entries without a server: classes, parts, and objects without an entry.
 
 use super::{Entries, EntryClass, Making, Pass};
 use crate::model::failure::FailureKind;
 use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::pgtools::toc::{Entry, Section, Toc};
 
-/// An entry in the schema `s` with nothing but a kind and a tag.
+/// An entry in the schema `s` that has only a kind and a tag.
 pub(crate) fn entry(dump_id: i64, desc: &str, tag: &str) -> Entry {
     Entry {
         dump_id,
@@ -58,7 +58,7 @@ fn ids(making: &Making) -> Vec<i64> {
     entries.iter().map(|e| e.dump_id).collect()
 }
 
-/// A table `a b` and one `a`, whose names must not be taken for one another.
+/// Tables named `a b` and `a`: their names must not be confused.
 fn example() -> (Toc, Inventory) {
     let table = |id, tag: &str, oid| {
         with(entry(id, "TABLE", tag), |e| {
@@ -156,7 +156,7 @@ fn a_kind_that_is_not_known_is_an_error_in_words() {
     let failure = Entries::new(&toc, &inventory).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Configuration);
     assert!(failure.to_string().contains("PROPERTY GRAPH \"g\\u{a}\\! x\""), "{failure}");
-    // A part that does not say what it is a part of is not passed over either.
+    // A part that does not name its object is an error too.
     toc.entries.pop();
     toc.entries.push(entry(12, "TABLE ATTACH", "nowhere"));
     assert_eq!(Entries::new(&toc, &inventory).unwrap_err().kind, FailureKind::Integrity);

@@ -1,7 +1,7 @@
-//! The SQL of one entry of the archive, ready to be sent: its definition and who owns it.
+//! The SQL of one archive entry, ready to send: its definition and its owner.
 //!
-//! Invariant: the same statements as pg_restore sends, in its order; a definition is passed on as it is, never taken
-//! apart. It is pure, and whoever sends a statement has sent [`session_statements`] before.
+//! Invariant: the same statements as pg_restore sends, in its order. A definition is passed on unchanged, never parsed.
+//! Pure; the sender must have sent [`session_statements`] before.
 //! Source: PostgreSQL's `pg_backup_archiver.c`, `_doSetFixedOutputState`, `_printTocEntry`, `_getObjectDescription`.
 
 use crate::model::name::ident;
@@ -31,7 +31,7 @@ const OWNED_BY_NAME: [ObjectKind; 20] = [
     ObjectKind::Type,
     ObjectKind::View,
 ];
-/// Kinds whose name has arguments, which only the DROP statement tells.
+/// Kinds whose name includes argument types, which only the DROP statement contains.
 const OWNED_BY_SIGNATURE: [ObjectKind; 6] = [
     ObjectKind::Aggregate,
     ObjectKind::Function,
@@ -40,10 +40,10 @@ const OWNED_BY_SIGNATURE: [ObjectKind; 6] = [
     ObjectKind::OperatorFamily,
     ObjectKind::Procedure,
 ];
-/// The first server that takes an access method for a partitioned table.
+/// The first server version that accepts an access method for a partitioned table.
 const PARTITIONED_ACCESS_METHOD: u32 = 170_000;
 
-/// What a session needs before the first entry. The client's encoding stays UTF8, as the archive was read.
+/// What a session needs before the first entry. The client encoding stays UTF8, as the archive was read.
 pub fn session_statements(toc: &Toc) -> Vec<String> {
     let fixed = [
         "SET check_function_bodies = false",
@@ -52,15 +52,15 @@ pub fn session_statements(toc: &Toc) -> Vec<String> {
         "SET default_tablespace = ''",
         "SET default_table_access_method = heap",
     ];
-    let told = toc.entries.iter().filter(|e| [ObjectKind::StdStrings, ObjectKind::SearchPath].contains(&e.desc));
-    told.filter_map(definition).chain(fixed.map(str::to_string)).collect()
+    let settings = toc.entries.iter().filter(|e| [ObjectKind::StdStrings, ObjectKind::SearchPath].contains(&e.desc));
+    settings.filter_map(definition).chain(fixed.map(str::to_string)).collect()
 }
 
-/// The statements that make what the entry describes, without its owner. One may hold several commands, so the simple
-/// protocol has to carry it. Empty: nothing is to be done.
+/// The statements that create what the entry describes, without its owner. One string may hold several commands, so it
+/// needs the simple protocol. Empty: nothing to do.
 ///
-/// Example: a table of another access method gives `SET default_table_access_method = "x"`, `CREATE TABLE …;`,
-/// `SET default_table_access_method = heap`.
+/// Example: a table with another access method gives `SET default_table_access_method = "x"`, `CREATE TABLE …;`, `SET
+/// default_table_access_method = heap`.
 pub fn statements(entry: &Entry, server_version_num: u32) -> Vec<String> {
     let Some(made) = made(entry) else { return Vec::new() };
     let mut before = Vec::new();
@@ -83,7 +83,7 @@ pub fn statements(entry: &Entry, server_version_num: u32) -> Vec<String> {
     before.into_iter().chain(made).chain(after).collect()
 }
 
-/// `ALTER <kind> <name> OWNER TO <owner>`. None: it has no owner of its own, or the archive does not tell one.
+/// `ALTER <kind> <name> OWNER TO <owner>`. `None`: the kind has no owner, or the archive does not name it.
 pub fn owner_statement(entry: &Entry) -> Option<String> {
     if entry.owner.is_empty() || entry.drop_statement.is_empty() {
         return None;
@@ -102,7 +102,7 @@ pub fn owner_statement(entry: &Entry) -> Option<String> {
     (!objects.is_empty()).then(|| objects.iter().map(line).collect::<Vec<_>>().join(";\n"))
 }
 
-/// The large objects that an entry makes: one, or from client 17 on a group of up to 1000.
+/// The large objects that an entry creates: one, or a group of up to 1,000 from client 17 on.
 pub fn large_objects(entry: &Entry) -> Vec<u32> {
     match entry.desc {
         ObjectKind::Blob => vec![entry.oid],
@@ -111,7 +111,7 @@ pub fn large_objects(entry: &Entry) -> Vec<u32> {
     }
 }
 
-/// Privileges of a group of large objects: the entry tells those of the first one, and they are everyone's.
+/// Privileges of a group of large objects: the entry has the statements of the first one, and all share them.
 pub fn group_privileges(entry: &Entry, group: &Entry) -> Vec<String> {
     let objects = large_objects(group);
     let (Some(first), Some(text)) = (objects.first(), definition(entry)) else { return Vec::new() };
@@ -132,7 +132,7 @@ fn made(entry: &Entry) -> Option<Vec<String>> {
     Some(vec![definition(entry)?])
 }
 
-/// What an entry says, without the newline at its end. None: nothing, or only a comment (the schema `public`).
+/// The entry's definition without the final newline. `None`: empty, or only a comment (the schema `public`).
 fn definition(entry: &Entry) -> Option<String> {
     let text = entry.definition.trim_end_matches('\n');
     let comment = entry.desc == ObjectKind::Schema && text.starts_with("--");
@@ -169,7 +169,7 @@ mod tests {
         );
         assert_eq!(owned("INDEX", "i", "DROP INDEX s.i;\n"), None);
         assert_eq!(owned("TABLE ATTACH", "t", ""), None);
-        // What an old dump could not say who owns.
+        // An old dump without an owner.
         assert_eq!(owner_statement(&entry(1, "TABLE", "t")), None);
     }
 

@@ -1,9 +1,8 @@
-//! Which entries of the archive make an object of the inventory.
+//! Which entries of the archive create which object of the inventory.
 //!
-//! Invariant: every entry has a class, and one of a kind that is not known is an error in words. An object and its
-//! entry are tied by the catalog address, never by a name, where pg_dump writes one; what has none (row security,
-//! partitions, comments, user mappings) is tied by what it depends on and by names that are compared whole.
-//! It runs nothing: see `entry_sql` for the statements.
+//! Invariant: every entry has a class, and an unknown kind is an error. Object and entry are tied by catalog address,
+//! never by name, where pg_dump writes an address. Entries without one (row security, partitions, comments, user
+//! mappings) are tied by their dependencies and by whole names. It runs nothing: see `entry_sql` for the statements.
 
 mod class;
 pub mod creation;
@@ -25,46 +24,47 @@ pub use class::EntryClass;
 use class::classify;
 use names::{Key, key_of_comment, key_of_object, mapping_tag, names_of};
 
-/// When pg_restore runs an entry, whatever its place in the archive.
+/// The pass in which pg_restore runs an entry, regardless of its position in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pass {
     Main,
     Privileges,
-    /// Event triggers would act on what is made after them; a refresh needs the privileges.
+    /// Event triggers would fire for what is created after them; a refresh needs the privileges.
     Last,
 }
 
-/// How an object comes into being.
+/// How an object is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Making<'a> {
-    /// By these entries, in the archive's order: its own, and those of its parts.
+    /// By these entries, in the archive's order: its own and those of its parts.
     Entries(Vec<&'a Entry>),
-    /// It needs no entry of its own; the text says why.
+    /// It needs no entry of its own; the text is the reason.
     Within(&'static str),
-    /// The archive does not carry it. Nobody may pass that over in silence.
+    /// The archive does not contain it. The caller must report that.
     Missing,
 }
 
-/// `pg_class`; and what belongs to the whole server.
+/// `pg_class`.
 const CLASS: u32 = 1259;
+/// Catalogs of the whole server: `pg_tablespace`, `pg_authid`, `pg_auth_members`, `pg_database`, `pg_parameter_acl`.
 const SHARED: [u32; 5] = [1213, 1260, 1261, 1262, 6243];
 /// `pg_constraint` and `pg_trigger`.
 const PARTS: [u32; 2] = [2606, 2620];
-/// Below it is what initdb makes.
+/// `FirstNormalObjectId`: objects below are created by initdb.
 const FIRST_OWN_OID: u32 = 16_384;
 
 const OTHER_FILES: &str = "roles, settings and the database itself are in files of their own";
 const GRANTS: &str = "access_grants.sql holds the full state of every privilege";
-const EXTENSION: &str = "CREATE EXTENSION makes it";
+const EXTENSION: &str = "CREATE EXTENSION creates it";
 const EVERYWHERE: &str = "every database has it";
-const IN_ITS_TABLE: &str = "the definition of its table or domain has it";
-const BY_ITS_PARENT: &str = "its parent makes it";
-const FROM_INVENTORY: &str = "the inventory has its text, and pg_dump leaves it out";
-const SHELL: &str = "the operator that names it makes it";
+const IN_ITS_TABLE: &str = "it is part of the definition of its table or domain";
+const BY_ITS_PARENT: &str = "it is created with that of its parent";
+const FROM_INVENTORY: &str = "pg_dump leaves it out, so it is created from the inventory";
+const SHELL: &str = "the operator that refers to it creates it as a shell";
 const NOT_VALID: &str = "pg_dump leaves out an index that is not valid or not ready";
-const NOT_SUPERUSER: &str = "pg_dump writes subscriptions for a superuser alone";
+const NOT_SUPERUSER: &str = "pg_dump dumps subscriptions for a superuser only";
 
-/// The archive's entries by what they make.
+/// The archive's entries, indexed by what they create.
 #[derive(Debug)]
 pub struct Entries<'a> {
     toc: &'a Toc,
@@ -73,18 +73,21 @@ pub struct Entries<'a> {
     by_address: HashMap<(u32, u32), usize>,
     parts: HashMap<i64, Vec<usize>>,
     comments: HashMap<Key, usize>,
-    /// Tables and servers that an extension makes: kind and identity.
+    /// Tables and servers that an extension creates: kind and identity.
     members: Vec<(ObjectKind, String)>,
-    /// Where indexes stand that no archive holds.
+    /// Addresses of indexes that no archive contains.
     left_over: HashSet<Address>,
 }
 
 impl<'a> Entries<'a> {
-    /// Classifies every entry. `Configuration` when a kind is not known or the inventory has no addresses (format
-    /// 1.0), `Integrity` when a part does not say what it is a part of.
+    /// Classifies every entry.
+    ///
+    /// # Errors
+    /// `Configuration`: a kind is unknown, or the inventory has no addresses (format 1.0). `Integrity`: a part does not
+    /// name its object.
     pub fn new(toc: &'a Toc, inventory: &Inventory) -> Result<Self> {
         if !inventory.objects.is_empty() && inventory.objects.iter().all(|o| o.address.is_none()) {
-            let text = "the snapshot is of format 1.0: it does not say which entry of its archive makes which object";
+            let text = "the snapshot has format 1.0, which does not tie archive entries to objects";
             return Err(Failure::msg(FailureKind::Configuration, text)
                 .hint("restore it with its own script: restore_complete_backup.sh"));
         }
@@ -131,7 +134,7 @@ impl<'a> Entries<'a> {
         self.by_id.get(&dump_id).map(|n| &self.toc.entries[*n])
     }
 
-    /// When pg_restore runs it.
+    /// The pass in which pg_restore runs it.
     pub fn pass(&self, entry: &Entry) -> Pass {
         let of = |desc: ObjectKind| match desc {
             ObjectKind::Acl | ObjectKind::DefaultAcl => Pass::Privileges,
@@ -146,7 +149,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// How an object of the snapshot's inventory is made.
+    /// How an object of the snapshot's inventory is created.
     pub fn making(&self, object: &CatalogObject) -> Making<'a> {
         let found = match object.kind {
             ObjectKind::Database
@@ -168,10 +171,10 @@ impl<'a> Entries<'a> {
         if !found.is_empty() {
             return Making::Entries(found);
         }
-        self.left_out(object).map_or(Making::Missing, Making::Within)
+        self.why_no_entry(object).map_or(Making::Missing, Making::Within)
     }
 
-    /// The rows of a table, or the refresh of a materialized view.
+    /// The entry of a table's rows or of a materialized view's refresh.
     pub fn data(&self, object: &CatalogObject) -> Option<&'a Entry> {
         let oid = object.address.filter(|a| a.class == CLASS)?.oid;
         let rows =
@@ -190,7 +193,7 @@ impl<'a> Entries<'a> {
         entry_sql::statements(entry, server_version_num)
     }
 
-    /// The entry at an address, with its parts and their parts, in the archive's order.
+    /// The entry at an address with its parts and their parts, in the archive's order.
     fn whole(&self, address: Option<Address>) -> Vec<&'a Entry> {
         let Some(first) = address.and_then(|a| self.by_address.get(&(a.class, a.oid))) else { return Vec::new() };
         self.with_parts(*first)
@@ -207,7 +210,7 @@ impl<'a> Entries<'a> {
         found.into_iter().map(|n| &self.toc.entries[n]).collect()
     }
 
-    /// What has the object's kind, schema and name.
+    /// Entries with the object's kind, schema and name.
     fn named(&self, object: &CatalogObject) -> Vec<&'a Entry> {
         let Some(names) = names_of(&object.identity) else { return Vec::new() };
         let [schema, name] = names.as_slice() else { return Vec::new() };
@@ -220,14 +223,14 @@ impl<'a> Entries<'a> {
         self.toc.entries.iter().filter(|e| e.desc == ObjectKind::UserMapping && e.tag == tag).collect()
     }
 
-    /// An inventory tells very many large objects by their owner only.
+    /// An inventory with very many large objects lists only their owners.
     fn blobs_of(&self, object: &CatalogObject) -> Vec<&'a Entry> {
         let own = |e: &&Entry| e.desc.is_large_objects() && Some(&e.owner) == object.owner.as_ref();
         let mains = self.all().filter(|(e, class)| *class == EntryClass::Object && own(e));
         mains.flat_map(|(e, _)| self.with_parts(self.by_id[&e.dump_id])).collect()
     }
 
-    /// Privileges, comments and labels.
+    /// Privileges, comments and security labels.
     fn attached(&self, object: &CatalogObject) -> Making<'a> {
         let Some(address) = object.address.filter(|a| !SHARED.contains(&a.class)) else {
             return Making::Within(OTHER_FILES);
@@ -248,14 +251,14 @@ impl<'a> Entries<'a> {
         match object.kind {
             _ if !found.is_empty() => Making::Entries(found),
             ObjectKind::Acl => Making::Within(GRANTS),
-            _ => self.left_out(object).map_or(Making::Missing, Making::Within),
+            _ => self.why_no_entry(object).map_or(Making::Missing, Making::Within),
         }
     }
 
     /// Why an object needs no entry.
-    fn left_out(&self, object: &CatalogObject) -> Option<&'static str> {
+    fn why_no_entry(&self, object: &CatalogObject) -> Option<&'static str> {
         let says = |text: &str| object.definition.contains(text);
-        if object.extension.is_some() || self.hangs_on_member(object) {
+        if object.extension.is_some() || self.belongs_to_member(object) {
             return Some(EXTENSION);
         }
         match object.kind {
@@ -265,7 +268,7 @@ impl<'a> Entries<'a> {
                 in_a_table(object)
             }
             ObjectKind::Trigger if says("OF A PARTITIONED PARENT") => Some(BY_ITS_PARENT),
-            // Those on inherited constraints and on cloned triggers are in no archive.
+            // Comments on inherited constraints and on cloned triggers are in no archive.
             ObjectKind::Comment if object.address.is_some_and(|a| PARTS.contains(&a.class)) => Some(FROM_INVENTORY),
             ObjectKind::RowSecurity if says("DISABLE, FORCE") => Some(IN_ITS_TABLE),
             ObjectKind::Operator if object.is_only_a_name() => Some(SHELL),
@@ -274,8 +277,8 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// A table of an extension in a publication, a mapping on a server of an extension: pg_dump writes neither.
-    fn hangs_on_member(&self, object: &CatalogObject) -> bool {
+    /// pg_dump writes neither an extension's table in a publication nor a user mapping on an extension's server.
+    fn belongs_to_member(&self, object: &CatalogObject) -> bool {
         let of =
             |kind: ObjectKind, fits: &dyn Fn(&str) -> bool| self.members.iter().any(|(k, i)| *k == kind && fits(i));
         match object.kind {
@@ -290,7 +293,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Why a constraint needs no entry: its table's definition has it, or what a parent has comes down to it.
+/// Why a constraint needs no entry: it is part of its table's definition, or inherited from a parent.
 fn in_a_table(object: &CatalogObject) -> Option<&'static str> {
     let constraint = Constraint::of(object)?;
     match constraint.from {

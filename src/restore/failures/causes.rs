@@ -1,7 +1,7 @@
-//! Causes before consequences: which of the objects that are not there were refused, and which fell with them.
+//! Separates causes from consequences: which missing objects did the server refuse, and which only depended on these?
 //!
-//! Invariant: what depends on what is told from the archive's own dependencies, from addresses in the catalogs and from
-//! whole identities, never from the words of a message. Pure.
+//! Invariant: dependencies come from the archive's TOC, from catalog addresses and from whole identities, never from
+//! the text of a message. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -16,37 +16,38 @@ use crate::restore::objects::converge::Left;
 use crate::restore::rows::tables::GivenUp;
 use crate::snapshot::layout;
 
-/// Kinds that decide who may do what.
+/// Kinds that control access.
 const PROTECTS: [ObjectKind; 4] =
     [ObjectKind::Policy, ObjectKind::RowSecurity, ObjectKind::Acl, ObjectKind::DefaultAcl];
 
-/// What is known of a restore that did not bring back everything.
+/// Input: what is known about a restore that is not complete.
 pub struct Reckoning<'a> {
     pub left: &'a Left,
     pub creation: &'a Creation<'a>,
     pub inventory: &'a Inventory,
     pub given_up: &'a BTreeMap<ObjectName, GivenUp>,
-    /// Constraints that were made without a look at the rows that are there.
+    /// Constraints that were created NOT VALID: existing rows were not checked.
     pub not_valid: &'a BTreeSet<ObjectName>,
-    /// Objects whose grants were taken away, and because of what.
+    /// Objects whose grants were revoked, and the missing object that is the reason.
     pub withheld: &'a BTreeMap<Address, ObjectName>,
 }
 
 impl Reckoning<'_> {
-    /// Each of `objects`, as a cause or with the cause that it fell with.
+    /// Each of `objects`: either a cause itself, or with its cause.
     pub fn list(&self, objects: &BTreeSet<ObjectName>) -> Vec<LeftOut> {
         let known: HashMap<ObjectName, &CatalogObject> =
             self.inventory.objects.iter().map(|o| (ObjectName::of(o), o)).collect();
         let graph = Graph::new(self, &known);
-        let mut list: Vec<LeftOut> = objects.iter().map(|o| self.one(o, known.get(o).copied(), &graph)).collect();
+        let mut list: Vec<LeftOut> =
+            objects.iter().map(|o| self.left_out_of(o, known.get(o).copied(), &graph)).collect();
         let files: BTreeSet<ObjectName> =
             list.iter().filter_map(|one| one.because_of.clone()).filter(|cause| cause.kind == FILE).collect();
-        list.extend(files.iter().map(|file| self.one(file, None, &graph)));
+        list.extend(files.iter().map(|file| self.left_out_of(file, None, &graph)));
         list.sort();
         list
     }
 
-    fn one(&self, name: &ObjectName, object: Option<&CatalogObject>, graph: &Graph<'_>) -> LeftOut {
+    fn left_out_of(&self, name: &ObjectName, object: Option<&CatalogObject>, graph: &Graph<'_>) -> LeftOut {
         let given_up = self.given_up.get(name);
         let refusal = given_up.map(|g| &g.refusal).or_else(|| self.left.refusals.get(name));
         let because_of = object.and_then(|object| graph.cause(object, refusal.is_some()));
@@ -76,7 +77,7 @@ impl Reckoning<'_> {
         }
     }
 
-    /// Is what it protects there without it?
+    /// Does the object that it protects exist without this protection?
     fn is_open(&self, name: &ObjectName, object: Option<&CatalogObject>, graph: &Graph<'_>) -> bool {
         let protects = PROTECTS.contains(&name.kind) || self.left.owners.contains(name);
         let other_role =
@@ -85,20 +86,20 @@ impl Reckoning<'_> {
     }
 }
 
-/// The objects that are missing, by the ways in which others depend on them.
+/// The missing objects, indexed by the ways in which others depend on them.
 struct Graph<'a> {
     reckoning: &'a Reckoning<'a>,
-    /// By the archive's entries that make them.
+    /// By the dump ids of the entries that create them.
     by_entry: HashMap<i64, Vec<&'a CatalogObject>>,
-    /// The same of materialized views that are there without rows: others cannot be filled from them.
+    /// The same for materialized views that exist but are not populated: views that read them cannot be populated.
     unfilled: HashMap<i64, &'a CatalogObject>,
-    /// Relations and domains by name, and all by their place in the catalogs.
+    /// Relations and domains by name.
     by_name: HashMap<&'a str, &'a CatalogObject>,
     by_address: HashMap<Address, &'a CatalogObject>,
     roles: HashMap<String, &'a CatalogObject>,
-    /// Entries of the archive by their number.
+    /// Dump id of an entry → dump ids that it depends on.
     needs: HashMap<i64, &'a [i64]>,
-    /// Entries that make an object which is there: nothing behind them matters.
+    /// Entries whose object exists: the search stops there.
     there: HashSet<i64>,
 }
 
@@ -134,7 +135,7 @@ impl<'a> Graph<'a> {
                 }
                 _ => {}
             }
-            if is_whole(object)
+            if has_own_address(object)
                 && let Some(address) = object.address
             {
                 graph.by_address.insert(address, object);
@@ -151,7 +152,7 @@ impl<'a> Graph<'a> {
         graph
     }
 
-    /// The thing that an object is a part of, or is said about, where that is missing.
+    /// The missing object that this one is a part of or an attribute of.
     fn whole_of(&self, object: &CatalogObject) -> Option<&'a CatalogObject> {
         let differs = |other: &&CatalogObject| (&other.kind, &other.identity) != (&object.kind, &object.identity);
         let place = object.address.map(|address| Address { sub: 0, ..address });
@@ -170,11 +171,12 @@ impl<'a> Graph<'a> {
         self.by_name.get(parent).copied()
     }
 
-    /// The cause with which it fell. One that was refused for itself fell with nothing but what is missing.
+    /// The cause of a missing object: the end of its chain of missing needs. `refused`: the server refused the object
+    /// itself.
     fn cause(&self, object: &CatalogObject, refused: bool) -> Option<ObjectName> {
         let mut seen = HashSet::new();
         let mut at = object;
-        // The first need of the first need, and so on, is a cause; a circle ends where it began.
+        // Follow the first need of the first need, and so on. A cycle ends where it began.
         while seen.insert((at.kind, at.identity.as_str())) {
             match self.need(at) {
                 Some(next) => at = next,
@@ -184,17 +186,17 @@ impl<'a> Graph<'a> {
         let name = ObjectName::of(at);
         if name != ObjectName::of(object) {
             let own = self.reckoning.left.refusals.contains_key(&name);
-            let file = if own { None } else { self.file(at.kind) };
+            let file = if own { None } else { self.failed_file(at.kind) };
             return Some(file.unwrap_or(name));
         }
         let withheld = object.address.and_then(|a| self.reckoning.withheld.get(&Address { sub: 0, ..a }));
         if let Some(cause) = withheld.filter(|_| object.kind == ObjectKind::Acl) {
             return Some(cause.clone());
         }
-        if refused { None } else { self.file(object.kind) }
+        if refused { None } else { self.failed_file(object.kind) }
     }
 
-    /// Something that is missing and without which this one cannot be.
+    /// A missing object that this one needs.
     fn need(&self, object: &CatalogObject) -> Option<&'a CatalogObject> {
         if let Some(whole) = self.whole_of(object) {
             return Some(whole);
@@ -219,8 +221,8 @@ impl<'a> Graph<'a> {
         object.owner.as_ref().and_then(|owner| self.roles.get(owner).copied()).filter(|_| !is_missing(self, object))
     }
 
-    /// The file of the snapshot that sets such things, where it failed.
-    fn file(&self, kind: ObjectKind) -> Option<ObjectName> {
+    /// The snapshot's file that sets objects of this kind, if running it failed.
+    fn failed_file(&self, kind: ObjectKind) -> Option<ObjectName> {
         let file = match kind {
             ObjectKind::Acl | ObjectKind::DefaultAcl => layout::ACCESS_GRANTS_SQL,
             ObjectKind::Role | ObjectKind::RoleMembership | ObjectKind::RoleSetting => layout::DATABASE_ROLES_SQL,
@@ -238,13 +240,13 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Is it missing itself? What is there with another owner lacks the role.
+/// Is the object itself missing? One that exists with another owner may only lack the owner's role.
 fn is_missing(graph: &Graph<'_>, object: &CatalogObject) -> bool {
     graph.reckoning.left.missing.contains(&ObjectName::of(object))
 }
 
-/// Has it an address of its own, not that of something that it is said about?
-fn is_whole(object: &CatalogObject) -> bool {
+/// Does it have its own address, instead of the address of the object that it is an attribute of?
+fn has_own_address(object: &CatalogObject) -> bool {
     let of_another = matches!(
         object.kind,
         ObjectKind::Acl

@@ -1,7 +1,8 @@
-//! What may be missing after a restore: everything that cannot be made in an empty database, in place what was named.
+//! What may be missing after a restore: into an empty database everything that cannot be created, in place what
+//! `--leave-out` names.
 //!
-//! Invariant: a name is an object of the snapshot, or the request is refused before anything is written. Nothing is left
-//! out because the server was short of something: that is no fault of the object.
+//! Invariant: a name is an object of the snapshot, or the request is refused before anything is written. Nothing is
+//! left out because the server ran out of a resource: that is not the object's fault.
 
 use super::refusals::Refusal;
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -16,17 +17,17 @@ use crate::restore::target::scope::Scope;
 
 const CHECK: ObjectKind = ObjectKind::CheckConstraint;
 
-/// What a restore may go without.
+/// What a restore may leave out.
 #[derive(Debug, Clone, Default)]
 pub struct MayLack {
     anything: bool,
-    /// Checks that rows break are made NOT VALID.
+    /// CHECK constraints that existing rows violate are created NOT VALID.
     checks_not_valid: bool,
     named: Vec<ObjectName>,
 }
 
 impl MayLack {
-    /// Into an empty database whatever cannot be made; anywhere else what the plan names.
+    /// Into an empty database: whatever cannot be created. Anywhere else: what the plan names.
     pub fn new(plan: &RestorePlan, scope: &Scope, request: &RestoreRequest) -> Self {
         let empty = matches!(scope.kind, TargetKind::Bare | TargetKind::FreshProject);
         Self {
@@ -36,7 +37,7 @@ impl MayLack {
         }
     }
 
-    /// May it be made without a look at the rows, which the server refused to prove?
+    /// May it be created NOT VALID because validating it failed?
     pub fn not_valid(&self, object: &ObjectName, refusal: &Refusal) -> bool {
         let of_the_server = refusal.sqlstate.is_none_or(|s| s.is_of_the_server());
         self.object(object) || (self.checks_not_valid && object.kind == CHECK && !of_the_server)
@@ -46,7 +47,7 @@ impl MayLack {
         self.anything || self.named.contains(object)
     }
 
-    /// May this be missing: by itself, or because what it depends on may be?
+    /// May this object be missing, either by itself or because its cause may be?
     pub fn allows(&self, one: &LeftOut) -> bool {
         let own = self.object(&one.object) || one.because_of.as_ref().is_some_and(|cause| self.object(cause));
         let table_of_rows =
@@ -56,7 +57,8 @@ impl MayLack {
         (own || table_of_rows || unproved) && !of_the_server
     }
 
-    /// May rows of this table be loaded around what refuses them: it, its rows or something of it may be missing?
+    /// May rows of this table be loaded around whatever refuses them? True if the table, its rows or one of its
+    /// constraints may be missing.
     pub fn rows_of(&self, table: &QualifiedName, inventory: &Inventory) -> bool {
         let is_of = |o: &CatalogObject| {
             self.named.contains(&ObjectName::of(o)) && (belongs(o, table) || o.identity.contains(" on domain "))
@@ -74,21 +76,22 @@ fn is_table(object: &ObjectName, identity: &str) -> bool {
     object.kind == ObjectKind::Table && object.identity == identity
 }
 
-/// A table's name as the inventory writes it.
+/// The table's name as the inventory writes it.
 pub fn identity(table: &QualifiedName, inventory: &Inventory) -> String {
     let own = |o: &&CatalogObject| belongs(o, table);
     inventory.of_kind(ObjectKind::Table).find(own).map_or_else(|| table.sql(), |o| o.identity.clone())
 }
 
-/// The objects that `--leave-out` names.
+/// Resolves the names given to `--leave-out`.
 pub fn resolve(names: &[String], inventory: &Inventory) -> Result<Vec<ObjectName>> {
-    let mut found: Vec<ObjectName> = names.iter().map(|name| one(name.trim(), inventory)).collect::<Result<_>>()?;
+    let mut found: Vec<ObjectName> =
+        names.iter().map(|name| resolve_one(name.trim(), inventory)).collect::<Result<_>>()?;
     found.sort();
     found.dedup();
     Ok(found)
 }
 
-fn one(name: &str, inventory: &Inventory) -> Result<ObjectName> {
+fn resolve_one(name: &str, inventory: &Inventory) -> Result<ObjectName> {
     let all = || inventory.objects.iter().map(ObjectName::of);
     if let Some(object) = all().find(|o| o.to_string() == name) {
         return Ok(object);
@@ -98,15 +101,15 @@ fn one(name: &str, inventory: &Inventory) -> Result<ObjectName> {
     {
         return Ok(ObjectName { kind: TABLE_DATA, identity: identity.into() });
     }
-    let text = format!("the snapshot has no object {} to leave out", visible(name));
+    let text = format!("--leave-out: the snapshot has no object {}", visible(name));
     let failure = Failure::msg(FailureKind::Usage, text);
-    // The longest name: that of a check holds that of its table.
+    // Take the longest match: a CHECK's identity contains its table's.
     let alike = all().filter(|o| o.identity == name || name.ends_with(&format!(" {}", o.identity)));
     let ends_alike = alike.max_by_key(|o| o.identity.len());
     Err(match ends_alike {
         Some(object) => failure.hint(format!("did you mean --leave-out '{}'?", visible(&object.to_string()))),
         None => failure.hint(
-            "an object is named by its kind and its name, as the error and inventory.json write it: \
+            "write the kind and the name, as in the error message and in inventory.json: \
              'INDEX public.orders_idx', 'CHECK CONSTRAINT positive on public.orders', 'TABLE DATA public.orders'",
         ),
     })

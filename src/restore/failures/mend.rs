@@ -1,7 +1,8 @@
-//! What can be done about objects that could not be made: constraints without a look at old rows, grants taken away.
+//! Repairs for objects that could not be created: constraints become NOT VALID, grants on unprotected objects are
+//! revoked.
 //!
-//! Invariant: it comes after the last pass, so nothing undoes it. What is not protected as in the source is closed: where
-//! a restrictive policy, row security or an owner is missing, nobody keeps a grant on the object (R32).
+//! Invariant: it runs after the last pass, so nothing undoes it. An object that is less protected than in the source is
+//! closed: where a restrictive policy, row security or the owner is missing, no role keeps a grant on it (R32).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,7 @@ use crate::restore::objects::converge::{Converge, Left};
 #[derive(Debug, Default)]
 pub struct Mended {
     pub not_valid: BTreeSet<ObjectName>,
-    /// Objects whose grants were taken away, and because of what.
+    /// Objects whose grants were revoked, and the missing object that is the reason.
     pub withheld: BTreeMap<Address, ObjectName>,
 }
 
@@ -29,7 +30,7 @@ impl Mended {
     }
 }
 
-/// Takes all grants on a relation, from its owner too where the owner is bound by row security.
+/// Revokes all grants on a relation, also the owner's where FORCE ROW LEVEL SECURITY binds the owner.
 const WITHHOLD_RELATION: &str = "DECLARE r record; BEGIN \
     FOR r IN SELECT DISTINCT c.oid::pg_catalog.regclass AS relation, a.grantee, g.rolname FROM pg_catalog.pg_class c \
         CROSS JOIN LATERAL (SELECT c.relacl AS acl UNION ALL SELECT t.attacl FROM pg_catalog.pg_attribute t \
@@ -40,7 +41,7 @@ const WITHHOLD_RELATION: &str = "DECLARE r record; BEGIN \
     LOOP EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM %s CASCADE', r.relation, \
         CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); END LOOP; END";
 
-/// Takes all grants on a routine from everybody but its owner.
+/// Revokes all grants on a routine from everyone but its owner.
 const WITHHOLD_ROUTINE: &str = "DECLARE r record; BEGIN \
     FOR r IN SELECT DISTINCT p.oid::pg_catalog.regprocedure AS routine, a.grantee, g.rolname FROM pg_catalog.pg_proc p \
         CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) a \
@@ -50,7 +51,7 @@ const WITHHOLD_ROUTINE: &str = "DECLARE r record; BEGIN \
         CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END); END LOOP; END";
 
 impl Converge<'_> {
-    /// Does what can be done about what is left.
+    /// Repairs what can be repaired among the remaining differences.
     pub(crate) async fn mend(&self, left: &Left, may_lack: &MayLack) -> Result<Mended> {
         let mut mended = Mended::default();
         let wanted = self.source.inventory.objects.iter();
@@ -74,7 +75,7 @@ impl Converge<'_> {
         Ok(mended)
     }
 
-    /// Is somebody shown more without it?
+    /// Would some role see more without this object than in the source?
     fn leaves_open(&self, object: &CatalogObject, left: &Left) -> bool {
         let name = ObjectName::of(object);
         match object.kind {
@@ -84,7 +85,7 @@ impl Converge<'_> {
         }
     }
 
-    /// The statement that closes the relation or routine which an object is, or is on, and where that stands.
+    /// The statement that closes the relation or routine that the object is, or is on, and its address.
     fn withhold(&self, object: &CatalogObject) -> Option<(Address, String)> {
         let target = match object.kind {
             ObjectKind::Policy => on(&object.identity)?.1,

@@ -1,6 +1,6 @@
 //! What the server refused, why, and whether the restore may end without it.
 //!
-//! Invariant: every missing object has a cause or is a failure of the restore. Nothing here decides by a message.
+//! Invariant: every missing object has a cause, or the restore fails. Nothing here decides by the text of a message.
 
 pub(crate) mod causes;
 pub(crate) mod judge;

@@ -1,7 +1,7 @@
-//! What the server refused, by the object that it cost.
+//! What the server refused, by the object that is missing because of it.
 //!
-//! Invariant: an object's last refusal counts: a later pass mends what an earlier one stumbled over, and forgets it. What
-//! is decided hangs on the SQLSTATE, the words are for people.
+//! Invariant: an object's last refusal counts: if a later pass succeeds, the earlier refusal is forgotten. Decisions
+//! use the SQLSTATE; the text is for people.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -20,7 +20,7 @@ use crate::restore::objects::overloads::Apart;
 pub struct Refusal {
     /// What was tried, as messages name it.
     pub what: String,
-    /// What the server said, alone.
+    /// The server's message alone.
     pub text: String,
     pub sqlstate: Option<SqlState>,
 }
@@ -36,7 +36,7 @@ impl Refusal {
 pub struct Refusals(Mutex<BTreeMap<ObjectName, Refusal>>);
 
 impl Refusals {
-    /// A pass begins anew.
+    /// A new pass starts: forget all.
     pub fn forget(&self) {
         if let Ok(mut all) = self.0.lock() {
             all.clear();
@@ -49,7 +49,7 @@ impl Refusals {
         }
     }
 
-    /// Of a part of an object: what was refused of the object itself says more.
+    /// A refusal of a part of an object. A refusal of the object itself takes precedence.
     pub fn note_part(&self, object: ObjectName, what: &str, failure: &Failure) {
         if let Ok(mut all) = self.0.lock() {
             all.entry(object).or_insert_with(|| Refusal::new(what, failure));
@@ -67,7 +67,7 @@ impl Refusals {
 }
 
 impl Converge<'_> {
-    /// Remembers what an entry of the archive cost.
+    /// Records a refused entry for every object that it creates.
     pub(crate) fn refused(&self, step: &Step<'_>, failure: &Failure, words: &mut BTreeMap<String, String>) {
         let what = step.what();
         for object in self.creation.objects_of(step) {
@@ -80,13 +80,13 @@ impl Converge<'_> {
         words.insert(what, failure.to_string());
     }
 
-    /// Runs an entry of the archive, see `attempt_for`.
+    /// Runs an entry of the archive: see `attempt_for`.
     pub(crate) async fn attempt_step(&self, step: &Step<'_>) -> Result<Option<Failure>> {
         self.attempt_apart(self.creation.apart(step), &step.what(), &step.sql).await
     }
 
-    /// Tries a statement that makes or alters an object, while functions that it does not call have another name: their
-    /// owner may do that.
+    /// Tries a statement that creates or alters an object, while rival overloads are renamed (see `overloads`). That
+    /// needs their ownership; without it the statement is tried as it is.
     pub(crate) async fn attempt_for(&self, object: &CatalogObject, what: &str, sql: &str) -> Result<Option<Failure>> {
         self.attempt_apart(self.creation.apart_for(object), what, sql).await
     }
@@ -100,7 +100,7 @@ impl Converge<'_> {
         self.runner.attempt(what, sql).await
     }
 
-    /// Tries a statement; what the server said about one that failed is kept.
+    /// Tries a statement and keeps the server's message if it fails.
     pub(crate) async fn tried(&self, what: &str, sql: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
         if let Some(failure) = self.runner.attempt(what, sql).await? {
             words.insert(what.to_string(), failure.to_string());
@@ -108,7 +108,7 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// The same for an object, which it is remembered of.
+    /// The same, and records the refusal for the object.
     pub(crate) async fn tried_for(
         &self,
         object: &CatalogObject,

@@ -1,9 +1,9 @@
-//! `--untrusted`: what of a snapshot that nobody answers for may come into an empty database.
+//! `--untrusted`: which parts of an untrusted snapshot may be restored, into an empty database only.
 //!
-//! Invariant: an allow-list. The wall is the role, which has no rights beyond its own empty database (the server holds it);
-//! this list keeps out what could reach further once somebody else uses that database, and names it. No file of the
-//! snapshot is run, no statement is made from its inventory; an entry of the archive is run when every statement in it
-//! begins as one of its kind. Pure.
+//! Invariant: an allow-list. The real barrier is the role, which has no rights beyond its own empty database; the
+//! server enforces that. This list keeps out what could reach further once others use that database, and names it. No
+//! file of the snapshot is run and no statement is built from its inventory. An entry of the archive is run only if
+//! every statement in it begins like one of its kind. Pure.
 
 mod words;
 
@@ -16,12 +16,12 @@ use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 use crate::pgtools::toc::{Entry, dotted_name};
 
-/// The stable word of what is left out.
+/// The exception code of what is left out.
 pub const LEFT_OUT: &str = "untrusted_left_out";
 /// More objects of one kind are counted, not named.
 const NAMED_MAX: usize = 8;
 
-/// Kinds of objects that may come back. What is not here does not.
+/// Kinds of objects that may be restored. Any other kind may not.
 const KINDS: [ObjectKind; 26] = [
     ObjectKind::Aggregate,
     ObjectKind::CheckConstraint,
@@ -53,7 +53,7 @@ const KINDS: [ObjectKind; 26] = [
 /// Kinds of entries that are parts of these.
 const PARTS: [ObjectKind; 4] =
     [ObjectKind::Default, ObjectKind::MaterializedViewData, ObjectKind::SequenceOwnedBy, ObjectKind::ShellType];
-/// They have the address of what they are about.
+/// Kinds that have the address of the object that they are on.
 const ABOUT: [ObjectKind; 8] = [
     ObjectKind::Acl,
     ObjectKind::Comment,
@@ -65,7 +65,7 @@ const ABOUT: [ObjectKind; 8] = [
     ObjectKind::TableAttach,
 ];
 
-/// How statements of entries begin.
+/// Allowed beginnings of statements.
 const BEGINNINGS: [&str; 34] = [
     "alter domain",
     "alter index",
@@ -102,9 +102,10 @@ const BEGINNINGS: [&str; 34] = [
     "set default_table_access_method",
     "set default_tablespace",
 ];
+/// Languages whose routines have no access outside the database.
 const LANGUAGES: [&str; 2] = ["plpgsql", "sql"];
 
-/// May this entry be run, with extensions of these names?
+/// May this entry be run? `extensions`: those that may be created.
 fn allows(step: &Step<'_>, extensions: &BTreeSet<String>) -> bool {
     let kind = step.entry.desc;
     if !KINDS.contains(&kind) && !PARTS.contains(&kind) {
@@ -121,7 +122,7 @@ fn all_begin(sql: &str) -> bool {
     words::statements(sql).iter().all(|words| BEGINNINGS.iter().any(|beginning| words::starts(words, beginning)))
 }
 
-/// Written in a language that cannot leave the database, and nothing else.
+/// Is every statement a CREATE FUNCTION or CREATE PROCEDURE in an allowed language?
 fn is_routine(sql: &str) -> bool {
     let statements = words::statements(sql);
     let mut languages = 0;
@@ -140,7 +141,7 @@ fn is_routine(sql: &str) -> bool {
     !statements.is_empty() && languages == statements.len()
 }
 
-/// `CREATE EXTENSION IF NOT EXISTS name WITH SCHEMA schema;` and not a word more.
+/// `CREATE EXTENSION IF NOT EXISTS name WITH SCHEMA schema;` and nothing more.
 fn is_extension(entry: &Entry, extensions: &BTreeSet<String>) -> bool {
     let parts = || -> Option<(Vec<String>, &str)> {
         let rest = entry.definition.strip_prefix("CREATE EXTENSION IF NOT EXISTS ")?;
@@ -154,7 +155,7 @@ fn is_extension(entry: &Entry, extensions: &BTreeSet<String>) -> bool {
     })
 }
 
-/// Takes the SQL from every entry that may not be run.
+/// Removes the SQL of every entry that may not be run.
 pub fn enclose(creation: &mut Creation<'_>, extensions: &BTreeSet<String>) {
     for step in creation.entries.iter_mut().filter(|step| !step.sql.is_empty()) {
         if !allows(step, extensions) {
@@ -164,7 +165,7 @@ pub fn enclose(creation: &mut Creation<'_>, extensions: &BTreeSet<String>) {
     }
 }
 
-/// The objects that do not come back, and those that say something about them. `creation` is enclosed.
+/// The objects that are not restored, and what is attached to them. `creation` is enclosed already.
 pub fn left_out(creation: &Creation<'_>, inventory: &Inventory) -> BTreeSet<ObjectName> {
     let own = || inventory.objects.iter().filter(|o| o.extension.is_none());
     let is_left = |o: &&CatalogObject| {
@@ -177,12 +178,12 @@ pub fn left_out(creation: &Creation<'_>, inventory: &Inventory) -> BTreeSet<Obje
     let gone: BTreeSet<Address> =
         own().filter(is_left).filter(|o| !ABOUT.contains(&o.kind)).filter_map(whole).collect();
     names.extend(own().filter(|o| whole(o).is_some_and(|a| gone.contains(&a))).map(ObjectName::of));
-    // Members of extensions come with them, but not who may use them.
+    // Members of extensions are created with them, but grants on them are not restored.
     names.extend(inventory.objects.iter().filter(|o| o.kind == ObjectKind::Acl).map(ObjectName::of));
     names
 }
 
-/// What is left out, in words: by name, and by number where there are many of one kind.
+/// What is left out, as exceptions: by name, or as a number if there are many of one kind.
 pub fn exceptions(names: &BTreeSet<ObjectName>) -> Vec<Exception> {
     let exception = |what: String, why: &str, todo: &str| Exception {
         code: LEFT_OUT.to_string(),
@@ -194,10 +195,10 @@ pub fn exceptions(names: &BTreeSet<ObjectName>) -> Vec<Exception> {
     for name in names.iter().filter(|n| !(n.kind == ObjectKind::Schema && n.identity == "public")) {
         by_kind.entry(name.kind).or_default().push(name);
     }
-    let todo = "read it in the snapshot, and make it by hand if you want it";
+    let todo = "review it in the snapshot and create it by hand if you want it";
     let mut found = vec![exception(
         "the SQL files of the snapshot".to_string(),
-        "none of them is run (--untrusted): roles, grants, settings, queues, jobs are not brought back",
+        "none of them is run (--untrusted): roles, grants, settings, queues and jobs are not restored",
         todo,
     )];
     for (kind, names) in by_kind {
@@ -214,22 +215,22 @@ pub fn exceptions(names: &BTreeSet<ObjectName>) -> Vec<Exception> {
 fn why(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::EventTrigger | ObjectKind::Trigger | ObjectKind::Rule => {
-            "it would run code of somebody unknown (--untrusted)"
+            "it would run code from an untrusted snapshot (--untrusted)"
         }
         ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Aggregate => {
-            "not plainly in sql or plpgsql (--untrusted)"
+            "not clearly written in sql or plpgsql (--untrusted)"
         }
         ObjectKind::ProceduralLanguage
         | ObjectKind::Cast
         | ObjectKind::Transform
         | ObjectKind::Operator
         | ObjectKind::OperatorClass
-        | ObjectKind::OperatorFamily => "it decides how other code is run (--untrusted)",
+        | ObjectKind::OperatorFamily => "it changes how other code is executed (--untrusted)",
         ObjectKind::ForeignDataWrapper
         | ObjectKind::Server
         | ObjectKind::UserMapping
         | ObjectKind::ForeignTable
-        | ObjectKind::Subscription => "it would connect elsewhere (--untrusted)",
+        | ObjectKind::Subscription => "it would connect to another server (--untrusted)",
         ObjectKind::Role
         | ObjectKind::RoleMembership
         | ObjectKind::RoleSetting
@@ -237,23 +238,24 @@ fn why(kind: ObjectKind) -> &'static str {
         | ObjectKind::DefaultAcl
         | ObjectKind::Policy
         | ObjectKind::RowSecurity => {
-            "who may do what is not taken from somebody unknown: everything belongs to the restoring role (--untrusted)"
+            "access rights are not taken from an untrusted snapshot: the restoring role owns everything (--untrusted)"
         }
-        _ => "it is not among what is brought back from somebody unknown (--untrusted)",
+        _ => "this kind is not restored from an untrusted snapshot (--untrusted)",
     }
 }
 
-/// The exception for an extension that is available and not made.
+/// Turns the exception for an available extension that is not created into one of the fence.
 pub fn of_extension(exception: &mut Exception, extensions: &BTreeSet<String>) {
     let is_one = |name: &String| exception.what == format!("extension {name}");
     if extensions.iter().any(is_one) {
         exception.code = LEFT_OUT.to_string();
-        exception.why = "only extensions that are installed, or that the server calls trusted, are made".to_string();
-        exception.todo = "install it in the target first, as its administrator, if you want it".to_string();
+        exception.why =
+            "only extensions that are installed already or that the server marks as trusted are created".to_string();
+        exception.todo = "if you want it, have the target's administrator install it first".to_string();
     }
 }
 
-/// The extensions of a snapshot that may not be made.
+/// The extensions of the snapshot that may not be created.
 pub fn refused_extensions(inventory: &Inventory, allowed: &BTreeSet<String>) -> BTreeSet<String> {
     inventory
         .of_kind(ObjectKind::Extension)

@@ -1,7 +1,7 @@
-//! What the inventory says about a constraint: the server's own text, and the marks that follow it.
+//! Parses a constraint of the inventory: the server's text and the marks that follow it.
 //!
-//! Invariant: marks are read from the end, in the order in which the inventory writes them, so that nothing inside of
-//! an expression is ever taken for one. Pure.
+//! Invariant: marks are read from the end, in the order in which the inventory writes them, so text inside an
+//! expression is never taken for a mark. Pure.
 
 use super::drop::altered;
 use crate::model::identity::on;
@@ -9,34 +9,35 @@ use crate::model::index_state::without_state;
 use crate::model::inventory::CatalogObject;
 use crate::model::object_kind::ObjectKind;
 
-/// Kinds that are read here.
+/// Kinds that are parsed here.
 pub const KINDS: [ObjectKind; 4] =
     [ObjectKind::CheckConstraint, ObjectKind::NotNullConstraint, ObjectKind::FkConstraint, ObjectKind::Constraint];
 
-/// Where a constraint of a table has its definition from.
+/// Where the definition of a table's constraint comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Its own table, whatever parents have besides.
+    /// The table itself, whether or not a parent has it too.
     Itself,
-    /// A parent has it, and it alone: the child never said it.
+    /// A parent only: it is inherited (`conislocal` is false).
     Parent,
-    /// It is a part of the constraint of a partitioned table.
+    /// It is a part of a partitioned parent's constraint (`conparentid`).
     PartitionedParent,
 }
 
-/// One constraint taken apart.
+/// One parsed constraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Constraint<'a> {
-    /// `pg_get_constraintdef`, `NOT VALID` and `NOT ENFORCED` included.
+    /// `pg_get_constraintdef`, with `NOT VALID` and `NOT ENFORCED`.
     pub text: &'a str,
+    /// Validated (`convalidated`): existing rows were checked.
     pub proved: bool,
     pub from: Origin,
-    /// What stands after `from`: its index, the state of its triggers.
+    /// The marks after `from`: index properties, the state of its triggers.
     rest: &'a str,
 }
 
 impl<'a> Constraint<'a> {
-    /// `None`: it is no constraint.
+    /// `None`: not a constraint.
     pub fn of(object: &'a CatalogObject) -> Option<Self> {
         if !KINDS.contains(&object.kind) {
             return None;
@@ -44,7 +45,7 @@ impl<'a> Constraint<'a> {
         let all = object.definition.as_str();
         let mut text = without_state(object);
         if object.kind == ObjectKind::FkConstraint {
-            // Letters of states follow, never a blank.
+            // Only letters of trigger states follow the mark, never a blank.
             text = text.rfind(" RI TRIGGERS ").map_or(text, |at| &text[..at]);
         }
         text = text.strip_suffix(" REPLICA IDENTITY").unwrap_or(text);
@@ -62,66 +63,65 @@ impl<'a> Constraint<'a> {
         Some(Self { text, proved, from, rest })
     }
 
-    /// The text without what says that it is not proved.
-    fn core(&self) -> &'a str {
+    /// The text without NOT VALID.
+    fn without_not_valid(&self) -> &'a str {
         self.text.strip_suffix(" NOT VALID").unwrap_or(self.text)
     }
 }
 
-/// `ADD CONSTRAINT`, for one that the archive has inside of its table only. `None` for one that a parent brings.
+/// `ADD CONSTRAINT` for one that the archive has only inside its table's definition. `None`: it is inherited.
 pub fn add(object: &CatalogObject) -> Option<String> {
     let constraint = Constraint::of(object).filter(|c| c.from == Origin::Itself)?;
     matches!(object.kind, ObjectKind::CheckConstraint | ObjectKind::NotNullConstraint)
-        .then(|| added(object, constraint.text))
+        .then(|| add_statement(object, constraint.text))
         .flatten()
 }
 
-/// The same for one that a parent had: a table has to have it before it becomes a partition again.
+/// `ADD CONSTRAINT` for an inherited one: a table needs it before it can be attached as a partition again.
 pub fn add_before_attach(object: &CatalogObject) -> Option<String> {
     let constraint = Constraint::of(object).filter(|c| c.from == Origin::Parent)?;
-    added(object, constraint.text)
+    add_statement(object, constraint.text)
 }
 
-/// A constraint as one that does not look at the rows which are there. `None`: there is no such form of it, or a parent
-/// brings it.
+/// `ADD CONSTRAINT … NOT VALID`. `None`: the kind has no such form, or the constraint is inherited.
 pub fn not_valid(object: &CatalogObject) -> Option<String> {
     let constraint =
         Constraint::of(object).filter(|c| c.from == Origin::Itself && object.kind != ObjectKind::Constraint)?;
-    added(object, &format!("{} NOT VALID", constraint.core()))
+    add_statement(object, &format!("{} NOT VALID", constraint.without_not_valid()))
 }
 
-fn added(object: &CatalogObject, text: &str) -> Option<String> {
+fn add_statement(object: &CatalogObject, text: &str) -> Option<String> {
     let (name, rest) = on(&object.identity)?;
     Some(format!("ALTER {} ADD CONSTRAINT {name} {text}", altered(rest)))
 }
 
-/// `VALIDATE CONSTRAINT`, where that is all that the live one lacks.
+/// `VALIDATE CONSTRAINT`, if that is all that the target's constraint lacks.
 pub fn validate(wanted: &CatalogObject, live: &CatalogObject) -> Option<String> {
     let (w, l) = (Constraint::of(wanted)?, Constraint::of(live)?);
-    if !w.proved || l.proved || w.text != l.core() || (w.from, w.rest) != (l.from, l.rest) {
+    if !w.proved || l.proved || w.text != l.without_not_valid() || (w.from, w.rest) != (l.from, l.rest) {
         return None;
     }
     let (name, rest) = on(&wanted.identity)?;
     Some(format!("ALTER {} VALIDATE CONSTRAINT {name}", altered(rest)))
 }
 
-/// Is it checked for new rows although old ones may break it? Foreign keys are not, while triggers sleep.
+/// Does it bind new rows although existing rows may violate it? Foreign keys do not while their triggers are disabled.
 pub fn binds_new_rows(object: &CatalogObject) -> bool {
     matches!(object.kind, ObjectKind::CheckConstraint | ObjectKind::NotNullConstraint)
         && Constraint::of(object).is_some_and(|c| !c.proved && !c.text.ends_with(" NOT ENFORCED"))
 }
 
-/// Do they differ, as parts of a partitioned table's constraint, in nothing but the state of their triggers?
+/// Are both parts of a partitioned table's constraint that differ only in the state of their triggers?
 pub fn is_part(wanted: &CatalogObject, live: &CatalogObject) -> bool {
     let (Some(w), Some(l)) = (Constraint::of(wanted), Constraint::of(live)) else { return false };
     w.from == Origin::PartitionedParent && Constraint { rest: w.rest, ..l } == w
 }
 
-/// `RENAME CONSTRAINT` for those that the server named by itself: parts of a partitioned table's key, which no archive
-/// names, and NOT NULL. What differs in nothing but its name keeps its rows and gets the snapshot's name. Two statements
-/// each, so that names can be exchanged: first all to a name that nobody has.
+/// `RENAME CONSTRAINT` for constraints that the server named: parts of a partitioned table's foreign key, which no
+/// archive names, and NOT NULL. A constraint that differs only in its name keeps the table's rows and gets the
+/// snapshot's name. Two statements each, so that names can be swapped: first all get a temporary name.
 pub fn renames(wanted: &[&CatalogObject], live: &[&CatalogObject]) -> Vec<(String, String)> {
-    // A NOT NULL takes those along that children have from it.
+    // Renaming a NOT NULL also renames those that children inherit from it.
     let named_by_server = |o: &CatalogObject| match (o.kind, Constraint::of(o).map(|c| c.from)) {
         (ObjectKind::NotNullConstraint, Some(origin)) => origin == Origin::Itself,
         (ObjectKind::FkConstraint, Some(origin)) => origin == Origin::PartitionedParent,

@@ -1,8 +1,12 @@
-//! Making the target's objects equal to the snapshot's: compare, drop, make, put right, compare again.
+//! Makes the target's objects equal to the snapshot's in passes: compare, drop, create, alter, compare again.
 //!
-//! Invariant: it runs inside of one transaction of the caller. It stops when nothing differs, or when a pass changed
-//! nothing: what is left then is returned by name with the server's words, and the caller decides. It never guesses
-//! that something worked: the inventory is read again.
+//! Invariant: runs in the caller's transaction, until nothing differs or a pass changed nothing. Returns what remains by
+//! name with the server's messages; the caller decides. No statement is trusted: each pass reads the catalogs again.
+//!
+//! Example: column `t.a` has another type than in the snapshot, view `v` on `t` is equal, and table `x` is new.
+//! - Pass 0: drops `x`; drops `t` with CASCADE, and `v` with it; reads the catalogs again: `t` and `v` are missing.
+//!   Creates `t`, loads its rows, creates `v`; then sets owners, comments and grants.
+//! - Pass 1: nothing differs: done. Had the server refused `v`, pass 2 would see the delta of pass 1 again and stop.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,46 +33,46 @@ use crate::restore::target::libraries;
 use crate::restore::target::scope::Scope;
 use crate::snapshot::layout;
 
-/// A pass that drops leaves work for the next one; chains of dependents are short.
+/// A pass that drops objects leaves work for the next one. Chains of dependents are short.
 const PASSES_MAX: usize = 8;
 
-/// A platform's event triggers grant what an extension brings (pg_net, pg_cron) and put a stand-in where one goes
-/// (pg_graphql): in replica role they sleep.
+/// Platforms have event triggers that grant on the members of pg_net and pg_cron and replace a dropped pg_graphql by a
+/// stand-in. In replica role they do not fire.
 pub(crate) const AWAKE: &str = "SET LOCAL session_replication_role = origin";
 pub(crate) const ASLEEP: &str = "SET LOCAL session_replication_role = replica";
 
-/// Everything that the passes need.
+/// What the passes need.
 pub struct Converge<'a> {
     pub source: &'a SnapshotSource,
     pub creation: &'a Creation<'a>,
     pub runner: &'a Runner<'a>,
     pub scope: &'a Scope,
     pub database: String,
-    /// Names of the archive's columns: rows of a table that was made again are loaded by this.
+    /// Column names of the archive: a table that was recreated is loaded with them.
     pub tables: &'a tables::Tables<'a>,
     pub refusals: &'a Refusals,
 }
 
-/// What is left after the last pass.
+/// What still differs after the last pass.
 #[derive(Debug, Default)]
 pub struct Left {
     pub objects: BTreeSet<ObjectName>,
-    /// Memberships that give the same rights, and that the snapshot's grantor did not grant here.
+    /// Memberships with the snapshot's rights but another grantor.
     pub regranted: BTreeSet<ObjectName>,
-    /// Those of them that are not there at all.
+    /// Of `objects`: those that do not exist.
     pub missing: BTreeSet<ObjectName>,
-    /// Those that belong to somebody else.
+    /// Of `objects`: those with another owner.
     pub owners: BTreeSet<ObjectName>,
-    /// The server's last words about an object or an entry.
+    /// The server's last message about an object or an entry.
     pub words: BTreeMap<String, String>,
-    /// What is equal but for something that cannot be made equal.
+    /// Differences that no statement can remove: equal in everything else.
     pub named: Vec<Exception>,
-    /// What the server refused, by the object that it cost.
+    /// What the server refused, by the object that is missing or differs because of it.
     pub refusals: BTreeMap<ObjectName, Refusal>,
 }
 
 impl Converge<'_> {
-    /// Runs passes until nothing differs or nothing moves.
+    /// Runs passes until nothing differs or a pass changes nothing.
     pub async fn run(&self) -> Result<Left> {
         let mut before: Option<BTreeSet<ObjectName>> = None;
         let mut words = BTreeMap::new();
@@ -88,12 +92,12 @@ impl Converge<'_> {
         Ok(self.left(&live, words))
     }
 
-    /// What differs now, with what was given up.
+    /// What differs now, including objects that were given up.
     pub(crate) fn left(&self, live: &Inventory, mut words: BTreeMap<String, String>) -> Left {
         let delta = Delta::new(&self.source.inventory.objects, &live.objects, self.scope);
         add_differences(&mut words, &delta);
         let (mut objects, mut regranted) = delta.left(&self.source.inventory.objects, &live.objects);
-        // Before 16 nothing hangs on who granted it.
+        // Grantors are not comparable before PostgreSQL 16: ignore them.
         if self.source.manifest.source.server_version_num < 160_000 {
             regranted.clear();
         }
@@ -105,8 +109,8 @@ impl Converge<'_> {
         Left { objects, regranted, missing, owners, words, named, refusals: self.refusals.all() }
     }
 
-    /// Into an empty target: roles, extensions, and everything that comes before rows. Nobody is let in yet: what the
-    /// target's default privileges would open is closed first (R32), and grants come at the very end.
+    /// For an empty target: creates roles, extensions and everything that comes before rows. Nobody has access yet: the
+    /// target's default privileges are revoked first (R32), and grants come at the very end.
     pub async fn prepare(&self) -> Result<()> {
         let mut words = BTreeMap::new();
         self.settings_file(layout::DATABASE_ROLES_SQL, &mut words).await?;
@@ -116,7 +120,7 @@ impl Converge<'_> {
         self.make_extensions(&delta, &live, &mut words).await?;
         let steps = self.creation.of(&delta.missing);
         let pre: Vec<_> = steps.into_iter().filter(|s| !s.is_post_data()).collect();
-        self.entries(&pre, &mut words).await
+        self.run_entries(&pre, &mut words).await
     }
 
     async fn pass(
@@ -127,7 +131,7 @@ impl Converge<'_> {
         words: &mut BTreeMap<String, String>,
     ) -> Result<()> {
         if self.scope.untrusted {
-            return self.make(&delta.missing, words).await;
+            return self.create_missing(&delta.missing, words).await;
         }
         let roles = delta.touches(&[ObjectKind::Role, ObjectKind::RoleMembership, ObjectKind::RoleSetting]);
         if self.scope.is_whole() && (roles || (pass == 0 && !delta.missing.is_empty())) {
@@ -135,7 +139,7 @@ impl Converge<'_> {
         }
         let renamed = self.rename_back(delta, words).await? || self.rename_constraints(delta, live).await?;
         if renamed || self.move_partitions(delta, words).await? {
-            // Everything inside has its old name and place again: the next pass compares anew.
+            // Everything inside has its old name and place again: compare anew in the next pass.
             return Ok(());
         }
         self.make_extensions(delta, live, words).await?;
@@ -145,7 +149,7 @@ impl Converge<'_> {
             None => delta.missing.clone(),
         };
         self.close_own_defaults(&missing).await?;
-        self.make(&missing, words).await?;
+        self.create_missing(&missing, words).await?;
         self.put_right(delta, &missing, live, words).await
     }
 
@@ -158,8 +162,8 @@ impl Converge<'_> {
         delta
     }
 
-    /// An object on which nobody ever granted anything stays one: what this role's own default privileges would write
-    /// on it is taken away, and `access_grants.sql` gives them back in the same pass.
+    /// An object without an explicit ACL in the snapshot gets none here: this role's default privileges are revoked
+    /// before it is created. `access_grants.sql` restores them in the same pass.
     async fn close_own_defaults(&self, missing: &[&CatalogObject]) -> Result<()> {
         let restorer = &self.scope.restorer;
         let known =
@@ -172,7 +176,7 @@ impl Converge<'_> {
         self.runner.run("close default privileges", &close_own_defaults(&schemas)).await
     }
 
-    /// In its own database a renamed object is told by its address, and keeps its rows.
+    /// In the database of the snapshot a renamed object still has its OID: rename it back, so that it keeps its rows.
     async fn rename_back(&self, delta: &Delta<'_, '_>, words: &mut BTreeMap<String, String>) -> Result<bool> {
         if self.scope.kind != TargetKind::SameDatabase {
             return Ok(false);
@@ -193,7 +197,7 @@ impl Converge<'_> {
         Ok(renamed)
     }
 
-    /// Extensions that are missing, in the archive's order; what is left of them is the file's.
+    /// Creates missing extensions in the archive's order. What remains is created by `extensions.sql`.
     async fn make_extensions(
         &self,
         delta: &Delta<'_, '_>,
@@ -207,14 +211,14 @@ impl Converge<'_> {
         if self.scope.platform {
             self.runner.run("wake event triggers", AWAKE).await?;
         }
-        let made = self.made_extensions(&missing, delta, live, words).await;
+        let made = self.make_extensions_awake(&missing, delta, live, words).await;
         if self.scope.platform {
             self.runner.run("silence event triggers", ASLEEP).await?;
         }
         made
     }
 
-    async fn made_extensions(
+    async fn make_extensions_awake(
         &self,
         missing: &[&CatalogObject],
         delta: &Delta<'_, '_>,
@@ -223,12 +227,12 @@ impl Converge<'_> {
     ) -> Result<()> {
         let superusers = extensions::superusers(live);
         if superusers.contains(&self.scope.restorer) {
-            // An extension may live in a schema that the snapshot makes.
+            // The extension's schema may be missing too.
             let schemas: Vec<_> = delta.missing.iter().copied().filter(|o| o.kind == ObjectKind::Schema).collect();
-            self.entries(&self.creation.of(&schemas), words).await?;
+            self.run_entries(&self.creation.of(&schemas), words).await?;
             for extension in missing {
                 let Some(own) = self.creation.own(extension) else { continue };
-                // The file makes it where its owner cannot.
+                // Where the owner cannot create it, the file does.
                 for definition in extensions::definitions(&own.sql) {
                     let sql = extensions::made_by_owner(extension, definition, &self.scope.restorer, &superusers);
                     let Some(sql) = sql else { break };
@@ -244,11 +248,11 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// Makes what is missing: before the rows, the rows, after them.
-    async fn make(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
+    /// Creates missing objects: pre-data entries, then the rows, then post-data entries.
+    async fn create_missing(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         let steps = self.creation.of(missing);
         let (post, pre): (Vec<_>, Vec<_>) = steps.into_iter().partition(|s| s.is_post_data());
-        self.entries(&pre, words).await?;
+        self.run_entries(&pre, words).await?;
         let made: BTreeSet<QualifiedName> = missing
             .iter()
             .filter(|o| o.kind == ObjectKind::Table)
@@ -258,21 +262,21 @@ impl Converge<'_> {
         self.drop_unproved(&made, words).await?;
         self.tables.load_made(self.runner, &made).await?;
         self.tables.large_objects(self.runner).await?;
-        // Proved ones first: under a parent whose rows were never checked, a child cannot get one that was.
+        // Validated ones first: a child cannot have a validated check that it inherits from a NOT VALID one.
         let checks = missing.iter().filter(|_| !self.scope.untrusted);
-        for check in checks.filter(|o| self.creation.own(o).is_none() && !is_inside(o, &made)) {
+        for check in checks.filter(|o| self.creation.own(o).is_none() && !is_created_with_table(o, &made)) {
             if let Some(sql) = constraint::add(check) {
                 self.tried_for(check, &sql, words).await?;
             }
         }
-        self.entries(&post, words).await?;
-        self.built_on_members(missing, words).await?;
+        self.run_entries(&post, words).await?;
+        self.create_on_members(missing, words).await?;
         self.refresh(missing, words).await
     }
 
-    /// Policies, triggers and indexes on tables of an extension are in no archive: the inventory has them, and a file has
-    /// the triggers whose arguments are secret.
-    async fn built_on_members(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
+    /// The archive has no policies, triggers and indexes on tables of an extension. The inventory has them;
+    /// `managed_schema_objects.sql` has triggers whose arguments are secret.
+    async fn create_on_members(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         let mut is_secret = false;
         let ours = missing.iter().filter(|o| o.extension.is_some() && self.creation.own(o).is_none());
         for object in ours.filter(|_| !self.scope.untrusted) {
@@ -290,13 +294,13 @@ impl Converge<'_> {
         if is_secret { self.file(layout::MANAGED_OBJECTS_SQL, words).await } else { Ok(()) }
     }
 
-    async fn entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
+    async fn run_entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
         for step in steps {
             self.runner.breathe().await?;
             if let Some(failure) = self.attempt_step(step).await? {
-                if !self.made_by_owner(step).await?
+                if !self.create_as_owner(step).await?
                     && !self.attached_with_checks(step).await?
-                    && !self.added_around_rows(step, &failure).await?
+                    && !self.add_key_around_rows(step, &failure).await?
                 {
                     self.refused(step, &failure, words);
                 }
@@ -309,8 +313,9 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// A platform makes event triggers of its users for them, and lets no superuser make one of a user's function.
-    async fn made_by_owner(&self, step: &Step<'_>) -> Result<bool> {
+    /// A platform lets its users own event triggers and refuses a superuser's event trigger that calls a user's
+    /// function: so create it as its owner.
+    async fn create_as_owner(&self, step: &Step<'_>) -> Result<bool> {
         let Some(trigger) = step.object.filter(|o| o.kind == ObjectKind::EventTrigger && self.scope.platform) else {
             return Ok(false);
         };
@@ -321,8 +326,8 @@ impl Converge<'_> {
         Ok(self.runner.attempt(&step.what(), &sql).await?.is_none())
     }
 
-    /// A foreign key whose checks were switched off may have rows that break it.
-    async fn added_around_rows(&self, step: &Step<'_>, failure: &Failure) -> Result<bool> {
+    /// A foreign key with disabled triggers in the source may have rows that violate it.
+    async fn add_key_around_rows(&self, step: &Step<'_>, failure: &Failure) -> Result<bool> {
         let unchecked =
             |o: &&CatalogObject| o.kind == ObjectKind::FkConstraint && !o.definition.ends_with("RI TRIGGERS O");
         let Some(key) = step.object.filter(unchecked) else { return Ok(false) };
@@ -334,7 +339,7 @@ impl Converge<'_> {
         self.tables.refill_around(self.runner, &QualifiedName::new(schema, name), &step.sql).await
     }
 
-    /// Materialized views that were made are empty; the archive's own statements fill them, in its order.
+    /// Materialized views are created empty. The archive's REFRESH statements fill them, in its order.
     async fn refresh(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         let made: BTreeSet<(String, String)> = missing
             .iter()
@@ -357,12 +362,12 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// A file that sets what roles and databases begin their sessions with; what would lock them out is taken back.
+    /// Runs a file that sets session defaults of roles and databases, then resets those that would lock a role out.
     pub(crate) async fn settings_file(&self, file: &str, words: &mut BTreeMap<String, String>) -> Result<()> {
         self.file(file, words).await?;
         let left_out = self.scope.left_out.iter();
         for sql in libraries::resets(left_out, &self.source.inventory, &self.database) {
-            self.tried("a library that is not there", &sql, words).await?;
+            self.tried("setting whose library is missing", &sql, words).await?;
         }
         Ok(())
     }
@@ -380,15 +385,15 @@ impl Converge<'_> {
     }
 }
 
-/// Where the server said nothing about an object, what differs in it says more than its name.
+/// Where the server reported nothing about an object, the difference itself is the message.
 fn add_differences(words: &mut BTreeMap<String, String>, delta: &Delta<'_, '_>) {
     for (object, difference) in delta.words() {
         words.entry(object).or_insert(difference);
     }
 }
 
-/// Is this a constraint of a table that was made with it?
-fn is_inside(constraint: &CatalogObject, made: &BTreeSet<QualifiedName>) -> bool {
+/// Is this a constraint of a table that was just created, and so created with it?
+fn is_created_with_table(constraint: &CatalogObject, made: &BTreeSet<QualifiedName>) -> bool {
     let table = identity::on(&constraint.identity).and_then(|(_, table)| identity::qualified(table));
     table.is_some_and(|(schema, name)| made.contains(&QualifiedName::new(schema, name)))
 }

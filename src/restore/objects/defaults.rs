@@ -1,14 +1,14 @@
-//! Default privileges while objects are made: what they would open or write on new objects is taken away first.
+//! Default privileges while objects are created: what they would grant on new objects is revoked first.
 //!
-//! Invariant (R32): nothing here is the last word. `access_grants.sql` brings the snapshot's default privileges back
-//! afterwards, exactly. It makes statements and runs none.
+//! Invariant (R32): the change is temporary. `access_grants.sql` restores the snapshot's default privileges exactly
+//! afterwards. It builds statements and runs none.
 
 use std::collections::BTreeSet;
 
 use crate::model::name::literal;
 
-/// Makes what this role's own default privileges give in these schemas, and everywhere, what PostgreSQL gives by itself:
-/// then nothing is written on what it makes.
+/// Resets this role's default privileges, globally and in these schemas, to what PostgreSQL grants by itself. Then
+/// objects that the role creates get no explicit ACL.
 pub fn close_own_defaults(schemas: &BTreeSet<&str>) -> String {
     let schemas: Vec<String> = schemas.iter().map(|schema| literal(schema)).collect();
     CLOSE_OWN.replace("{schemas}", &schemas.join(", "))

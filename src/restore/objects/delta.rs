@@ -1,7 +1,7 @@
-//! What differs between the snapshot's objects and the target's, as far as a restore is concerned.
+//! The differences between the snapshot's objects and the target's that a restore has to remove.
 //!
-//! Invariant: objects are matched by kind and identity and compared by definition and owner; where they stand in a
-//! catalog never counts. What is out of scope is not in a delta. Pure.
+//! Invariant: objects are matched by kind and identity and compared by definition and owner; catalog addresses do not
+//! count. A delta contains nothing that is out of scope. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,20 +17,20 @@ use crate::model::restore::{Exception, ObjectName};
 use crate::restore::target::belongs::belongs;
 use crate::restore::target::scope::Scope;
 
-/// The differences, each list in the order of kind and identity.
+/// The differences; each list is ordered by kind and identity.
 #[derive(Debug, Default)]
 pub struct Delta<'s, 't> {
     /// Only in the snapshot.
     pub missing: Vec<&'s CatalogObject>,
-    /// Only in the target, and ours to drop.
+    /// Only in the target, and within the scope of what may be dropped.
     pub extra: Vec<&'t CatalogObject>,
-    /// In both: the snapshot's first.
+    /// In both but different: (snapshot, target).
     pub differs: Vec<(&'s CatalogObject, &'t CatalogObject)>,
-    /// In both, and the same but for the order of their columns: named, and left.
+    /// In both, and equal except for the column order: named and left as they are.
     pub reordered: Vec<&'s CatalogObject>,
 }
 
-/// Kinds whose definition may hold a password, a verifier or a token.
+/// Kinds whose definition may contain a password, a verifier or a token.
 const SECRETIVE: [ObjectKind; 9] = [
     ObjectKind::Role,
     ObjectKind::RoleSetting,
@@ -43,7 +43,7 @@ const SECRETIVE: [ObjectKind; 9] = [
     ObjectKind::Procedure,
 ];
 
-/// How the words about a difference begin.
+/// How the text of a difference begins.
 pub const SEEN: &str = "the snapshot";
 
 const SHOWN_CHARS: usize = 200;
@@ -57,7 +57,7 @@ fn key(object: &CatalogObject) -> Key<'_> {
 impl<'s, 't> Delta<'s, 't> {
     pub fn new(wanted: &'s [CatalogObject], live: &'t [CatalogObject], scope: &Scope) -> Self {
         let counted = counted(wanted, live, scope);
-        // Everything belongs to the one role that restores.
+        // With `--untrusted` everything belongs to the restoring role, so owners do not count.
         let fenced = |w: &CatalogObject, f: &CatalogObject| scope.untrusted && w.definition == f.definition;
         let own = |o: &CatalogObject| {
             o.kind == ObjectKind::Role && crate::model::identity::unquoted(&o.identity) == scope.restorer
@@ -65,35 +65,36 @@ impl<'s, 't> Delta<'s, 't> {
         let counts = |o: &CatalogObject| counted.as_ref().is_none_or(|names| names.contains(&ObjectName::of(o)));
         let there: BTreeMap<Key, &CatalogObject> = live.iter().map(|o| (key(o), o)).collect();
         let wanted_keys: BTreeSet<Key> = wanted.iter().map(key).collect();
-        // What no archive holds is missed by nobody, nor is what is said about it.
+        // Invalid indexes are in no archive: neither they nor what is attached to them counts as missing.
         let left_over = invalid_indexes::addresses(wanted);
         let lacks = |o: &CatalogObject| invalid_indexes::whole(o).is_some_and(|address| left_over.contains(&address));
         let mut delta = Self::default();
         for object in wanted.iter().filter(|o| scope.brings_back(o) && counts(o)) {
             match there.get(&key(object)) {
                 None if lacks(object) => {}
-                None if is_of_another(object, |key| there.contains_key(&key))
+                None if depends_on_absent_member(object, |key| there.contains_key(&key))
                     || is_granted_by_another(object, there.keys(), scope) => {}
                 None => delta.missing.push(object),
-                Some(found) if is_equal(object, found) || (own(object) && but_for_password(object, found)) => {}
+                Some(found) if is_equal(object, found) || (own(object) && equal_except_password(object, found)) => {}
                 Some(found) if fenced(object, found) || invalid_indexes::may_stay(object, found) => {}
                 Some(found) if columns::same_but_for_order(object, found) => delta.reordered.push(object),
                 Some(found) => delta.differs.push((object, found)),
             }
         }
         let theirs = |o: &CatalogObject| {
-            is_of_another(o, |key| wanted_keys.contains(&key)) || is_granted_by_another(o, wanted_keys.iter(), scope)
+            depends_on_absent_member(o, |key| wanted_keys.contains(&key))
+                || is_granted_by_another(o, wanted_keys.iter(), scope)
         };
         let ours = |o: &&CatalogObject| {
             let goes = !wanted_keys.contains(&key(o)) && scope.may_drop(o) && counts(o) && !theirs(o);
-            goes && !is_of_new_table(o, &wanted_keys)
+            goes && !is_column_acl_of_dropped_table(o, &wanted_keys)
         };
         delta.extra = live.iter().filter(ours).collect();
         delta.only_tables(scope);
         delta
     }
 
-    /// `-t`: a table that is there keeps its form; one that is missing comes with all that belongs to it.
+    /// `-t`: an existing table keeps its definition; a missing one is created with all that belongs to it.
     fn only_tables(&mut self, scope: &Scope) {
         if scope.tables.is_empty() {
             return;
@@ -105,17 +106,17 @@ impl<'s, 't> Delta<'s, 't> {
         self.missing.retain(|o| tables.iter().any(|table| belongs(o, table)));
     }
 
-    /// What is told of tables whose columns stand in another order.
+    /// Exceptions for tables with another column order.
     pub fn of_order(&self) -> impl Iterator<Item = Exception> + '_ {
         self.reordered.iter().map(|table| Exception {
             code: "column_order".into(),
             what: format!("TABLE {}", table.identity),
             why: columns::NOTE.into(),
-            todo: "name the columns where you write INSERT, COPY or SELECT *".into(),
+            todo: "name the columns in INSERT and COPY, and do not rely on the order of SELECT *".into(),
         })
     }
 
-    /// Is any object of these kinds in it?
+    /// Does the delta contain an object of one of these kinds?
     pub fn touches(&self, kinds: &[ObjectKind]) -> bool {
         let of = |o: &CatalogObject| kinds.contains(&o.kind);
         self.missing.iter().any(|o| of(o))
@@ -123,14 +124,17 @@ impl<'s, 't> Delta<'s, 't> {
             || self.differs.iter().any(|(o, _)| of(o))
     }
 
-    /// What differs in what was made all the same, for a message: only of kinds whose definitions hold no secret.
+    /// The first difference of each differing object, for messages. Leaves out kinds whose definitions may hold
+    /// secrets.
     pub fn words(&self) -> BTreeMap<String, String> {
         let shown = self.differs.iter().filter(|(wanted, _)| !SECRETIVE.contains(&wanted.kind));
-        shown.map(|(wanted, found)| (format!("{} {}", wanted.kind, wanted.identity), in_words(wanted, found))).collect()
+        shown
+            .map(|(wanted, found)| (format!("{} {}", wanted.kind, wanted.identity), first_difference(wanted, found)))
+            .collect()
     }
 
-    /// Every object in it that is still to be mended or excused, and memberships of the snapshot that other roles granted
-    /// here: not every role can grant in the name of the one that did.
+    /// Two sets: objects that still differ, and memberships of the snapshot that another role granted here. A role may
+    /// not be able to grant in the name of the original grantor.
     pub fn left(
         &self,
         wanted: &[CatalogObject],
@@ -143,7 +147,7 @@ impl<'s, 't> Delta<'s, 't> {
         (left, regranted)
     }
 
-    /// Every object in it, by name: to tell whether a pass got anywhere.
+    /// Names of all objects in the delta: equal names mean that a pass changed nothing.
     pub fn names(&self) -> BTreeSet<ObjectName> {
         let missing = self.missing.iter().map(|o| ObjectName::of(o));
         missing
@@ -153,11 +157,11 @@ impl<'s, 't> Delta<'s, 't> {
     }
 }
 
-/// Where two definitions part, shortly.
-fn in_words(wanted: &CatalogObject, found: &CatalogObject) -> String {
+/// The first line in which two definitions differ, shortened.
+fn first_difference(wanted: &CatalogObject, found: &CatalogObject) -> String {
     if wanted.definition == found.definition {
         let name = |o: &CatalogObject| o.owner.clone().unwrap_or_default();
-        return format!("{SEEN}'s owner is {}, here it is {}", name(wanted), name(found));
+        return format!("{SEEN} has the owner {}, the target has {}", name(wanted), name(found));
     }
     let lines = |o: &CatalogObject| o.definition.lines().map(str::to_string).collect::<Vec<_>>();
     let (left, right) = (lines(wanted), lines(found));
@@ -165,19 +169,19 @@ fn in_words(wanted: &CatalogObject, found: &CatalogObject) -> String {
     let line = |lines: &[String]| {
         lines.get(at).map_or("nothing".to_string(), |line| line.trim().chars().take(SHOWN_CHARS).collect())
     };
-    format!("{SEEN} has: {}; the target: {}", line(&left), line(&right))
+    format!("{SEEN} has: {}; the target has: {}", line(&left), line(&right))
 }
 
-/// What became of an object, for a message.
+/// What happened to an object, for a message.
 pub fn change_in_words(difference: &ObjectDifference) -> String {
     match difference.change {
-        Change::Missing => "is gone".to_string(),
+        Change::Missing => "is missing".to_string(),
         Change::Extra => "is not in the snapshot".to_string(),
-        Change::Differs => "is not as in the snapshot".to_string(),
+        Change::Differs => "differs from the snapshot".to_string(),
     }
 }
 
-/// Between major versions: what differs by more than what they write differently by nature. `None`: everything counts.
+/// Between major versions: the objects that differ by more than how each major prints them. `None`: everything counts.
 fn counted(wanted: &[CatalogObject], live: &[CatalogObject], scope: &Scope) -> Option<BTreeSet<ObjectName>> {
     let rules = scope.rules.as_ref()?;
     let real = difference::compare(wanted, live, rules).into_iter();
@@ -185,8 +189,8 @@ fn counted(wanted: &[CatalogObject], live: &[CatalogObject], scope: &Scope) -> O
     Some(real.map(|d| ObjectName { kind: d.kind, identity: d.identity }).collect())
 }
 
-/// Grantors are not comparable before PostgreSQL 16, and a role may not grant in every other role's name since: then a
-/// membership counts as the same whoever granted it.
+/// Grantors are not comparable before PostgreSQL 16, and since then a role may not grant in the name of every other: a
+/// membership by another grantor counts as the same.
 fn is_granted_by_another<'k>(
     object: &CatalogObject,
     mut there: impl Iterator<Item = &'k Key<'k>>,
@@ -200,9 +204,9 @@ fn is_granted_by_another<'k>(
     there.any(|(kind, identity)| *kind == ROLE_MEMBERSHIP && pair(identity) == wanted)
 }
 
-/// Privileges, policies and triggers hang on an object: on a member that is out of scope and not there, they are not
-/// missing, and on one that came later they go with it.
-fn is_of_another(object: &CatalogObject, there: impl Fn(Key) -> bool) -> bool {
+/// Attributes of a member of an extension: if the target lacks the member, they are not missing; if the snapshot lacks
+/// the member, they are dropped with it.
+fn depends_on_absent_member(object: &CatalogObject, there: impl Fn(Key) -> bool) -> bool {
     if object.extension.is_none() {
         return false;
     }
@@ -222,8 +226,8 @@ fn is_of_another(object: &CatalogObject, there: impl Fn(Key) -> bool) -> bool {
     !there((ObjectKind::Acl, &privileges))
 }
 
-/// Privileges on a column of a table that goes: they go with it.
-fn is_of_new_table(object: &CatalogObject, wanted: &BTreeSet<Key>) -> bool {
+/// Is it a column privilege on a table that is dropped? Then it disappears with the table.
+fn is_column_acl_of_dropped_table(object: &CatalogObject, wanted: &BTreeSet<Key>) -> bool {
     let Some(column) = object.identity.strip_prefix("COLUMN ").filter(|_| object.kind == ObjectKind::Acl) else {
         return false;
     };
@@ -234,12 +238,12 @@ fn is_of_new_table(object: &CatalogObject, wanted: &BTreeSet<Key>) -> bool {
     !wanted.iter().any(|(kind, identity)| *kind == ObjectKind::Acl && of(identity))
 }
 
-/// Equal in everything that a restore can bring back.
+/// Equal in everything that a restore can set.
 pub fn is_equal(wanted: &CatalogObject, found: &CatalogObject) -> bool {
     match wanted.kind {
-        // Whose an extension is cannot be altered, and its version is the server's choice. Its schema can be.
+        // The owner of an extension cannot be altered, and the server decides its version. Its schema can be changed.
         ObjectKind::Extension => extension_schema(&wanted.definition) == extension_schema(&found.definition),
-        // A verifier that one side may not read tells nothing.
+        // If one side may not read the verifier, it does not count.
         ObjectKind::Role => roles_equal(&wanted.definition, &found.definition),
         _ => wanted.definition == found.definition && wanted.owner == found.owner,
     }
@@ -251,8 +255,8 @@ pub fn extension_schema(definition: &str) -> Option<&str> {
     Some(&rest[..rest.find(" RELOCATABLE ")?])
 }
 
-/// Whoever restores keeps the own password: it is the one that the restore came in with.
-fn but_for_password(wanted: &CatalogObject, found: &CatalogObject) -> bool {
+/// The restoring role keeps its own password: it logs in with that.
+fn equal_except_password(wanted: &CatalogObject, found: &CatalogObject) -> bool {
     let cut = |o: &CatalogObject| o.definition.split("PASSWORD ").next().map(|t| t.trim_end().to_string());
     cut(wanted) == cut(found)
 }

@@ -1,10 +1,11 @@
-//! Domains whose constraints the server lets nobody add: columns hold them inside of arrays, composites or ranges.
+//! Domains to which the server refuses to add a constraint, because columns hold them inside arrays, composites or
+//! ranges.
 //!
-//! A constraint of a domain is proved on every column of the domain, and the server looks into no value that holds one
-//! ("cannot alter type because column uses it"). So such a domain goes, with the columns that hold it, and comes back from
-//! the archive with their rows.
+//! The server validates a domain's constraint on every column of the domain, but cannot look inside other types
+//! ("cannot alter type because column uses it"). So such a domain is dropped with the columns that hold it, and
+//! recreated from the archive with their rows.
 //!
-//! Invariant: it asks and drops nothing itself; the plan and its execution ask the same.
+//! Invariant: it only reads. The plan and its execution use the same query.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,7 @@ use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::object_kind::ObjectKind;
 use crate::pg::session::Session;
 
-/// Domains that a stored column holds inside of another type.
+/// Domains that a stored column holds inside another type.
 const HELD: &str = "WITH RECURSIVE holds AS ( \
         SELECT t.oid, t.oid AS domain, false AS inside FROM pg_catalog.pg_type t WHERE t.typtype = 'd' \
         UNION SELECT c.oid, h.domain, h.inside OR c.typtype <> 'd' FROM holds h JOIN pg_catalog.pg_type c ON \
@@ -30,7 +31,7 @@ const HELD: &str = "WITH RECURSIVE holds AS ( \
     JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind IN ('r', 'm', 'p', 'f') \
     JOIN pg_catalog.pg_type t ON t.oid = h.domain JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE h.inside";
 
-/// The domains of the target that have to go, because a constraint of theirs has to be proved.
+/// The target's domains that must be dropped because one of their constraints must be validated.
 pub async fn stuck<'t>(
     session: &Session,
     delta: &Delta<'_, '_>,
@@ -47,7 +48,7 @@ pub async fn stuck<'t>(
     Ok(live.of_kind(ObjectKind::Domain).filter(is_stuck).collect())
 }
 
-/// The domain that a constraint is on, where making it looks at rows.
+/// The domain of a constraint, if adding the constraint validates rows.
 fn proved_on(object: &CatalogObject) -> Option<&str> {
     Constraint::of(object).filter(|constraint| constraint.proved)?;
     on(&object.identity)?.1.strip_prefix("domain ")

@@ -1,15 +1,15 @@
-//! How each kind of object is dropped, given a new owner, or put right without dropping it.
+//! Statements for each kind of object: drop it, set its owner, or alter it.
 //!
-//! Invariant: identities come from an inventory, quoted by the server that read them; texts become literals. A kind
-//! that is not known here is an error in words. Pure: it makes statements and runs none.
+//! Invariant: identities come from an inventory, quoted by the server that it was read from; texts become literals. An
+//! unknown kind is an error. Pure: it builds statements and runs none.
 
 use crate::model::identity::{on, qualified};
 use crate::model::inventory::CatalogObject;
 use crate::model::name::{ident, literal};
 use crate::model::object_kind::ObjectKind;
 
-/// The statement that drops a live object with all that hangs on it. `None`: it is not dropped by itself (it goes with
-/// another, or one of the snapshot's files puts it right).
+/// The statement that drops a live object and its dependents. `None`: it is not dropped by itself (it disappears with
+/// another object, or a file of the snapshot changes it).
 pub fn drop_statement(object: &CatalogObject) -> Option<String> {
     let identity = &object.identity;
     if let Some(word) = object.kind.sql_word() {
@@ -36,7 +36,7 @@ pub fn drop_statement(object: &CatalogObject) -> Option<String> {
     }
 }
 
-/// `for type language l`, as statements want it. Servers before 16 write `on language`.
+/// `for type language l`, as statements need it. Servers before 16 write `on language`.
 fn transform(identity: &str) -> String {
     identity.replace(" on language ", " language ")
 }
@@ -45,7 +45,7 @@ fn drop_constraint(name: &str, rest: &str) -> String {
     format!("ALTER {} DROP CONSTRAINT IF EXISTS {name} CASCADE", altered(rest))
 }
 
-/// What is altered when a constraint is: its table, or `domain s.d`.
+/// What to alter for a constraint: its table, or `domain s.d`.
 pub fn altered(place: &str) -> String {
     match place.strip_prefix("domain ") {
         Some(domain) => format!("DOMAIN {domain}"),
@@ -53,7 +53,7 @@ pub fn altered(place: &str) -> String {
     }
 }
 
-/// `ALTER … RENAME TO`, for a schema or a relation that only has another name than before.
+/// `ALTER … RENAME TO`, for a schema or relation that was renamed.
 pub fn rename_statement(live: &CatalogObject, wanted: &CatalogObject) -> Option<String> {
     let word = match live.kind {
         ObjectKind::Schema => return Some(format!("ALTER SCHEMA {} RENAME TO {}", live.identity, wanted.identity)),
@@ -70,14 +70,14 @@ pub fn rename_statement(live: &CatalogObject, wanted: &CatalogObject) -> Option<
     (schema == wanted_schema).then(|| format!("ALTER {word} {} RENAME TO {}", live.identity, ident(&name)))
 }
 
-/// `ALTER … OWNER TO`, for kinds that have an owner which can be changed.
+/// `ALTER … OWNER TO`, for kinds with an owner that can be changed.
 pub fn owner_statement(object: &CatalogObject) -> Option<String> {
     let owner = ident(object.owner.as_deref()?);
     let word = object.kind.owned_word()?;
     Some(format!("ALTER {word} {} OWNER TO {owner}", object.identity))
 }
 
-/// `ALTER TABLE` for row security; `wanted` is the definition (`ENABLE, FORCE`), or none for off.
+/// `ALTER TABLE` for row security. `wanted`: the definition (`ENABLE, FORCE`), or `None` for off.
 pub fn row_security(table: &str, wanted: Option<&str>) -> String {
     let wanted = wanted.unwrap_or("DISABLE");
     let on = if wanted.starts_with("ENABLE") { "ENABLE" } else { "DISABLE" };
@@ -85,7 +85,7 @@ pub fn row_security(table: &str, wanted: Option<&str>) -> String {
     format!("ALTER TABLE {table} {on} ROW LEVEL SECURITY, {force} ROW LEVEL SECURITY")
 }
 
-/// `COMMENT ON`, from the inventory's `type identity`; `text` none takes the comment away.
+/// `COMMENT ON`, from the inventory's `type identity`. `text` is `None`: removes the comment.
 pub fn comment(identity: &str, text: Option<&str>, database: &str) -> Option<String> {
     const WORDS: [(&str, &str); 36] = [
         ("table column", "COLUMN"),
@@ -154,7 +154,7 @@ pub fn comment(identity: &str, text: Option<&str>, database: &str) -> Option<Str
     Some(format!("COMMENT ON {sql} {rest} IS{text}"))
 }
 
-/// `ALTER SEQUENCE` that gives a live sequence the parameters of an inventory's definition.
+/// `ALTER SEQUENCE` with the parameters of the inventory's definition.
 pub fn alter_sequence(object: &CatalogObject) -> Option<String> {
     let words: Vec<&str> = object.definition.split_whitespace().collect();
     let words = words.strip_prefix(&["UNLOGGED"][..]).unwrap_or(&words);
@@ -173,8 +173,8 @@ pub fn alter_sequence(object: &CatalogObject) -> Option<String> {
     ))
 }
 
-/// The two statements that set a sequence's value, from `last, called`. The first makes the second part of the
-/// transaction: a bare `setval` stays when everything is rolled back. It needs ownership.
+/// The two statements that set a sequence's value, from `last, called`. RESTART makes the following `setval`
+/// transactional: a `setval` alone would survive a rollback. RESTART needs ownership.
 pub fn set_sequence(object: &CatalogObject) -> Option<(String, String)> {
     let (last, called) = object.definition.split_once(", ")?;
     let (last, called): (i64, bool) = (last.parse().ok()?, called.parse().ok()?);

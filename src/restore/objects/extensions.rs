@@ -1,8 +1,8 @@
-//! Extensions that a target lacks, each made by its owner.
+//! Creates extensions that a target lacks, each as its owner.
 //!
-//! Invariant: whose an extension is cannot be altered, so it is made as its owner where this role is a superuser: for
-//! that moment, within a transaction that nobody else sees, the owner is one too. Where that is not possible the
-//! snapshot's own file makes it. Pure: it makes statements.
+//! Invariant: the owner of an extension cannot be altered, so a restoring superuser creates it as its owner, who
+//! becomes a superuser for that moment, inside a transaction that no other session sees. Where that is not possible,
+//! the snapshot's own file creates it. Pure: it builds statements.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,8 @@ use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::name::ident;
 use crate::model::object_kind::ObjectKind;
 
-/// For one extension of another owner: what makes it, as one message. `None`: the file does as well.
+/// The message that creates an extension as its owner. `None`: the restoring role is the owner, so the file does it
+/// too.
 pub fn made_by_owner(
     extension: &CatalogObject,
     definition: &str,
@@ -29,8 +30,8 @@ pub fn made_by_owner(
     Some(format!("ALTER ROLE {role} SUPERUSER;\n{as_owner};\nALTER ROLE {role} NOSUPERUSER"))
 }
 
-/// As the archive says it, and without its schema: one whose control file names a schema makes that when it is not
-/// there, but not when it is asked for by name.
+/// The archived definition, then the same without its schema: an extension whose control file names a schema creates a
+/// missing schema itself, but not if the statement names it.
 pub fn definitions(archived: &str) -> impl Iterator<Item = &str> {
     let bare = archived.rfind(" WITH SCHEMA ").map(|at| &archived[..at]);
     std::iter::once(archived).chain(bare)

@@ -1,7 +1,8 @@
-//! Indexes of the snapshot that are not valid: what `CREATE INDEX CONCURRENTLY` leaves when it fails.
+//! Invalid indexes of the snapshot, as a failed `CREATE INDEX CONCURRENTLY` leaves them.
 //!
-//! Invariant: no archive holds them, so none is made and none is missed: where the target lacks one it is named, where
-//! it has it, it stays, valid or not. But one that is valid and unique goes: rows of the snapshot may contradict it. Pure.
+//! Invariant: pg_dump leaves them out, so none is created and none counts as missing. If the target lacks one, it is
+//! named; if the target has it, it stays, valid or not. A valid unique index is dropped: rows of the snapshot may
+//! violate it. Pure.
 
 use std::collections::HashSet;
 
@@ -10,13 +11,13 @@ use crate::model::inventory::{Address, CatalogObject, Inventory};
 use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 
-/// One of them, and everything that is said about it: its comment, what it is attached to.
+/// An invalid index with its attributes: its comment, its parent.
 pub struct LeftOver {
     pub exception: Exception,
     pub objects: Vec<ObjectName>,
 }
 
-/// Those of a snapshot.
+/// All of a snapshot.
 pub fn all(wanted: &Inventory) -> Vec<LeftOver> {
     let of = |index: &CatalogObject| LeftOver {
         exception: exception(index),
@@ -36,17 +37,17 @@ pub fn not_there(wanted: &Inventory, live: &Inventory) -> Vec<Exception> {
     wanted.of_kind(ObjectKind::Index).filter(|o| is_left_over(o)).filter(lacking).map(exception).collect()
 }
 
-/// May the target keep an index that is valid, where the snapshot's is not?
+/// May the target keep its valid index where the snapshot's is invalid?
 pub fn may_stay(wanted: &CatalogObject, live: &CatalogObject) -> bool {
     is_repaired(wanted, live) && !live.definition.starts_with("CREATE UNIQUE ")
 }
 
-/// Where they stand.
+/// Their addresses.
 pub fn addresses(wanted: &[CatalogObject]) -> HashSet<Address> {
     wanted.iter().filter(|o| is_left_over(o)).filter_map(whole).collect()
 }
 
-/// The address of the whole object that this is, or is said about.
+/// The address of the whole object that this is, or is an attribute of.
 pub fn whole(object: &CatalogObject) -> Option<Address> {
     object.address.map(|address| Address { sub: 0, ..address })
 }
@@ -55,8 +56,8 @@ fn exception(index: &CatalogObject) -> Exception {
     Exception {
         code: "index_invalid".into(),
         what: format!("INDEX {}", index.identity),
-        why: "it was not valid in the source (CREATE INDEX CONCURRENTLY failed there), and no archive holds such a one"
+        why: "it was invalid in the source (CREATE INDEX CONCURRENTLY failed there), and pg_dump leaves invalid indexes out"
             .into(),
-        todo: "make it again if you want it: inventory.json has its definition".into(),
+        todo: "create it by hand if you want it: inventory.json has its definition".into(),
     }
 }

@@ -1,9 +1,9 @@
-//! Roles that go: those that a restore made, when it is undone, and in place those that came after the snapshot and that
-//! something of the database refers to (`Scope::roles_new`). And those that came later and stay, which are named.
+//! Roles that are dropped: those that an undone restore created, and in place those that were created after the
+//! snapshot and that something in the database refers to (`Scope::roles_new`). Later roles that stay are named.
 //!
-//! Invariant: only a role that the snapshot does not have and that the confirmed plan drops.
-//! `DROP ROLE` alone takes it away, after its rights in this database: it takes nothing along, and the server refuses where
-//! anything depends on the role. Never `DROP OWNED`, which would drop objects. What stays is named with the reason.
+//! Invariant: drops only a role that the snapshot does not have and that the confirmed plan names. It revokes the
+//! role's privileges in this database and runs `DROP ROLE`, which drops nothing else and fails where anything depends
+//! on the role. Never `DROP OWNED`, which would drop objects. A role that stays is named with the reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use crate::restore::sql::runner::Runner;
 use crate::restore::target::scope::Scope;
 use crate::restore::target::state::Examined;
 
-/// The word for a role that stays.
+/// The exception code of a role that stays.
 pub const ROLE_STAYS: &str = "role_stays";
 
 const ROLE: ObjectKind = ObjectKind::Role;
@@ -31,29 +31,29 @@ const TAKE_RIGHTS: &str = include_str!("../sql/take_rights.sql");
 /// More uses of a role are counted, not named.
 const NAMED_MAX: usize = 4;
 
-/// What is known before anything is written.
+/// What the plan knows about roles.
 #[derive(Debug, Default)]
 pub struct Foretold {
     pub drop: Vec<ObjectName>,
     pub exceptions: Vec<Exception>,
 }
 
-/// Which roles will be dropped, and which have to stay because something beyond this database needs them.
+/// Which roles will be dropped, and which must stay because something outside this database needs them.
 pub async fn foretell(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Foretold> {
     let mut foretold = Foretold::default();
-    for role in ours(engine, scope, session).await? {
+    for role in droppable_roles(engine, scope, session).await? {
         match stays(&role) {
             Some(exception) => foretold.exceptions.push(exception),
             None => foretold.drop.push(ObjectName { kind: ROLE, identity: role.identity }),
         }
     }
-    foretold.exceptions.extend(came_and_stay(engine, scope, session).await?);
+    foretold.exceptions.extend(later_roles_that_stay(engine, scope, session).await?);
     Ok(foretold)
 }
 
-/// In place: roles of the server that the snapshot does not have and that may be somebody else's. Which of them are the
-/// snapshot's under another name is told: renaming one back would reach other databases, and clear an MD5 password.
-async fn came_and_stay(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<Exception>> {
+/// In place: roles that the snapshot does not have and that may belong to others. A renamed role of the snapshot is
+/// reported as such: renaming it back would affect other databases and clear an MD5 password.
+async fn later_roles_that_stay(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<Exception>> {
     if !scope.kind.has_a_past() || !scope.is_whole() || scope.untrusted || scope.roles_kept.is_empty() {
         return Ok(Vec::new());
     }
@@ -65,47 +65,51 @@ async fn came_and_stay(engine: &Engine<'_>, scope: &Scope, session: &Session) ->
     let mut came = roles_new_to(session, &known).await?;
     came.retain(|role| scope.roles_kept.contains(&role.name));
     if scope.kind == TargetKind::OtherDatabase {
-        // On a server of many databases most roles have nothing to do with this one.
+        // On a server with many databases most roles have nothing to do with this one.
         came.retain(|role| role.referred || role.only_database);
         return Ok(came.iter().map(of_another_project).collect());
     }
     let was = |role: &RoleNew| roles.iter().find(|o| o.address.is_some_and(|a| a.oid == role.oid)).map(|o| &o.identity);
-    Ok(came.iter().map(|role| came_later(role, was(role).map(String::as_str))).collect())
+    Ok(came.iter().map(|role| exception_for_later_role(role, was(role).map(String::as_str))).collect())
 }
 
-/// A role of the project whose database gets this snapshot.
+/// A role of the project whose database this snapshot replaces.
 fn of_another_project(role: &RoleNew) -> Exception {
     let powers = if role.powers.is_empty() { String::new() } else { format!(": {}", visible(&role.powers.join(", "))) };
     Exception {
         code: ROLE_STAYS.into(),
         what: format!("{ROLE} {}", role.identity),
-        why: format!("it is of the other project and stays, as it may be for another database of the server{powers}"),
+        why: format!(
+            "it belongs to the target's project; it stays because another database of the server may need it{powers}"
+        ),
         todo: format!("when nothing needs it: DROP ROLE {}", role.identity),
     }
 }
 
-/// `was`: its name in the snapshot.
-fn came_later(role: &RoleNew, was: Option<&str>) -> Exception {
+/// `was`: the role's name in the snapshot.
+fn exception_for_later_role(role: &RoleNew, was: Option<&str>) -> Exception {
     let name = &role.identity;
     let powers = if role.powers.is_empty() { String::new() } else { format!(": {}", visible(&role.powers.join(", "))) };
     let (why, todo) = match was {
         Some(was) => (
-            format!("it is the snapshot's role {} under another name, which the server keeps{powers}", visible(was)),
+            format!("it is the snapshot's role {}, renamed since; it keeps its new name{powers}", visible(was)),
             format!(
-                "before a restore: ALTER ROLE {name} RENAME TO {was} (an MD5 password has to be set again); after it, where \
-                 {was} was made anew: DROP ROLE {name}"
+                "before a restore: ALTER ROLE {name} RENAME TO {was} (an MD5 password must be set again); after it, if \
+                 {was} was created again: DROP ROLE {name}"
             ),
         ),
         None => (
-            format!("it came after the snapshot and stays, as it may be for another database of the server{powers}"),
+            format!(
+                "it was created after the snapshot; it stays because another database of the server may need it{powers}"
+            ),
             format!("when nothing needs it: DROP ROLE {name}"),
         ),
     };
     Exception { code: ROLE_STAYS.into(), what: format!("{ROLE} {name}"), why, todo }
 }
 
-/// Drops those that the plan names, inside of the transaction of the caller, when everything else is as it was. One that
-/// has to stay loses its rights in this database: it had none before.
+/// Drops the planned roles in the caller's transaction, after everything else was restored. A role that must stay loses
+/// its privileges in this database: at the snapshot it had none.
 pub async fn drop_planned(
     engine: &Engine<'_>,
     examined: &Examined,
@@ -113,12 +117,13 @@ pub async fn drop_planned(
     runner: &Runner<'_>,
 ) -> Result<Vec<Exception>> {
     let planned: BTreeSet<&str> = plan.drop.iter().filter(|o| o.kind == ROLE).map(|o| o.identity.as_str()).collect();
-    let there = ours(engine, &examined.scope, runner.session).await?;
-    // Somebody may have begun to use one since the plan was made; what the plan did not name is not dropped either.
+    let there = droppable_roles(engine, &examined.scope, runner.session).await?;
+    // A role may be in use since the plan was made. One that the plan did not name is not dropped either.
     let goes = |role: &RoleUse| role.uses.is_empty() && planned.contains(role.identity.as_str());
     let (mut left, used): (Vec<_>, Vec<_>) = there.into_iter().partition(goes);
     let mut words = BTreeMap::new();
-    // What one role granted to another goes with the other.
+    // A role that granted something to another role of the list can only be dropped after that one: try again while any
+    // drop succeeds.
     loop {
         let before = left.len();
         let mut refused = Vec::new();
@@ -139,18 +144,18 @@ pub async fn drop_planned(
             engine.monitor.warn("not_done", failure.to_string(), None);
         }
     }
-    // The plan has told why those stay that it does not drop.
+    // The plan has already named the roles that it does not drop.
     let untold = used.iter().filter(|role| planned.contains(role.identity.as_str()));
     let mut exceptions: Vec<Exception> = untold.filter_map(stays).collect();
     let names: Vec<String> = left.into_iter().map(|role| role.name).collect();
     for role in role_uses(runner.session, &names, true).await? {
-        let said = || exception(&role.identity, words.remove(&role.name).unwrap_or_default());
-        exceptions.push(stays(&role).unwrap_or_else(said));
+        let refused = || exception(&role.identity, words.remove(&role.name).unwrap_or_default());
+        exceptions.push(stays(&role).unwrap_or_else(refused));
     }
     Ok(exceptions)
 }
 
-/// `DROP ROLE`; where rights that the role has in this database are in the way, these are taken first.
+/// Runs `DROP ROLE`. If privileges in this database prevent it, revokes them first.
 async fn drop_one(role: &RoleUse, examined: &Examined, runner: &Runner<'_>) -> Result<Option<Failure>> {
     let (what, drop) = (format!("drop ROLE {}", role.identity), format!("DROP ROLE {}", role.identity));
     if runner.attempt(&what, &drop).await?.is_none() {
@@ -159,7 +164,7 @@ async fn drop_one(role: &RoleUse, examined: &Examined, runner: &Runner<'_>) -> R
     runner.attempt(&what, &format!("{};\n{drop}", take_rights(role, examined, true))).await
 }
 
-/// Only a member may alter what new objects of a role are open to.
+/// Only a member of a role may alter its default privileges.
 fn take_rights(role: &RoleUse, examined: &Examined, all: bool) -> String {
     let name = &role.identity;
     let body = TAKE_RIGHTS.replace("{all}", if all { "true" } else { "false" }).replace("{role}", &literal(name));
@@ -170,11 +175,12 @@ fn take_rights(role: &RoleUse, examined: &Examined, all: bool) -> String {
     format!("GRANT {name} TO CURRENT_USER;\n{take};\nREVOKE {name} FROM CURRENT_USER")
 }
 
-/// The roles of the request that are those that were made, and those that came later; none that is the snapshot's.
-async fn ours(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<RoleUse>> {
+/// The existing roles that this restore may drop: those that the undone restore created and those that are new. Never a
+/// role of the snapshot.
+async fn droppable_roles(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<RoleUse>> {
     let made = &engine.request.drop_roles;
     let known: BTreeSet<String> = engine.source.inventory.of_kind(ROLE).map(|o| unquoted(&o.identity)).collect();
-    // A snapshot that tells of no role at all cannot say which are not its own.
+    // A snapshot without roles cannot tell which roles are new.
     if known.is_empty() || !scope.is_whole() || scope.untrusted {
         return Ok(Vec::new());
     }
@@ -188,7 +194,7 @@ async fn ours(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<V
     Ok(there)
 }
 
-/// Is it the very role that was made? One of that name with another number came later, from somebody else.
+/// Is it the very role that was created? A role with this name but another OID was created later by someone else.
 fn is_made(made: &[RoleMade], role: &RoleUse) -> bool {
     made.iter().any(|m| m.name == role.name && m.oid.is_none_or(|oid| oid == role.oid))
 }
@@ -208,7 +214,7 @@ fn exception(name: &str, why: String) -> Exception {
     Exception {
         code: ROLE_STAYS.into(),
         what: format!("{ROLE} {name}"),
-        why: format!("the snapshot does not have it, and it stays: {}", visible(&why)),
+        why: format!("the snapshot does not have it, but it must stay: {}", visible(&why)),
         todo: format!("when nothing needs it any more: DROP ROLE {name}"),
     }
 }

@@ -1,7 +1,7 @@
-//! In place: members of extensions that somebody altered. No archive holds them: an extension brings its own.
+//! In place: altered members of extensions. No archive contains members: CREATE EXTENSION creates them.
 //!
-//! Invariant: a member that is not what it was is named in the plan, for it stays as it is. Its grants are no part of
-//! this, they are put back like any other.
+//! Invariant: a member that differs from the snapshot stays as it is and is named in the plan. Its grants are not part
+//! of this: they are restored like all others.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,11 @@ use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, TargetKind};
 use crate::restore::target::scope::Scope;
 
-/// The word for it.
+/// The exception code.
 pub const MEMBER_DIFFERS: &str = "extension_member_differs";
 
-/// Kinds that stand in an extension's script and nowhere else. Tables and sequences of members live: queues come and go.
+/// Kinds that only an extension's script creates. Tables and sequences are left out: queues are created and dropped at
+/// run time.
 const KINDS: [ObjectKind; 8] = [
     ObjectKind::Function,
     ObjectKind::Procedure,
@@ -27,7 +28,7 @@ const KINDS: [ObjectKind; 8] = [
     ObjectKind::Cast,
 ];
 
-/// What of extensions that are the same otherwise is not what the snapshot has.
+/// Members that differ although the extension has the same version and schema.
 pub fn altered(source: &Inventory, live: &Inventory, scope: &Scope) -> Vec<Exception> {
     if scope.kind != TargetKind::SameDatabase || !scope.is_whole() {
         return Vec::new();
@@ -49,17 +50,17 @@ pub fn altered(source: &Inventory, live: &Inventory, scope: &Scope) -> Vec<Excep
 fn exception(difference: &ObjectDifference) -> Exception {
     let extension = difference.extension.as_deref().unwrap_or_default();
     let happened = match difference.change {
-        Change::Missing => "is gone",
+        Change::Missing => "is missing",
         _ => "was altered since the snapshot",
     };
     Exception {
         code: MEMBER_DIFFERS.into(),
         what: format!("{} {}", difference.kind, difference.identity),
         why: format!(
-            "a member of the extension {extension}, which {happened}: no archive holds members, so it stays as it is"
+            "this member of the extension {extension} {happened}: pg_dump leaves members out, so it stays as it is"
         ),
         todo: format!(
-            "see what it was: stacksnap diff SNAPSHOT live; make it so again by hand, or make the extension {extension} anew"
+            "see the difference: stacksnap diff SNAPSHOT live; fix it by hand, or recreate the extension {extension}"
         ),
     }
 }

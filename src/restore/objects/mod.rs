@@ -1,7 +1,8 @@
-//! The objects of a target made equal to the snapshot's: what differs, what is dropped, made, altered and set.
+//! Makes the target's objects equal to the snapshot's: compares them, then drops, creates, alters and sets what
+//! differs.
 //!
-//! Invariant: matched by kind and identity, compared by definition and owner; a statement is never believed, the
-//! inventory is read again after each pass (`converge`). It writes no rows.
+//! Invariant: objects are matched by kind and identity, compared by definition and owner. No statement is trusted: each
+//! pass reads the inventory again (`converge` has a worked example). It writes no rows.
 
 pub(crate) mod constraint;
 pub(crate) mod converge;

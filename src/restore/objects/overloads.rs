@@ -1,12 +1,13 @@
-//! Functions of one name that would take each other's calls while an object is made from its text.
+//! Renames overloads that would be called by mistake while an object is created from its text.
 //!
-//! A stored expression holds the function that it calls, its text only the name and the arguments. When an overload with
-//! default, variadic or polymorphic parameters came after the expression, the text is ambiguous ("function f() is not
-//! unique") or finds the other function. So while such an object is made, the overloads that it does not depend on have
-//! another name: what uses them follows, because it holds them by address.
+//! A stored expression holds the OID of the function that it calls, but its text has only the name and the arguments.
+//! If an overload with default, variadic or polymorphic parameters was created after the expression, the text is
+//! ambiguous ("function f() is not unique") or resolves to the other function. So while the object is created, the
+//! overloads that it does not depend on have another name. What uses them is not affected, because it refers to them by
+//! OID.
 //!
-//! Invariant: names are changed and given back in one message under one savepoint, so nobody ever sees them. What an
-//! object depends on is told by the archive, from the server's own catalogs. Pure: it makes statements.
+//! Invariant: the renames and their reversal are one message under one savepoint, so no other session sees them. The
+//! dependencies of an object come from the archive, which has them from `pg_depend`. Pure: it builds statements.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,7 +17,7 @@ use crate::model::name::{dollar_quoted, literal};
 use crate::model::object_kind::ObjectKind;
 use crate::restore::entries::step::Step;
 
-/// Types that stand for any type.
+/// Types that accept any type.
 const POLYMORPHIC: [&str; 12] = [
     "\"any\"",
     "anyelement",
@@ -40,15 +41,15 @@ struct Routine<'a> {
     name: String,
     /// `public.f(integer)`, ready for SQL.
     signature: &'a str,
-    /// May it take calls with other arguments than its own types say?
+    /// Can it take calls with other argument types than its own?
     is_loose: bool,
 }
 
-/// By entries of the archive: the statements around the one that makes it.
+/// Dump id of an entry → the statements around it.
 #[derive(Debug, Default)]
 pub struct Overloads(HashMap<i64, Apart>);
 
-/// What puts the others out of the way, and back.
+/// The statements that rename the rivals, and rename them back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Apart {
     pub before: String,
@@ -56,14 +57,14 @@ pub struct Apart {
 }
 
 impl Apart {
-    /// One message that makes an object while the others have another name.
+    /// One message that creates an object while its rivals are renamed.
     pub fn around(&self, sql: &str) -> String {
         format!("{};\n{sql}\n;\n{}", self.before, self.after)
     }
 }
 
 impl Overloads {
-    /// Finds the entries that call a routine of which others have the name.
+    /// Finds the entries that call a routine with overloads.
     pub fn new(steps: &[Step<'_>]) -> Self {
         let routines = overloaded(steps);
         let of: HashMap<i64, usize> = routines.iter().enumerate().map(|(n, r)| (r.dump_id, n)).collect();
@@ -78,14 +79,14 @@ impl Overloads {
             for called in needs.iter().map(|n| &routines[*n]) {
                 let others = by_name[&(called.schema.as_str(), called.name.as_str())].iter();
                 let others = others.filter(|n| !needs.contains(n)).map(|n| &routines[*n]);
-                // One that is being made is not there yet.
+                // An entry that creates the rival itself does not need this: the rival does not exist yet.
                 let others = others.filter(|other| other.dump_id != step.entry.dump_id);
                 rivals.extend(others.filter(|other| other.is_loose || called.is_loose));
             }
             rivals.sort_by_key(|r| r.dump_id);
             rivals.dedup_by_key(|r| r.dump_id);
             if !rivals.is_empty() {
-                apart.insert(step.entry.dump_id, out_of_the_way(&rivals));
+                apart.insert(step.entry.dump_id, rename_rivals(&rivals));
             }
         }
         Self(apart)
@@ -96,7 +97,7 @@ impl Overloads {
     }
 }
 
-/// The routines that the archive makes and that share a name.
+/// The routines of the archive that share their name with another.
 fn overloaded<'a>(steps: &[Step<'a>]) -> Vec<Routine<'a>> {
     let all: Vec<Routine<'a>> = steps.iter().filter_map(|s| routine(s.object?, s.entry.dump_id)).collect();
     let mut named: HashMap<(String, String), usize> = HashMap::new();
@@ -116,7 +117,7 @@ fn routine(object: &CatalogObject, dump_id: i64) -> Option<Routine<'_>> {
     let name_end = identifier_end(rest)?;
     let types = rest[name_end..].strip_prefix('(')?.strip_suffix(')')?;
     let is_polymorphic = types.split(',').any(|t| POLYMORPHIC.contains(&t.trim()));
-    // Words inside of a text only make more routines loose than are, which costs nothing but two names.
+    // A match inside a string only makes a routine loose by mistake, which costs two renames.
     let takes_less = object.definition.contains(" DEFAULT ") || object.definition.contains("VARIADIC ");
     Some(Routine {
         dump_id,
@@ -127,12 +128,12 @@ fn routine(object: &CatalogObject, dump_id: i64) -> Option<Routine<'_>> {
     })
 }
 
-fn out_of_the_way(rivals: &[&Routine<'_>]) -> Apart {
+fn rename_rivals(rivals: &[&Routine<'_>]) -> Apart {
     let list = |row: &dyn Fn(&Routine<'_>) -> String| rivals.iter().map(|r| row(r)).collect::<Vec<_>>().join(", ");
     let hidden = |r: &Routine<'_>| format!("stacksnap_apart_{}", r.dump_id);
     let away = list(&|r| format!("({}, {})", literal(r.signature), literal(&hidden(r))));
     let back = list(&|r| format!("({}, {}, {})", literal(&r.schema), literal(&hidden(r)), literal(&r.name)));
-    // One that is not there yet is in nobody's way.
+    // A rival that does not exist yet cannot interfere.
     let away = format!(
         "DECLARE r record; BEGIN FOR r IN SELECT p.oid::pg_catalog.regprocedure AS routine, w.hidden \
          FROM (VALUES {away}) w(signature, hidden) \

@@ -1,14 +1,15 @@
-//! Settings that an empty target carried before the restore, and the snapshot does not have.
+//! Settings and privileges that the target had before the restore and the snapshot does not have.
 //!
-//! Invariant: whoever made the database gave it them, so they stay and are named; one that the snapshot has too is as
-//! the snapshot has it. In place they go: the snapshot's state is what was asked for. Pure.
+//! Invariant: on an empty target, whoever created the database made these settings, so they stay and are named; a
+//! setting that the snapshot has too gets the snapshot's value. In place they are reset: the snapshot's state was asked
+//! for. Pure.
 
 use crate::model::inventory::{CatalogObject, Inventory};
 use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::restore::target::state::Examined;
 
-/// One exception for each of them.
+/// One exception for each setting that stays.
 pub fn kept(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Vec<Exception> {
     let fresh = matches!(examined.facts.kind, TargetKind::Bare | TargetKind::FreshProject);
     if !fresh || !examined.scope.is_whole() {
@@ -18,33 +19,35 @@ pub fn kept(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Vec<Ex
     live.objects.iter().filter(|o| is_of_the_database(o) && !known(o)).map(exception).collect()
 }
 
-/// In place: privileges on objects of the server itself that the snapshot does not tell of, as nobody had changed them.
-/// `drop` is what the plan drops: privileges of roles go with them.
+/// In place: privileges on the server's own objects that were changed since the snapshot, which has none for them.
+/// `drop`: what the plan drops; privileges of dropped roles disappear with them.
 pub fn of_server(wanted: &Inventory, live: &Inventory, examined: &Examined, drop: &[ObjectName]) -> Vec<Exception> {
     if examined.facts.kind != TargetKind::SameDatabase || !examined.scope.is_whole() {
         return Vec::new();
     }
     let known = |o: &CatalogObject| wanted.of_kind(ObjectKind::Acl).any(|w| w.identity == o.identity);
-    // The schema `public` has the last number that initdb gives, and is the user's.
+    // The schema `public` has the OID 2200 of initdb, but belongs to the user.
     let of_initdb = |o: &CatalogObject| o.address.is_some_and(|a| a.oid < 16_384 && a.sub == 0 && a.oid != 2200);
     let is_extra = |o: &&CatalogObject| {
         let of_users = o.identity == "DATABASE" || o.identity.starts_with("LARGE OBJECT ");
         o.extension.is_none() && of_initdb(o) && !known(o) && !examined.scope.may_drop(o) && !of_users
     };
     let is_extra = |o: &&CatalogObject| is_extra(o) && !goes_with_roles(o, drop);
-    let told = |o: &CatalogObject| Exception {
+    let exception_of = |o: &CatalogObject| Exception {
         code: "server_acl".into(),
         what: format!("{} {}", o.kind, o.identity),
         why: format!(
-            "privileges on what the server brings were changed since, and stay: {}",
+            "privileges on an object of the server itself were changed since the snapshot, and stay: {}",
             o.definition.replace('\n', ", ")
         ),
-        todo: "as a superuser: REVOKE what came, GRANT what went (pg_init_privs has what the server had)".into(),
+        todo:
+            "as a superuser: REVOKE what was added, GRANT what was removed (pg_init_privs has the initial privileges)"
+                .into(),
     };
-    live.of_kind(ObjectKind::Acl).filter(is_extra).map(told).collect()
+    live.of_kind(ObjectKind::Acl).filter(is_extra).map(exception_of).collect()
 }
 
-/// Is everything in this ACL of roles that are dropped, but for what owner and PUBLIC have?
+/// Does this ACL contain only privileges of dropped roles, besides those of its owner and PUBLIC?
 fn goes_with_roles(acl: &CatalogObject, drop: &[ObjectName]) -> bool {
     let is_of = |line: &str, role: &ObjectName| line.strip_prefix(&role.identity).is_some_and(|l| l.starts_with('='));
     let goes = |line: &&str| drop.iter().any(|role| role.kind == ObjectKind::Role && is_of(line, role));
@@ -56,7 +59,7 @@ fn goes_with_roles(acl: &CatalogObject, drop: &[ObjectName]) -> bool {
     !going.is_empty() && others.iter().all(is_usual)
 }
 
-/// Is it a setting that the database has for everybody, or for one role in it?
+/// Is it a setting of this database, either for all roles or for one?
 fn is_of_the_database(object: &CatalogObject) -> bool {
     match object.kind {
         ObjectKind::DatabaseSetting => true,
@@ -69,8 +72,8 @@ fn exception(object: &CatalogObject) -> Exception {
     Exception {
         code: "setting_stays".into(),
         what: format!("{} {}", object.kind, object.identity),
-        why: "the target carried it before the restore, and the snapshot does not have it".into(),
-        todo: "take it away where it is not wanted: ALTER DATABASE … RESET, or ALTER ROLE … IN DATABASE … RESET".into(),
+        why: "the target had it before the restore, and the snapshot does not have it".into(),
+        todo: "if you do not want it: ALTER DATABASE … RESET, or ALTER ROLE … IN DATABASE … RESET".into(),
     }
 }
 

@@ -1,7 +1,8 @@
-//! Tables that became partitions, or are no more: detached and attached again with their rows, instead of made again.
+//! Tables that became partitions, or stopped being one: they are detached and attached with their rows instead of
+//! recreated.
 //!
-//! Invariant: it moves only tables that are there on both sides and differ in nothing but whose partitions they are.
-//! Each move runs under its own savepoint; where the server refuses one, the table is made again as any other.
+//! Invariant: it moves only tables that exist on both sides and differ only in their parent. Each move runs under its
+//! own savepoint; if the server refuses it, the table is recreated like any other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,17 +18,17 @@ use crate::pgtools::toc::dotted_name;
 use crate::restore::entries::creation::Step;
 
 const ATTACH: ObjectKind = ObjectKind::TableAttach;
-/// Kinds that the server may have named by itself.
+/// Kinds that the server may have named itself.
 const RENAMED: [ObjectKind; 2] = [ObjectKind::FkConstraint, ObjectKind::NotNullConstraint];
 
-/// Does a table lack, or have too much, of nothing but its place below a partitioned parent?
+/// Does the table differ only in its place below a partitioned parent?
 pub fn only_moved(delta: &Delta<'_, '_>, wanted: &CatalogObject, live: &CatalogObject) -> bool {
     let is_it = |o: &&CatalogObject| o.kind == ATTACH && o.identity == wanted.identity;
     let moved = delta.missing.iter().copied().any(|o| is_it(&o)) || delta.extra.iter().copied().any(|o| is_it(&o));
     moved && wanted.kind == ObjectKind::Table && without_place(wanted) == without_place(live)
 }
 
-/// The definition without the mark of columns that come from a parent. A partition has no others and no INHERITS.
+/// The definition without the mark of inherited columns. A partition has no own columns and no INHERITS.
 fn without_place(table: &CatalogObject) -> Option<(&str, Vec<&str>, &str)> {
     let (before, columns, after) = table_parts(&table.definition)?;
     Some((before, columns.into_iter().map(|c| c.strip_suffix(" INHERITED").unwrap_or(c)).collect(), after))
@@ -41,7 +42,8 @@ fn parent_of(attach: &CatalogObject) -> Option<&str> {
 }
 
 impl Converge<'_> {
-    /// True when anything was moved: all that hangs on it is another one now, and has to be compared anew.
+    /// Detaches and attaches partitions. True if any was moved: its dependents changed too, so the caller must compare
+    /// again.
     pub(crate) async fn move_partitions(
         &self,
         delta: &Delta<'_, '_>,
@@ -52,7 +54,7 @@ impl Converge<'_> {
         for table in delta.extra.iter().copied().filter(|o| o.kind == ATTACH).chain(rebound.map(|(_, live)| *live)) {
             let Some(parent) = parent_of(table) else { continue };
             let sql = format!("ALTER TABLE {parent} DETACH PARTITION {}", table.identity);
-            moved |= self.moved(table, &sql, words).await?;
+            moved |= self.attach_or_detach(table, &sql, words).await?;
         }
         if moved {
             return Ok(true);
@@ -70,27 +72,27 @@ impl Converge<'_> {
                 delta.missing.iter().copied().filter(|o| on(&o.identity).is_some_and(|(_, t)| t == table.identity));
             let checks = checks.filter(|o| o.kind == ObjectKind::CheckConstraint).filter_map(add_before_attach);
             let sql: Vec<String> = checks.chain(steps.iter().map(|step| step.sql.clone())).collect();
-            moved |= self.moved(table, &sql.join(";\n"), words).await?;
+            moved |= self.attach_or_detach(table, &sql.join(";\n"), words).await?;
         }
         Ok(moved)
     }
 
-    /// A partition that was made again, below a parent that was not: it has to have the parent's constraints before it is
-    /// attached. Those that were never proved are in no archive but with the parent's.
+    /// Attaches a recreated partition to a parent that was not recreated. It needs the parent's constraints first; NOT
+    /// VALID ones are in the archive only with the parent.
     pub(crate) async fn attached_with_checks(&self, step: &Step<'_>) -> Result<bool> {
         let Some(table) = step.object.filter(|o| o.kind == ATTACH) else { return Ok(false) };
         let of_table = |o: &&CatalogObject| on(&o.identity).is_some_and(|(_, t)| t == table.identity);
         let all = self.source.inventory.objects.iter();
         let checks = all.filter(|o| matches!(o.kind, ObjectKind::CheckConstraint | ObjectKind::NotNullConstraint));
         for check in checks.filter(of_table).filter_map(add_before_attach) {
-            // What came with the table is there already.
+            // Constraints that were created with the table exist already.
             self.runner.attempt("check of a partition", &check).await?;
         }
         Ok(self.runner.attempt(&step.what(), &step.sql).await?.is_none())
     }
 
-    /// True when any constraint got its name back. What was just made has to be looked at too, where nothing else may
-    /// be dropped.
+    /// Renames constraints back to their names in the snapshot. True if any was renamed. Looks at all live constraints,
+    /// because `delta.extra` is empty where nothing may be dropped.
     pub(crate) async fn rename_constraints(&self, delta: &Delta<'_, '_>, live: &Inventory) -> Result<bool> {
         let snapshot = self.source.inventory.objects.iter().filter(|o| RENAMED.contains(&o.kind));
         let known: BTreeSet<(ObjectKind, &str)> = snapshot.map(|o| (o.kind, o.identity.as_str())).collect();
@@ -105,10 +107,15 @@ impl Converge<'_> {
         }
         let (away, back): (Vec<_>, Vec<_>) = renames.into_iter().unzip();
         let sql = [away, back].concat().join(";\n");
-        Ok(self.runner.attempt("names of constraints", &sql).await?.is_none())
+        Ok(self.runner.attempt("rename constraints", &sql).await?.is_none())
     }
 
-    async fn moved(&self, table: &CatalogObject, sql: &str, words: &mut BTreeMap<String, String>) -> Result<bool> {
+    async fn attach_or_detach(
+        &self,
+        table: &CatalogObject,
+        sql: &str,
+        words: &mut BTreeMap<String, String>,
+    ) -> Result<bool> {
         let what = format!("{ATTACH} {}", table.identity);
         let failure = self.runner.attempt(&what, sql).await?;
         let moved = failure.is_none();

@@ -1,7 +1,7 @@
-//! Owners, switches, comments, grants and state: what is set on objects that are there.
+//! Sets owners, row security, comments, grants and state on existing objects.
 //!
-//! Invariant: each statement runs under its own savepoint, and what the server said about one that failed is kept.
-//! Grants come last and are the snapshot's whole state, taken away as well as given (R32).
+//! Invariant: each statement runs under its own savepoint, and the server's message about a failed one is kept. Grants
+//! come last and are the snapshot's complete state: others are revoked (R32).
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::model::restore::ObjectName;
 use crate::restore::parts::queues;
 use crate::snapshot::layout;
 
-/// Takes from everybody but the owner what default privileges gave on a relation.
+/// Revokes what default privileges granted on a relation, from everyone but the owner.
 pub(crate) fn close(relation: &str) -> String {
     format!("DO {}", dollar_quoted(&CLOSE.replace("{relation}", &literal(relation))))
 }
@@ -34,7 +34,7 @@ const CLOSE: &str = "DECLARE r record; BEGIN \
     END LOOP; END";
 
 impl Converge<'_> {
-    /// Owners, switches, comments, grants, state: what is set on objects that are there.
+    /// Sets owners, row security, comments, grants and state.
     pub(crate) async fn put_right(
         &self,
         delta: &Delta<'_, '_>,
@@ -57,7 +57,8 @@ impl Converge<'_> {
                 self.tried_for(object, &sql, words).await?;
             }
         }
-        // Who may not grant a membership in the name of another grants it in the own: that is taken for the other's.
+        // A role that may not grant as another grants in its own name. Such a membership counts as the other's, so keep
+        // it.
         let grants_as_any = extensions::superusers(live).contains(&self.scope.restorer);
         let alike = Alike::new(&self.source.inventory.objects, &live.objects);
         let stands_in = |o: &CatalogObject| !grants_as_any && alike.holds(o.kind, &o.identity);
@@ -65,7 +66,7 @@ impl Converge<'_> {
             let sql = match object.kind {
                 ObjectKind::Comment => comment(&object.identity, None, &self.database),
                 ObjectKind::RowSecurity => Some(row_security(&object.identity, None)),
-                ObjectKind::Acl => take_list(object),
+                ObjectKind::Acl => revoke_all_on_column_or_parameter(object),
                 ObjectKind::DatabaseSetting => roles::reset_for_all(object),
                 ObjectKind::RoleSetting => roles::reset_setting(object, &self.database),
                 ROLE_MEMBERSHIP if stands_in(object) || self.is_own(object) => None,
@@ -78,7 +79,7 @@ impl Converge<'_> {
         }
         self.database_owner(live, words).await?;
         self.state_files(delta, missing, live, words).await?;
-        // What this role lets itself into is needed until here.
+        // The restoring role needs its own memberships until here.
         for object in delta.extra.iter().filter(|o| self.is_own(o) && !stands_in(o)) {
             if let Some(membership) = Membership::of(object) {
                 self.tried(&format!("{} {}", object.kind, object.identity), &membership.revoke(), words).await?;
@@ -87,12 +88,12 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// Is it what the role that restores is in?
+    /// Is the restoring role the member of this membership?
     fn is_own(&self, object: &CatalogObject) -> bool {
         Membership::of(object).is_some_and(|m| identity::unquoted(m.member) == self.scope.restorer)
     }
 
-    /// Whose the database is decides who grants on it. Platforms keep it to themselves.
+    /// The owner of the database decides who may grant on it. Platforms keep the ownership.
     async fn database_owner(&self, live: &Inventory, words: &mut BTreeMap<String, String>) -> Result<()> {
         let of = |i: &Inventory| i.of_kind(ObjectKind::Database).next().and_then(|o| o.owner.clone());
         let (Some(wanted), Some(found)) = (of(&self.source.inventory), of(live)) else { return Ok(()) };
@@ -137,10 +138,10 @@ impl Converge<'_> {
             }
             self.file(layout::MEMBER_ROUTINES_SQL, words).await?;
         }
-        // Grants are an ordered list: from none, in the archive's order; then exactly what the snapshot says.
+        // An ACL is an ordered list: revoke all, grant in the archive's order, then set exactly the snapshot's state.
         let differing: Vec<_> = delta.differs.iter().map(|(w, _)| *w).filter(|o| o.kind == ObjectKind::Acl).collect();
         for object in differing.iter().filter(|o| !self.creation.grants(&[*o]).is_empty()) {
-            if let Some(sql) = take_all(object) {
+            if let Some(sql) = revoke_all_on_schema(object) {
                 self.tried(&format!("close {}", object.identity), &sql, words).await?;
             }
         }
@@ -159,7 +160,7 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// A part of a stack: what was made gets exactly the snapshot's grants, and nothing else is touched.
+    /// A restore of selected parts: created objects get exactly the snapshot's grants, nothing else is touched.
     async fn grants_of_made(&self, missing: &[&CatalogObject], words: &mut BTreeMap<String, String>) -> Result<()> {
         for object in
             missing.iter().filter(|o| matches!(o.kind, ObjectKind::Table | ObjectKind::Sequence | ObjectKind::View))
@@ -178,13 +179,13 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// Are extensions of the snapshot there that have rows or settings of their own?
+    /// Does the target have any extension, which may have rows or settings of its own?
     fn installs_members(&self, live: &Inventory) -> bool {
         self.scope.only.is_empty() && live.of_kind(ObjectKind::Extension).next().is_some()
     }
 
-    /// A wrapper comes with its extension and belongs to whoever made that; platforms give it to their users. Its grants
-    /// are its owner's.
+    /// The creator of an extension owns its wrapper; platforms give the wrapper to their users. Grants on it need the
+    /// owner.
     async fn owners_of_wrappers(&self, delta: &Delta<'_, '_>, words: &mut BTreeMap<String, String>) -> Result<()> {
         for (acl, _) in delta.differs.iter().filter(|(w, _)| w.kind == ObjectKind::Acl && w.extension.is_some()) {
             let Some(name) = acl.identity.strip_prefix("FOREIGN DATA WRAPPER ") else { continue };
@@ -196,8 +197,8 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// Event triggers and wrappers want a superuser as their owner at the moment when they get one. Platforms give them
-    /// to others: so does this, within the transaction that nobody else sees.
+    /// PostgreSQL requires a superuser as the owner of an event trigger or a wrapper when the owner is set. Platforms
+    /// hand them to other roles; do the same, in a transaction that no other session sees.
     pub(crate) async fn set_owner(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<()> {
         let Some(sql) = owner_statement(object) else { return Ok(()) };
         let what = format!("owner of {} {}", object.kind, object.identity);
@@ -214,15 +215,16 @@ impl Converge<'_> {
     }
 }
 
-/// Takes every grant on a column or a parameter: the snapshot has none.
-fn take_list(acl: &CatalogObject) -> Option<String> {
+/// Revokes every grant on a column or a parameter: the snapshot has none.
+fn revoke_all_on_column_or_parameter(acl: &CatalogObject) -> Option<String> {
     let (from, name, on, identity) = if let Some(column) = acl.identity.strip_prefix("COLUMN ") {
         let from = "pg_catalog.pg_attribute o JOIN pg_catalog.pg_class c ON c.oid = o.attrelid \
             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL pg_catalog.aclexplode(o.attacl) a";
         let name = "pg_catalog.format('%I.%I.%I', n.nspname, c.relname, o.attname)";
         (from, name, "pg_catalog.format('(%I) ON %I.%I', o.attname, n.nspname, c.relname)", column)
     } else {
-        // The server forgets a list that equals its default, which is what the first superuser may do: that stays.
+        // The first superuser's grants are the default, and the server removes an ACL that equals the default: keep
+        // those.
         let from = "pg_catalog.pg_parameter_acl o CROSS JOIN LATERAL \
             (SELECT * FROM pg_catalog.aclexplode(o.paracl) WHERE grantee <> 10) a";
         let name = "pg_catalog.quote_ident(o.parname)";
@@ -238,11 +240,11 @@ fn take_list(acl: &CatalogObject) -> Option<String> {
     Some(format!("DO {}", dollar_quoted(&body)))
 }
 
-/// Takes every grant on a schema, whose grants are then given again.
-fn take_all(acl: &CatalogObject) -> Option<String> {
+/// Revokes every grant on a schema, before they are granted again.
+fn revoke_all_on_schema(acl: &CatalogObject) -> Option<String> {
     let schema = acl.identity.strip_prefix("SCHEMA ")?;
     let name = literal(&identity::unquoted(schema));
-    // What everybody has on `public` from the beginning is no entry of the archive.
+    // The built-in grant to PUBLIC on `public` is not in the archive.
     let base = if schema == "public" { "GRANT USAGE ON SCHEMA public TO PUBLIC;" } else { "" };
     let body = format!(
         "DECLARE r record; BEGIN FOR r IN SELECT DISTINCT a.grantee, g.rolname, n.oid::pg_catalog.regnamespace \
@@ -262,7 +264,7 @@ mod tests {
     #[test]
     fn no_name_ends_the_quotes_around_it() {
         let acl = object("ACL", "SCHEMA \"a$stacksnap$; b\"", "");
-        for sql in [close("public.\"a$stacksnap$; b\""), take_all(&acl).unwrap()] {
+        for sql in [close("public.\"a$stacksnap$; b\""), revoke_all_on_schema(&acl).unwrap()] {
             let body = sql.strip_prefix("DO $stacksnapx$").and_then(|s| s.strip_suffix("$stacksnapx$")).unwrap();
             assert!(body.contains("a$stacksnap$; b") && !body.contains("$stacksnapx$"), "{sql}");
         }

@@ -1,7 +1,7 @@
-//! Putting right an object that is there and differs, without dropping it where that can be done.
+//! Chooses how to change an existing object that differs, without dropping it where possible.
 //!
-//! Invariant: every way here ends in the snapshot's own definition or is not taken; the last resort is to drop the
-//! object, and the archive makes it again. Pure: it makes statements.
+//! Invariant: every way ends in the snapshot's definition. The last resort is to drop the object, so that the archive
+//! creates it again. Pure: it builds statements.
 
 use super::constraint;
 use super::delta::extension_schema;
@@ -16,20 +16,20 @@ use crate::pgtools::toc::Entry;
 /// What to try for one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
-    /// Run these; when one fails, drop the object instead.
+    /// Run these. If one fails, drop the object instead.
     Alter(Vec<String>),
-    /// Drop it; it is made again as a missing one.
+    /// Drop it; it is then created like a missing object.
     Drop,
-    /// One of the snapshot's files, or another step, puts it right.
+    /// A file of the snapshot or another step changes it.
     Elsewhere,
 }
 
-/// Chooses the way. `entry` is the archive's entry of the wanted object.
+/// Chooses the way. `entry`: the archive's entry of the wanted object.
 pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) -> Way {
     let same_definition = wanted.definition == live.definition;
     let for_all = |o: &CatalogObject| o.definition.contains("\"puballtables\": true");
     match wanted.kind {
-        // What is published by all its tables cannot become one of some.
+        // A publication FOR ALL TABLES cannot become one for some tables.
         ObjectKind::Publication if for_all(wanted) != for_all(live) => Way::Drop,
         ObjectKind::Acl
         | ObjectKind::DefaultAcl
@@ -47,7 +47,7 @@ pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) 
             Some(schema) => Way::Alter(vec![format!("ALTER EXTENSION {} SET SCHEMA {schema}", wanted.identity)]),
             None => Way::Elsewhere,
         },
-        // Whose it is, is set for everything at the end.
+        // Owners are set for all objects at the end.
         _ if same_definition => Way::Elsewhere,
         ObjectKind::RowSecurity => Way::Alter(vec![row_security(&wanted.identity, Some(&wanted.definition))]),
         ObjectKind::Function | ObjectKind::Procedure => {
@@ -63,7 +63,7 @@ pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) 
         ObjectKind::Constraint => index_state::statements(wanted, live).map_or(Way::Drop, Way::Alter),
         ObjectKind::TableAttach | ObjectKind::IndexAttach => Way::Elsewhere,
         ObjectKind::Trigger => trigger(wanted, live),
-        // The state of a key's triggers is that of a file.
+        // A file sets the state of a key's triggers.
         ObjectKind::FkConstraint if constraint::is_part(wanted, live) => Way::Elsewhere,
         kind if constraint::KINDS.contains(&kind) => {
             constraint::validate(wanted, live).map_or(Way::Drop, |sql| Way::Alter(vec![sql]))
@@ -75,7 +75,7 @@ pub fn way(wanted: &CatalogObject, live: &CatalogObject, entry: Option<&Entry>) 
     }
 }
 
-/// `CREATE` becomes `CREATE OR REPLACE`: the statement begins with its verb, whatever the body holds.
+/// `CREATE` becomes `CREATE OR REPLACE`: the definition starts with its verb, whatever the body contains.
 fn or_replace(entry: Option<&Entry>, kinds: &[ObjectKind]) -> Way {
     let Some(entry) = entry else { return Way::Drop };
     for word in kinds {
@@ -86,7 +86,7 @@ fn or_replace(entry: Option<&Entry>, kinds: &[ObjectKind]) -> Way {
     Way::Drop
 }
 
-/// `CREATE OR REPLACE` leaves a view's defaults as they are.
+/// `CREATE OR REPLACE VIEW` does not change column defaults.
 fn has_other_defaults(wanted: &CatalogObject, live: &CatalogObject) -> bool {
     let columns = |o: &CatalogObject| o.definition.split(" AS ").next().unwrap_or_default().to_string();
     columns(live).contains(" DEFAULT ") && columns(live) != columns(wanted)
@@ -101,7 +101,7 @@ fn same_place(wanted: &CatalogObject, live: &CatalogObject) -> bool {
     place(wanted) == place(live)
 }
 
-/// Only whether it is filled differs.
+/// Refreshes the view if it differs only in whether it is populated.
 fn matview(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     let query = |o: &CatalogObject| {
         let text = o.definition.as_str();
@@ -114,14 +114,14 @@ fn matview(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     Way::Alter(vec![format!("REFRESH MATERIALIZED VIEW {}{no}", wanted.identity)])
 }
 
-/// Where only its state differs, it is switched; a partition's trigger cannot be dropped by itself.
+/// Enables or disables the trigger if only its state differs: a partition's trigger cannot be dropped by itself.
 fn trigger(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     let ((core, state), (live_core, _)) = (trigger_state(&wanted.definition), trigger_state(&live.definition));
     let Some((name, table)) = on(&wanted.identity).filter(|_| core == live_core) else { return Way::Drop };
     Way::Alter(vec![format!("ALTER TABLE ONLY {table} {state} TRIGGER {name}")])
 }
 
-/// Not every role that may switch one may make it again.
+/// A role that may switch an event trigger may not be allowed to create it.
 fn event_trigger(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     let ((core, state), (live_core, _)) = (trigger_state(&wanted.definition), trigger_state(&live.definition));
     if core != live_core {
@@ -136,7 +136,7 @@ pub fn create_policy(policy: &CatalogObject) -> Option<String> {
     Some(format!("CREATE POLICY {name} ON {table} {}", policy.definition))
 }
 
-/// `CREATE TRIGGER` from the inventory's definition. `None`: that shows the sha256 of its arguments only.
+/// `CREATE TRIGGER` from the inventory's definition. `None`: the inventory has only the sha256 of its arguments.
 pub fn create_trigger(trigger: &CatalogObject) -> Option<String> {
     if trigger.definition.contains(" arguments sha256:") {
         return None;
@@ -146,7 +146,7 @@ pub fn create_trigger(trigger: &CatalogObject) -> Option<String> {
     Some(format!("{core};\nALTER TABLE ONLY {table} {state} TRIGGER {name}"))
 }
 
-/// The definition without its state, and the state's words for `ALTER TABLE`.
+/// The definition without its state, and the state as words for `ALTER TABLE`.
 fn trigger_state(definition: &str) -> (&str, &'static str) {
     const STATES: [(&str, &str); 3] =
         [(" DISABLED", "DISABLE"), (" ENABLED ALWAYS", "ENABLE ALWAYS"), (" ENABLED REPLICA", "ENABLE REPLICA")];
@@ -154,7 +154,7 @@ fn trigger_state(definition: &str) -> (&str, &'static str) {
     STATES.iter().find_map(|(end, word)| core.strip_suffix(end).map(|c| (c, *word))).unwrap_or((core, "ENABLE"))
 }
 
-/// The parts of a table's definition: what comes before the columns, the columns, what comes after.
+/// A table's definition in parts: before the columns, the columns, after the columns.
 pub fn table_parts(definition: &str) -> Option<(&str, Vec<&str>, &str)> {
     let lines = columns(definition)?;
     let (first, last) = (lines.first()?.start, lines.last()?.end);
@@ -162,7 +162,7 @@ pub fn table_parts(definition: &str) -> Option<(&str, Vec<&str>, &str)> {
     Some((&definition[..first], texts, &definition[last..]))
 }
 
-/// Columns that came later go and defaults are set; anything else makes the table anew.
+/// Drops added columns and sets defaults. Any other difference recreates the table.
 fn table(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     let (Some(w), Some(l)) = (table_parts(&wanted.definition), table_parts(&live.definition)) else { return Way::Drop };
     if w.0 != l.0 || w.2 != l.2 {
@@ -184,7 +184,7 @@ fn table(wanted: &CatalogObject, live: &CatalogObject) -> Way {
                 }
                 left.next();
             }
-            // A column of the snapshot that is further on needs its rows in that order.
+            // The column exists further on in the snapshot: the order differs, so the table is recreated with its rows.
             None if w.1.iter().any(|other| column_name(other) == Some(name)) => return Way::Drop,
             None => changes.push(format!("ALTER TABLE {} DROP COLUMN {name} CASCADE", wanted.identity)),
         }
@@ -192,7 +192,7 @@ fn table(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     if left.next().is_some() || changes.is_empty() { Way::Drop } else { Way::Alter(changes) }
 }
 
-/// Do two tables differ in nothing but which of their columns may be null?
+/// Do two tables differ only in NOT NULL of their columns?
 pub fn only_not_nulls(wanted: &CatalogObject, live: &CatalogObject) -> bool {
     let (Some(w), Some(l)) = (table_parts(&wanted.definition), table_parts(&live.definition)) else { return false };
     let same = |(w, l): (&&str, &&str)| {
@@ -204,7 +204,7 @@ pub fn only_not_nulls(wanted: &CatalogObject, live: &CatalogObject) -> bool {
         && w.1.iter().zip(&l.1).all(same)
 }
 
-/// A column's line without its NOT NULL, which stands before everything that may hold those words.
+/// A column's line without NOT NULL, which comes before everything that may contain these words.
 fn without_not_null(line: &str) -> Option<String> {
     let name = column_name(line)?;
     let (before, after) = line[name.len()..].split_once(" NOT NULL")?;

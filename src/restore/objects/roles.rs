@@ -1,7 +1,8 @@
-//! What a migration added to roles and the snapshot does not know: settings that are taken back.
+//! What roles of the target have and the snapshot does not: settings that are reset, the restoring role's password,
+//! grantors.
 //!
-//! Invariant: a role itself is never dropped here: it belongs to the whole server (`made_roles` drops those that have to go).
-//! Pure: it makes statements.
+//! Invariant: no role is dropped here, because roles belong to the whole server (`made_roles` drops some). Pure: it
+//! builds statements.
 
 use crate::model::difference::{is_seen, verifier_of};
 use crate::model::identity::{identifier_end, unquoted};
@@ -12,7 +13,7 @@ use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
 use crate::restore::target::state::Examined;
 
-/// `role r [in this database] name` as `ALTER ROLE … RESET`.
+/// `ALTER ROLE … RESET`, from `role r [in this database] name`.
 pub fn reset_setting(object: &CatalogObject, database: &str) -> Option<String> {
     let rest = object.identity.strip_prefix("role ")?;
     let end = identifier_end(rest)?;
@@ -25,7 +26,7 @@ pub fn reset_setting(object: &CatalogObject, database: &str) -> Option<String> {
     Some(format!("ALTER ROLE {role}{place} RESET {}", setting.join(".")))
 }
 
-/// A setting that all roles have in all databases.
+/// `ALTER ROLE ALL RESET`, for a setting of all roles in all databases.
 pub fn reset_for_all(object: &CatalogObject) -> Option<String> {
     if object.identity.contains(' ') {
         return None;
@@ -34,10 +35,10 @@ pub fn reset_for_all(object: &CatalogObject) -> Option<String> {
     Some(format!("ALTER ROLE ALL RESET {}", setting.join(".")))
 }
 
-/// The word for the password that stays.
+/// The exception code of the password that stays.
 pub const OWN_PASSWORD: &str = "own_password";
 
-/// The role that restores keeps its password: a restore that changed it would lock out who runs it.
+/// The restoring role keeps its password: changing it would lock out the user who runs the restore.
 pub fn own_password(wanted: &Inventory, live: &Inventory, examined: &Examined) -> Option<Exception> {
     let own = |all: &'_ Inventory| {
         all.of_kind(ObjectKind::Role).find(|o| unquoted(&o.identity) == examined.facts.user).cloned()
@@ -50,30 +51,27 @@ pub fn own_password(wanted: &Inventory, live: &Inventory, examined: &Examined) -
     let name = &was.identity;
     let todo = match verifier_of(&was) {
         Some(_) => {
-            format!("to set it: ALTER ROLE {name} PASSWORD '…', with the verifier that database_roles.sql has for it")
+            format!("to set it: ALTER ROLE {name} PASSWORD '…', with its verifier from database_roles.sql")
         }
-        None => format!("the snapshot's has none: ALTER ROLE {name} PASSWORD NULL"),
+        None => format!("the snapshot has none: ALTER ROLE {name} PASSWORD NULL"),
     };
     Some(Exception {
         code: OWN_PASSWORD.into(),
         what: format!("password of ROLE {name}"),
-        why: "it is the role that restores, which keeps the password that it has here; the snapshot's is another one"
-            .into(),
+        why: "it is the restoring role, which keeps its password on this server; the snapshot has another one".into(),
         todo,
     })
 }
 
-/// It gives the same rights, and only its grantor could take it back.
+/// A membership with the same rights by another grantor; only that grantor could revoke it.
 pub fn granted_by_another(name: &ObjectName, examined: &Examined) -> Exception {
     let by = Membership::of_name(name).and_then(|m| m.grantor).unwrap_or("its grantor");
     let user = ident(&examined.facts.user);
     Exception {
         code: "granted_by_another".into(),
         what: format!("{} {}", name.kind, name.identity),
-        why: format!(
-            "the member may do the same, but another role granted it: {user} cannot grant in the name of {by}"
-        ),
-        todo: format!("nothing, unless {by} should be able to take it back: then restore as a superuser"),
+        why: format!("the member has the same rights, but by another grantor: {user} cannot grant in the name of {by}"),
+        todo: format!("nothing, unless {by} must be able to revoke it: then restore as a superuser"),
     }
 }
 

@@ -1,7 +1,7 @@
-//! What goes: objects that the snapshot does not have, and those that differ and cannot be altered.
+//! Drops objects that the snapshot does not have, and objects that differ and cannot be altered.
 //!
-//! Invariant: each statement runs under its own savepoint, and what the server said about one that failed is kept.
-//! Nothing is made here: the catalogs are read again afterwards.
+//! Invariant: each statement runs under its own savepoint, and the server's message about a failed one is kept. Nothing
+//! is created here. The catalogs are read again afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,10 +21,10 @@ use crate::pg::catalog::supports::supports;
 use crate::pg::meaning::Within;
 use crate::pg::session::Session;
 
-/// How often a pass drops before it makes anything.
+/// How often a pass may drop before it creates anything.
 const DROPS_MAX: usize = 4;
 
-/// Kinds whose objects may come from one of a parent.
+/// Kinds whose objects may come from an object of a parent table.
 const HUNG: [ObjectKind; 6] = [
     ObjectKind::CheckConstraint,
     ObjectKind::NotNullConstraint,
@@ -35,8 +35,9 @@ const HUNG: [ObjectKind; 6] = [
 ];
 
 impl Converge<'_> {
-    /// Drops and alters until nothing that is there lacks a part: a type that goes takes attributes of others along,
-    /// and what is made of these has to wait until they are whole. Gives what is there then, where anything was dropped.
+    /// Drops and alters until no existing object loses a part any more: dropping a type drops columns of other objects,
+    /// and their dependents must wait until these are complete again. Returns the target's inventory if anything was
+    /// dropped.
     pub(crate) async fn drop_all(
         &self,
         live: &Inventory,
@@ -63,7 +64,7 @@ impl Converge<'_> {
         Ok(fresh)
     }
 
-    /// Where NOT NULL is an object, that one is put right, and the table stays.
+    /// Where NOT NULL is an object of its own, that object is changed and the table stays.
     fn way(&self, wanted: &CatalogObject, found: &CatalogObject) -> Way {
         if only_not_nulls(wanted, found) && not_nulls_are_objects(&self.source.inventory, self.runner.session) {
             return Way::Elsewhere;
@@ -71,13 +72,13 @@ impl Converge<'_> {
         way(wanted, found, self.creation.own(wanted).map(|s| s.entry))
     }
 
-    /// What is there and has to be altered or dropped.
+    /// Existing objects that must be altered or dropped.
     fn to_alter(&self, delta: &Delta<'_, '_>) -> BTreeSet<ObjectName> {
         let differs = delta.differs.iter().filter(|(w, f)| self.way(w, f) != Way::Elsewhere);
         differs.map(|(wanted, _)| ObjectName::of(wanted)).collect()
     }
 
-    /// Drops what the snapshot does not have, and alters or drops what differs. True when anything was dropped.
+    /// Drops extra objects, and alters or drops differing ones. True if anything was dropped.
     async fn drop_and_alter(&self, delta: &Delta<'_, '_>, words: &mut BTreeMap<String, String>) -> Result<bool> {
         let mut dropped = false;
         for object in in_order_of_drops(&delta.extra) {
@@ -93,7 +94,7 @@ impl Converge<'_> {
                         self.refusals.note(ObjectName::of(wanted), &wanted.identity, &failure);
                         dropped |= self.drop(found, words).await?;
                     } else if wanted.kind == ObjectKind::Table {
-                        // Columns were dropped with what hung on them.
+                        // Dropping a column dropped its dependents too.
                         dropped = true;
                     }
                 }
@@ -102,8 +103,8 @@ impl Converge<'_> {
         Ok(dropped)
     }
 
-    /// Before rows come back: a CHECK that was never proved holds for new rows all the same, and old ones may break it.
-    /// It goes, and is made again as any that is missing.
+    /// Drops CHECKs that are NOT VALID in the snapshot before rows are loaded: such a CHECK still applies to new rows,
+    /// and old rows may violate it. They are created again like other missing objects.
     pub(crate) async fn drop_unproved(
         &self,
         tables: &BTreeSet<QualifiedName>,
@@ -125,7 +126,7 @@ impl Converge<'_> {
         Ok(())
     }
 
-    /// Drops an object, and before it what it comes from: a partition's index goes with that of its parent.
+    /// Drops an object, after the parent's object that it comes from: a partition's index is dropped with the parent's.
     async fn drop(&self, object: &CatalogObject, words: &mut BTreeMap<String, String>) -> Result<bool> {
         let Some(mut sql) = drop_statement(object) else { return Ok(false) };
         if let Some(address) = object.address.filter(|_| HUNG.contains(&object.kind)) {
@@ -137,7 +138,8 @@ impl Converge<'_> {
                 ..object.clone()
             });
             let statements: Vec<String> = above.filter_map(|o| drop_statement(&o)).collect();
-            // The server may put another in its place while it drops (a constraint of a child stays as its own).
+            // While it drops, the server may replace it (a child's constraint becomes a local one), so drop it by name
+            // too.
             sql = statements.into_iter().chain([sql]).collect::<Vec<_>>().join(";\n");
         }
         if object.kind == ObjectKind::Extension && self.scope.platform {
@@ -155,12 +157,12 @@ impl Converge<'_> {
     }
 }
 
-/// Since 18 they are, on both sides.
+/// Since PostgreSQL 18, on both sides.
 pub fn not_nulls_are_objects(snapshot: &Inventory, target: &Session) -> bool {
     target.version_num >= 180_000 && snapshot.of_kind(ObjectKind::NotNullConstraint).next().is_some()
 }
 
-/// What others hang on goes last, so that little is taken along unnamed.
+/// Objects that others depend on come last, so that CASCADE drops little.
 fn in_order_of_drops<'a>(extra: &[&'a CatalogObject]) -> Vec<&'a CatalogObject> {
     const FIRST: [ObjectKind; 12] = [
         ObjectKind::EventTrigger,

@@ -1,7 +1,7 @@
 //! Removes explicit ACLs that equal the default, where the snapshot has none.
 //!
-//! Invariant: no right changes. In place only, and as a superuser only: no statement removes an explicit ACL, so the
-//! catalog is updated in the restore's transaction, where the server itself says that ACL and default are equal.
+//! Invariant: no privilege changes. In place only, and as a superuser only: no statement removes an explicit ACL, so
+//! the catalog is updated in the restore's transaction, where the server itself reports that ACL and default are equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::restore::Engine;
 use crate::restore::sql::runner::Runner;
 use crate::restore::target::state::Examined;
 
-/// The catalogs and their columns, by oid: these numbers never change.
+/// The catalogs by OID and their ACL columns. These OIDs never change.
 const LISTS: [(u32, &str, &str); 4] = [
     (1259, "pg_catalog.pg_class", "relacl"),
     (1255, "pg_catalog.pg_proc", "proacl"),
@@ -20,7 +20,7 @@ const LISTS: [(u32, &str, &str); 4] = [
     (2615, "pg_catalog.pg_namespace", "nspacl"),
 ];
 
-/// Takes them away when everything else is as it was. One that stays is no difference: nothing is told of it.
+/// Removes them after everything else was restored. One that stays is not a difference and is not reported.
 pub async fn take_away(engine: &Engine<'_>, examined: &Examined, runner: &Runner<'_>) -> Result<()> {
     let Some(written) = &engine.source.inventory.written_acls else { return Ok(()) };
     let scope = &examined.scope;
@@ -38,7 +38,7 @@ pub async fn take_away(engine: &Engine<'_>, examined: &Examined, runner: &Runner
     for (class, catalog, column) in LISTS {
         let Some(oids) = oids.get(&class) else { continue };
         let sql = format!("UPDATE {catalog} SET {column} = NULL WHERE oid IN ({})", oids.join(", "));
-        runner.attempt("privileges that say what is so without them", &sql).await?;
+        runner.attempt("explicit ACLs that equal the default", &sql).await?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! The database itself: connection limit and template mark are put back, encoding and locale are named.
+//! The database itself: restores its connection limit and template flag, names differences of encoding and locale.
 //!
-//! Invariant: what a new database alone can have is in the plan before the first write; what is left different
-//! afterwards, whatever the reason, is an exception. A snapshot that nobody answers for changes nothing here.
+//! Invariant: what only a new database can have is in the plan before the first write. Whatever still differs
+//! afterwards is an exception. An untrusted snapshot changes nothing here.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::restore::Engine;
 use crate::restore::sql::runner::Runner;
 use crate::restore::target::state::Examined;
 
-/// Stable word.
+/// The exception code.
 pub const DIFFERS: &str = "database_differs";
 
-/// What a plan says: what will be put back, and what cannot be.
+/// What will be restored, and what cannot be.
 pub fn foretell(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> (Vec<ObjectName>, Option<Exception>) {
     if !is_ours(examined) {
         return (Vec::new(), None);
@@ -32,7 +32,7 @@ pub fn foretell(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> (
     (set.iter().map(name).collect(), exception(&fixed, live, None))
 }
 
-/// Puts back what can be, at the end of the transaction; gives what is left different.
+/// Sets the properties at the end of the transaction. Returns an exception for what still differs.
 pub async fn put_back(
     engine: &Engine<'_>,
     examined: &Examined,
@@ -64,31 +64,31 @@ fn is_ours(examined: &Examined) -> bool {
     examined.scope.is_whole() && !examined.scope.untrusted
 }
 
-/// `engine`: its owner counts too, for what is left at the end.
+/// `engine`: given at the end, when the owner is compared too.
 fn exception(left: &[PropertyDifference], live: &Inventory, engine: Option<&Engine<'_>>) -> Option<Exception> {
     let owner =
         |inventory: &Inventory| inventory.of_kind(ObjectKind::Database).next().and_then(|object| object.owner.clone());
-    let mut told: Vec<String> = left.iter().map(PropertyDifference::told).collect();
+    let mut differences: Vec<String> = left.iter().map(PropertyDifference::told).collect();
     if let Some(engine) = engine {
         let (was, is) = (owner(&engine.source.inventory), owner(live));
-        let name = |owner: Option<String>| owner.unwrap_or_else(|| "nobody".to_string());
+        let name = |owner: Option<String>| owner.unwrap_or_else(|| "none".to_string());
         if was != is {
-            told.push(format!("owner {}, here {}", name(was), name(is)));
+            differences.push(format!("the owner {}, the target {}", name(was), name(is)));
         }
     }
-    if told.is_empty() {
+    if differences.is_empty() {
         return None;
     }
     let fixed = left.iter().any(|property| property.put_back().is_none());
     let todo = if fixed {
-        "make the database with the source's encoding and locale (CREATE DATABASE … TEMPLATE template0) and restore into that"
+        "create a database with the source's encoding and locale (CREATE DATABASE … TEMPLATE template0) and restore into that"
     } else {
         "its owner or a superuser can set it: ALTER DATABASE"
     };
     Some(Exception {
         code: DIFFERS.into(),
         what: "DATABASE database".into(),
-        why: format!("the snapshot has {}", told.join("; ")),
+        why: format!("the snapshot has {}", differences.join("; ")),
         todo: todo.into(),
     })
 }

@@ -1,7 +1,7 @@
-//! Scheduled jobs of the snapshot, in their own database: which of the target's are new, and whether any differ.
+//! Jobs of pg_cron: which of the target's jobs the snapshot does not have, and whether any job differs.
 //!
-//! Invariant: in place a job is known by its number, which the archive's rows have; in another project by whose it is, its
-//! name, and what it does and when. Jobs of other databases are left alone. A command is never told: it may hold keys.
+//! Invariant: in place a job is identified by its jobid, which the archive's rows have; in another project by its user,
+//! name, schedule and command. Jobs of other databases are left alone. A command is never shown: it may contain keys.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ fn record<'a>(engine: &Engine<'a>) -> Option<&'a TableRecord> {
     engine.source.manifest.tables.iter().find(|t| t.name == table && t.data_file.is_some())
 }
 
-async fn is_there(session: &Session) -> Result<bool> {
+async fn has_readable_jobs(session: &Session) -> Result<bool> {
     let sql = "SELECT pg_catalog.to_regnamespace('cron') IS NOT NULL AND EXISTS (SELECT 1 FROM pg_catalog.pg_class c \
                WHERE c.relname = 'job' AND c.relnamespace = pg_catalog.to_regnamespace('cron') \
                AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))";
@@ -34,10 +34,10 @@ async fn is_there(session: &Session) -> Result<bool> {
 /// Do the target's jobs differ from the snapshot's?
 pub async fn differ(engine: &Engine<'_>, session: &Session) -> Result<bool> {
     let Some(record) = record(engine) else { return Ok(false) };
-    if !is_there(session).await? {
+    if !has_readable_jobs(session).await? {
         return Ok(false);
     }
-    // Who may not read all of them cannot compare them either.
+    // A role that may not read all jobs cannot compare them.
     let live = fingerprint_table(session, &record.name, &record.columns).await;
     if session.is_closed() {
         return live.map(|_| false);
@@ -45,32 +45,32 @@ pub async fn differ(engine: &Engine<'_>, session: &Session) -> Result<bool> {
     Ok(live.is_ok_and(|live| live.rows != record.rows || live.sum != record.fingerprint))
 }
 
-/// Jobs that are not the snapshot's afterwards: the extension chooses their numbers, and no role may write others.
+/// For jobs that still differ afterwards: the extension chooses a new jobid, and this role may not write another.
 pub fn not_the_same() -> Exception {
     Exception {
         code: "job_number_new".into(),
         what: "scheduled jobs".into(),
-        why: "a job that was removed comes back under a new number".into(),
-        todo: "compare cron.job with extension_state/cron_jobs.sql, and mend what refers to a number".into(),
+        why: "a removed job is created again with a new jobid".into(),
+        todo: "compare cron.job with extension_state/cron_jobs.sql, and fix what refers to a jobid".into(),
     }
 }
 
-/// A job that runs in the target's database and is none of the snapshot's.
+/// A job that runs in the target's database and that the snapshot does not have.
 #[derive(Debug, Clone)]
 pub struct Strange {
     number: i64,
-    /// Its name, or when it runs.
+    /// Its name, or its schedule if it has none.
     word: String,
 }
 
 impl Strange {
-    /// As it stands in a plan.
+    /// Its entry in a plan.
     pub fn object(&self) -> ObjectName {
         ObjectName { kind: ObjectKind::CronJob, identity: format!("{} {}", self.number, visible(&self.word)) }
     }
 }
 
-/// A job of the snapshot, or of the target.
+/// A job of the snapshot or of the target.
 struct Job {
     number: Option<i64>,
     /// User, name, schedule, command.
@@ -78,8 +78,8 @@ struct Job {
 }
 
 impl Job {
-    /// May `live` be made this one? In place it has its number too, and one with a name may be altered.
-    fn is(&self, live: &Self, kind: TargetKind) -> bool {
+    /// Can `live` be altered into this job? In place the jobid must match, and a job with a name may be altered.
+    fn can_become(&self, live: &Self, kind: TargetKind) -> bool {
         if kind != TargetKind::SameDatabase {
             return self.texts == live.texts;
         }
@@ -88,11 +88,11 @@ impl Job {
     }
 }
 
-/// Jobs of the target's database that are none of the snapshot's: they would run on its tables.
+/// Jobs in the target's database that the snapshot does not have: they would run on its tables.
 pub async fn strange(engine: &Engine<'_>, session: &Session, kind: TargetKind) -> Result<Vec<Strange>> {
-    // In place a snapshot without the list of jobs cannot say which came later.
+    // In place, a snapshot without the list of jobs cannot tell which jobs are new.
     let has_list = record(engine).is_some() || kind == TargetKind::OtherDatabase;
-    if !has_list || !is_there(session).await? {
+    if !has_list || !has_readable_jobs(session).await? {
         return Ok(Vec::new());
     }
     let sql = "SELECT j.jobid, j.username::text, j.jobname::text, j.schedule, j.command FROM cron.job j \
@@ -102,7 +102,7 @@ pub async fn strange(engine: &Engine<'_>, session: &Session, kind: TargetKind) -
     for row in session.rows(sql, &[]).await? {
         let texts = [1, 2, 3, 4].map(|at| row.try_get::<_, Option<String>>(at).ok().flatten());
         let live = Job { number: row.try_get(0).ok(), texts };
-        if let Some(number) = live.number.filter(|_| !own.iter().any(|job| job.is(&live, kind))) {
+        if let Some(number) = live.number.filter(|_| !own.iter().any(|job| job.can_become(&live, kind))) {
             let [_, name, schedule, _] = live.texts;
             found.push(Strange { number, word: name.or(schedule).unwrap_or_default() });
         }
@@ -110,7 +110,7 @@ pub async fn strange(engine: &Engine<'_>, session: &Session, kind: TargetKind) -
     Ok(found)
 }
 
-/// Takes them away, inside of the transaction. One that stays is named.
+/// Unschedules them in the transaction. A job that stays is named.
 pub async fn unschedule(engine: &Engine<'_>, runner: &Runner<'_>, kind: TargetKind) -> Result<Vec<Exception>> {
     let mut exceptions = Vec::new();
     for job in strange(engine, runner.session, kind).await? {
@@ -146,7 +146,8 @@ fn own_jobs(engine: &Engine<'_>) -> Result<Vec<Job>> {
     Ok(found)
 }
 
-/// The jobs are the snapshot's, numbers included: the next one gets the number that it would have got then.
+/// All jobs are the snapshot's, jobids included: restore the sequence too, so that the next job gets the number that it
+/// would have got.
 pub async fn last_number(
     engine: &Engine<'_>,
     live: &Inventory,

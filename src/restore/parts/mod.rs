@@ -1,4 +1,7 @@
-//! What lives beside the archive and comes back by a way of its own: queues, jobs, secrets, replication, the database.
+//! Parts that are restored from files alongside the archive, or not at all: queues, jobs, secrets, replication, the
+//! database.
+//!
+//! Invariant: what a part cannot restore is an exception with its reason.
 
 pub(crate) mod database;
 pub(crate) mod jobs;

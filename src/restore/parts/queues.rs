@@ -1,8 +1,8 @@
-//! Queues of pgmq: their tables belong to the extension, so the snapshot holds them beside the archive.
+//! Queues of pgmq: their tables belong to the extension, so the snapshot has them in files alongside the archive.
 //!
-//! Invariant: where a stack is rolled back a queue holds the snapshot's messages and no others, and a queue that came
-//! later is gone; whether that came true is read from the target, not believed. What is compared is streamed. A plan
-//! reads a table at most once, and so does a restore: before it is written to, if it may be equal, else afterwards.
+//! Invariant: after a rollback a queue holds exactly the snapshot's messages, and later queues are dropped; the
+//! target's rows are compared afterwards to make sure. Comparisons are streamed. A plan reads a table at most once, and
+//! so does a restore: before writing if it may be equal, otherwise afterwards.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -29,7 +29,7 @@ use crate::snapshot::member_tables;
 use crate::snapshot::member_tables::Member;
 use crate::snapshot::rows_mark::rows_mark;
 
-/// Tells `queues.sql` to take away what the snapshot does not have. What is set is gone with the transaction.
+/// Tells `queues.sql` to delete what the snapshot does not have. The setting ends with the transaction.
 const EXACT: &str = "SET LOCAL stacksnap.exact = 'on'";
 const NOT_EXACT: &str = "SET LOCAL stacksnap.exact = 'off'";
 
@@ -38,7 +38,7 @@ pub use crate::restore::target::scope::QUEUES as EXTENSION;
 /// The kind of a queue's table in a plan.
 const KIND: ObjectKind = ObjectKind::Queue;
 
-/// More tables than this are counted, not named.
+/// More tables are counted, not named.
 const NAMED_MAX: usize = 4;
 
 /// The tables of queues.
@@ -46,7 +46,7 @@ fn members(place: &Path) -> Result<Vec<Member>> {
     Ok(member_tables::members(place)?.into_iter().filter(|t| t.extension == "pgmq").collect())
 }
 
-/// The tables whose rows the snapshot holds, as if they were in its archive.
+/// The tables whose rows the snapshot has, as records like the archive's.
 fn records(source: &SnapshotSource) -> Result<Vec<TableRecord>> {
     let mut found = Vec::new();
     for member in members(&source.place)? {
@@ -55,19 +55,19 @@ fn records(source: &SnapshotSource) -> Result<Vec<TableRecord>> {
     Ok(found)
 }
 
-/// Does the snapshot have queues, and does this database?
+/// Does the snapshot have queues, and does this database have pgmq?
 async fn has_queues(source: &SnapshotSource, session: &Session) -> Result<bool> {
-    Ok(source.place.join(layout::QUEUES_SQL).exists() && has_meta(session).await?)
+    Ok(source.place.join(layout::QUEUES_SQL).exists() && has_readable_queues(session).await?)
 }
 
-async fn has_meta(session: &Session) -> Result<bool> {
+async fn has_readable_queues(session: &Session) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.relname = 'meta' \
                AND c.relnamespace = pg_catalog.to_regnamespace('pgmq') \
                AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))";
     Ok(session.one(sql, &[]).await?.try_get(0).unwrap_or(false))
 }
 
-/// Does the target's table hold what the snapshot's does? Reads it.
+/// Does the target's table equal the snapshot's? Reads it.
 pub(crate) async fn is_equal(session: &Session, record: &TableRecord) -> Result<bool> {
     if !tables::is_there(session, &record.name).await? {
         return Ok(false);
@@ -76,8 +76,8 @@ pub(crate) async fn is_equal(session: &Session, record: &TableRecord) -> Result<
     Ok(live.rows == record.rows && live.sum == record.fingerprint)
 }
 
-/// For the plan: the tables of queues whose rows are not the snapshot's, and `pgmq.meta` when there are other queues. In its
-/// own database a table is not read when the server vouches that nobody wrote to it.
+/// For the plan: queue tables whose rows differ, and `pgmq.meta` if the list of queues differs. In the snapshot's own
+/// database a table is not read if the server's counters show no write.
 pub async fn differing(
     engine: &Engine<'_>,
     session: &Session,
@@ -106,26 +106,26 @@ pub async fn differing(
     Ok(found)
 }
 
-/// Queues of the target that the snapshot does not have: they hold messages that somebody reads and acts upon. None where
-/// the snapshot cannot tell.
+/// Queues of the target that the snapshot does not have: their messages would still be processed. Empty if the snapshot
+/// cannot tell.
 pub async fn came_later(source: &SnapshotSource, session: &Session) -> Result<Vec<String>> {
     let Some(known) = names(source)? else { return Ok(Vec::new()) };
-    if !has_meta(session).await? {
+    if !has_readable_queues(session).await? {
         return Ok(Vec::new());
     }
-    // Made without the extension they are tables like any other.
+    // Without the extension they are ordinary tables.
     let sql = "SELECT m.queue_name::text FROM pgmq.meta m WHERE m.queue_name <> ALL ($1::text[]) \
                AND EXISTS (SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'pgmq') ORDER BY 1";
     let rows = session.rows(sql, &[&known]).await?;
     Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
 }
 
-/// As one stands in a plan.
+/// A queue's entry in a plan.
 pub fn object(queue: &str) -> ObjectName {
     ObjectName { kind: KIND, identity: visible(queue) }
 }
 
-/// The snapshot's queues. `None`: it has pgmq, and its list of queues was not readable.
+/// The snapshot's queues. `None`: it has pgmq, but its list of queues was not readable.
 fn names(source: &SnapshotSource) -> Result<Option<Vec<String>>> {
     if !source.inventory.of_kind(ObjectKind::Extension).any(|o| o.identity == QUEUES) {
         return Ok(Some(Vec::new()));
@@ -143,12 +143,12 @@ fn names(source: &SnapshotSource) -> Result<Option<Vec<String>>> {
     Ok(Some(found))
 }
 
-/// Takes queues away that the snapshot does not have, where it has no file that would do so.
-async fn drop_later(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Exception>> {
+/// Drops later queues if the snapshot has no file that would do so.
+async fn drop_later_queues(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Exception>> {
     let mut exceptions = Vec::new();
     for queue in came_later(engine.source, runner.session).await? {
         let sql = format!("SELECT pgmq.drop_queue({})", literal(&queue));
-        if let Some(failure) = runner.attempt("queue that came later", &sql).await? {
+        if let Some(failure) = runner.attempt("queue that the snapshot does not have", &sql).await? {
             exceptions.push(Exception {
                 code: "queue_stays".into(),
                 what: object(&queue).to_string(),
@@ -160,8 +160,7 @@ async fn drop_later(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Exce
     Ok(exceptions)
 }
 
-/// Makes queues that the target lacks. Their messages come with [`put_back`], where the snapshot's file tells them apart.
-/// `Some`: nothing was made.
+/// Creates missing queues. [`put_back`] restores their messages if the file marks them. `Some`: nothing was created.
 pub async fn make_missing(source: &SnapshotSource, live: &Inventory, runner: &Runner<'_>) -> Result<Option<Failure>> {
     let lacks = |member: &Member| live.table(&QualifiedName::new(&*member.schema, &*member.table)).is_none();
     if !members(&source.place)?.iter().any(lacks) {
@@ -170,14 +169,14 @@ pub async fn make_missing(source: &SnapshotSource, live: &Inventory, runner: &Ru
     without_messages(source, runner).await
 }
 
-/// What `queues.sql` makes. A file of an older snapshot brings its messages too.
+/// Runs `queues.sql` without messages. A file of an older snapshot has no marks, and brings its messages too.
 async fn without_messages(source: &SnapshotSource, runner: &Runner<'_>) -> Result<Option<Failure>> {
     let rows_end = rows_mark(None);
     files::attempt_without(runner, &source.place, layout::QUEUES_SQL, &|mark| mark != rows_end).await
 }
 
-/// Makes queues that are missing, and anew those of another kind: what users built on them can only be put right then.
-/// What is refused here is named by [`put_back`].
+/// Creates missing queues and recreates those of another kind, so that policies and triggers on them can be restored.
+/// [`put_back`] reports failures.
 pub async fn make(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<()> {
     let source = engine.source;
     if !has_queues(source, runner.session).await? {
@@ -188,7 +187,7 @@ pub async fn make(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<()> {
         if member.table == "meta"
             && let Some(file) = &member.file
         {
-            for sql in drop_others_kinds(&source.place.join(file), &member.columns)? {
+            for sql in drop_queues_of_other_kind(&source.place.join(file), &member.columns)? {
                 runner.attempt("queue of another kind", &sql).await?;
             }
         }
@@ -201,8 +200,8 @@ pub async fn make(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<()> {
     Ok(())
 }
 
-/// One statement a queue. A partitioned one cannot be made again: it stays what it is.
-fn drop_others_kinds(meta: &Path, columns: &[String]) -> Result<Vec<String>> {
+/// One statement per queue. A partitioned queue cannot be recreated: it stays as it is.
+fn drop_queues_of_other_kind(meta: &Path, columns: &[String]) -> Result<Vec<String>> {
     let at = |name: &str| columns.iter().position(|c| c == name);
     let (Some(name), Some(partitioned), Some(unlogged)) = (at("queue_name"), at("is_partitioned"), at("is_unlogged"))
     else {
@@ -225,12 +224,12 @@ fn drop_others_kinds(meta: &Path, columns: &[String]) -> Result<Vec<String>> {
     Ok(statements)
 }
 
-/// Puts the messages back as they were, inside of the transaction, and looks. What is not equal is named.
+/// Restores the messages in the transaction, then compares. What is not equal is named.
 pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>, plan: &RestorePlan) -> Result<Vec<Exception>> {
     if !has_queues(engine.source, runner.session).await? {
-        return drop_later(engine, runner).await;
+        return drop_later_queues(engine, runner).await;
     }
-    // What the plan found different is written again and read afterwards. The rest may have changed since.
+    // What the plan found different is written and compared afterwards. The rest may have changed since the plan.
     let planned: BTreeSet<&str> = plan.replace.iter().filter(|o| o.kind == KIND).map(|o| &*o.identity).collect();
     let (mut equal, mut others) = (BTreeSet::new(), Vec::new());
     for record in records(engine.source)? {
@@ -248,7 +247,7 @@ pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>, plan: &RestorePl
     let mut refused = files::attempt_without(runner, place, layout::QUEUES_SQL, &skips).await?;
     runner.run("exact queues", NOT_EXACT).await?;
     if refused.is_none() && others.iter().any(|record| record.name.name == "meta") {
-        // A queue that was missing belongs to whoever made it: its owner and its grants are the snapshot's too.
+        // A missing queue was created by this role: restore its owner and grants too.
         refused = files::attempt(runner, place, layout::ACCESS_GRANTS_SQL).await?;
     }
     let mut left = Vec::new();
@@ -260,12 +259,12 @@ pub async fn put_back(engine: &Engine<'_>, runner: &Runner<'_>, plan: &RestorePl
     Ok(not_restored(left, refused).into_iter().collect())
 }
 
-/// What is left of it. `None`: nothing.
+/// The exception for what could not be restored. `None`: everything was.
 fn not_restored(left: Vec<String>, refused: Option<Failure>) -> Option<Exception> {
     if left.is_empty() && refused.is_none() {
         return None;
     }
-    let why = refused.map_or("its rows are others than the snapshot's".to_string(), |failure| failure.to_string());
+    let why = refused.map_or("its rows differ from the snapshot's".to_string(), |failure| failure.to_string());
     let more = left.len().saturating_sub(NAMED_MAX);
     let mut what = format!("messages of {}", left[..left.len().min(NAMED_MAX)].join(", "));
     if left.is_empty() {

@@ -1,6 +1,6 @@
-//! What ties a database to others: logical replication slots and subscriptions. None is made, altered or dropped.
+//! Replication slots and subscriptions, which tie a database to others. None is created, altered or dropped.
 //!
-//! Invariant: one that the target lacks, has too many or has otherwise is named, with the statement that a person can run.
+//! Invariant: one that is missing, extra or different on the target is named, with the statement that the user can run.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ pub fn comment_on(object: &CatalogObject) -> Option<&str> {
     object.identity.strip_prefix("subscription ").filter(|_| object.kind == ObjectKind::Comment)
 }
 
-/// Everything that is not as in the snapshot, for the plan. An empty target keeps what it has.
+/// Every slot and subscription that differs, for the plan. An empty target keeps what it has.
 pub fn exceptions(wanted: &Inventory, live: &Inventory, scope: &Scope) -> Vec<Exception> {
     if !scope.is_whole() {
         return Vec::new();
@@ -65,18 +65,19 @@ fn exception(object: &CatalogObject, slot: &str, subscription: &str, why: String
 fn missing(object: &CatalogObject, wanted: &Inventory) -> Exception {
     let (why, todo) = if object.kind == SLOT {
         (
-            "a slot cannot be restored: it is a place in the log of its server; who replicates by it stops".to_string(),
-            format!("when its consumer begins anew: {}", create_slot(object)),
+            "a replication slot cannot be restored: it is a position in its server's WAL; its consumer stops"
+                .to_string(),
+            format!("when its consumer starts over: {}", create_slot(object)),
         )
     } else {
         let commented = wanted.objects.iter().any(|o| comment_on(o) == Some(object.identity.as_str()));
         (
             format!(
-                "it would call its publisher, so it is not made{}",
-                if commented { ", nor its comment" } else { "" }
+                "it would connect to its publisher, so it is not created{}",
+                if commented { ", and neither is its comment" } else { "" }
             ),
-            "make it by hand where this database should receive changes: the archive has CREATE SUBSCRIPTION with \
-             connect = false, and the folder's script makes it so"
+            "create it by hand if this database should receive changes: the archive has CREATE SUBSCRIPTION with \
+             connect = false, which restore_complete_backup.sh runs"
                 .to_string(),
         )
     };
@@ -87,12 +88,12 @@ fn stays(object: &CatalogObject) -> Exception {
     let name = &object.identity;
     let (why, todo) = if object.kind == SLOT {
         (
-            "the snapshot does not have it, and the server keeps its log for whoever replicates by it".to_string(),
-            format!("when nobody does: SELECT pg_drop_replication_slot({})", literal(&unquoted(name))),
+            "the snapshot does not have it, and the server keeps WAL for its consumer".to_string(),
+            format!("when it has no consumer: SELECT pg_drop_replication_slot({})", literal(&unquoted(name))),
         )
     } else {
         (
-            "the snapshot does not have it, and it goes on writing into tables".to_string(),
+            "the snapshot does not have it, and it keeps writing into tables".to_string(),
             format!(
                 "ALTER SUBSCRIPTION {name} DISABLE before the restore; to drop it without its publisher: \
                      ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}"
@@ -103,14 +104,14 @@ fn stays(object: &CatalogObject) -> Exception {
 }
 
 fn differs(wanted: &CatalogObject, live: &CatalogObject) -> Exception {
-    let told = |o: &CatalogObject| {
+    let described = |o: &CatalogObject| {
         let owner = o.owner.as_ref().map_or_else(String::new, |owner| format!(", of {owner}"));
         format!("{}{owner}", o.definition.replace('\n', " "))
     };
-    let why = format!("it is left as it is: {}; the snapshot has {}", told(live), told(wanted));
+    let why = format!("it is left as it is: {}; the snapshot has {}", described(live), described(wanted));
     let todo = if wanted.kind == SLOT {
         let name = literal(&unquoted(&wanted.identity));
-        format!("when nobody uses it: SELECT pg_drop_replication_slot({name}); {}", create_slot(wanted))
+        format!("when it has no consumer: SELECT pg_drop_replication_slot({name}); {}", create_slot(wanted))
     } else {
         format!("alter it by hand: ALTER SUBSCRIPTION {}", wanted.identity)
     };

@@ -1,8 +1,8 @@
-//! Rows that a table's own expressions refuse: loaded without the checks, without the generated columns, or not at all.
+//! Loads rows that a table's own expressions refuse: without the checks, without the generated columns, or not at all.
 //!
-//! Invariant: each way is tried under a savepoint and taken back when it does not lead to all rows; what stands in the way
-//! of none of them stays. A check that was taken away is missing afterwards, so it is made again as everything else that
-//! is missing, and only as NOT VALID when rows break it. Only what may be missing comes here.
+//! Invariant: each attempt runs under a savepoint and is rolled back unless all rows are loaded. An expression that
+//! accepts the rows stays. A dropped check is missing afterwards, so it is created again like other missing objects; as
+//! NOT VALID only if rows violate it. Only tables that may lack something come here.
 
 use super::load::{LoadTask, Loaded};
 use super::merge;
@@ -12,11 +12,11 @@ use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::restore::sql::runner::Runner;
 
-/// What came of it.
+/// The outcome.
 pub enum Filled {
-    /// The rows are in. Tables whose generated columns are ordinary ones now.
+    /// The rows are loaded. Lists tables whose generated columns are ordinary columns now.
     Rows(Loaded, Vec<ObjectName>),
-    /// Nothing helped.
+    /// No attempt worked.
     Nothing,
 }
 
@@ -24,13 +24,13 @@ pub enum Filled {
 struct Generated {
     name: String,
     expression: String,
-    /// The table that the column comes from, ready for SQL.
+    /// The table that the column is inherited from, ready for SQL.
     root: String,
-    /// That table and all that inherit the column from it.
+    /// That table and all tables that inherit the column from it.
     family: Vec<String>,
 }
 
-/// Takes away the checks of the table and of its columns' domains. Those that a parent brings go with the parent's.
+/// Statements that drop the checks of the table and of its columns' domains. Inherited ones are dropped on the parent.
 const CHECKS: &str = "WITH RECURSIVE up AS (SELECT pg_catalog.to_regclass($1)::pg_catalog.oid AS oid \
         UNION SELECT i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.oid), \
     domains AS (SELECT t.oid, t.typbasetype FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
@@ -81,8 +81,8 @@ pub async fn fill(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) 
     if failing.is_empty() {
         return Ok(Filled::Nothing);
     }
-    let plain = failing.iter().flat_map(|column| make_plain(column));
-    // A check that holds once they are plain stays as it was.
+    let plain = failing.iter().flat_map(|column| drop_generation(column));
+    // A check that accepts the rows once the columns are plain is kept.
     for checks in [Vec::new(), checks] {
         let statements: Vec<String> = checks.into_iter().chain(plain.clone()).collect();
         if let Ok(loaded) = without.clone()(statements).await? {
@@ -94,7 +94,7 @@ pub async fn fill(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) 
     Ok(Filled::Nothing)
 }
 
-/// Is this what the server has against the rows, and not a lack of its own or a damage of the snapshot?
+/// Did the server refuse the rows themselves, instead of lacking a resource or finding a damaged snapshot?
 pub fn is_refusal(failure: &Failure) -> bool {
     failure.sqlstate.is_some_and(|sqlstate| !sqlstate.is_of_the_server())
 }
@@ -117,13 +117,13 @@ async fn generated(runner: &Runner<'_>, table: &QualifiedName) -> Result<Vec<Gen
     rows.iter().map(column).collect()
 }
 
-fn make_plain(column: &Generated) -> [String; 2] {
+fn drop_generation(column: &Generated) -> [String; 2] {
     let alter = format!("ALTER TABLE {} ALTER COLUMN {}", column.root, ident(&column.name));
     [format!("{alter} DROP EXPRESSION"), format!("{alter} DROP NOT NULL")]
 }
 
-/// Which generated columns fail on a row: the rows are loaded without any of them, each expression is asked, and all of
-/// it is taken back.
+/// The generated columns that fail on some row: loads the rows without any of them, evaluates each expression, and
+/// rolls everything back.
 async fn failing<'c>(
     runner: &Runner<'_>,
     task: &LoadTask,
@@ -136,7 +136,7 @@ async fn failing<'c>(
         return Ok(found);
     }
     runner.run("trial", "SAVEPOINT stacksnap_trial").await?;
-    let plain = columns.iter().flat_map(make_plain);
+    let plain = columns.iter().flat_map(drop_generation);
     let work = async {
         for sql in checks.iter().cloned().chain(plain) {
             runner.session.execute(&sql).await?;

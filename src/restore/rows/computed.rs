@@ -1,8 +1,8 @@
-//! Which stored generated columns and materialized views of the target hold other values than the snapshot recorded.
+//! Finds stored generated columns and materialized views of the target with other values than the snapshot recorded.
 //!
-//! Invariant: it reads only. Where the rows of a table are equal and its generated values are not, the rows are loaded
-//! again, so that the server computes the values with the snapshot's functions; such a view is refreshed. Whether that
-//! made them equal the proof tells.
+//! Invariant: it only reads. If the rows of a table are equal and its generated values are not, the rows are loaded
+//! again, so that the server computes the values with the snapshot's functions. A differing view is refreshed. The
+//! proof checks whether they are equal then.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::model::restore::{ObjectName, RestorePlan, TargetKind};
 use crate::pg::computed::{Compared, Reader};
 use crate::restore::Engine;
 
-/// In a plan: the contents of a materialized view, as pg_dump calls them.
+/// The contents of a materialized view in a plan, as pg_dump names them.
 const VIEW_DATA: ObjectKind = ObjectKind::MaterializedViewData;
 
-/// Those of `equal` (tables whose rows are equal) whose generated columns differ.
+/// The tables of `equal` (their rows are equal) whose generated columns differ.
 pub async fn tables(engine: &Engine<'_>, equal: &[&TableRecord]) -> Result<Vec<QualifiedName>> {
     let is_among = |record: &ComputedRecord| equal.iter().any(|table| table.name == record.name);
     differing(engine, ComputedKind::GeneratedColumns, is_among).await
 }
 
-/// Views that the target has and that hold other rows.
+/// Materialized views of the target that hold other rows.
 pub async fn views(engine: &Engine<'_>, live: &Inventory) -> Result<Vec<ObjectName>> {
     let is_there = |record: &ComputedRecord| identity(live, &record.name).is_some();
     let names = differing(engine, ComputedKind::MaterializedView, is_there).await?;
@@ -37,12 +37,12 @@ pub async fn views(engine: &Engine<'_>, live: &Inventory) -> Result<Vec<ObjectNa
     Ok(names.iter().filter_map(object).collect())
 }
 
-/// Does the plan say that views are to show the rows of their tables again?
+/// Does the plan refresh materialized views?
 pub fn are_refreshed(plan: &RestorePlan) -> bool {
     !plan.load.is_empty() || plan.replace.iter().any(|object| object.kind == VIEW_DATA)
 }
 
-/// Views that hold what the snapshot recorded and are not made again: one that was older than its tables stays so.
+/// Views that hold what the snapshot recorded and are not recreated: one that was older than its tables stays so.
 pub fn left_alone(engine: &Engine<'_>, plan: &RestorePlan) -> BTreeSet<QualifiedName> {
     let request = engine.request;
     let was_compared = request.only.is_empty() && request.tables.is_empty() && !request.untrusted;

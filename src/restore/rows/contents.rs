@@ -1,6 +1,6 @@
-//! Large objects of the snapshot and of its own database, compared by what they hold and whose they are.
+//! Compares large objects of the snapshot with those of its own database, by content and owner.
 //!
-//! Invariant: it reads only. Beyond a bound nothing is compared and all of them are written again.
+//! Invariant: it only reads. Above the limits nothing is compared, and all of them are written again.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ use crate::snapshot::reader::open_data;
 const OBJECTS_MAX: usize = 1000;
 const BYTES_MAX: u64 = 32 << 20;
 
-/// The large objects that differ, by number; or one entry for all of them.
+/// The large objects that differ, by OID; or one entry for all of them.
 pub async fn large_objects(engine: &Engine<'_>, session: &Session) -> Result<Vec<ObjectName>> {
     let folder = engine.source.place.join(layout::DUMP_DIR);
     let wanted = objects::list(&engine.source.toc, &folder)?;
@@ -36,12 +36,12 @@ pub async fn large_objects(engine: &Engine<'_>, session: &Session) -> Result<Vec
             differing.push(object.oid);
         }
     }
-    // What is left came later.
+    // What remains in `live` was created after the snapshot.
     Ok(differing.into_iter().chain(live.into_keys()).map(|oid| named(&oid.to_string())).collect())
 }
 
-/// The sha256 and, after a space, the owner of each large object of a database. `None`: it may not be read, or there is
-/// more of them than is compared.
+/// The sha256 and, after a space, the owner of each large object of a database. `None`: they are not readable, or above
+/// the limits.
 pub async fn live_hashes(session: &Session) -> Result<Option<BTreeMap<u32, String>>> {
     let size = "SELECT pg_catalog.count(*), coalesce((SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject), 0) * 2048 \
                 FROM pg_catalog.pg_largeobject_metadata";
@@ -63,7 +63,7 @@ pub fn archive_hash(folder: &Path, object: &objects::LargeObject) -> Result<Stri
     Ok(hex(&hasher.finalize()))
 }
 
-/// Takes bytes and keeps none.
+/// A writer that only hashes.
 struct Hashing<'h>(&'h mut Sha256);
 
 impl Write for Hashing<'_> {

@@ -1,9 +1,9 @@
-//! Large objects from the archive into the target: their numbers and their bytes.
+//! Loads large objects from the archive into the target, with their OIDs.
 //!
-//! Invariant: an object is replaced as a whole or not at all, and at most a piece of it is in memory. No object is locked
-//! where that can be avoided, because the server has room for so many locks: one that is there is emptied and filled, so
-//! it keeps its owner, rights and comment, which are the caller's; a new one is made by its owner. A list and its entries
-//! that disagree, or a file that is missing, is an error before anything is written.
+//! Invariant: an object is replaced as a whole or not at all, and at most a few pieces of it are in memory. Objects are
+//! not locked where avoidable, because the server's lock table is limited: an existing object is emptied and filled, so
+//! it keeps its owner, ACL and comment, which are up to the caller; a new one is created as its owner. If list and
+//! entries disagree, or a file is missing, it fails before anything is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -21,24 +21,24 @@ use crate::pg::session::{Row, Session};
 use crate::pgtools::toc::Toc;
 use crate::snapshot::reader::open_data;
 
-/// Bytes of one write: a multiple of the server's pages of 2 kB.
+/// Bytes of one write: a multiple of the server's 2 kB pages.
 const PIECE_BYTES: usize = 256 * 1024;
-/// Pieces that wait for the connection.
+/// Pieces that may wait for the connection.
 const WAITING: usize = 2;
-/// No line of a list is longer: `4294967295 blob_4294967295.dat`.
+/// The longest possible line of a list: `4294967295 blob_4294967295.dat`.
 const LIST_LINE_BYTES: usize = 64;
 
-/// One object of the archive.
+/// One large object of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LargeObject {
     pub oid: u32,
-    /// Below the archive folder, without a compression ending: `blob_OID.dat`.
+    /// Relative to the archive folder, without a compression suffix: `blob_OID.dat`.
     pub file_name: String,
-    /// Empty when the archive does not say.
+    /// Empty if the archive does not name it.
     pub owner: String,
 }
 
-/// How many large objects the archive makes.
+/// The number of large objects that the archive creates.
 pub fn numbers(toc: &Toc) -> usize {
     let group = |text: &str| text.split_whitespace().count();
     let of = |entry: &crate::pgtools::toc::Entry| match entry.desc {
@@ -49,8 +49,11 @@ pub fn numbers(toc: &Toc) -> usize {
     toc.entries.iter().map(of).sum()
 }
 
-/// All large objects of an archive, by number. Up to 16 there is an entry each (`BLOB`) and one list; from 17 on an entry
-/// and a list for up to a thousand (`BLOB METADATA`, `BLOBS`). `Integrity` when entries and lists disagree.
+/// All large objects of an archive, by OID. Up to pg_dump 16 there is an entry for each (`BLOB`) and one list; from 17
+/// on an entry and a list for up to 1,000 (`BLOB METADATA`, `BLOBS`).
+///
+/// # Errors
+/// `Integrity` if entries and lists disagree.
 pub fn list(toc: &Toc, folder: &Path) -> Result<Vec<LargeObject>> {
     let mut owners: BTreeMap<u32, &str> = BTreeMap::new();
     for entry in &toc.entries {
@@ -60,7 +63,7 @@ pub fn list(toc: &Toc, folder: &Path) -> Result<Vec<LargeObject>> {
             _ => continue,
         };
         for number in numbers.split_whitespace() {
-            let oid = number.parse().map_err(|_| damaged(format!("large object {number:?} has no number")))?;
+            let oid = number.parse().map_err(|_| damaged(format!("large object {number:?} has no valid OID")))?;
             owners.insert(oid, &entry.owner);
         }
     }
@@ -68,9 +71,8 @@ pub fn list(toc: &Toc, folder: &Path) -> Result<Vec<LargeObject>> {
     for entry in toc.entries.iter().filter(|e| e.desc == ObjectKind::Blobs && !e.file_name.is_empty()) {
         let text = read_list(folder, &entry.file_name).map_err(|e| unreadable(e, &entry.file_name))?;
         for line in text.lines() {
-            let object = listed(line).ok_or_else(|| {
-                damaged(format!("a line of the archive's file {} is not understood", entry.file_name))
-            })?;
+            let object = parse_list_line(line)
+                .ok_or_else(|| damaged(format!("the archive's file {} has a malformed line", entry.file_name)))?;
             objects.insert(object.oid, object);
         }
     }
@@ -87,26 +89,26 @@ fn damaged(what: String) -> Failure {
     Failure::msg(FailureKind::Integrity, what).hint("check the snapshot: stacksnap verify")
 }
 
-/// A list has no end mark; its length is the sum of short lines.
+/// A list has no end mark; it consists of short lines.
 fn read_list(folder: &Path, file_name: &str) -> io::Result<String> {
     let mut text = String::new();
     open_data(folder, file_name)?.read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// `16400 blob_16400.dat`: a name that is anything else could be a path.
-fn listed(line: &str) -> Option<LargeObject> {
+/// `16400 blob_16400.dat`. Any other file name is refused: it could be a path.
+fn parse_list_line(line: &str) -> Option<LargeObject> {
     let (number, file_name) = line.split_once(' ').filter(|_| line.len() <= LIST_LINE_BYTES)?;
     let oid: u32 = number.parse().ok()?;
     let expected = format!("blob_{oid}.dat");
     (file_name == expected).then_some(LargeObject { oid, file_name: expected, owner: String::new() })
 }
 
-/// Writes every object, in place of those of the same numbers, within the transaction that the session is in: without
-/// one, an error leaves a part of them written. `progress` hears the bytes of each piece (not their sum).
+/// Writes every object over existing ones with the same OID, in the session's transaction; without a transaction, an
+/// error leaves a part of them written. `progress` gets the bytes of each piece (not their sum). Replacing needs the
+/// rights of the owner.
 ///
-/// Gives back how many objects (as rows) and bytes there were, and the numbers of those whose owner is not the archive's
-/// now. Replacing needs the owner's rights.
+/// Returns the number of objects (as rows) and bytes, and the objects whose owner is not the archive's now.
 pub async fn write_all(
     session: &Session,
     folder: &Path,
@@ -136,11 +138,11 @@ pub async fn write_all(
     result.map_err(|failure: Failure| failure.context("the large objects were not written"))
 }
 
-/// What is known before they are written.
+/// What is known before writing.
 struct Known<'a> {
-    /// The objects that are there, with their owners.
+    /// The existing objects, with their owners.
     there: &'a BTreeMap<u32, String>,
-    /// Owners in whose name new ones can be made.
+    /// Owners as which new objects can be created.
     owners: &'a BTreeSet<String>,
 }
 
@@ -154,11 +156,11 @@ async fn there(session: &Session, objects: &[LargeObject]) -> Result<BTreeMap<u3
     rows.iter().map(pair).collect()
 }
 
-/// The owners whose role this session may take on.
+/// The owners that this session may SET ROLE to.
 async fn owners(session: &Session, objects: &[LargeObject]) -> Result<BTreeSet<String>> {
     let names: BTreeSet<&str> = objects.iter().map(|o| o.owner.as_str()).collect();
     let names: Vec<&str> = names.into_iter().collect();
-    // From 16 on a member may be kept from taking on the role.
+    // Since PostgreSQL 16 a membership may not include the right to SET ROLE.
     let right = if session.version_num >= 160_000 { "SET" } else { "MEMBER" };
     let sql = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = ANY ($1) \
                AND pg_catalog.pg_has_role(current_user, oid, $2)";
@@ -180,10 +182,10 @@ async fn send(
     known: &Known<'_>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Loaded> {
-    // The first piece makes the object.
+    // The first piece creates the object.
     const FIRST: &str = "SELECT pg_catalog.lo_from_bytea($1, $2)";
     const MORE: &str = "SELECT pg_catalog.lo_put($1, $2, $3)";
-    // 393216: to be read and written.
+    // 393216 is INV_READ | INV_WRITE.
     const EMPTY: &str = "WITH opened AS MATERIALIZED (SELECT pg_catalog.lo_open($1, 393216) AS fd), \
         emptied AS MATERIALIZED (SELECT fd, pg_catalog.lo_truncate64(fd, 0) AS done FROM opened) \
         SELECT pg_catalog.lo_close(fd) FROM emptied WHERE done = 0";
@@ -198,7 +200,7 @@ async fn send(
     while let Some(Piece { oid, offset, bytes }) = receiver.recv().await {
         let is_there = known.there.contains_key(&oid);
         if offset == 0 {
-            // The pieces come in the order of the objects.
+            // Pieces arrive in the order of the objects.
             let owner = next.next().map(|o| o.owner.as_str()).filter(|o| known.owners.contains(*o) && !is_there);
             if owner != role {
                 let sql = owner.map_or("RESET ROLE".to_string(), |owner| format!("SET LOCAL ROLE {}", ident(owner)));
@@ -226,7 +228,7 @@ async fn send(
     Ok(loaded)
 }
 
-/// Every object has at least one piece, if an empty one. Ends early when nobody listens.
+/// Every object has at least one piece, which may be empty. Ends early when the receiver is dropped.
 fn read_all(
     folder: &Path,
     objects: &[LargeObject],
@@ -244,7 +246,7 @@ fn read_all(
                 break;
             }
             if sender.blocking_send(Piece { oid: object.oid, offset, bytes }).is_err() {
-                return Err(named(io::Error::other("nobody takes the bytes any more")));
+                return Err(named(io::Error::other("the connection takes no more data")));
             }
             offset += i64::try_from(length).unwrap_or(i64::MAX);
             if length < PIECE_BYTES {
@@ -261,11 +263,11 @@ mod tests {
 
     #[test]
     fn a_list_names_numbers_and_never_a_path() {
-        assert_eq!(listed("16400 blob_16400.dat").unwrap().oid, 16400);
+        assert_eq!(parse_list_line("16400 blob_16400.dat").unwrap().oid, 16400);
         for bad in
             ["", "16400", "16400 ../etc/passwd", "1 blob_2.dat", "x blob_x.dat", "1  blob_1.dat", "1 blob_1.dat "]
         {
-            assert_eq!(listed(bad), None, "{bad:?}");
+            assert_eq!(parse_list_line(bad), None, "{bad:?}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Rows of one table from the archive's data file into the target, by COPY over the protocol.
+//! Loads the rows of one table from the archive's data file into the target, by COPY over the protocol.
 //!
-//! Invariant: rows and fingerprint of what is sent are compared with the task before any COPY is finished, so a
-//! wrong or cut file inserts nothing. Memory does not grow with the table or its rows. It makes and prepares nothing:
-//! the session comes with its role, timeouts and transaction.
+//! Invariant: row count and fingerprint of what is sent are compared with the task before any COPY is finished, so a
+//! wrong or cut file inserts nothing. Memory does not grow with the table or its rows. It prepares nothing: the session
+//! comes with its role, timeouts and transaction.
 
 pub mod rows;
 
@@ -20,30 +20,30 @@ use crate::pg::copy::CopyIn;
 use crate::pg::session::Session;
 use rows::{Counted, Piece, Pieces};
 
-/// One table to fill.
+/// One table to load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadTask {
-    /// In the target.
+    /// The name in the target.
     pub table: QualifiedName,
-    /// Columns of the data file, in order. Empty: the statement names none.
+    /// Columns of the data file, in order. Empty: COPY without a column list.
     pub columns: Vec<String>,
-    /// The archive.
+    /// The archive folder.
     pub folder: PathBuf,
-    /// As `snapshot::reader::open_data` wants it, e.g. `3456.dat`.
+    /// As `snapshot::reader::open_data` takes it, for example `3456.dat`.
     pub file_name: String,
-    /// What the manifest says that the file holds.
+    /// The row count from the manifest.
     pub rows: u64,
     pub fingerprint: String,
-    /// COPY text before compression: for the order of work and for progress.
+    /// Bytes of COPY text before compression: for the order of work and for progress.
     pub bytes_raw: u64,
-    /// `FREEZE`: the table was made or emptied in the transaction that loads it, and nobody else sees it.
+    /// `FREEZE`: the table was created or truncated in the transaction that loads it, and no other session sees it.
     pub freeze: bool,
-    /// Rows that the server refuses end nothing but this load: somebody tries them another way afterwards.
+    /// If the server refuses the rows, only this load fails: the caller tries another way afterwards.
     pub may_fail: bool,
 }
 
 impl LoadTask {
-    /// The statement. `raw`: for a database of encoding SQL_ASCII, which takes bytes as they are.
+    /// The COPY statement. `raw`: for a database with encoding SQL_ASCII, which takes bytes unchanged.
     pub fn copy_statement(&self, raw: bool) -> String {
         let columns: Vec<String> = self.columns.iter().map(|c| ident(c)).collect();
         let list = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
@@ -56,14 +56,14 @@ impl LoadTask {
         format!("COPY {}{list} FROM STDIN{options}", self.table.sql())
     }
 
-    /// Is what was sent what the snapshot holds?
+    /// Is what was sent what the manifest recorded?
     fn check(&self, counted: &Counted) -> Result<()> {
         let found = counted.fingerprint;
         if found.rows == self.rows && found.hex() == self.fingerprint {
             return Ok(());
         }
         let what = if found.rows == self.rows {
-            format!("the rows in the archive's file {} are not those of the manifest", self.file_name)
+            format!("the rows in the archive's file {} differ from the manifest", self.file_name)
         } else {
             let (is, wanted) = (found.rows, self.rows);
             format!("the archive's file {} holds {is} rows, the manifest says {wanted}", self.file_name)
@@ -76,21 +76,24 @@ impl LoadTask {
     }
 }
 
-/// What went in.
+/// What was loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Loaded {
     pub rows: u64,
-    /// COPY text.
+    /// Bytes of COPY text.
     pub bytes: u64,
 }
 
-/// Loads one table over one session (a table without rows needs no statement), within whatever transaction that is in. `progress` hears the bytes of each piece
-/// (not their sum) as it is handed to the connection.
+/// Loads one table over one session, in the transaction that the session is in. A table without rows needs no
+/// statement. `progress` gets the bytes of each piece (not their sum) as it is handed to the connection.
 ///
-/// After an error nothing of the table is in, unless triggers of the target left out rows (then roll back); an open
-/// transaction is aborted. `Integrity`: the file is not what the task says. When `cancel` was heard, the COPY is aborted but the server may need time to notice: roll back
-/// or close the session. What the server refuses before it takes a row (no such table, no right, no lock in time)
-/// ends the connection: see `pg::copy`.
+/// After an error no row of the table is in, unless triggers of the target skipped rows (then roll back); an open
+/// transaction is aborted. After `cancel` the COPY is aborted, but the server may need time to notice: roll back or
+/// close the session. If the server refuses before it takes a row (no such table, no privilege, lock timeout), the
+/// connection ends: see `pg::copy`.
+///
+/// # Errors
+/// `Integrity`: the file is not what the task says. Otherwise the server's error, or `cancel`.
 pub async fn load_one(
     session: &Session,
     task: &LoadTask,
@@ -108,11 +111,11 @@ pub async fn load_one(
     until_cancelled(work, cancel).await.map_err(|failure| task.named(failure))
 }
 
-/// Loads one table over several sessions at once, each in a transaction of its own that is begun here: none may be in
-/// one. The pieces go to whichever connection is free. `FREEZE` cannot be: it is left out.
+/// Loads one table over several sessions at once, each in its own transaction, which is begun here: no session may be
+/// in one. Each piece goes to whichever connection is free. `FREEZE` is impossible and left out.
 ///
-/// The transactions are committed when all of them took their rows. After an error all sessions must be closed: what
-/// they had not committed is then gone. Only a connection that breaks between the commits leaves a part of the rows.
+/// The transactions are committed when all of them took their rows. After an error all sessions must be closed, which
+/// rolls back. Only a connection that breaks between the commits leaves a part of the rows.
 pub async fn load_split(
     sessions: &[&Session],
     task: &LoadTask,
@@ -141,12 +144,12 @@ async fn until_cancelled<T>(work: impl Future<Output = Result<T>>, cancel: &Canc
     }
 }
 
-/// The failure of work that was asked to stop.
+/// The failure of cancelled work.
 pub fn cancelled(reason: CancelReason) -> Failure {
     Failure::msg(reason.failure_kind(), reason.sentence())
 }
 
-/// Sends the whole file and compares it with the task. No COPY has been finished yet.
+/// Sends the whole file and compares it with the task. No COPY is finished yet.
 async fn send_all(
     sessions: &[&Session],
     task: &LoadTask,
@@ -160,14 +163,14 @@ async fn send_all(
     Ok((copies, checked(task, outcome).await?))
 }
 
-/// A table without rows needs no server: only its file has to be empty too.
+/// A table without rows needs no server, but its file must be empty too.
 async fn only_check(task: &LoadTask) -> Result<Loaded> {
     let Pieces { mut receiver, outcome } = rows::start(&task.folder, &task.file_name);
     while receiver.recv().await.is_some() {}
     checked(task, outcome).await
 }
 
-/// The end of reading: the file was whole, and it is the one that the task means.
+/// The end of reading: the file is complete and matches the task.
 async fn checked(task: &LoadTask, outcome: JoinHandle<io::Result<Counted>>) -> Result<Loaded> {
     let read = outcome.await.map_err(|e| Failure::new(FailureKind::Failed, e).context("the reading thread failed"))?;
     let counted = read.map_err(|e| rows::unreadable(e, &task.file_name))?;
@@ -175,7 +178,8 @@ async fn checked(task: &LoadTask, outcome: JoinHandle<io::Result<Counted>>) -> R
     Ok(Loaded { rows: counted.fingerprint.rows, bytes: counted.bytes })
 }
 
-/// Takes pieces until there are none. The parts of one row stay together: they are sent before anyone else may take.
+/// Sends pieces until there are none. Parts of one row must go over one connection, so the lock is held until the row
+/// ends.
 async fn feed(copy: &mut CopyIn, pieces: &Mutex<mpsc::Receiver<Piece>>, progress: &(dyn Fn(u64) + Sync)) -> Result<()> {
     loop {
         let mut receiver = pieces.lock().await;
@@ -197,12 +201,12 @@ async fn send(copy: &mut CopyIn, piece: Piece, progress: &(dyn Fn(u64) + Sync)) 
     Ok(())
 }
 
-/// Ends every COPY; the server has to have taken as many rows as were sent.
+/// Ends every COPY and compares the server's row count.
 async fn finish_all(copies: Vec<CopyIn>, task: &LoadTask) -> Result<()> {
     let taken: u64 = try_join_all(copies.into_iter().map(CopyIn::finish)).await?.iter().sum();
     if taken == task.rows {
         return Ok(());
     }
-    let text = format!("the server took {taken} of {} rows: a trigger of the target left some out", task.rows);
+    let text = format!("the server took {taken} of {} rows: a trigger of the target skipped some", task.rows);
     Err(Failure::msg(FailureKind::Failed, text))
 }

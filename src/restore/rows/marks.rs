@@ -1,8 +1,9 @@
-//! Which tables of a snapshot's own database nobody wrote to since: they are equal and need not be read.
+//! Finds tables of a snapshot's own database that no session wrote to since the snapshot: they are equal and need not
+//! be read.
 //!
-//! Invariant: a table is vouched for only when its mark is the snapshot's, counted since the same moment, and nobody
-//! could hold counts back (`pg::catalog::marks`). Any doubt means reading, and is told. It writes nothing, and it
-//! decides what a plan reads, never what the proof reads.
+//! Invariant: a table is vouched for only if its mark is the snapshot's, counted since the same reset, and no session
+//! can hold counts back (`pg::catalog::marks`). In any doubt tables are read, and the reason is logged. It writes
+//! nothing. It decides what a plan reads, never what the proof reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -17,14 +18,14 @@ use crate::pg::catalog::row_ages::{ages, oldest_unseen};
 use crate::pg::session::Session;
 use crate::restore::Engine;
 
-/// Rows are read about this fast. Waiting for a session to become idle may cost as much as half of the reading.
+/// Approximate reading speed. Waiting for a session to become idle may take half the time of reading.
 const READ_BYTES_PER_SECOND: u64 = 200 << 20;
-/// An idle session has handed its counts in by then.
+/// An idle session has reported its counts by then.
 const WAIT_MAX: Duration = Duration::from_secs(12);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// The tables among `records` that hold what they held when the snapshot was taken, by their names in it. One that was
-/// renamed since is among them when `renamed` says that its name comes back.
+/// The tables of `records` that are unchanged since the snapshot, by their names in it. `renamed`: include tables that
+/// were renamed since, because the restore renames them back.
 pub async fn vouched(
     engine: &Engine<'_>,
     session: &Session,
@@ -55,28 +56,28 @@ pub async fn vouched(
         tokio::time::sleep(LOOK_AGAIN).await;
     };
     if marks.since.as_deref() != counted_since(manifest) {
-        let why = "the server was started again, or its settings or statistics were";
+        let why = "the server was restarted, its settings were reloaded or its statistics were reset";
         engine.monitor.note(format!("every table is read: {why}"));
         return Ok(BTreeSet::new());
     }
     let names: BTreeMap<u32, &QualifiedName> = live.tables.iter().map(|table| (table.oid, &table.name)).collect();
     let is_same = |record: &&&TableRecord| {
         let name = record.mark.as_ref().and_then(|mark| names.get(&mark.oid));
-        // Another table may have its name by now: that one is no less to be read.
+        // Another table may have this name by now: that one must be read.
         let comes_back = renamed && live.table(&record.name).is_none();
         untouched(record.mark.as_ref(), &marks) && name.is_some_and(|name| comes_back || **name == record.name)
     };
     Ok(records.iter().filter(is_same).map(|record| record.name.clone()).collect())
 }
 
-/// Has no transaction of the whole server ended since the snapshot? Then marks are not needed to say that nothing was
-/// written. Otherwise a session that may switch `track_counts` off could have written without moving one.
+/// Has no transaction of the whole server ended since the snapshot? Then nothing was written, whatever the marks say.
+/// Otherwise a session that may switch `track_counts` off could have written without moving a mark.
 pub async fn nothing_ended(engine: &Engine<'_>, session: &Session) -> Result<bool> {
     let Some(marker) = &engine.source.manifest.change_marker else { return Ok(false) };
     Ok(nothing_committed(&marker.transaction_horizon, &horizon(session).await?))
 }
 
-/// Those of `records` that are not the snapshot's as far as their rows' transaction ids tell. No value is read.
+/// The tables of `records` whose rows' transaction ids or count differ from the snapshot. No value is read.
 pub async fn written(
     engine: &Engine<'_>,
     session: &Session,
@@ -104,7 +105,7 @@ fn counted_since(manifest: &Manifest) -> Option<&str> {
     manifest.change_marker.as_ref()?.counted_since.as_deref()
 }
 
-/// Is the kept mark that of now?
+/// Does the recorded mark equal the current one?
 fn untouched(kept: Option<&TableMark>, now: &Marks) -> bool {
     kept.is_some_and(|kept| now.tables.get(&kept.oid) == Some(kept))
 }
@@ -129,7 +130,7 @@ mod tests {
             TableMark { inserted: 6, ..mark() },
             TableMark { updated: 3, ..mark() },
             TableMark { deleted: 2, ..mark() },
-            // Counts that went down were reset.
+            // Counters that went down were reset.
             TableMark { inserted: 4, ..mark() },
             TableMark { inserted: 0, updated: 0, deleted: 0, ..mark() },
             TableMark { layout: "b".into(), ..mark() },

@@ -1,7 +1,7 @@
-//! Rows of tables that belong to an extension, which no archive holds: those that a restore does not bring back.
+//! Rows of an extension's tables, which pg_dump leaves out: names those that a restore does not bring back.
 //!
-//! Invariant: queues come back where the target has pgmq; every other table whose rows are in the snapshot and will not be
-//! on the target is named, with their number. It reads and writes nothing.
+//! Invariant: queues are restored where the target has pgmq. Every other table whose rows are in the snapshot and will
+//! not be on the target is named, with their number. It only reads.
 
 use crate::model::failure::Result;
 use crate::model::name::visible;
@@ -12,10 +12,10 @@ use crate::restore::parts::queues;
 use crate::restore::target::state::Examined;
 use crate::snapshot::member_tables;
 
-/// The word for them.
+/// The exception code.
 const NOT_RESTORED: &str = "member_rows_not_restored";
 
-/// For the plan.
+/// The exceptions for the plan.
 pub async fn left(engine: &Engine<'_>, examined: &Examined, session: &Session) -> Result<Vec<Exception>> {
     let mut found = Vec::new();
     if !examined.scope.is_whole() {
@@ -27,7 +27,7 @@ pub async fn left(engine: &Engine<'_>, examined: &Examined, session: &Session) -
         let Some(record) = member.record(place, manifest)?.filter(|record| record.rows > 0) else { continue };
         let is_missing = examined.scope.extensions_missing.contains(&extension);
         let is_queue = extension == queues::EXTENSION;
-        // Its list of queues is told by the queues.
+        // `queues` handles the list of queues.
         if is_queue && (!is_missing || record.name.name == "meta") {
             continue;
         }
@@ -39,7 +39,7 @@ pub async fn left(engine: &Engine<'_>, examined: &Examined, session: &Session) -
         let why = match (is_missing, same) {
             (true, _) => format!("it is a table of {shown}, which the target does not have"),
             (false, true) => {
-                format!("it is a table of {shown}, whose rows are others now, and only the extension writes it")
+                format!("it is a table of {shown}, whose rows differ now, and only the extension writes it")
             }
             (false, false) => format!("it is a table of {shown}, and only the extension writes it"),
         };
@@ -48,7 +48,7 @@ pub async fn left(engine: &Engine<'_>, examined: &Examined, session: &Session) -
         let todo = if is_missing {
             format!("restore where {shown} can be installed, or load them yourself{file}")
         } else {
-            format!("load them yourself where they are missed{file}")
+            format!("load them yourself if you need them{file}")
         };
         found.push(Exception {
             code: NOT_RESTORED.into(),

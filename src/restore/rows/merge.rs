@@ -1,7 +1,8 @@
-//! Rows into a table that is there: emptied first, filled through a stage where columns differ, or merged.
+//! Loads rows into an existing table: emptied first, loaded through a staging table where columns differ, or merged.
 //!
-//! Invariant: nothing cascades and no trigger fires (the session is in replica role, R37 and R38); columns that the
-//! target lacks may only be left out when the snapshot has nothing in them; generated columns are never written (R9).
+//! Invariant: nothing cascades and no trigger fires (the session is in replica role, R37 and R38). A column that the
+//! target lacks may be left out only if it is NULL in every row of the snapshot. Generated columns are never written
+//! (R9).
 
 use std::collections::BTreeSet;
 
@@ -13,8 +14,8 @@ use crate::restore::sql::runner::Runner;
 
 const STAGE: &str = "stacksnap_stage";
 
-/// Empties one table. `DELETE` where something refers to it: in replica role it takes nothing along. Rows that an extension
-/// brings stay: no snapshot has them.
+/// Empties one table. Uses `DELETE` if a foreign key refers to it: in replica role it does not cascade. Rows that an
+/// extension's script inserts stay: no snapshot has them.
 pub async fn empty(runner: &Runner<'_>, table: &QualifiedName) -> Result<()> {
     let what = format!("empty {}", visible(&table.plain()));
     if let Some(condition) = own_rows::condition(runner.session, table).await? {
@@ -34,9 +35,9 @@ pub async fn empty(runner: &Runner<'_>, table: &QualifiedName) -> Result<()> {
     runner.run(&what, &format!("DELETE FROM ONLY {}", table.sql())).await
 }
 
-/// Fills a table that is empty. Where the target lacks columns, through a stage.
+/// Loads an empty table; through a staging table if the target lacks columns.
 pub async fn fill(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) + Sync)) -> Result<Loaded> {
-    // R31: an empty table that this role may not write is no reason to fail.
+    // R31: an empty table that this role may not write is no error.
     if task.rows == 0 {
         return Ok(Loaded::default());
     }
@@ -47,8 +48,8 @@ pub async fn fill(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) 
     Ok(staged(runner, task, &there, "", progress).await?.0)
 }
 
-/// Adds the rows that the target does not have, and leaves its own as they are (R36). Gives back how many rows of the
-/// snapshot found their place taken by a row with another key.
+/// Adds the rows that the target does not have, and keeps the target's rows (R36). Also returns the number of snapshot
+/// rows that were refused because a row with another key conflicts.
 pub async fn keep(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) + Sync)) -> Result<(Loaded, u64)> {
     if task.rows == 0 {
         return Ok((Loaded::default(), 0));
@@ -57,7 +58,8 @@ pub async fn keep(runner: &Runner<'_>, task: &LoadTask, progress: &(dyn Fn(u64) 
     staged(runner, task, &there, " ON CONFLICT DO NOTHING", progress).await
 }
 
-/// Switches off triggers that fire in replica role too, before rows are written (R37). Gives back what wakes them.
+/// Disables triggers that fire in replica role too, before rows are written (R37). Returns the statements that enable
+/// them.
 pub async fn silence(runner: &Runner<'_>, table: &QualifiedName) -> Result<Vec<String>> {
     let sql = "SELECT pg_catalog.quote_ident(tgname), tgenabled = 'A' FROM pg_catalog.pg_trigger \
                WHERE tgrelid = pg_catalog.to_regclass($1) AND NOT tgisinternal AND tgenabled IN ('A', 'R')";
@@ -73,20 +75,21 @@ pub async fn silence(runner: &Runner<'_>, table: &QualifiedName) -> Result<Vec<S
     Ok(wake)
 }
 
-/// Switches them on again as they were.
+/// Enables the triggers in their old mode.
 pub async fn wake(runner: &Runner<'_>, statements: &[String]) -> Result<()> {
     for sql in statements {
-        runner.run("switch a trigger on again", sql).await?;
+        runner.run("enable a trigger again", sql).await?;
     }
     Ok(())
 }
 
-/// Rows of `auth` and `storage` whose parent was kept out: keys are not checked while rows are loaded (R30).
+/// Deletes rows of `auth` and `storage` whose parent was kept out: foreign keys are not checked while rows are loaded
+/// (R30).
 pub async fn drop_orphans(runner: &Runner<'_>) -> Result<()> {
     runner.run("rows without their parent", include_str!("../sql/drop_orphans.sql")).await
 }
 
-/// Columns of a table that can be written.
+/// The writable columns of a table.
 async fn columns(runner: &Runner<'_>, table: &QualifiedName) -> Result<BTreeSet<String>> {
     let sql = "SELECT attname::pg_catalog.text FROM pg_catalog.pg_attribute WHERE attrelid = \
                pg_catalog.to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''";
@@ -119,11 +122,11 @@ async fn staged(
         let filled: i64 = runner.session.one(&sql, &[]).await?.try_get(0).unwrap_or(1);
         if filled > 0 {
             let text = format!(
-                "{name} of the target has no column {}, and {filled} rows of the snapshot fill it",
+                "{name} of the target has no column {}, and {filled} rows of the snapshot have a value for it",
                 visible(column)
             );
             return Err(Failure::msg(FailureKind::Failed, text)
-                .hint("bring the platform's services on the target to the version of the source, then restore again"));
+                .hint("update the platform's services on the target to the source's version, then restore again"));
         }
     }
     let insert = format!(
@@ -140,7 +143,7 @@ async fn staged(
     Ok((Loaded { rows: after.saturating_sub(before), bytes: task.bytes_raw }, left))
 }
 
-/// Rows of the stage whose key the target does not have.
+/// Staged rows whose primary key the target does not have.
 async fn kept_out(runner: &Runner<'_>, task: &LoadTask, stage: &str) -> Result<u64> {
     let sql = "SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
                ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \

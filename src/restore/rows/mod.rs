@@ -1,6 +1,6 @@
-//! Rows: which tables' rows come back, how they are loaded, and how several connections share the work.
+//! Rows: which tables' rows are restored, how they are loaded, and how several connections share the work.
 //!
-//! Invariant: rows come from the archive's data files, in chunks; memory does not grow with a table or a row.
+//! Invariant: rows come from the archive's data files, in chunks. Memory does not grow with a table or a row.
 
 pub(crate) mod around;
 pub(crate) mod computed;

@@ -1,7 +1,7 @@
-//! Filling an empty target over several connections: rows, then indexes and keys as soon as their rows are in.
+//! Fills an empty target over several connections: rows, then indexes and keys as soon as their rows are loaded.
 //!
-//! Invariant: it makes nothing that fires or lets anybody in (no trigger, policy or grant): those come afterwards in one
-//! transaction. What a build statement could not do is left for that transaction, which tries again or fails.
+//! Invariant: it creates nothing that fires or grants access (no trigger, policy or grant): these follow in one
+//! transaction. A build that fails is left for that transaction, which tries again or fails.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -28,7 +28,7 @@ const SETUP: [&str; 4] = [
     "SET client_min_messages = warning",
 ];
 
-/// Fills and builds. Returns a summary.
+/// Loads and builds. Returns a summary.
 pub async fn fill(
     engine: &Engine<'_>,
     plan: &RestorePlan,
@@ -38,11 +38,11 @@ pub async fn fill(
 ) -> Result<String> {
     let wanted: BTreeSet<&QualifiedName> =
         plan.load.iter().filter(|l| l.reason == LoadReason::New).map(|l| &l.table).collect();
-    // A table of an extension may have rows of the extension already: it is filled with what was there before.
+    // An extension's table may already have rows of its own, so it is not loaded here.
     let is_empty = |r: &TableRecord| live.table(&r.name).is_some_and(|facts| facts.extension.is_none());
     let ours: Vec<_> = tables.records().filter(|r| wanted.contains(&r.name) && is_empty(r)).collect();
     let sizes: BTreeMap<QualifiedName, u64> = ours.iter().map(|r| (r.name.clone(), r.bytes_raw)).collect();
-    // They were made by this restore, and nobody has been let in yet.
+    // This restore created the tables, and no other role has access yet.
     let loads = ours.iter().map(|r| LoadTask {
         freeze: true,
         may_fail: tables.may_lack_rows_of(&r.name),
@@ -55,7 +55,7 @@ pub async fn fill(
     let done = pool::run(engine.target, &setup, loads, builds, jobs, engine.monitor, engine.cancel).await?;
     for failed in &done.failed {
         let text = format!("{}: {}", failed.what, failed.failure);
-        engine.monitor.note(format!("not built beside the rows, tried again later: {text}"));
+        engine.monitor.note(format!("not built in parallel, tried again later: {text}"));
     }
     for failed in &done.failed_loads {
         engine.monitor.note(format!("{}; tried again later", failed.failure));
@@ -68,7 +68,7 @@ pub async fn fill(
     Ok(format!("{} rows, {} bytes, {} statements", done.rows, done.bytes, done.statements))
 }
 
-/// Indexes and keys of the tables that are filled here.
+/// Indexes and keys of the tables that are loaded here.
 fn builds(creation: &Creation<'_>, live: &Inventory, filled: &BTreeMap<QualifiedName, u64>) -> Vec<BuildTask> {
     let there: BTreeSet<(ObjectKind, &str)> = live.objects.iter().map(|o| (o.kind, o.identity.as_str())).collect();
     let table_of: HashMap<i64, QualifiedName> = creation
@@ -81,7 +81,7 @@ fn builds(creation: &Creation<'_>, live: &Inventory, filled: &BTreeMap<Qualified
     let is_build = |s: &&Step| {
         matches!(s.entry.desc, ObjectKind::Index | ObjectKind::Constraint | ObjectKind::FkConstraint | ObjectKind::CheckConstraint | ObjectKind::IndexAttach)
             && s.is_post_data()
-            // It alters functions, which is for one connection alone.
+            // Overloads must be renamed around it, which only the single-connection phase does.
             && creation.apart(s).is_none()
             && s.object.is_some_and(|o| !there.contains(&(o.kind, o.identity.as_str())))
     };
@@ -136,8 +136,8 @@ fn tables_of(
     found
 }
 
-/// What it costs compared with loading `bytes`, measured on two cores with rows of 200 to 300 bytes: what takes long goes
-/// first.
+/// Its cost, relative to loading `bytes`; measured on two cores with rows of 200 to 300 bytes. The most expensive
+/// builds start first.
 fn weight(step: &Step<'_>, bytes: u64) -> u64 {
     let text = &step.entry.definition;
     let hundredths = match step.entry.desc {

@@ -1,7 +1,7 @@
-//! Which tables' rows a restore brings back, and why the others are left.
+//! Decides which tables' rows a restore loads, and why others are left out.
 //!
-//! Invariant: rows of the platform's own bookkeeping, of sessions of its services and of extensions that have their
-//! own way in are never written (R22, R27, R13 to R15). A table that is left out is named with its reason. Pure.
+//! Invariant: rows of the platform's own bookkeeping, of its services' sessions and of extensions that are restored
+//! another way are never loaded (R22, R27, R13 to R15). A table that is left out is named with its reason. Pure.
 
 use crate::model::inventory::TableFacts;
 use crate::model::manifest::TableRecord;
@@ -11,7 +11,7 @@ use crate::restore::target::scope::Scope;
 use crate::restore::target::versions::is_of_versions;
 use crate::snapshot::layout;
 
-/// What a login leaves behind: worthless elsewhere, dangerous in the wrong hands.
+/// What a login leaves behind: useless elsewhere, dangerous in the wrong hands.
 const SESSIONS: [&str; 9] = [
     "auth.sessions",
     "auth.refresh_tokens",
@@ -24,23 +24,23 @@ const SESSIONS: [&str; 9] = [
     "auth.oauth_client_states",
 ];
 
-/// The word for sessions that do not come back.
+/// The exception code of sessions that are not restored.
 pub const SESSIONS_DROPPED: &str = "sessions_dropped";
 
-/// The word for rows in which a service of the platform keeps its own version.
+/// The exception code of rows in which a platform service records its own version.
 pub const SERVICE_VERSION: &str = "service_version";
 
-/// The word for rows of an extension that a project keeps its own of.
+/// The exception code of an extension's rows of which each project has its own.
 pub const EXTENSION_ROWS: &str = "extension_rows";
 
-/// Jobs, secrets and queues come back by calls of their extension.
+/// Jobs, secrets and queues are restored by calls of their extension.
 const HAVE_A_WAY: [&str; 4] = ["cron.job", "vault.secrets", "pgsodium.key", "pgmq.meta"];
 
-/// What becomes of a table's rows.
+/// What happens to a table's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rows {
     Load,
-    /// Stable word and reason.
+    /// Exception code and reason.
     Leave(&'static str, String),
 }
 
@@ -59,7 +59,10 @@ pub fn decide(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, r
             return Rows::Leave(EXTENSION_ROWS, format!("a project keeps its own rows of the extension {extension}"));
         }
         if scope.platform || !carried || scope.extensions_missing.contains(extension) {
-            return Rows::Leave("extension_member", format!("rows of the extension {extension} have their own way in"));
+            return Rows::Leave(
+                "extension_member",
+                format!("rows of the extension {extension} are not loaded with the tables"),
+            );
         }
     }
     if !part_holds(request) {
@@ -75,18 +78,18 @@ pub fn decide(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, r
         return Rows::Load;
     }
     if is_of_versions(&record.name) {
-        return Rows::Leave(SERVICE_VERSION, "the platform's own record of its schema's version".into());
+        return Rows::Leave(SERVICE_VERSION, "the platform's own record of its schema version".into());
     }
     if !matches!(record.name.schema.as_str(), "auth" | "storage") {
-        return Rows::Leave("service_state", "state of a platform service, which it makes anew".into());
+        return Rows::Leave("service_state", "state of a platform service, which the service rebuilds".into());
     }
     if !request.keep_sessions && SESSIONS.contains(&plain.as_str()) {
-        return Rows::Leave(SESSIONS_DROPPED, "--sessions drop: everybody logs in again".into());
+        return Rows::Leave(SESSIONS_DROPPED, "--sessions drop: all users log in again".into());
     }
     Rows::Load
 }
 
-/// In place: is this a table of logins that are to end?
+/// In place: is this a login table whose sessions must end?
 pub fn ends_logins(record: &TableRecord, facts: Option<&TableFacts>, scope: &Scope, request: &RestoreRequest) -> bool {
     let in_place = matches!(scope.kind, TargetKind::SameDatabase | TargetKind::OtherDatabase);
     in_place
@@ -98,12 +101,12 @@ fn part_holds(request: &RestoreRequest) -> bool {
     request.only.is_empty()
         || request.only.iter().any(|part| match part {
             RestorePart::Data => true,
-            // The others have files of their own, which merge.
+            // The others have their own files, which are merged.
             _ => false,
         })
 }
 
-/// The snapshot's files that bring a part back by merging it, in the order in which they run.
+/// The snapshot's files that restore a part by merging it, in the order in which they run.
 pub fn files(only: &[RestorePart]) -> Vec<&'static str> {
     let file = |part: &RestorePart| match part {
         RestorePart::Users => Some(layout::USERS_SQL),

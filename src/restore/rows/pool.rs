@@ -1,8 +1,17 @@
-//! The parallel phase of a restore into an empty target: rows, indexes, constraints over several connections.
+//! The parallel phase of a restore into an empty target: rows, indexes and constraints over several connections.
 //!
-//! Invariant: rows go in before what is built on them; the schedule lets no two connections wait for each other's
-//! locks. A failed load or a lost connection ends the phase, a failed build only what needs it. Nothing is left running
-//! on the server when the phase ends early. Whether a failure matters the caller decides.
+//! Invariant: a table's rows are loaded before anything is built on them; the schedule never lets two connections wait
+//! for each other's locks. A failed load or a lost connection ends the phase, a failed build only what depends on it.
+//! When the phase ends early, nothing of it keeps running on the server. The caller decides whether a failure matters.
+//!
+//! Example: two connections; table `a` (40 MB) with a primary key, table `b` (30 MB) with an index and a foreign key to
+//! `a`. The most urgent work starts first, and only when it can take all its locks at once:
+//! ```text
+//! connection 1 | load a            | ADD PRIMARY KEY (locks a) | ADD FOREIGN KEY (locks a and b)
+//! connection 2 | load b       | CREATE INDEX (shares b)  | idle
+//! ```
+//! The foreign key depends on the rows of both tables and on the primary key. The index is not a dependency, but it
+//! shares `b` and the foreign key needs `b` alone, so the foreign key waits for it too.
 
 mod progress;
 pub mod schedule;
@@ -26,39 +35,41 @@ use crate::pg::session::Session;
 use progress::Progress;
 use schedule::{SPLIT_BYTES, Schedule, Work};
 
-/// What the connections are called in `pg_stat_activity`.
+/// `application_name` of the connections in `pg_stat_activity`.
 const APPLICATION: &str = "stacksnap restore";
-/// A restore that is lost may be started again: no commit waits for the disk. Sorting wants memory.
+/// A restore that is lost can be started again, so no commit waits for the disk. Index builds sort in
+/// `maintenance_work_mem`.
 const SETTINGS: &str = "SET synchronous_commit = off; SELECT pg_catalog.set_config(name, '256MB', false) \
     FROM pg_catalog.pg_settings WHERE name = 'maintenance_work_mem' AND setting::int8 < 262144";
-/// From 14 on: a statement ends soon after its client is gone. Not every platform has it.
+/// PostgreSQL 14 and later: a statement ends soon after its client is gone. Not every operating system supports it.
 const NOTICE_LOSS: &str = "SET client_connection_check_interval = '1s'";
-/// Emptying a table for FREEZE costs more than it brings below this.
+/// Below this size the TRUNCATE that FREEZE requires costs more than FREEZE saves.
 const FREEZE_BYTES: u64 = 1 << 20;
-/// How long the end of what still runs on the server may take.
+/// How long to wait while ending our remaining server processes.
 const END_LIMIT: Duration = Duration::from_millis(700);
 
-/// Something to build once rows are in.
+/// Something to build once its rows are loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildTask {
     pub dump_id: i64,
-    /// For messages.
+    /// Name for messages.
     pub what: String,
-    /// Run in order, in one transaction when there are several.
+    /// Run in order; in one transaction if there are several.
     pub statements: Vec<String>,
-    /// Dump ids of builds that come first. Ids that no build has count as done.
+    /// Dump ids of builds that come first. Ids without a build count as done.
     pub needs: Vec<i64>,
     /// Every table that the statements lock.
     pub tables: Vec<QualifiedName>,
-    /// Runs beside others of its kind on the same table (CREATE INDEX), not beside a load or an alteration.
+    /// May run at the same time as other shared builds on the same table (CREATE INDEX), but not with a load or an
+    /// ALTER TABLE.
     pub shared: bool,
-    /// Tables whose rows must be in. Tables that nobody loads count as filled.
+    /// Tables whose rows must be loaded first. Tables without a load count as loaded.
     pub after_rows: Vec<QualifiedName>,
-    /// Cost compared with `bytes_raw` of loads.
+    /// Cost, in the unit of a load's `bytes_raw`.
     pub weight: u64,
 }
 
-/// A build that is not there.
+/// A build that failed or was not tried.
 #[derive(Debug)]
 pub struct BuildFailure {
     pub dump_id: i64,
@@ -66,14 +77,14 @@ pub struct BuildFailure {
     pub failure: Failure,
 }
 
-/// Rows that the server refused, of a task that may fail. Nothing of the table is in.
+/// A load that the server refused, of a task that may fail. The table is empty.
 #[derive(Debug)]
 pub struct LoadFailure {
     pub table: QualifiedName,
     pub failure: Failure,
 }
 
-/// What was done.
+/// What the phase did.
 #[derive(Debug, Default)]
 pub struct PoolDone {
     pub rows: u64,
@@ -84,11 +95,12 @@ pub struct PoolDone {
     pub failed_loads: Vec<LoadFailure>,
 }
 
-/// Runs the whole phase over `jobs` connections, or as many as the server gives. `setup` is what each of them runs
-/// first: role, `session_replication_role`, timeouts; it overrides the settings made here. Commits do not wait for the
-/// disk: the caller's next ordinary commit makes all of it durable.
+/// Runs the whole phase over `jobs` connections, or as many as the server accepts. Each connection runs `setup` first
+/// (role, `session_replication_role`, timeouts); it overrides the settings made here. Commits do not wait for the disk:
+/// the caller's next ordinary commit makes all of it durable.
 ///
-/// An error is a connection that was lost or never there, a failed load, or `cancel`; what is in by then stays.
+/// # Errors
+/// A lost or refused connection, a load that failed and may not, or `cancel`. What is committed by then stays.
 pub async fn run(
     spec: &ConnSpec,
     setup: &[String],
@@ -133,13 +145,13 @@ pub async fn run(
     drop(working);
     let Running { schedule, mut done, .. } = phase;
     for index in schedule.stuck() {
-        done.failed.push(not_tried(&builds[index], "what it needs needs it in turn"));
+        done.failed.push(not_tried(&builds[index], "its dependencies form a cycle"));
     }
     context.progress.phase_ended(&done);
     Ok(done)
 }
 
-/// What everything that runs may look at.
+/// What all running work shares.
 struct Context<'a> {
     loads: &'a [LoadTask],
     builds: &'a [BuildTask],
@@ -152,12 +164,12 @@ struct Running<'a> {
     context: &'a Context<'a>,
     schedule: Schedule,
     idle: Vec<Session>,
-    /// Server processes at work; several for a table in parts.
+    /// Backend pids at work; several for a table that is loaded in parts.
     busy: BTreeMap<i32, ()>,
     done: PoolDone,
 }
 
-/// One piece of work that ended; its connections come back.
+/// A piece of work that ended, with its connections.
 struct Finished {
     work: Work,
     sessions: Vec<Session>,
@@ -165,7 +177,7 @@ struct Finished {
 }
 
 impl Running<'_> {
-    /// The next piece of work and its connections.
+    /// Takes the next piece of work and its connections.
     fn start(&mut self) -> Option<(Work, Vec<Session>)> {
         let work = self.schedule.next(self.idle.len())?;
         let count = if let Work::Load { streams, .. } = work { streams } else { 1 };
@@ -174,7 +186,7 @@ impl Running<'_> {
         Some((work, sessions))
     }
 
-    /// Books what ended. An error ends the phase.
+    /// Records what ended. An error ends the phase.
     fn ended(&mut self, finished: Finished) -> Result<()> {
         let Finished { work, sessions, result } = finished;
         let lost = sessions.iter().any(Session::is_closed);
@@ -196,9 +208,9 @@ impl Running<'_> {
                 if lost || !task.may_fail || !is_refusal(&failure) {
                     return Err(failure);
                 }
-                // What would be built on rows that are not there waits too: a key would count as proven.
+                // What depends on these rows is not built either: a key on an empty table would count as validated.
                 for (dependent, _) in self.schedule.load_failed(index) {
-                    let why = format!("the rows of {} are not in", task.table.sql());
+                    let why = format!("the rows of {} were not loaded", task.table.sql());
                     self.done.failed.push(not_tried(&self.context.builds[dependent], &why));
                 }
                 self.done.failed_loads.push(LoadFailure { table: task.table.clone(), failure });
@@ -212,7 +224,7 @@ impl Running<'_> {
             }
             (Work::Build { index }, Err(failure)) => {
                 let build = &self.context.builds[index];
-                // The connection may learn a moment later that it is gone.
+                // The client may notice a lost connection only a moment later.
                 if lost || failure.kind == FailureKind::Unreachable {
                     return Err(failure.context(format!("{} was not built", build.what)));
                 }
@@ -232,13 +244,13 @@ fn not_tried(build: &BuildTask, why: &str) -> BuildFailure {
     BuildFailure { dump_id: build.dump_id, what: build.what.clone(), failure }
 }
 
-/// Opens the connections: the first must come about, a server that has no room for more is worked with as it is.
+/// Opens the connections. The first must succeed; if the server refuses others, the phase runs with fewer.
 async fn open(spec: &ConnSpec, setup: &[String], jobs: usize, monitor: &dyn Monitor) -> Result<Vec<Session>> {
     let one = || async {
         let session = Session::open(spec, APPLICATION).await?;
         session.execute(SETTINGS).await?;
         if session.version_num >= 140_000 {
-            // Refused where the platform cannot tell: then a statement ends when it is done.
+            // Refused where the operating system cannot detect a closed connection: then a statement runs to its end.
             let _ = session.execute(NOTICE_LOSS).await;
         }
         for sql in setup {
@@ -250,7 +262,7 @@ async fn open(spec: &ConnSpec, setup: &[String], jobs: usize, monitor: &dyn Moni
     for other in join_all((1..jobs).map(|_| one())).await {
         match other {
             Ok(session) => sessions.push(session),
-            Err(failure) => monitor.note(format!("one connection less: {failure}")),
+            Err(failure) => monitor.note(format!("continuing with one connection less: {failure}")),
         }
     }
     Ok(sessions)
@@ -262,7 +274,7 @@ async fn perform(context: &Context<'_>, work: Work, sessions: Vec<Session>) -> F
             let task = &context.loads[index];
             let loaded = load(context, task, &sessions).await;
             if loaded.is_err() && task.may_fail {
-                // What is open is taken back, so that the connections can go on.
+                // Roll back the failed load, so that the connections can be used again.
                 for session in &sessions {
                     let _ = session.execute("ROLLBACK").await;
                 }
@@ -297,7 +309,8 @@ async fn load(context: &Context<'_>, task: &LoadTask, sessions: &[Session]) -> R
     Ok(loaded)
 }
 
-/// `FREEZE` wants a table that was emptied in the same transaction. Who may only insert loads without it.
+/// COPY FREEZE requires that the table was created or truncated in the same transaction. A role that may not TRUNCATE
+/// loads without FREEZE.
 async fn emptied(session: &Session, task: &LoadTask) -> Result<bool> {
     match session.execute(&format!("BEGIN; TRUNCATE ONLY {}", task.table.sql())).await {
         Ok(()) => Ok(true),
@@ -325,7 +338,7 @@ async fn build(task: &BuildTask, sessions: &[Session]) -> Result<()> {
     result
 }
 
-/// Ends our server processes that are at work, so that no index goes on being built for nobody.
+/// Terminates our backends that are at work, so that no index build goes on without a client.
 async fn end_on_server(spec: &ConnSpec, busy: &BTreeMap<i32, ()>) {
     let pids: Vec<i32> = busy.keys().copied().collect();
     let end = async {
@@ -335,7 +348,7 @@ async fn end_on_server(spec: &ConnSpec, busy: &BTreeMap<i32, ()>) {
         session.rows(sql, &[&pids, &APPLICATION]).await.map(drop)
     };
     if !pids.is_empty() {
-        // Without it they end when they notice that their client is gone.
+        // If this fails, they end when they notice that the client is gone.
         let _ = tokio::time::timeout(END_LIMIT, end).await;
     }
 }

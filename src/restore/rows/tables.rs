@@ -1,7 +1,7 @@
-//! The rows of one restore inside of a transaction: tables that were made, and tables whose rows differ.
+//! Loads the rows of one restore inside its transaction: tables that were created, and tables whose rows differ.
 //!
-//! Invariant: a table is filled from the archive's data file or not touched; what is replaced is deleted in the same
-//! transaction, without triggers and without a cascade (R37, R38). What went in is checked while it is sent.
+//! Invariant: a table is loaded from the archive's data file or not touched. Replaced rows are deleted in the same
+//! transaction, without triggers and without a cascade (R37, R38). What is loaded is checked while it is sent.
 
 mod blobs;
 
@@ -39,34 +39,34 @@ enum Refused {
     GoAround,
 }
 
-/// What could not be had of a table.
+/// What a table or its rows had to give up.
 #[derive(Debug, Clone)]
 pub struct GivenUp {
     pub instead: Instead,
     pub refusal: Refusal,
 }
 
-/// The tables whose rows come back.
+/// The tables whose rows are restored.
 pub struct Tables<'a> {
     source: &'a SnapshotSource,
     request: &'a RestoreRequest,
     monitor: &'a dyn Monitor,
     records: BTreeMap<QualifiedName, &'a TableRecord>,
-    /// Tables of logins that end: emptied where the plan says so.
+    /// Login tables whose sessions end: emptied where the plan says so.
     logins: BTreeMap<QualifiedName, &'a TableRecord>,
-    /// Filled by this run.
+    /// Tables that were loaded in this run.
     done: Mutex<BTreeSet<QualifiedName>>,
     rows: AtomicU64,
     bytes: AtomicU64,
     blobs_done: AtomicBool,
-    /// The plan says that materialized views show the rows of their tables again.
+    /// The plan refreshes materialized views,
     refresh: AtomicBool,
-    /// But for these, which hold what they should.
+    /// except these, which hold the right rows already.
     views_equal: Mutex<BTreeSet<QualifiedName>>,
     kept: Mutex<Vec<Exception>>,
     may_lack: MayLack,
     given_up: Mutex<BTreeMap<ObjectName, GivenUp>>,
-    /// What the target has and the snapshot has not goes.
+    /// Delete what the target has and the snapshot does not.
     in_place: bool,
 }
 
@@ -100,7 +100,7 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// The same, with leave to go without what `may_lack` says.
+    /// The same, but allowed to leave out what `may_lack` allows.
     #[must_use]
     pub fn that_may_lack(self, may_lack: MayLack) -> Self {
         Self { may_lack, ..self }
@@ -123,12 +123,12 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// Every table that a restore fills, by name.
+    /// Every table that a restore loads, by name.
     pub fn records(&self) -> impl Iterator<Item = &'a TableRecord> {
         self.records.values().copied()
     }
 
-    /// Tables of logins, which are emptied where their rows are not the snapshot's.
+    /// Login tables, which are emptied where their rows differ from the snapshot's.
     pub fn logins(&self) -> impl Iterator<Item = &'a TableRecord> {
         self.logins.values().copied()
     }
@@ -138,7 +138,7 @@ impl<'a> Tables<'a> {
         Loaded { rows: self.rows.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
     }
 
-    /// Marks tables that another hand filled.
+    /// Marks tables that the parallel phase has loaded.
     pub fn mark_done(&self, names: impl IntoIterator<Item = QualifiedName>, loaded: Loaded) {
         if let Ok(mut done) = self.done.lock() {
             done.extend(names);
@@ -155,16 +155,16 @@ impl<'a> Tables<'a> {
         self.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
     }
 
-    /// Fills tables that were made in this transaction.
+    /// Loads tables that were created in this transaction.
     pub async fn load_made(&self, runner: &Runner<'_>, made: &BTreeSet<QualifiedName>) -> Result<()> {
         let mut open: Vec<&TableRecord> = Vec::new();
         for record in made.iter().filter_map(|name| self.records.get(name)) {
-            // What could not be made is named with the server's reason when everything is compared.
+            // A table that could not be created is reported with the server's reason by the comparison.
             if is_there(runner.session, &record.name).await? {
                 open.push(record);
             }
         }
-        // A check may look at another table, whose rows come later: what is refused is tried again while anything moves.
+        // A CHECK may read another table whose rows come later: try refused tables again while any succeeds.
         while !open.is_empty() {
             let mut refused = Vec::new();
             for record in &open {
@@ -183,7 +183,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Replaces the rows of tables that were there, unless they were made again meanwhile.
+    /// Replaces the rows of existing tables, unless they were recreated meanwhile.
     pub async fn reload(&self, runner: &Runner<'_>, loads: &[&TableLoad]) -> Result<()> {
         for load in loads.iter().filter(|load| !self.is_done(&load.table)) {
             if self.logins.contains_key(&load.table) {
@@ -194,7 +194,7 @@ impl<'a> Tables<'a> {
             if !is_there(runner.session, &record.name).await? {
                 continue;
             }
-            // One that is not new after all had another name when the plan was made: it may hold its rows still.
+            // The plan saw another name for this table (it was renamed): its rows may be equal still.
             if load.reason == LoadReason::New {
                 let live = fingerprint_table(runner.session, &record.name, &record.columns).await?;
                 if live.rows == record.rows && live.sum == record.fingerprint {
@@ -206,7 +206,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Everybody logs in again. A role that may not see to it says so.
+    /// Deletes sessions, so that all users log in again. Reports it if the role may not.
     async fn end_logins(&self, runner: &Runner<'_>, table: &QualifiedName) -> Result<()> {
         let name = table.plain();
         let what = format!("empty {}", visible(&name));
@@ -224,12 +224,12 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Materialized views are refreshed once the rows are there.
+    /// Refresh materialized views after the rows.
     pub fn plan_refresh(&self) {
         self.refresh.store(true, Ordering::Relaxed);
     }
 
-    /// These are left as they are.
+    /// Do not refresh these.
     pub fn leave_views(&self, names: BTreeSet<QualifiedName>) {
         if let Ok(mut equal) = self.views_equal.lock() {
             *equal = names;
@@ -240,13 +240,13 @@ impl<'a> Tables<'a> {
         self.views_equal.lock().is_ok_and(|equal| equal.contains(name))
     }
 
-    /// Are they? Rows may have come back that no plan foresaw, too.
+    /// Are views refreshed? Also if rows were loaded that the plan did not predict.
     pub fn wants_refresh(&self) -> bool {
         self.refresh.load(Ordering::Relaxed) || self.totals().rows > 0
     }
 
-    /// Rows that break a key which is there all the same, its checks switched off: the key is added while the table is
-    /// empty, and the rows come back unchecked.
+    /// For rows that violate an existing key whose checks were disabled: empties the table, adds the key, and loads the
+    /// rows unchecked.
     pub async fn refill_around(&self, runner: &Runner<'_>, table: &QualifiedName, sql: &str) -> Result<bool> {
         let Some(record) = self.records.get(table) else { return Ok(false) };
         merge::empty(runner, table).await?;
@@ -254,7 +254,7 @@ impl<'a> Tables<'a> {
         self.load(runner, record, false, Refused::GoAround).await
     }
 
-    /// Loads one table. False: the server refused its rows, and they are to be tried again later.
+    /// Loads one table. `false`: the server refused its rows; try again later.
     async fn load(&self, runner: &Runner<'_>, record: &TableRecord, there: bool, refused: Refused) -> Result<bool> {
         runner.check()?;
         let table = visible(&record.name.plain());
@@ -292,7 +292,7 @@ impl<'a> Tables<'a> {
         Ok(true)
     }
 
-    /// Fills an empty table, around what refuses its rows where that may be missing. None: try again later.
+    /// Loads an empty table, around what refuses its rows if that may be missing. `None`: try again later.
     async fn fill(
         &self,
         runner: &Runner<'_>,
@@ -326,7 +326,7 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// Rows that the target's own rows kept out: told, never passed over (R36).
+    /// Reports rows that conflict with rows of the target (R36).
     fn left_out(&self, record: &TableRecord, rows: u64) {
         if rows == 0 {
             return;
@@ -335,18 +335,18 @@ impl<'a> Tables<'a> {
             kept.push(Exception {
                 code: "rows_kept_out".into(),
                 what: format!("{rows} rows of {}", record.name.plain()),
-                why: "rows of the target with the same e-mail or key stay (--auth-rows keep)".into(),
+                why: "the target's rows with the same e-mail or key stay (--auth-rows keep)".into(),
                 todo: "compare them by hand: stacksnap diff SNAPSHOT live --data".into(),
             });
         }
     }
 
-    /// What `left_out` told.
+    /// What `left_out` and `end_logins` reported.
     pub fn kept_out(&self) -> Vec<Exception> {
         self.kept.lock().map(|kept| kept.clone()).unwrap_or_default()
     }
 
-    /// After merging: rows that hang on one that was kept out go again.
+    /// After merging: deletes rows whose parent was kept out.
     pub async fn drop_orphans(&self, runner: &Runner<'_>) -> Result<()> {
         if self.request.conflicts == ConflictPolicy::Keep {
             merge::drop_orphans(runner).await?;
@@ -354,19 +354,19 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Rows of the platform's own tables are merged when the target's shall stay.
+    /// Rows of the platform's own tables are merged if the target's rows must stay.
     fn merges(&self, record: &TableRecord) -> bool {
         self.request.conflicts == ConflictPolicy::Keep && matches!(record.name.schema.as_str(), "auth" | "storage")
     }
 }
 
-/// Is there a relation of that name?
+/// Is there a relation with that name?
 pub(crate) async fn is_there(session: &Session, table: &QualifiedName) -> Result<bool> {
     let row = session.one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&table.sql()]).await?;
     Ok(row.try_get(0).unwrap_or(true))
 }
 
-/// The task that fills one table from the snapshot.
+/// The task that loads one table from the snapshot.
 pub fn load_task(source: &SnapshotSource, record: &TableRecord) -> LoadTask {
     LoadTask {
         table: record.name.clone(),

@@ -1,4 +1,4 @@
--- Rows of auth and storage that refer to a row which is not there: they came with one that was kept out.
+-- Deletes rows of auth and storage whose parent row is missing: the parent was kept out (--auth-rows keep).
 DO $stacksnap$
 DECLARE
     k record; n bigint; progress boolean := true;

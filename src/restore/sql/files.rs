@@ -1,9 +1,9 @@
-//! The snapshot's own SQL files, run over the protocol inside of the restore's transaction.
+//! Runs the snapshot's own SQL files over the protocol, inside the restore's transaction.
 //!
-//! Invariant: a file is taken whole or not at all: it begins with its `BEGIN` and ends with its trailer, and both are
-//! taken off because the transaction is the restore's. A file of some size goes over in pieces of whole statements, so
-//! that memory does not grow with it; what a piece holds is taken apart by the server's own parser, and nothing that
-//! stands in a body or a string can be mistaken for a command.
+//! Invariant: a file is run as a whole or not at all. It must start with its `BEGIN` and end with its trailer; both are
+//! removed, because the transaction is the restore's. A large file is sent in pieces of whole statements, so memory
+//! does not grow with it. The server's parser reads each piece, so nothing inside a function body or a string can be
+//! taken for a command.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -20,22 +20,22 @@ const ENDING: &[u8] = b"\nCOMMIT;\n\n-- stacksnap: end of file\n";
 /// A piece is sent when its statements have this many bytes.
 const PIECE_BYTES: usize = 256 * 1024;
 const READ_BYTES: usize = 64 * 1024;
-/// No line of a file's head is longer.
+/// The longest possible line of a file's head.
 const HEAD_LINE_BYTES: u64 = 64 * 1024;
 
-/// Whole statements.
+/// One or more whole statements.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Piece {
     pub sql: String,
-    /// The last of them, where it is a mark of [`rows_mark`]: a mark always ends its piece.
+    /// The last statement, if it is a mark of [`rows_mark`]. A mark always ends its piece.
     pub mark: Option<String>,
 }
 
-/// The statements between a file's own `BEGIN` and `COMMIT`, piece by piece.
+/// The statements between a file's `BEGIN` and `COMMIT`, piece by piece.
 pub struct Pieces<R> {
     reader: R,
     splitter: Splitter,
-    /// What was read and not given out.
+    /// Bytes that were read but not returned.
     carry: Vec<u8>,
     piece_bytes: usize,
     ended: bool,
@@ -46,9 +46,10 @@ impl<R: BufRead> Pieces<R> {
         Self { reader, splitter: Splitter::default(), carry: Vec::new(), piece_bytes, ended: false }
     }
 
-    /// Whole statements of about [`PIECE_BYTES`]; one that is longer is a piece of its own. `None` after the last.
+    /// Returns whole statements of about [`PIECE_BYTES`]; a longer statement is a piece of its own. `None` after the
+    /// last.
     pub fn next_piece(&mut self) -> io::Result<Option<Piece>> {
-        // How much of what is held was looked at, and where the statement begins that did not end yet.
+        // `seen`: how much of `carry` was scanned. `begins`: where the unfinished statement starts.
         let (mut seen, mut begins) = (0, 0);
         loop {
             while let Some(length) = self.splitter.end(&self.carry[seen..]) {
@@ -75,7 +76,7 @@ impl<R: BufRead> Pieces<R> {
         }
     }
 
-    /// Was everything given out?
+    /// Was everything returned?
     fn is_done(&self) -> bool {
         self.ended && self.carry.is_empty()
     }
@@ -85,7 +86,7 @@ fn text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.utf8_error()))
 }
 
-/// Passes over the head: comments, blank lines, `BEGIN;`. False: it is not the head of a snapshot's file.
+/// Skips the head: comments, blank lines, `BEGIN;`. `false`: it is not the head of a snapshot's file.
 fn pass_head(reader: &mut impl BufRead) -> io::Result<bool> {
     let mut line = Vec::new();
     loop {
@@ -100,7 +101,7 @@ fn pass_head(reader: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-/// The body of a file of which `length` bytes are there. `None`: it is not a whole file.
+/// The body of a file of `length` bytes. `None`: the file is incomplete.
 fn whole(mut file: impl Read + Seek, length: u64) -> io::Result<Option<Pieces<impl BufRead>>> {
     let Some(body) = length.checked_sub(ENDING.len() as u64) else { return Ok(None) };
     let mut ending = Vec::new();
@@ -123,8 +124,11 @@ pub fn open(place: &Path, name: &str) -> Result<Option<Pieces<impl BufRead + use
     };
     match opened {
         Ok(Some(pieces)) => Ok(Some(pieces)),
-        Ok(None) => Err(Failure::msg(FailureKind::Integrity, format!("{name} has not the shape of a whole file"))
-            .hint("the snapshot is damaged, or was changed by hand: stacksnap verify SNAPSHOT")),
+        Ok(None) => Err(Failure::msg(
+            FailureKind::Integrity,
+            format!("{name} is incomplete: its beginning or its end is missing"),
+        )
+        .hint("the snapshot is damaged or was edited: stacksnap verify SNAPSHOT")),
         Err(e) => Err(unreadable(e, name)),
     }
 }
@@ -133,12 +137,12 @@ fn unreadable(error: io::Error, name: &str) -> Failure {
     Failure::from(error).context(format!("cannot read {name}"))
 }
 
-/// Runs one file under a savepoint. `Ok(Some(failure))`: it changed nothing.
+/// Runs one file under a savepoint. `Ok(Some(failure))`: it was rolled back.
 pub async fn attempt(runner: &Runner<'_>, place: &Path, name: &str) -> Result<Option<Failure>> {
     attempt_without(runner, place, name, &|_| false).await
 }
 
-/// The same without what follows a mark that `skips` knows, up to the next mark.
+/// The same, without the statements between a mark that `skips` accepts and the next mark.
 pub async fn attempt_without(
     runner: &Runner<'_>,
     place: &Path,
@@ -147,7 +151,7 @@ pub async fn attempt_without(
 ) -> Result<Option<Failure>> {
     let Some(mut pieces) = open(place, name)? else { return Ok(None) };
     let Some(first) = pieces.next_piece().map_err(|e| unreadable(e, name))? else { return Ok(None) };
-    // The files set what they need LOCAL; an empty search_path is everybody's.
+    // The files set what they need with SET LOCAL; all use an empty search_path.
     if pieces.is_done() {
         return runner.attempt(name, &first.sql).await;
     }
@@ -178,7 +182,7 @@ mod tests {
         format!("{text}{}", std::str::from_utf8(ENDING).unwrap())
     }
 
-    /// All pieces; `None`: it is not a whole file.
+    /// All pieces. `None`: the file is incomplete.
     fn body(text: &str) -> Option<Vec<String>> {
         let mut pieces = whole(Cursor::new(text), text.len() as u64).unwrap()?;
         Some(std::iter::from_fn(|| pieces.next_piece().unwrap()).map(|piece| piece.sql).collect())

@@ -1,5 +1,5 @@
--- Until it is woken the function is one of the server's own that does nothing: NULL, or nothing at all for those that
--- give nothing back (validators, which may not give NULL). 12 and 13 are the languages internal and c.
+-- Until it is woken, the function is a built-in one that does nothing: it returns NULL, or void for functions that
+-- return void (validators may not return NULL). 12 and 13 are the languages internal and c.
 SET LOCAL allow_system_table_mods = on;
 UPDATE pg_catalog.pg_proc
 SET probin = pg_catalog.format('stacksnap asleep %s %s', prolang, prosrc),

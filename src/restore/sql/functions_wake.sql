@@ -1,4 +1,4 @@
--- Every function that sleeps is again what it was made as.
+-- Restores every sleeping function to its original definition.
 SET LOCAL allow_system_table_mods = on;
 UPDATE pg_catalog.pg_proc
 SET prolang = pg_catalog.split_part(probin, ' ', 3)::pg_catalog.oid,

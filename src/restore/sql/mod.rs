@@ -1,4 +1,6 @@
-//! Statements on their way to the target: cut out of files, run, counted, and their failures kept.
+//! Sends statements to the target: cuts them out of files, runs and counts them, and keeps their failures.
+//!
+//! Invariant: a failed statement is returned or recorded, and undoes nothing but itself.
 
 pub(crate) mod files;
 pub mod runner;

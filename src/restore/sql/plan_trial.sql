@@ -1,5 +1,6 @@
--- The statement with SQL functions (language 14) awake and volatile: the planner inlines them and evaluates none.
--- That a volatile function may not be there (invalid_object_definition) is this trial's doing; everything is taken back.
+-- Runs the statement with SQL functions (language 14) awake and volatile: the planner inlines them and evaluates none.
+-- The error that a volatile function is not allowed here (invalid_object_definition) comes from this trial, so it is
+-- ignored. Everything is rolled back.
 BEGIN
     SET LOCAL allow_system_table_mods = on;
     UPDATE pg_catalog.pg_proc

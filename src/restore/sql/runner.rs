@@ -1,7 +1,7 @@
-//! Runs statements on the target, counts them, and keeps what failed.
+//! Runs statements on the target, counts them, and keeps failures.
 //!
-//! Invariant: inside a transaction a statement that may fail runs under a savepoint, so that its failure costs nothing
-//! else; a lost connection is never taken for a failed statement. No error is passed over: it is returned or recorded.
+//! Invariant: inside a transaction, a statement that may fail runs under a savepoint, so its failure undoes nothing
+//! else. A lost connection is never taken for a failed statement. No error is dropped: it is returned or recorded.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crate::model::sqlstate;
 use crate::pg::catalog::lock_room::locks_held;
 use crate::pg::session::Session;
 
-/// Statements of one restore on one connection.
+/// Runs the statements of one restore on one connection.
 pub struct Runner<'a> {
     pub session: &'a Session,
     pub cancel: &'a Cancel,
@@ -24,14 +24,15 @@ pub struct Runner<'a> {
     breathed_at: AtomicU64,
 }
 
-/// Where a restore may be several transactions: how each begins, and how many locks one may hold.
+/// For a restore that may use several transactions: how each begins, and how many locks one may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Breath {
     pub begin: &'static str,
     pub locks_max: u64,
 }
 
-/// After so many statements the locks are counted: each may take four (table, long rows, their index, key).
+/// Locks are counted after this many statements. Each statement may take four (table, TOAST table, its index, primary
+/// key).
 const BREATH_EVERY: u64 = 16;
 
 impl<'a> Runner<'a> {
@@ -46,13 +47,13 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The same, for a restore that may be several transactions.
+    /// The same, for a restore that may use several transactions.
     #[must_use]
     pub fn with_breath(self, breath: Option<Breath>) -> Self {
         Self { breath, ..self }
     }
 
-    /// Between two statements that need no common transaction: commits when many locks are held, and begins again.
+    /// Call between statements that need no common transaction: commits if many locks are held, and begins again.
     pub async fn breathe(&self) -> Result<()> {
         let Some(breath) = self.breath else { return Ok(()) };
         let now = self.statements();
@@ -67,23 +68,23 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// How many were run.
+    /// The number of statements so far.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// Runs it; a failure ends the restore.
+    /// Runs a statement. A failure ends the restore.
     pub async fn run(&self, what: &str, sql: &str) -> Result<()> {
         self.check()?;
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.raced(sql).await.map_err(|f| f.context(what.to_string()))
+        self.execute_unless_cancelled(sql).await.map_err(|f| f.context(what.to_string()))
     }
 
-    /// Runs it under a savepoint. `Some` is its failure, which undid nothing else.
+    /// Runs a statement under a savepoint. `Some`: its failure, which undid nothing else.
     pub async fn attempt(&self, what: &str, sql: &str) -> Result<Option<Failure>> {
         self.check()?;
         self.statements.fetch_add(1, Ordering::Relaxed);
-        let Err(failure) = self.guarded(sql).await else { return Ok(None) };
+        let Err(failure) = self.execute_under_savepoint(sql).await else { return Ok(None) };
         if self.is_abandoned() {
             return Err(failure.context(what.to_string()));
         }
@@ -91,19 +92,19 @@ impl<'a> Runner<'a> {
             return Err(failure.context(what.to_string()));
         }
         self.session.execute("ROLLBACK TO SAVEPOINT stacksnap; RELEASE SAVEPOINT stacksnap").await?;
-        // A lock that could not be had is had by somebody who should be named; trying again is the user's choice.
-        // Nor is there room for the next lock where there is none for this one.
+        // After a lock timeout the user must see who holds the lock, and decides whether to try again. After "out of
+        // shared memory" the next statement would find no room for its locks either.
         if failure.kind == FailureKind::Locked || failure.is_sqlstate(sqlstate::OUT_OF_MEMORY) {
             return Err(failure.context(what.to_string()));
         }
         Ok(Some(failure.context(what.to_string())))
     }
 
-    /// Runs work of several statements under a savepoint. The inner failure undid nothing but that work.
+    /// Runs several statements under a savepoint. The inner failure undid only these.
     pub async fn attempt_all<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<Result<T>> {
         self.check()?;
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.raced("SAVEPOINT stacksnap_part").await?;
+        self.execute_unless_cancelled("SAVEPOINT stacksnap_part").await?;
         let outcome = tokio::select! {
             biased;
             reason = self.cancel.cancelled() => {
@@ -114,7 +115,7 @@ impl<'a> Runner<'a> {
         };
         match outcome {
             Ok(value) => {
-                self.raced("RELEASE SAVEPOINT stacksnap_part").await?;
+                self.execute_unless_cancelled("RELEASE SAVEPOINT stacksnap_part").await?;
                 Ok(Ok(value))
             }
             Err(failure) if self.session.is_closed() || failure.kind == FailureKind::Unreachable => {
@@ -128,21 +129,23 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Was a statement left running because the user asked to stop? Then the server has to be told.
+    /// Was a statement left running because the user cancelled? Then it must be cancelled on the server.
     pub fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)
     }
 
-    /// The statement with a savepoint before it, in one round trip. The server reads a message whole before it runs any
-    /// of it: in one with a statement that it cannot read there would be no savepoint to go back to.
-    async fn guarded(&self, sql: &str) -> Result<()> {
+    /// Sends the savepoint and the statement in one round trip, as two messages. The server parses a whole message
+    /// before it runs any of it: with a statement that it cannot parse in the same message, the savepoint would not
+    /// exist.
+    async fn execute_under_savepoint(&self, sql: &str) -> Result<()> {
         let (released, savepoint) = (format!("{sql}\n;\nRELEASE SAVEPOINT stacksnap"), "SAVEPOINT stacksnap");
-        let (before, done) = future::join(self.raced(savepoint), self.raced(&released)).await;
+        let (before, done) =
+            future::join(self.execute_unless_cancelled(savepoint), self.execute_unless_cancelled(&released)).await;
         before.and(done)
     }
 
-    /// A statement may wait for a lock for long: whoever asks to stop does not wait with it.
-    async fn raced(&self, sql: &str) -> Result<()> {
+    /// A statement may wait long for a lock: cancel does not wait for it.
+    async fn execute_unless_cancelled(&self, sql: &str) -> Result<()> {
         tokio::select! {
             biased;
             reason = self.cancel.cancelled() => {
@@ -153,7 +156,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Ends here when the user asked to stop.
+    /// Fails if the user cancelled.
     pub fn check(&self) -> Result<()> {
         match self.cancel.reason() {
             Some(reason) => Err(Failure::msg(reason.failure_kind(), reason.sentence())),

@@ -1,10 +1,10 @@
-//! What hides a semicolon, and that cuts between pieces of the text do not matter.
+//! Tests what hides a semicolon, and that the size of the input pieces does not matter.
 
 use proptest::prelude::*;
 
 use super::Splitter;
 
-/// The statements of a text that is given in pieces of `step` bytes; what is left at the end is the last.
+/// Splits a text that is fed in pieces of `step` bytes. An unfinished statement is the last item.
 fn split(text: &str, step: usize) -> Vec<String> {
     let (mut splitter, mut done, mut open) = (Splitter::default(), Vec::new(), Vec::new());
     for piece in text.as_bytes().chunks(step.max(1)) {
@@ -22,7 +22,7 @@ fn split(text: &str, step: usize) -> Vec<String> {
     done
 }
 
-/// Statements that hold semicolons which end nothing.
+/// Statements with semicolons that do not end them.
 const WHOLE: [&str; 30] = [
     "SELECT 1;",
     ";",

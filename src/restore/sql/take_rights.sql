@@ -1,5 +1,5 @@
--- Takes from one role every right that it has inside of this database, and its own default privileges; with {all} also
--- those on parameters of the server. Nothing is dropped: what it owns stays, and so does the role then.
+-- Revokes every privilege that one role has inside this database, and its own default privileges; if `all` is true,
+-- also those on server parameters. Nothing is dropped: the role and what it owns stay.
 DECLARE
     who oid := {role}::pg_catalog.regrole;
     me oid := (SELECT b.oid FROM pg_catalog.pg_database b WHERE b.datname = pg_catalog.current_database());
@@ -18,7 +18,7 @@ BEGIN
             || CASE WHEN d.nspname IS NULL THEN '' ELSE pg_catalog.format(' IN SCHEMA %I', d.nspname) END;
         EXECUTE pg_catalog.format('%s REVOKE ALL ON %s FROM %s', place, d.what, d.grantee_name);
     END LOOP;
-    -- An entry goes when it says what is so without it.
+    -- The server removes an entry that equals the built-in default.
     FOR d IN SELECT p.defaclobjtype AS kind, CASE p.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES'
             WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' WHEN 'L' THEN 'LARGE OBJECTS' END AS what
         FROM pg_catalog.pg_default_acl p WHERE p.defaclrole = who AND p.defaclnamespace = 0

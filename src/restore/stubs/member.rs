@@ -1,9 +1,9 @@
-//! The members of missing extensions: which of them get a stand-in, and the SQL of it.
+//! Members of missing extensions: which of them get a stand-in, and its SQL.
 //!
-//! Invariant: a stand-in has the name and the signature of the member and does nothing of what it does: a base type holds
-//! the text that it was given, a function answers NULL. Names come from the inventory as the server quoted them. What gets
-//! no stand-in (tables, views, aggregates, operator classes, access methods, casts) is known by name, so that whatever
-//! needs it is found.
+//! Invariant: a stand-in has the member's name and signature but none of its behaviour: a base type stores its input
+//! text, a function returns NULL. Names come from the inventory as the server quoted them. Members without a stand-in
+//! (tables, views, aggregates, operator classes, access methods, casts) are known by name, so that everything that
+//! needs one is found.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::model::name::{dollar_quoted, literal};
 use crate::model::object_kind::ObjectKind;
 use crate::pgtools::toc::Entry;
 
-/// Pseudo-types that no procedural language takes.
+/// Pseudo-types that no procedural language accepts.
 const UNSTUBBABLE: [&str; 8] = [
     "internal",
     "cstring",
@@ -29,9 +29,9 @@ const UNSTUBBABLE: [&str; 8] = [
 pub struct Members<'a> {
     inventory: &'a Inventory,
     members: Vec<&'a CatalogObject>,
-    /// Text by which a member without a stand-in is found in a definition, and its extension.
+    /// For each member without a stand-in: the text by which a definition refers to it, and its extension.
     absent: Vec<(String, &'a str)>,
-    /// Tables and views among them, by schema and name as they are.
+    /// Tables and views among the members, by schema and unquoted name.
     relations: Vec<(String, String, &'a str)>,
 }
 
@@ -74,11 +74,11 @@ impl<'a> Members<'a> {
         Some((sign, object.extension.as_deref()?))
     }
 
-    /// The extensions whose members this entry needs and that have no stand-in.
+    /// The missing extensions of which this entry needs a member without a stand-in.
     pub fn absent_in(&self, entry: &Entry) -> BTreeSet<String> {
         let of_a_member = self.relations.iter().filter(|(schema, name, _)| is_about(entry, schema, name));
         let mut found: BTreeSet<String> = of_a_member.map(|(.., extension)| (*extension).to_string()).collect();
-        // The body of a function is not looked at by the server while it is made; its head is.
+        // The server does not check a function's body when it is created, only its head.
         let text = match entry.desc {
             ObjectKind::Function | ObjectKind::Procedure => {
                 entry.definition.split("\n    AS ").next().unwrap_or_default()
@@ -103,7 +103,7 @@ impl<'a> Members<'a> {
         stubbed.map(|c| c.name.clone()).collect()
     }
 
-    /// The statements that make every stand-in, in order.
+    /// The statements that create all stand-ins, in order.
     pub fn statements(&self) -> Vec<String> {
         let mut sql = self.schemas();
         let types = |wanted: fn(&CatalogObject) -> bool| self.members.iter().filter(move |o| wanted(o));
@@ -114,7 +114,7 @@ impl<'a> Members<'a> {
             let list = &object.definition[words.len()..];
             match words {
                 "ENUM" => sql.push(format!("CREATE TYPE {} AS ENUM{list}", object.identity)),
-                "COMPOSITE" => sql.push(careful(&format!("CREATE TYPE {} AS{list}", object.identity))),
+                "COMPOSITE" => sql.push(warn_on_failure(&format!("CREATE TYPE {} AS{list}", object.identity))),
                 _ if words.starts_with("RANGE SUBTYPE ") => sql.extend(range(object)),
                 _ => {}
             }
@@ -130,8 +130,8 @@ impl<'a> Members<'a> {
                 _ => {}
             }
         }
-        sql.extend(self.members.iter().filter_map(|o| self.routine(o)).map(|text| careful(&text)));
-        sql.extend(self.members.iter().filter_map(|o| operator(o)).map(|text| careful(&text)));
+        sql.extend(self.members.iter().filter_map(|o| self.routine(o)).map(|text| warn_on_failure(&text)));
+        sql.extend(self.members.iter().filter_map(|o| operator(o)).map(|text| warn_on_failure(&text)));
         if sql.is_empty() {
             return sql;
         }
@@ -139,7 +139,7 @@ impl<'a> Members<'a> {
         sql
     }
 
-    /// Schemas that members are in: those of the extension, and others that may not be there yet.
+    /// The schemas of members: the extension's own, and others that may not exist yet.
     fn schemas(&self) -> Vec<String> {
         let mut names: BTreeSet<String> = BTreeSet::new();
         for object in &self.members {
@@ -154,13 +154,13 @@ impl<'a> Members<'a> {
         names.iter().map(|name| format!("CREATE SCHEMA IF NOT EXISTS {name}")).collect()
     }
 
-    /// A base type is text by another name: what goes in comes out, byte for byte.
+    /// A base type with the input and output functions of text: it returns its input byte for byte.
     fn base_type(&self, object: &CatalogObject) -> Vec<String> {
         let (name, definition) = (&object.identity, &object.definition);
         let (Some(input), Some(output)) = (value(definition, "INPUT"), value(definition, "OUTPUT")) else {
             return Vec::new();
         };
-        // An input function may take the type's number and modifier too: its identity has to be the member's.
+        // An input function may also take the type's OID and modifier: the stand-in must have the same signature.
         let input_takes = self.arguments_of(input).unwrap_or("cstring");
         let function = |name: &str, takes: &str, gives: &str, body: &str| {
             format!(
@@ -170,10 +170,10 @@ impl<'a> Members<'a> {
         let mut sql = vec![function(input, input_takes, name, "textin"), function(output, name, "cstring", "textout")];
         let mut options = format!("INPUT = {input}, OUTPUT = {output}");
         if let Some(takes) = value(definition, "TYPMOD_IN") {
-            // A modifier that is one number is kept. Others (`Point,4326`) are taken and forgotten.
+            // A modifier that is one number is kept. Others (`Point,4326`) are accepted and forgotten.
             let body = if self.has_odd_modifiers(name) { "array_ndims" } else { "varchartypmodin" };
             sql.push(function(takes, "cstring[]", "integer", body));
-            // Without a function of its own (vector) the number would be shown as it is kept.
+            // Without an output function (vector), the stored number would be shown.
             let gives = value(definition, "TYPMOD_OUT").unwrap_or("pg_catalog.varchartypmodout");
             if !gives.starts_with("pg_catalog.") {
                 sql.push(function(gives, "integer", "cstring", "varchartypmodout"));
@@ -205,7 +205,7 @@ impl<'a> Members<'a> {
         modifiers.filter_map(|rest| rest.split(')').next()).any(|m| m.parse::<u32>().is_err())
     }
 
-    /// A function or a procedure that answers nothing. None when it cannot be written in PL/pgSQL.
+    /// A function or procedure that returns nothing. `None`: PL/pgSQL cannot have this signature.
     fn routine(&self, object: &CatalogObject) -> Option<String> {
         if !matches!(object.kind, ObjectKind::Function | ObjectKind::Procedure)
             || object.definition.contains(" WINDOW ")
@@ -242,8 +242,8 @@ impl<'a> Members<'a> {
     }
 }
 
-/// One that fails is said and costs nothing but itself; what needs it is found when it is made.
-fn careful(statement: &str) -> String {
+/// Wraps a statement so that its failure is only a warning. What needs the stand-in then fails when it is created.
+fn warn_on_failure(statement: &str) -> String {
     let body = format!(
         "BEGIN EXECUTE {}; EXCEPTION WHEN OTHERS THEN RAISE WARNING 'stand-in of an extension: %', SQLERRM; END",
         literal(statement)
@@ -269,7 +269,7 @@ fn operator(object: &CatalogObject) -> Option<String> {
 fn range(object: &CatalogObject) -> Option<String> {
     let (_, rest) = object.definition.split_once("SUBTYPE ")?;
     let (subtype, _) = rest.split_once(" OPCLASS ")?;
-    Some(careful(&format!("CREATE TYPE {} AS RANGE (SUBTYPE = {subtype})", object.identity)))
+    Some(warn_on_failure(&format!("CREATE TYPE {} AS RANGE (SUBTYPE = {subtype})", object.identity)))
 }
 
 fn is_base(object: &CatalogObject) -> bool {
@@ -283,7 +283,7 @@ fn needs_schema(object: &CatalogObject) -> bool {
     )
 }
 
-/// Is the entry about this table or view: its rows, its privileges, something on it?
+/// Is the entry about this table or view: its rows, its privileges, an object on it?
 fn is_about(entry: &Entry, schema: &str, name: &str) -> bool {
     if entry.schema.as_deref() != Some(schema) {
         return false;

@@ -1,8 +1,8 @@
-//! What stands in for extensions that a target lacks, and what cannot be proven without them.
+//! Stand-ins for extensions that a target lacks, and what cannot be proved without these extensions.
 //!
-//! Invariant (trap 26): pure: table of contents, inventory and the target's list of extensions in, a plan out. What is
-//! stubbed lets tables, rows and definitions exist; nothing that an extension *does* is ever called proven or broken.
-//! Each object that hangs on a missing extension is named, whether it is made or left out.
+//! Invariant (trap 26): pure: it takes the TOC, the inventory and the target's list of extensions, and returns a plan.
+//! Stand-ins let tables, rows and definitions exist; the behaviour of an extension is never reported as proved or
+//! broken. Each object that depends on a missing extension is named, whether it is created or left out.
 
 mod member;
 mod text;
@@ -16,21 +16,21 @@ use crate::model::restore::{Exception, ObjectName};
 use crate::pgtools::toc::{Entry, Toc};
 use member::Members;
 
-/// Rows are loaded and definitions are made with stand-ins for an extension.
+/// The exception code of objects that were created with stand-ins for an extension.
 pub const STUBBED: &str = "extension_stubbed";
-/// Something is left out because an extension is missing.
+/// The exception code of objects that are left out because an extension is missing.
 pub const MISSING: &str = "extension_missing";
 
-/// What to run before anything else is made, what to leave out, and what to say.
+/// What to run before anything else is created, what to leave out, and what to report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StubPlan {
-    /// Each a complete statement, in order. Run as superuser, before the schema.
+    /// Complete statements, in order. Run as superuser, before the schema.
     pub statements: Vec<String>,
-    /// What hangs on a missing extension: never good, never broken.
+    /// What depends on a missing extension: neither proved nor broken.
     pub not_proven: Vec<Exception>,
-    /// Entries of the archive that are not made (`Entry::dump_id`).
+    /// Archive entries that are not created (`Entry::dump_id`).
     pub skip: BTreeSet<i64>,
-    /// Objects of the inventory that will not be on the target, or only as a stand-in: not to be compared.
+    /// Objects of the inventory that will be missing on the target, or exist as stand-ins: do not compare them.
     pub objects: BTreeSet<ObjectName>,
 }
 
@@ -67,7 +67,7 @@ pub fn plan(toc: &Toc, inventory: &Inventory, available: &[String]) -> StubPlan 
         if verdict.skipped {
             plan.skip.insert(entry.dump_id);
             let address = Address { class: entry.catalog_oid, oid: entry.oid, sub: 0 };
-            // With what is said about it: its comment, its privileges.
+            // Including its attributes: comment and privileges.
             let made = objects.get(&address).into_iter().flatten();
             plan.objects.extend(made.map(|object| name(object)));
         }
@@ -88,7 +88,7 @@ fn name(object: &CatalogObject) -> ObjectName {
     ObjectName { kind: object.kind, identity: object.identity.clone() }
 }
 
-/// The address of the whole object that this is, or is said about.
+/// The address of the whole object that this is, or is an attribute of.
 fn whole(object: &CatalogObject) -> Option<Address> {
     object.address.map(|address| Address { sub: 0, ..address })
 }
@@ -103,14 +103,14 @@ fn by_address(inventory: &Inventory) -> HashMap<Address, Vec<&CatalogObject>> {
     found
 }
 
-/// What hangs on a missing extension, and how.
+/// How an entry depends on missing extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Verdict {
     extensions: BTreeSet<String>,
     skipped: bool,
 }
 
-/// The archive's entries, judged one by one and then by what they depend on.
+/// The archive's entries, judged by themselves first and then by their dependencies.
 struct Entries<'a> {
     toc: &'a Toc,
     members: &'a Members<'a>,
@@ -130,11 +130,11 @@ impl<'a> Entries<'a> {
 
     fn judge(&mut self) {
         for entry in &self.toc.entries {
-            if let Some(verdict) = self.directly(entry) {
+            if let Some(verdict) = self.judge_by_itself(entry) {
                 self.verdicts.insert(entry.dump_id, verdict);
             }
         }
-        // What hangs on something that is left out is left out. Entries are not always behind what they depend on.
+        // What depends on a skipped entry is skipped too. Entries do not always come after their dependencies.
         loop {
             let mut changed = false;
             for entry in &self.toc.entries {
@@ -152,13 +152,13 @@ impl<'a> Entries<'a> {
         }
     }
 
-    fn directly(&self, entry: &Entry) -> Option<Verdict> {
+    fn judge_by_itself(&self, entry: &Entry) -> Option<Verdict> {
         if let Some(name) = self.extension_ids.get(&entry.dump_id) {
             return Some(Verdict { extensions: BTreeSet::from([name.clone()]), skipped: true });
         }
         let mut extensions: BTreeSet<String> =
             entry.depends_on.iter().filter_map(|id| self.extension_ids.get(id).cloned()).collect();
-        // Members of an extension have no entry of their own, so what hangs on them points at nothing.
+        // Members have no entry, so what depends on them has a dependency on a dump id that does not exist.
         let dangling = entry.depends_on.iter().any(|id| !self.known.contains(id));
         if extensions.is_empty() && !dangling {
             return None;
@@ -173,7 +173,7 @@ impl<'a> Entries<'a> {
         Some(Verdict { extensions, skipped })
     }
 
-    /// The extensions whose absence takes away something that this entry needs.
+    /// The extensions whose absence removes something that this entry depends on.
     fn skipped_below(&self, entry: &Entry) -> Option<BTreeSet<String>> {
         let mut found = BTreeSet::new();
         for id in &entry.depends_on {
@@ -188,18 +188,18 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Does it use what the extension knows of its types, and not only their names: how to sort, to compare, to index?
+/// Does it use the behaviour of the extension's types (sorting, comparing, indexing), and not only their names?
 fn is_built_on(entry: &Entry) -> bool {
     let sorts = || ["ORDER BY", "GROUP BY", "DISTINCT", "UNION"].iter().any(|word| entry.definition.contains(word));
     match entry.desc {
-        // The comment of the extension itself.
+        // The only comment that depends on an extension directly is the extension's own.
         ObjectKind::Index | ObjectKind::Constraint | ObjectKind::Comment => true,
         ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Rule => sorts(),
         _ => false,
     }
 }
 
-/// Kinds that only say something about another object, which is named already.
+/// Kinds that are attributes of another object, which is named already.
 const SAID_ELSEWHERE: [ObjectKind; 6] = [
     ObjectKind::Acl,
     ObjectKind::Comment,
@@ -213,12 +213,12 @@ fn of_extension(name: &str) -> Exception {
     Exception {
         code: MISSING.to_string(),
         what: format!("extension {name}"),
-        why: "the server does not offer it: what it does was not tried".to_string(),
-        todo: format!("install the package of {name} for this server and do it again"),
+        why: "the server does not offer it: its behaviour was not tested".to_string(),
+        todo: format!("install the package of {name} for this server and run this again"),
     }
 }
 
-/// What is left out is named as the inventory names it, so that a proof can tell it; what is made has to be equal.
+/// What is left out has the inventory's name, so that a proof can match it. What is created must be equal.
 fn exception(
     entry: &Entry,
     verdict: &Verdict,
@@ -237,12 +237,12 @@ fn exception(
     let list = list.join(", ");
     let todo = format!("install {list} for this server to prove it");
     let (code, why) = if verdict.skipped {
-        (MISSING, format!("left out: it cannot be made without {list}"))
+        (MISSING, format!("left out: it cannot be created without {list}"))
     } else if !columns.is_empty() {
         let why = format!("its rows are loaded; columns whose type is a stand-in for {list}: {}", columns.join(", "));
         (STUBBED, why)
     } else {
-        (STUBBED, format!("its definition is made with stand-ins for {list}; what it does was not tried"))
+        (STUBBED, format!("its definition is created with stand-ins for {list}; its behaviour was not tested"))
     };
     Some(Exception { code: code.to_string(), what, why, todo })
 }

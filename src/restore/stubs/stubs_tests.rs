@@ -1,4 +1,4 @@
-//! Plans for missing extensions, made of small tables of contents and inventories.
+//! Plans for missing extensions, tested with small TOCs and inventories.
 
 use super::*;
 use crate::model::inventory::{Column, TableFacts};
@@ -145,7 +145,7 @@ fn modifiers_that_are_no_number_are_taken() {
 
 #[test]
 fn trap_26_a_modifier_that_the_server_shows_by_itself_is_kept() {
-    // As pgvector has it: a function that reads the modifier, and none that shows it.
+    // Like pgvector: a function that reads the modifier, and none that shows it.
     let mut inventory = inventory("x.vector(3)");
     for object in &mut inventory.objects {
         object.definition = object.definition.replace(" TYPMOD_OUT x.tout", "");

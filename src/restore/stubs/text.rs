@@ -1,13 +1,13 @@
-//! Small readers of the definitions that the inventory holds: quotes, brackets, names.
+//! Parsing helpers for the inventory's definitions: quotes, brackets, names.
 //!
-//! Invariant: a word inside of a string, a quoted name or brackets is never taken for a keyword. Pure.
+//! Invariant: a word inside a string, a quoted name or brackets is never taken for a keyword. Pure.
 
-/// Is `c` a part of a name that is not quoted?
+/// Can `c` be a part of an unquoted name?
 fn in_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '$'
 }
 
-/// Does `text` hold `name` (as SQL quotes it) as a whole name, not as the part of a longer one?
+/// Does `text` contain `name` (as SQL quotes it) as a whole name, not as a part of a longer one?
 pub fn mentions(text: &str, name: &str) -> bool {
     !name.is_empty()
         && text.match_indices(name).any(|(at, _)| {
@@ -19,7 +19,7 @@ pub fn mentions(text: &str, name: &str) -> bool {
         })
 }
 
-/// Where the first of `words` (with its spaces) stands outside of quotes and brackets, and which it is.
+/// The first of `words` (including its spaces) outside quotes and brackets, with its position.
 pub fn find_outside<'w>(text: &str, words: &[&'w str]) -> Option<(usize, &'w str)> {
     let bytes = text.as_bytes();
     let (mut depth, mut quote) = (0usize, None);
@@ -42,7 +42,7 @@ pub fn find_outside<'w>(text: &str, words: &[&'w str]) -> Option<(usize, &'w str
     None
 }
 
-/// The list in the brackets with which `text` starts, and what comes behind them.
+/// The list in the brackets at the start of `text`, and the text after them.
 pub fn in_brackets(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('(')?;
     let (mut depth, mut quote) = (0usize, None);
@@ -60,14 +60,14 @@ pub fn in_brackets(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// The value behind a key of a base type's definition: the next word.
+/// The word after a key in a base type's definition.
 pub fn value<'t>(definition: &'t str, key: &str) -> Option<&'t str> {
     let (_, rest) = definition.split_once(&format!(" {key} "))?;
     let end = find_outside(rest, &[" "]).map_or(rest.len(), |(at, _)| at);
     Some(&rest[..end])
 }
 
-/// The identity without its arguments: `s.f(integer)` is `s.f`.
+/// The identity without its arguments: `s.f(integer)` becomes `s.f`.
 pub fn without_arguments(identity: &str) -> &str {
     let mut quoted = false;
     for (at, c) in identity.char_indices() {

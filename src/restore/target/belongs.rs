@@ -1,18 +1,18 @@
 //! What belongs to a table: its keys, indexes, policies, triggers, sequences, comments and grants.
 //!
-//! Invariant: decided by whole identities of the inventory, never by a part of a name. Pure.
+//! Invariant: compares whole identities of the inventory, never a part of a name. Pure.
 
 use crate::model::identity::{on, qualified};
 use crate::model::inventory::CatalogObject;
 use crate::model::name::QualifiedName;
 use crate::model::object_kind::ObjectKind;
 
-/// The identity of a table as an inventory writes it is not known from its name alone: compare the parts.
+/// Compares schema and name: the quoting of an identity is not known from the table's name alone.
 fn is(identity: &str, table: &QualifiedName) -> bool {
     qualified(identity).is_some_and(|(schema, name)| schema == table.schema && name == table.name)
 }
 
-/// Does `text` begin with the table's identity, then a dot (a column of it)?
+/// Does `text` start with the table's identity and a dot (one of its columns)?
 fn is_column(text: &str, table: &QualifiedName) -> bool {
     text.char_indices().filter(|(_, c)| *c == '.').any(|(at, _)| is(&text[..at], table))
 }

@@ -1,8 +1,9 @@
-//! Another project as the target: what users built on tables of its platform, such as an index on `auth.users`.
+//! Another project as the target: what users built on tables of the platform, for example an index on `auth.users`.
 //!
-//! Invariant: where the target's service has the snapshot's migrations, what its tables have too few or too many is a
-//! user's: it comes back, or goes with another project, as far as the role's rights reach. What cannot is named before
-//! anything is written. Where the versions differ nobody can tell whose it is: it is left, and named. It writes nothing.
+//! Invariant: if the target's service has the snapshot's migrations, missing or extra objects on its tables are a
+//! user's: they are created, or dropped with the other project, as far as the role's rights allow. The rest is named
+//! before anything is written. If the versions differ, ownership cannot be determined: the objects stay and are named.
+//! It writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use crate::model::restore::{Exception, ObjectName, TargetKind};
 use crate::pg::session::Session;
 use crate::restore::Engine;
 
-/// What can be built on a table that is somebody else's.
+/// Kinds that a user can build on another role's table.
 const KINDS: [ObjectKind; 6] = [
     ObjectKind::Index,
     ObjectKind::Statistics,
@@ -31,10 +32,10 @@ const KINDS: [ObjectKind; 6] = [
 /// More objects are counted, not named.
 const NAMED_MAX: usize = 8;
 
-/// What is known of it.
+/// The result of the comparison.
 #[derive(Debug, Clone, Default)]
 pub struct BuiltOn {
-    /// Made, altered or dropped by this restore, with their comments.
+    /// Objects that this restore creates, alters or drops, with their comments.
     ours: BTreeSet<ObjectName>,
     /// Schemas at the snapshot's version.
     pub same_version: BTreeSet<String>,
@@ -42,7 +43,7 @@ pub struct BuiltOn {
 }
 
 impl BuiltOn {
-    /// Compares. `scope` is what the restore may touch otherwise.
+    /// Compares. `scope`: what the restore may touch otherwise.
     pub async fn read(
         engine: &Engine<'_>,
         session: &Session,
@@ -72,7 +73,7 @@ impl BuiltOn {
         let rules = scope.rules.clone().unwrap_or_default();
         let mut unknown: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for difference in compare(&part(&source.objects), &part(&live.objects), &rules) {
-            // A new project has what its platform made, and nothing of anybody's.
+            // A new project has only its platform's objects.
             if difference.note.is_some()
                 || (difference.change == Change::Extra && scope.kind != TargetKind::OtherDatabase)
             {
@@ -97,12 +98,12 @@ impl BuiltOn {
         Ok(found)
     }
 
-    /// Is it put right here?
+    /// Does this restore handle the object?
     pub fn has(&self, object: &CatalogObject) -> bool {
         !self.ours.is_empty() && self.ours.contains(&ObjectName::of(object))
     }
 
-    /// What is left, for the plan.
+    /// What stays different, for the plan.
     pub fn exceptions(&self) -> impl Iterator<Item = Exception> + '_ {
         self.left.iter().cloned()
     }
@@ -120,13 +121,13 @@ impl BuiltOn {
 fn not_permitted(difference: &ObjectDifference) -> Exception {
     let (why, todo) = match (&difference.change, &difference.left) {
         (Change::Extra, _) => {
-            ("the other project has it on a table of the platform's, which this role does not own", None)
+            ("the target's project has it on a table of the platform, which this role does not own", None)
         }
         (_, Some(text)) if difference.kind == ObjectKind::Index || difference.kind == ObjectKind::Statistics => (
-            "it is on a table of the platform's, which this role does not own",
+            "it is on a table of the platform, which this role does not own",
             Some(format!("as its owner: {}", visible(text))),
         ),
-        _ => ("it is on a table of the platform's, which this role does not own", None),
+        _ => ("it is on a table of the platform, which this role does not own", None),
     };
     Exception {
         code: "not_permitted".into(),
@@ -145,10 +146,10 @@ fn of_unknown(schema: &str, names: &[String]) -> Exception {
         code: super::services::PLATFORM_UPGRADED.into(),
         what: format!("{} objects on tables of the platform in {}", names.len(), visible(schema)),
         why: format!(
-            "its service has other migrations than in the snapshot, so they may be the platform's: they are left as they \
+            "its service has other migrations than in the snapshot, so they may be the platform's: they stay as they \
              are: {}",
             named.join(", ")
         ),
-        todo: "make what is yours by hand: inventory.json has the definitions".into(),
+        todo: "create your own objects by hand: inventory.json has the definitions".into(),
     }
 }

@@ -1,7 +1,7 @@
 //! Libraries that settings of roles and databases load into each session, and that the target's server lacks.
 //!
-//! Invariant: no role is locked out by a restore: with such a setting it could not log in any more, not even a superuser.
-//! The setting is left out and named. Only who may look at the server's files can tell; everybody else gets the setting.
+//! Invariant: a restore locks no role out: with such a setting not even a superuser could log in. The setting is left
+//! out and named. Only a role that may read the server's files can tell; other roles restore the setting.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ use crate::pg::session::Session;
 use crate::restore::objects::roles::reset_setting;
 use crate::restore::stubs::StubPlan;
 
-/// The code of what is left out here.
+/// The exception code.
 pub const LIBRARY_MISSING: &str = "library_missing";
 
 const LOADING: [&str; 2] = ["session_preload_libraries", "local_preload_libraries"];
 
-/// Settings of the snapshot that would load a library which is not there: they are added to what is left out.
+/// Adds settings of the snapshot that would load a missing library to what is left out.
 pub async fn leave_out(session: &Session, inventory: &Inventory, stubs: &mut StubPlan) -> Result<()> {
     let mut known: BTreeMap<String, bool> = BTreeMap::new();
     for setting in inventory.objects.iter().filter(|o| loads(o)) {
@@ -41,7 +41,10 @@ pub async fn leave_out(session: &Session, inventory: &Inventory, stubs: &mut Stu
             stubs.not_proven.push(Exception {
                 code: LIBRARY_MISSING.into(),
                 what: format!("{} {}", setting.kind, setting.identity),
-                why: format!("the server has no library {}: nobody could log in with it", missing.join(", ")),
+                why: format!(
+                    "the server has no library {}: with this setting no login would succeed",
+                    missing.join(", ")
+                ),
                 todo: "install it, then set it as in database_roles.sql or extension_state/database_settings.sql"
                     .into(),
             });
@@ -61,25 +64,25 @@ fn libraries(value: &str) -> Vec<String> {
     names.filter(|name| !name.is_empty()).collect()
 }
 
-/// A library by its bare name is a file in the server's own folder, and one that anybody may load in `plugins` there.
+/// The file of a library in the server's library folder; with `plugins`, in the subfolder from which any role may load.
 fn file(library: &str, plugins: bool) -> String {
     let name = library.strip_prefix("$libdir/").unwrap_or(library);
     if plugins && !name.contains('/') { format!("plugins/{name}") } else { name.to_string() }
 }
 
-/// One with a path of its own is taken as it is. What is not there has no size; another field is never filled here.
+/// A library with an absolute path counts as present. A missing file has no size.
 async fn is_there(session: &Session, library: &str) -> Result<bool> {
     if library.starts_with('/') {
         return Ok(true);
     }
-    // A record is never NOT NULL as a whole while one of its fields is empty.
+    // A record IS NOT NULL only if all its fields are not null, so test the size alone.
     let sql = "SELECT (pg_catalog.pg_stat_file(c.setting || '/' || $1 || '.so', true)).size IS NOT NULL \
                FROM pg_catalog.pg_config c WHERE c.name = 'PKGLIBDIR'";
     let found = session.one(sql, &[&library]).await?;
     Ok(found.try_get(0).unwrap_or(true))
 }
 
-/// What takes these settings away again, after a file that sets all of them.
+/// The statements that reset these settings, after a file that sets all of them.
 pub fn resets<'a>(
     left_out: impl Iterator<Item = &'a ObjectName>,
     inventory: &Inventory,

@@ -1,7 +1,8 @@
-//! How many locks a restore needs, and whether the server has room for them.
+//! How many locks a restore needs, and whether the server's lock table has room for them.
 //!
-//! Invariant: into an empty database a restore that needs much of the room goes in several transactions. In place it is
-//! one, so what cannot fit is refused before anything is written, with the setting to change. Pure, but for the asking.
+//! Invariant: into an empty database a restore that needs much of the room uses several transactions. In place it is
+//! one transaction, so a restore that cannot fit is refused before anything is written, with the setting to change.
+//! Pure.
 
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::object_kind::ObjectKind;
@@ -13,21 +14,21 @@ use crate::restore::rows::large_objects::numbers;
 /// What a restore will lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needed {
-    /// The objects themselves: no transaction that makes or drops them needs fewer.
+    /// The objects themselves: a transaction that creates or drops them needs at least these locks.
     pub least: u64,
-    /// With what a table may bring: rows that are long have a table and an index of their own.
+    /// Including what a table may bring: a TOAST table and its index.
     pub most: u64,
 }
 
 impl Needed {
-    /// Counts objects that are made, replaced or dropped.
+    /// Counts objects that are created, replaced or dropped.
     pub fn of<'o>(objects: impl Iterator<Item = &'o ObjectName>, toc: &Toc) -> Self {
         let mut needed = Self::default();
         let mut has_large_objects = false;
         for object in objects {
             let (least, most) = match object.kind {
                 ObjectKind::Table | ObjectKind::MaterializedView => (1, 3),
-                // A primary key has an index; so has not every constraint.
+                // A primary key has an index; not every constraint has one.
                 ObjectKind::Index
                 | ObjectKind::Constraint
                 | ObjectKind::Sequence
@@ -48,7 +49,7 @@ impl Needed {
         needed
     }
 
-    /// Should it go in several transactions, where it may? Others need some of the room.
+    /// Should it use several transactions, if it may? Other sessions need some of the room.
     pub fn is_much_for(self, room: LockRoom) -> bool {
         self.most > room.locks() / 2
     }
@@ -59,7 +60,7 @@ impl Needed {
             return Ok(());
         }
         let text = format!(
-            "in one transaction this restore locks at least {} relations, and the server has room for {} locks \
+            "this restore locks at least {} relations in one transaction, but the server has room for {} locks \
              (max_locks_per_transaction = {} for each of {} transactions)",
             self.least,
             room.locks(),
@@ -71,7 +72,7 @@ impl Needed {
                 "ALTER SYSTEM SET max_locks_per_transaction = {}; restart the server, and run this again",
                 room.setting_for(self.most)
             ))
-            .hint("or restore into an empty database, where it goes in several transactions"))
+            .hint("or restore into an empty database, which takes several transactions"))
     }
 }
 

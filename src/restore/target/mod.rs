@@ -1,6 +1,6 @@
-//! What a restore knows of its target before it plans or writes: facts, rights, scope, services, locks.
+//! What a restore knows about its target before it plans or writes: facts, rights, scope, services, locks.
 //!
-//! Invariant: everything here reads; nothing of the target is changed.
+//! Invariant: everything here only reads the target.
 
 pub(crate) mod belongs;
 pub(crate) mod built_on;

@@ -1,7 +1,7 @@
 //! Another project as the target: what its platform has of its own and keeps, and what its older services lack.
 //!
-//! Invariant: whatever of the snapshot's platform is not on the target is named before anything is written, and what
-//! hangs on it is neither tried nor a surprise of the proof. It reads the target's catalogs and writes nothing.
+//! Invariant: whatever the target lacks of the snapshot's platform is named before anything is written; what depends on
+//! it is not attempted, and the proof expects it. It reads the target's catalogs and writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,30 +17,31 @@ use crate::model::name::{QualifiedName, visible};
 use crate::model::platform::is_platform_role;
 use crate::model::restore::{Exception, ObjectName};
 
-/// The word for what the platform of the target does not have.
+/// The exception code of what the target's platform lacks.
 pub const PLATFORM_OLDER: &str = "platform_older";
 
-/// Services whose schemas the platform migrates in every project: what one lacks is told one by one.
+/// Services whose schemas the platform migrates in every project: missing objects are named one by one.
 const SERVICES: [&str; 3] = ["auth", "storage", "realtime"];
 
 /// The role that a platform gives to its user.
 const USER: &str = "postgres";
 
-/// What is known of a target that is another project.
+/// What is known about a target that is another project.
 #[derive(Debug, Clone, Default)]
 pub struct OtherPlatform {
-    /// Who is in what in the snapshot, where this role may not change what the target's platform granted beyond it.
+    /// Memberships (member, group) of the snapshot, if this role may not revoke what the target's platform granted in
+    /// addition.
     memberships: Option<BTreeSet<(String, String)>>,
-    /// Objects of the snapshot's platform that the target's does not have.
+    /// Objects of the snapshot's platform that the target's platform lacks.
     absent: Vec<CatalogObject>,
     /// Tables among them.
     pub absent_tables: BTreeSet<QualifiedName>,
-    /// Columns that tables of the platform do not have there.
+    /// Columns that the target's tables of the platform lack.
     pub lacking: BTreeMap<QualifiedName, Vec<String>>,
 }
 
 impl OtherPlatform {
-    /// Compares the platform's schemas. `scope` is what the restore may touch otherwise.
+    /// Compares the platform's schemas. `scope`: what the restore may touch otherwise.
     pub fn new(source: &Inventory, live: &Inventory, scope: &Scope, is_superuser: bool) -> Self {
         let there: BTreeSet<(ObjectKind, &str)> = live.objects.iter().map(|o| (o.kind, o.identity.as_str())).collect();
         let partitions: BTreeSet<&str> = source.of_kind(ObjectKind::TableAttach).map(|o| o.identity.as_str()).collect();
@@ -61,7 +62,7 @@ impl OtherPlatform {
         Self { memberships, absent, absent_tables, lacking: lacking(source, live, scope) }
     }
 
-    /// Objects of the snapshot that hang on what is absent: they cannot be there.
+    /// Objects of the snapshot that depend on absent ones: they cannot exist on the target.
     pub fn hanging(&self, source: &Inventory) -> BTreeSet<ObjectName> {
         let hangs = |o: &&CatalogObject| {
             o.extension.is_none()
@@ -73,7 +74,7 @@ impl OtherPlatform {
         hanging.chain(self.absent.iter().map(ObjectName::of)).collect()
     }
 
-    /// Does the target's platform keep this membership: between its own roles, and not in the snapshot?
+    /// Does the target's platform keep this membership, which is between its own roles and not in the snapshot?
     pub fn keeps(&self, object: &CatalogObject) -> bool {
         let (Some(known), Some(membership)) = (&self.memberships, Membership::of(object)) else { return false };
         let (member, group) = (unquoted(membership.member), unquoted(membership.group));
@@ -93,7 +94,7 @@ impl OtherPlatform {
             found.push(Exception {
                 code: "platform_membership".into(),
                 what: format!("{} {}", membership.kind, membership.identity),
-                why: "the platform of the target granted it, and the snapshot's did not: it stays".into(),
+                why: "the target's platform granted it and the snapshot's did not: it stays".into(),
                 todo: String::new(),
             });
         }
@@ -123,7 +124,7 @@ impl OtherPlatform {
                 continue;
             }
             let why = format!(
-                "the {} service of the target is older and has no {named}: the rows come back without it, and are not compared",
+                "the {} service of the target is older and has no {named}: the rows are restored without it and not compared",
                 table.schema
             );
             found.push(older(format!("rows of {}", table.plain()), why));
@@ -132,13 +133,13 @@ impl OtherPlatform {
     }
 }
 
-/// A column of the user's on a table of the platform's.
+/// The exception for a user's column on a table of the platform.
 fn added(table: &QualifiedName, columns: &str) -> Exception {
     Exception {
         code: "platform_column".into(),
         what: format!("rows of {}", table.plain()),
         why: format!(
-            "{columns} was added to the platform's table, and the target's has it not: the rows come back without it, and are \
+            "{columns} was added to the platform's table, and the target's table lacks it: the rows are restored without it and \
              not compared"
         ),
         todo: format!("as the table's owner: ALTER TABLE {} ADD COLUMN …; then restore again", table.plain()),
@@ -146,11 +147,11 @@ fn added(table: &QualifiedName, columns: &str) -> Exception {
 }
 
 fn older(what: String, why: String) -> Exception {
-    let todo = "bring the services of the target to the version of the source, then restore again".to_string();
+    let todo = "update the services of the target to the source's version, then restore again".to_string();
     Exception { code: PLATFORM_OLDER.into(), what, why, todo }
 }
 
-/// Is it an object that others hang on?
+/// Can other objects depend on this kind?
 fn is_of_its_own(kind: ObjectKind) -> bool {
     const KINDS: [ObjectKind; 10] = [
         ObjectKind::Table,
@@ -171,7 +172,7 @@ fn is_named(object: &CatalogObject, name: &QualifiedName) -> bool {
     qualified(&object.identity).is_some_and(|(schema, table)| schema == name.schema && table == name.name)
 }
 
-/// A grant or a comment on that very object, or the value of that sequence.
+/// Is it a grant or a comment on that very object, or the value of that sequence?
 fn is_set_on(object: &CatalogObject, on: &CatalogObject) -> bool {
     let rest = |word: &str| object.identity.strip_prefix(word).and_then(|rest| rest.strip_prefix(' '));
     match object.kind {
@@ -182,7 +183,7 @@ fn is_set_on(object: &CatalogObject, on: &CatalogObject) -> bool {
     }
 }
 
-/// A grant or a comment on one of these columns.
+/// Is it a grant or a comment on one of these columns?
 fn is_of_column(object: &CatalogObject, table: &QualifiedName, columns: &[String]) -> bool {
     let column = match object.kind {
         ObjectKind::Acl => object.identity.strip_prefix("COLUMN "),
@@ -192,13 +193,13 @@ fn is_of_column(object: &CatalogObject, table: &QualifiedName, columns: &[String
     belongs(object, table) && column.is_some_and(|c| columns.iter().any(|name| ends_in_column(c, name)))
 }
 
-/// `s.t.c`, the last part quoted where it has to be.
+/// `s.t.c`, the last part quoted if needed.
 fn ends_in_column(identity: &str, column: &str) -> bool {
     let quoted = format!(".\"{}\"", column.replace('"', "\"\""));
     identity.ends_with(&quoted) || identity.ends_with(&format!(".{column}"))
 }
 
-/// Columns with values of their own that tables of the platform do not have.
+/// Columns that the target's tables of the platform lack, except generated ones.
 fn lacking(source: &Inventory, live: &Inventory, scope: &Scope) -> BTreeMap<QualifiedName, Vec<String>> {
     let mut found = BTreeMap::new();
     for table in source.tables.iter().filter(|t| matches!(t.name.schema.as_str(), "auth" | "storage")) {

@@ -1,9 +1,9 @@
-//! What a restore may touch: which objects of the snapshot it brings back, which of the target's it may drop.
+//! What a restore may touch: which objects of the snapshot it restores, and which of the target's it may drop.
 //!
-//! Invariant (R29): on a platform's database nothing in the platform's schemas is made, altered or dropped but what
-//! users build there (policies, triggers of their own, objects that no role of the platform owns), and in place what
-//! `services` finds at the snapshot's version; members of
-//! extensions come with their extension. Pure rules: it asks no server.
+//! Invariant (R29): on a platform's database nothing in the platform's schemas is created, altered or dropped except
+//! what users build there (policies, their own triggers, objects that no role of the platform owns) and, in place, what
+//! `services` finds at the snapshot's version. Members of extensions are created with their extension. Pure rules: no
+//! query.
 
 use std::collections::BTreeSet;
 
@@ -22,11 +22,11 @@ use crate::model::platform::{
 };
 use crate::model::restore::{ObjectName, RestorePart, TargetKind};
 
-/// Where the project's own history of migrations is: the user's, although the platform's tool writes it.
+/// The schema of the project's own migration history: it is the user's, although the platform's tool writes it.
 const MIGRATIONS_SCHEMA: &str = "supabase_migrations";
 
-/// Kinds that no pass over the objects changes: the database is more than this restore's, subscriptions connect
-/// elsewhere, a slot is a place in a log, values of sequences and large objects are loaded like rows.
+/// Kinds that no convergence pass changes: the database itself is more than this restore's, subscriptions connect to
+/// other servers, a slot is a position in the WAL, sequence values and large objects are loaded like rows.
 const NEVER_MADE: [ObjectKind; 6] = [
     ObjectKind::Database,
     ObjectKind::Subscription,
@@ -36,55 +36,55 @@ const NEVER_MADE: [ObjectKind; 6] = [
     ObjectKind::Blob,
 ];
 
-/// Schemas of the platform that come with an extension, and stay behind when it goes.
+/// Schemas that the platform creates with an extension and does not drop with it.
 pub const EXTENSION_SCHEMAS: [&str; 5] = ["cron", "net", "pgmq", "pgmq_public", "pgtle"];
 
-/// Its tables are made by its users, one pair for each queue.
+/// Users create its tables, one pair for each queue.
 pub const QUEUES: &str = "pgmq";
 
-/// The rules for one restore.
+/// The rules of one restore.
 #[derive(Debug, Clone)]
 pub struct Scope {
-    /// The target has the platform's schemas, which are not ours.
+    /// The target has the platform's schemas, which are not ours to change.
     pub platform: bool,
     pub kind: TargetKind,
-    /// The role that restores: it keeps its own password.
+    /// The restoring role: it keeps its own password.
     pub restorer: String,
     pub only: Vec<RestorePart>,
-    /// `-t`: these tables alone, which are made when they are missing, and never altered. Empty: all.
+    /// `-t`: only these tables, which are created if missing and never altered. Empty: all.
     pub tables: Vec<QualifiedName>,
-    /// Extensions that the target cannot have.
+    /// Extensions that the target does not offer.
     pub extensions_missing: BTreeSet<String>,
-    /// What cannot be made without them, or is there as a stand-in only.
+    /// What cannot be created without them, or exists only as a stand-in.
     pub left_out: BTreeSet<ObjectName>,
-    /// In its own database: roles that came later and go with what a migration made.
+    /// In the snapshot's own database: later roles that are dropped with what a migration created.
     pub roles_new: BTreeSet<String>,
-    /// Roles of the server that the snapshot does not have and that stay: what is among them is not ours to change.
+    /// Later roles that stay: memberships and settings among them are not changed.
     pub roles_kept: BTreeSet<String>,
-    /// Nobody answers for the snapshot: no file of it is run, nothing is made from its inventory, owners do not count.
+    /// `--untrusted`: no file of the snapshot is run, nothing is created from its inventory, owners do not count.
     pub untrusted: bool,
-    /// What counts as a difference when the servers are of different major versions.
+    /// What counts as a difference if the servers have different major versions.
     pub rules: Option<Rules>,
-    /// What the target's platform has of its own, where it is another project.
+    /// If the target is another project: what its platform has of its own.
     pub other: OtherPlatform,
-    /// There: what users built on the platform's tables.
+    /// If the target is another project: what users built on the platform's tables.
     pub built_on: BuiltOn,
-    /// In place: what the platform's services are like.
+    /// In place: the state of the platform's services.
     pub services: Services,
 }
 
 impl Scope {
-    /// Is everything asked for?
+    /// Is this a restore of everything?
     pub fn is_whole(&self) -> bool {
         self.only.is_empty() && self.tables.is_empty()
     }
 
-    /// Is this a schema that the platform keeps?
+    /// Does the platform manage this schema?
     pub fn is_managed(&self, schema: Option<&str>) -> bool {
         self.platform && schema.is_some_and(|s| s != MIGRATIONS_SCHEMA && is_managed_schema(s))
     }
 
-    /// Should this object of the snapshot be on the target afterwards, made by us if need be?
+    /// Must this object of the snapshot exist on the target afterwards, created by us if missing?
     pub fn brings_back(&self, object: &CatalogObject) -> bool {
         if NEVER_MADE.contains(&object.kind) || object.is_only_a_name() || !self.in_parts(object.kind) {
             return false;
@@ -119,36 +119,37 @@ impl Scope {
         }
     }
 
-    /// May this object of the target be dropped when the snapshot does not have it?
+    /// May this object of the target be dropped if the snapshot does not have it?
     pub fn may_drop(&self, object: &CatalogObject) -> bool {
-        // `--only`: what was not asked for is not taken away either.
+        // `--only`: objects outside the selected parts are not dropped either.
         if !self.tables.is_empty() || !self.in_parts(object.kind) {
             return false;
         }
-        // A project is made with extensions that its user may have switched off in the source: graphql opens tables.
+        // A new project has extensions that its user may have removed in the source: pg_graphql exposes tables.
         let fresh = matches!(self.kind, TargetKind::FreshProject | TargetKind::Bare);
-        // Who is in what among the roles of the snapshot is the snapshot's.
+        // Memberships among the snapshot's roles must be the snapshot's.
         let of_roles = Membership::of(object).is_some_and(|m| !self.is_kept(m.member) && !self.is_kept(m.group));
         if fresh && !of_roles && !(self.platform && object.kind == ObjectKind::Extension) {
             return false;
         }
         if object.extension.is_some() {
-            // Elsewhere another version of the extension may have made it.
+            // On another database, another version of the extension may have created it.
             let is_users = object.kind != ObjectKind::Index || self.kind == TargetKind::SameDatabase;
             return is_users && is_built_on_member(object) && self.brings_back(object);
         }
         match object.kind {
-            // Privileges on an object go with it, or are those of the snapshot; these lists come and go by themselves.
+            // Privileges on an object are dropped with it, or set to the snapshot's. Only ACLs of columns and
+            // parameters appear by themselves.
             ObjectKind::Acl if object.identity.starts_with("COLUMN ") => self.brings_back(object),
             ObjectKind::Acl if object.identity.starts_with("PARAMETER ") => {
                 self.kind == TargetKind::SameDatabase && self.brings_back(object)
             }
             ObjectKind::Role | ObjectKind::Acl | ObjectKind::SequenceSet => false,
-            // Elsewhere the platform has its own.
+            // Another database's platform has its own.
             ObjectKind::DefaultAcl => {
                 self.kind == TargetKind::SameDatabase && self.brings_back(object) && self.services.may_change(object)
             }
-            // An extension that a project is made with stays, and what is said of it.
+            // An extension that a new project includes stays, and so does its comment.
             ObjectKind::Comment
                 if self.platform && self.kind != TargetKind::SameDatabase && self.is_about_kept(object) =>
             {
@@ -167,7 +168,7 @@ impl Scope {
         }
     }
 
-    /// Is the value of this sequence set? Those of extensions move with their rows; of the platform's schemas those of
+    /// Is the value of this sequence set? Sequences of extensions move with their rows. Of the platform's schemas only
     /// `auth` and `storage` are loaded.
     pub fn sets(&self, sequence: &CatalogObject) -> bool {
         let schema = sequence.schema.as_deref();
@@ -178,7 +179,7 @@ impl Scope {
         asked && !lacks && (!self.platform || !theirs)
     }
 
-    /// A membership of a role that stays in another one that does, or a setting of such a role for the whole server.
+    /// Is it a membership between two roles that stay, or a server-wide setting of one?
     fn is_among_kept_roles(&self, object: &CatalogObject) -> bool {
         if let Some(Membership { member, group, .. }) = Membership::of(object) {
             return self.is_kept(member) && self.is_kept(group);
@@ -191,8 +192,8 @@ impl Scope {
         self.roles_kept.contains(&unquoted(role))
     }
 
-    /// Extensions that the platform needs are never dropped on it. Its own database knows whether pg_net was there; a
-    /// project that is made for self-hosting has it from the beginning.
+    /// Extensions that the platform needs are never dropped on it. In the snapshot's own database the snapshot knows
+    /// whether pg_net existed; a new self-hosted project includes it.
     fn keeps_extension(&self, name: &str) -> bool {
         is_managed_extension(name) || (name == "pg_net" && self.kind != TargetKind::SameDatabase)
     }
@@ -206,7 +207,7 @@ impl Scope {
         object.extension.as_ref().is_some_and(|e| self.extensions_missing.contains(e))
     }
 
-    /// `--only`: does a kind of object belong to what was asked for?
+    /// `--only`: does this kind of object belong to the selected parts?
     fn in_parts(&self, kind: ObjectKind) -> bool {
         if self.only.is_empty() {
             return true;
@@ -230,8 +231,8 @@ impl Scope {
     }
 }
 
-/// What users build on the tables of an extension: who sees which messages of a queue, what one sets off. No
-/// extension brings it back.
+/// What users build on an extension's tables: who may read messages of a queue, and which triggers they fire. No
+/// extension restores that.
 fn is_built_on_member(object: &CatalogObject) -> bool {
     match object.kind {
         ObjectKind::Policy | ObjectKind::RowSecurity => object.extension.is_some(),
@@ -243,7 +244,8 @@ fn is_built_on_member(object: &CatalogObject) -> bool {
     }
 }
 
-/// What users build on the platform's schemas: policies, their own triggers, and what no role of the platform owns.
+/// What users build in the platform's schemas: policies, their own triggers, and objects that no role of the platform
+/// owns.
 pub(crate) fn is_users_own(object: &CatalogObject) -> bool {
     match object.kind {
         ObjectKind::Policy => true,

@@ -1,9 +1,9 @@
-//! In place: the platform's own services. Which of their schemas are at the snapshot's version, so that damage in them is
-//! put back like a user's, and what differs in the others and is left.
+//! In place: the platform's own services. Finds which of their schemas are at the snapshot's version, so that damage in
+//! them is repaired like a user's, and which differences stay in the others.
 //!
-//! Invariant: a service is at the snapshot's version when the rows of its own migrations are the snapshot's, or only lack
-//! some while everything else in its schema is equal. What is the platform's, differs and stays is named in the plan. It
-//! reads the target and writes nothing.
+//! Invariant: a service is at the snapshot's version if the rows of its migration table equal the snapshot's, or only
+//! lack some while everything else in its schema is equal. Objects of the platform that differ and stay are named in
+//! the plan. It only reads the target.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,45 +25,45 @@ use crate::restore::Engine;
 use crate::restore::objects::delta;
 use crate::restore::objects::members::MEMBER_DIFFERS;
 
-/// The platform's, different, and left: it decides who may do what.
+/// The exception code of a difference in the platform's objects that stays and affects access.
 pub const PLATFORM_OPEN: &str = "platform_open";
-/// The platform's, different, and left.
+/// The exception code of any other difference in the platform's objects that stays.
 pub const PLATFORM_DIFFERS: &str = "platform_differs";
-/// The platform's services have another version than in the snapshot.
+/// The exception code of services at another version than in the snapshot.
 pub const PLATFORM_UPGRADED: &str = "platform_upgraded";
 
-/// Schemas that restores fill: everything in them can be made again.
+/// Schemas whose rows a restore loads: everything in them can be recreated.
 const FILLED: [&str; 2] = ["auth", "storage"];
 
-/// Schemas whose objects a service or an extension makes while it runs.
+/// Schemas whose objects a service or an extension creates at run time.
 const MADE_AT_RUN_TIME: [&str; 9] =
     ["_analytics", "_supavisor", "pgsodium_masks", "pgtle", "dbdev", "etl", "repack", "topology", "tiger"];
 
 /// More objects of one schema are counted, not named.
 const NAMED_MAX: usize = 12;
 
-/// Exceptions that the proof does not look for: what they name is out of its scope, or a finding all the same.
+/// Exceptions that the proof does not match: what they name is out of its scope, or a finding anyway.
 pub fn is_left(exception: &Exception) -> bool {
     [PLATFORM_OPEN, PLATFORM_DIFFERS, PLATFORM_UPGRADED, MEMBER_DIFFERS].contains(&exception.code.as_str())
 }
 
-/// What is known of the platform's services in a database that the snapshot was taken of.
+/// What is known about the platform's services in the snapshot's own database.
 #[derive(Debug, Clone, Default)]
 pub struct Services {
     /// Schemas at the snapshot's version.
     restored: BTreeSet<String>,
     /// Why the others are not.
     left: BTreeMap<String, String>,
-    /// Tables of migrations that lack rows of the snapshot, and nothing else differs: the rows come back.
+    /// Migration tables that lack rows of the snapshot while nothing else differs: their rows are restored.
     pub rows_lost: BTreeSet<QualifiedName>,
-    /// Roles whose objects this role may change. None: all.
+    /// Roles whose objects this role may change. `None`: all.
     mine: Option<BTreeSet<String>>,
     /// Owners of the snapshot's relations in the platform's schemas.
     owners: BTreeMap<String, String>,
 }
 
 impl Services {
-    /// What this role may change of the platform's, and nothing else.
+    /// Only the rights: what this role may change of the platform's objects.
     pub async fn rights(
         source: &Inventory,
         live: &Inventory,
@@ -77,7 +77,7 @@ impl Services {
         Ok(services)
     }
 
-    /// Looks at the services' versions. `scope` is what the restore may touch otherwise.
+    /// Reads the services' versions. `scope`: what the restore may touch otherwise.
     pub async fn read(engine: &Engine<'_>, session: &Session, scope: &Scope, is_superuser: bool) -> Result<Self> {
         let mut services = Self { mine: mine(session, is_superuser).await?, ..Self::default() };
         if !scope.platform {
@@ -106,7 +106,7 @@ impl Services {
         Ok(services)
     }
 
-    /// Rows of migrations that are gone come back where everything else is as it was.
+    /// Missing rows of a migration table are restored if everything else in the schema is equal.
     async fn rows_gone(
         &mut self,
         engine: &Engine<'_>,
@@ -128,13 +128,13 @@ impl Services {
                 self.rows_lost.insert(name);
             } else {
                 let also = if differ.is_empty() { ", and this role may not write them" } else { "" };
-                self.left.insert(name.schema.clone(), format!("rows of {} are gone{also}", name.plain()));
+                self.left.insert(name.schema.clone(), format!("rows of {} are missing{also}", name.plain()));
             }
         }
         Ok(())
     }
 
-    /// What has no migrations of its own came with the server, and with the services.
+    /// Schemas without migrations of their own belong to the server's version and to the other services.
     fn without_versions(&mut self, same_server: bool) {
         let as_it_was = same_server && self.left.is_empty();
         for schema in MANAGED_SCHEMAS {
@@ -142,7 +142,7 @@ impl Services {
                 continue;
             }
             if MADE_AT_RUN_TIME.contains(&schema) {
-                self.left.insert(schema.to_string(), "a service or an extension makes it while it runs".to_string());
+                self.left.insert(schema.to_string(), "a service or an extension creates it at run time".to_string());
             } else if as_it_was {
                 self.restored.insert(schema.to_string());
             } else {
@@ -151,9 +151,9 @@ impl Services {
         }
     }
 
-    /// Is this object of the platform put back, or dropped where the snapshot does not have it?
+    /// Is this object of the platform restored, or dropped if the snapshot does not have it?
     pub fn restores(&self, object: &CatalogObject) -> bool {
-        // The platform's event triggers call functions of that schema.
+        // The platform's event triggers call functions of this schema.
         let schema =
             if object.kind == ObjectKind::EventTrigger { "extensions" } else { object.schema.as_deref().unwrap_or("") };
         self.restored.contains(schema)
@@ -162,15 +162,15 @@ impl Services {
             && self.may_change(object)
     }
 
-    /// May this role change it? Where nobody is known to own it, only a superuser.
+    /// May this role change it? If the owner is unknown, only a superuser may.
     pub fn may_change(&self, object: &CatalogObject) -> bool {
         let Some(mine) = &self.mine else { return true };
         let owner = object.owner.as_ref().or_else(|| self.owners.get(relation_of(object)?));
         owner.is_some_and(|owner| mine.contains(owner))
     }
 
-    /// The platform's own object that could not be put back stays as it is, where that is no worse than before: one that
-    /// was there, and was dropped to be made again, is never passed over.
+    /// An object of the platform that could not be restored stays as it is, if that is no worse than before. An object
+    /// that existed and was dropped to be recreated is never excused.
     pub fn excuse(&self, object: &CatalogObject, words: Option<&str>, plan: &RestorePlan) -> Option<Exception> {
         const ALTERED: [ObjectKind; 4] =
             [ObjectKind::Function, ObjectKind::Procedure, ObjectKind::RowSecurity, ObjectKind::EventTrigger];
@@ -181,11 +181,11 @@ impl Services {
         }
         let security = ALTERED.contains(&object.kind);
         let code = if security { PLATFORM_OPEN } else { PLATFORM_DIFFERS };
-        let why = format!("it is the platform's, and could not be put back: {}", words.unwrap_or("it still differs"));
+        let why = format!("it is the platform's and could not be restored: {}", words.unwrap_or("it still differs"));
         Some(left(code, format!("{} {}", object.kind, object.identity), why))
     }
 
-    /// Everything of the platform that differs and is left, for the plan.
+    /// Every difference in the platform's objects that stays, for the plan.
     pub fn exceptions(&self, source: &Inventory, live: &Inventory, scope: &Scope) -> Vec<Exception> {
         if scope.kind != TargetKind::SameDatabase || !scope.is_whole() {
             return Vec::new();
@@ -199,7 +199,7 @@ impl Services {
             let left = all.iter().filter(|o| is_theirs(o, scope));
             left.filter(|o| {
                 let is_known = known.contains(&(o.kind, o.identity.as_str()));
-                if is_known { !scope.brings_back(o) } else { !scope.may_drop(o) && !goes_along(o) }
+                if is_known { !scope.brings_back(o) } else { !scope.may_drop(o) && !is_dropped_with_its_object(o) }
             })
             .cloned()
             .collect()
@@ -218,7 +218,7 @@ impl Services {
             let code = if security { PLATFORM_OPEN } else { PLATFORM_DIFFERS };
             found.push(left(code, what, format!("it is the platform's and {}", delta::change_in_words(difference))));
         }
-        // A service at another version is told also where no object differs.
+        // Name a service at another version even if no object differs.
         for (schema, _) in versions::TABLES.iter().filter(|(schema, _)| self.left.contains_key(*schema)) {
             upgraded.entry(schema).or_default();
         }
@@ -231,7 +231,7 @@ impl Services {
     }
 }
 
-/// Is it something new that people who use the API may reach?
+/// Is it a new object that users of the API may access?
 fn is_open(difference: &ObjectDifference, live: &Inventory) -> bool {
     const PEOPLE: [&str; 3] = ["PUBLIC=", "anon=", "authenticated="];
     let identity = format!("{} {}", difference.kind.granted_as(), difference.identity);
@@ -241,9 +241,9 @@ fn is_open(difference: &ObjectDifference, live: &Inventory) -> bool {
 
 fn left(code: &str, what: String, why: String) -> Exception {
     let todo = if code == PLATFORM_UPGRADED {
-        "look at it: stacksnap diff SNAPSHOT live".to_string()
+        "see the differences: stacksnap diff SNAPSHOT live".to_string()
     } else {
-        "restore as a superuser or as a member of its owner, or ask the platform".to_string()
+        "restore as a superuser or as a member of its owner, or ask the platform's support".to_string()
     };
     Exception { code: code.into(), what, why, todo }
 }
@@ -258,7 +258,7 @@ fn listed(objects: &[String]) -> String {
     format!("; {} objects differ: {}{more}", objects.len(), named.join(", "))
 }
 
-/// Roles whose rights this one has. `None`: those of all.
+/// Roles whose rights this role has. `None`: all.
 async fn mine(session: &Session, is_superuser: bool) -> Result<Option<BTreeSet<String>>> {
     if is_superuser {
         return Ok(None);
@@ -269,7 +269,7 @@ async fn mine(session: &Session, is_superuser: bool) -> Result<Option<BTreeSet<S
     Ok(Some(rows.iter().filter_map(|row| row.try_get(0).ok()).collect()))
 }
 
-/// Is it the platform's, by where it is? Default privileges are always somebody's.
+/// Does the object belong to the platform, judged by its schema? Default privileges always count.
 fn is_theirs(object: &CatalogObject, scope: &Scope) -> bool {
     let of_service = || is_service_partition(object.schema.as_deref(), relation_of(object).unwrap_or_default());
     match object.kind {
@@ -284,12 +284,13 @@ fn is_theirs(object: &CatalogObject, scope: &Scope) -> bool {
     }
 }
 
-/// Privileges and comments go with what they are on.
-fn goes_along(object: &CatalogObject) -> bool {
+/// Privileges and comments are dropped with their object.
+fn is_dropped_with_its_object(object: &CatalogObject) -> bool {
     matches!(object.kind, ObjectKind::Acl | ObjectKind::Comment)
 }
 
-/// Where a restore brings no rows, nothing that holds any is made anew; and never what a service reads its version from.
+/// In a schema whose rows are not loaded, objects that hold state are not recreated; the table of a service's version
+/// never is.
 fn can_be_made_again(object: &CatalogObject, schema: &str) -> bool {
     const HOLDS_STATE: [ObjectKind; 6] = [
         ObjectKind::Table,

@@ -1,6 +1,6 @@
-//! What a restore knows of its target before it plans or writes: facts, scope, and the reasons to refuse.
+//! What a restore knows about its target before it plans or writes: facts, scope, and reasons to refuse.
 //!
-//! Invariant: every reason to refuse is found here, before the first write, and says what to do instead.
+//! Invariant: every reason to refuse is found here, before the first write, and names the alternative.
 
 use std::collections::BTreeSet;
 
@@ -25,32 +25,32 @@ use crate::restore::stubs;
 use crate::restore::stubs::StubPlan;
 use crate::restore::{Engine, fence};
 
-/// Settings of a session that restores. What a role may not set is tried apart.
+/// Session settings of a restore. Settings that a role may not set are tried separately.
 pub const SETUP: &str = "SET check_function_bodies = off; SET client_min_messages = warning; SET row_security = off; \
     SET default_table_access_method = heap";
 
 /// More roles are not named.
 const NAMED_MAX: usize = 4;
 
-/// The target, examined.
+/// The examined target.
 pub struct Examined {
     pub state: TargetState,
     pub facts: TargetFacts,
     pub scope: Scope,
-    /// Stand-ins for extensions that the target cannot have.
+    /// Stand-ins for extensions that the target does not offer.
     pub stubs: StubPlan,
-    /// Of a snapshot that nobody answers for: extensions that may be made.
+    /// With `--untrusted`: the fence.
     pub fence: Option<Fence>,
 }
 
-/// What a snapshot that nobody answers for may not bring.
+/// What an untrusted snapshot may create, and what it may not.
 pub struct Fence {
     extensions: BTreeSet<String>,
     pub exceptions: Vec<Exception>,
 }
 
 impl Examined {
-    /// What makes the snapshot's objects here: without what the fence takes away.
+    /// The entries that create the snapshot's objects here, without what the fence removes.
     pub fn creation<'s>(&self, engine: &Engine<'s>) -> Result<Creation<'s>> {
         let (toc, inventory) = (&engine.source.toc, &engine.source.inventory);
         let mut creation = Creation::new(toc, inventory, self.facts.server_version_num)?;
@@ -61,7 +61,7 @@ impl Examined {
     }
 }
 
-/// Connects and examines. The session has everything set that a restore needs but its transaction.
+/// Connects and examines the target. The session has all settings of a restore, but no transaction.
 pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     let session = Session::open(engine.target, "stacksnap restore").await?;
     session.execute(SETUP).await?;
@@ -77,7 +77,8 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     if kind == TargetKind::Bare && state.is_superuser {
         extensions_missing.extend(not_installable(&session, engine, &state, &extensions_missing).await?);
     }
-    let allowed = if engine.request.untrusted { Some(fenced_in(&session, kind, &state).await?) } else { None };
+    let allowed =
+        if engine.request.untrusted { Some(refuse_unless_fenced(&session, kind, &state).await?) } else { None };
     let refused = allowed.as_ref().map(|allowed| fence::refused_extensions(&engine.source.inventory, allowed));
     extensions_missing.extend(refused.iter().flatten().cloned());
     let mut stubs = if extensions_missing.is_empty() {
@@ -90,7 +91,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
     if state.is_superuser && !state.is_supabase {
         libraries::leave_out(&session, &engine.source.inventory, &mut stubs).await?;
     }
-    let (roles_new, roles_kept) = roles_that_came(engine, kind, &session).await?;
+    let (roles_new, roles_kept) = later_roles(engine, kind, &session).await?;
     let mut scope = Scope {
         platform: state.is_supabase && engine.source.manifest.source.is_supabase,
         kind,
@@ -107,7 +108,7 @@ pub async fn examine(engine: &Engine<'_>) -> Result<(Session, Examined)> {
         built_on: BuiltOn::default(),
         services: Services::default(),
     };
-    of_live(engine, &session, &state, &mut scope).await?;
+    read_live_scope(engine, &session, &state, &mut scope).await?;
     stubs.not_proven.iter_mut().for_each(|e| fence::of_extension(e, refused.as_ref().unwrap_or(&BTreeSet::new())));
     let mut examined = Examined { state, facts, scope, stubs, fence: None };
     if let Some(extensions) = allowed {
@@ -131,8 +132,8 @@ fn facts(kind: TargetKind, state: &TargetState) -> TargetFacts {
     }
 }
 
-/// What only the live objects tell of the scope.
-async fn of_live(engine: &Engine<'_>, session: &Session, state: &TargetState, scope: &mut Scope) -> Result<()> {
+/// The parts of the scope that need the target's objects.
+async fn read_live_scope(engine: &Engine<'_>, session: &Session, state: &TargetState, scope: &mut Scope) -> Result<()> {
     scope.left_out.extend(replication::comments_without(engine, session).await?);
     if scope.kind == TargetKind::SameDatabase {
         scope.services = Services::read(engine, session, scope, state.is_superuser).await?;
@@ -145,9 +146,9 @@ async fn of_live(engine: &Engine<'_>, session: &Session, state: &TargetState, sc
     Ok(())
 }
 
-/// Roles that the snapshot does not have: those that go with a rollback (something of this database refers to them, or
-/// they are groups without a login that can be nobody else's), and those that stay.
-async fn roles_that_came(
+/// Roles that the snapshot does not have, in two sets: those that a rollback drops (something in this database refers
+/// to them, or they are groups without a login that no other database can use), and those that stay.
+async fn later_roles(
     engine: &Engine<'_>,
     kind: TargetKind,
     session: &Session,
@@ -168,7 +169,7 @@ async fn roles_that_came(
     Ok((names(new), names(kept)))
 }
 
-/// Leaves out what the fence keeps out.
+/// Leaves out what the fence refuses.
 fn enclose(engine: &Engine<'_>, examined: &mut Examined, extensions: BTreeSet<String>) -> Result<()> {
     examined.fence = Some(Fence { extensions, exceptions: Vec::new() });
     let names = fence::left_out(&examined.creation(engine)?, &engine.source.inventory);
@@ -179,24 +180,24 @@ fn enclose(engine: &Engine<'_>, examined: &mut Examined, extensions: BTreeSet<St
     Ok(())
 }
 
-/// For a snapshot that nobody answers for: an empty database and a role that reaches nothing else. Gives the extensions
-/// that may be there.
-async fn fenced_in(session: &Session, kind: TargetKind, state: &TargetState) -> Result<BTreeSet<String>> {
+/// `--untrusted` requires an empty database and a role without rights outside it. Returns the extensions that may be
+/// created.
+async fn refuse_unless_fenced(session: &Session, kind: TargetKind, state: &TargetState) -> Result<BTreeSet<String>> {
     let refused = |text: String| {
         let text = format!("nothing was written: {text}");
         Failure::msg(FailureKind::NotConfirmed, text).hint(
-            "make a role and a database for this alone: createuser --pwprompt scratch; createdb -O scratch scratch; then \
+            "create a role and a database only for this: createuser --pwprompt scratch; createdb -O scratch scratch; then \
              --to 'host=… user=scratch dbname=scratch'",
         )
     };
     if kind != TargetKind::Bare {
-        return Err(refused("--untrusted is for an empty database that is no Supabase project".to_string()));
+        return Err(refused("--untrusted needs an empty database that is not a Supabase project".to_string()));
     }
     let rights = far_reaching(session).await?;
     if !rights.is_empty() {
         let named: Vec<String> = rights.iter().take(NAMED_MAX).map(|name| visible(name)).collect();
         let text = format!(
-            "the role {} reaches beyond this database: it is, or can become, {}",
+            "the role {} has rights beyond this database: it is, or can become, {}",
             visible(&state.facts.user),
             named.join(", ")
         );
@@ -206,7 +207,7 @@ async fn fenced_in(session: &Session, kind: TargetKind, state: &TargetState) -> 
     Ok(trusted.into_iter().chain(state.extensions.iter().cloned()).collect())
 }
 
-/// What the target is to this snapshot.
+/// How the target relates to this snapshot.
 fn kind(engine: &Engine<'_>, state: &TargetState) -> TargetKind {
     let source = &engine.source.manifest.source;
     let here = &state.facts;
@@ -225,7 +226,7 @@ fn kind(engine: &Engine<'_>, state: &TargetState) -> TargetKind {
     }
 }
 
-/// Extensions of the snapshot that the server could not install.
+/// Extensions of the snapshot that the server does not offer.
 fn missing_extensions(engine: &Engine<'_>, state: &TargetState) -> BTreeSet<String> {
     let there =
         |name: &str| state.available_extensions.iter().any(|e| e == name) || state.extensions.iter().any(|e| e == name);
@@ -233,8 +234,8 @@ fn missing_extensions(engine: &Engine<'_>, state: &TargetState) -> BTreeSet<Stri
     wanted.filter(|name| !there(name)).collect()
 }
 
-/// Extensions whose files are there and that cannot be installed all the same: some have to be loaded when the server
-/// starts. It is tried, and rolled back.
+/// Extensions whose files exist but that cannot be created: some must be loaded at server start. Tries it and rolls
+/// back.
 async fn not_installable(
     session: &Session,
     engine: &Engine<'_>,
@@ -267,17 +268,18 @@ fn refuse_servers(engine: &Engine<'_>, state: &TargetState) -> Result<()> {
     let (theirs, ours) = (source.server_version_num / 10_000, state.facts.server_version_num / 10_000);
     if state.is_read_only || state.facts.is_standby {
         return Err(Failure::msg(FailureKind::Failed, "the target is read only: nothing can be restored into it")
-            .hint("name the primary server in --to, or take default_transaction_read_only away from the role"));
+            .hint("name the primary server in --to, or reset default_transaction_read_only for the role"));
     }
     if ours < theirs {
         let text = format!("the target is PostgreSQL {ours}, older than the snapshot's PostgreSQL {theirs}");
-        return Err(Failure::msg(FailureKind::Failed, text)
-            .hint(format!("restore into PostgreSQL {theirs} or newer: an older server does not know everything")));
+        return Err(Failure::msg(FailureKind::Failed, text).hint(format!(
+            "restore into PostgreSQL {theirs} or newer: an older server lacks features of the snapshot"
+        )));
     }
     Ok(())
 }
 
-/// A plan holds for the target that it was made for.
+/// A plan holds only for the target that it was made for.
 pub fn refuse_changed(examined: &Examined, plan: &RestorePlan) -> Result<()> {
     if examined.facts == plan.target {
         return Ok(());
@@ -286,20 +288,20 @@ pub fn refuse_changed(examined: &Examined, plan: &RestorePlan) -> Result<()> {
         .hint("make a new plan and read it: stacksnap restore … --dry-run"))
 }
 
-/// Reasons that depend on what would be done.
+/// Reasons to refuse that depend on the request.
 pub fn refuse_target(engine: &Engine<'_>, examined: &Examined) -> Result<()> {
     if examined.facts.kind == TargetKind::OtherDatabase && !engine.request.replace_other {
         let text = format!(
-            "the database {} is not the one that the snapshot was taken of, and has objects of its own",
+            "the database {} is not the one that the snapshot was taken from, and has objects of its own",
             visible(&examined.facts.database)
         );
         return Err(Failure::msg(FailureKind::NotConfirmed, text)
             .hint("everything in it that the snapshot does not have would be dropped")
-            .hint("restore into an empty database, or say --replace-other-project if that is what you want"));
+            .hint("restore into an empty database, or pass --replace-other-project if that is what you want"));
     }
-    // Into an empty database rows come before triggers and keys: nothing has to be switched off.
+    // With `--untrusted` rows are loaded before triggers and keys are created: nothing needs to be disabled.
     if !examined.state.sets_replica_role && !engine.request.untrusted {
-        let text = "this role may not switch triggers and foreign keys off (session_replication_role)";
+        let text = "this role may not disable triggers and foreign keys (session_replication_role)";
         return Err(Failure::msg(FailureKind::Denied, text)
             .hint("use a superuser, or on PostgreSQL 15 and later: GRANT SET ON PARAMETER session_replication_role TO the role"));
     }

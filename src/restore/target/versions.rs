@@ -1,6 +1,6 @@
-//! The version of a service of the platform: the rows of its own table of migrations, against the snapshot's.
+//! The version of a platform service: compares the rows of its migration table with the snapshot's.
 //!
-//! Invariant: it reads; what cannot be read is another version, never the same one.
+//! Invariant: it only reads. A table that cannot be read counts as another version, never as the same.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::restore::rows::tables;
 use crate::snapshot::layout;
 use crate::snapshot::reader::{ArchiveData, DataFile};
 
-/// Tables in which the platform's services keep their own versions.
+/// Tables in which the platform's services record their own versions.
 pub const TABLES: [(&str, &str); 5] = [
     ("auth", "schema_migrations"),
     ("storage", "migrations"),
@@ -27,22 +27,22 @@ pub const TABLES: [(&str, &str); 5] = [
     ("supabase_functions", "migrations"),
 ];
 
-/// How a service stands to the snapshot.
+/// A service's version compared with the snapshot's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Version {
     Same,
-    /// It lacks rows of the snapshot, and has no others.
+    /// It lacks rows of the snapshot and has no others.
     RowsGone,
-    /// Why it is not the same.
+    /// The reason why it is not the same.
     Other(String),
 }
 
-/// Is this a table of versions?
+/// Is this a migration table of a service?
 pub fn is_of_versions(name: &QualifiedName) -> bool {
     TABLES.iter().any(|(schema, table)| name.schema == *schema && name.name == *table)
 }
 
-/// Compares one table of migrations.
+/// Compares one migration table.
 pub async fn version(engine: &Engine<'_>, session: &Session, name: &QualifiedName) -> Result<Version> {
     let record = engine.source.manifest.tables.iter().find(|t| t.name == *name);
     let there = tables::is_there(session, name).await?;
@@ -50,17 +50,17 @@ pub async fn version(engine: &Engine<'_>, session: &Session, name: &QualifiedNam
         let known = engine.source.inventory.table(name).is_some();
         return Ok(match (known, there) {
             (false, false) => Version::Same,
-            (false, true) => Version::Other(format!("{} came after the snapshot", name.plain())),
+            (false, true) => Version::Other(format!("{} was created after the snapshot", name.plain())),
             (true, _) => Version::Other(format!("the snapshot does not hold the rows of {}", name.plain())),
         });
     };
     if !there {
-        return Ok(Version::Other(format!("{} is gone", name.plain())));
+        return Ok(Version::Other(format!("{} is missing", name.plain())));
     }
     let live = match fingerprint_table(session, name, &record.columns).await {
         Ok(live) => live,
         Err(failure) if session.is_closed() => return Err(failure),
-        Err(_) => return Ok(Version::Other(format!("{} cannot be read as the snapshot has it", name.plain()))),
+        Err(_) => return Ok(Version::Other(format!("the snapshot's columns of {} cannot be read", name.plain()))),
     };
     if live.rows == record.rows && live.sum == record.fingerprint {
         return Ok(Version::Same);
@@ -69,11 +69,17 @@ pub async fn version(engine: &Engine<'_>, session: &Session, name: &QualifiedNam
     if is.is_subset(&was) && is.len() < was.len() {
         return Ok(Version::RowsGone);
     }
-    let why = format!("the rows of {} are not the snapshot's: {} there, {} in it", name.plain(), is.len(), was.len());
+    let why = format!(
+        "the rows of {} differ from the snapshot's: the target has {}, the snapshot {}",
+        name.plain(),
+        is.len(),
+        was.len()
+    );
     Ok(Version::Other(why))
 }
 
-/// Another project as target: its services' own records of their versions stay. Those that are not the snapshot's are named.
+/// Another project as the target: its services keep their own version records. Names those that differ from the
+/// snapshot.
 pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Session) -> Result<Vec<Exception>> {
     let mut found = Vec::new();
     if examined.facts.kind == TargetKind::SameDatabase {
@@ -96,7 +102,7 @@ pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Sessio
     Ok(found)
 }
 
-/// Has the target run the same migrations? When each ran is not asked: in another project that was another day.
+/// Has the target run the same migrations? The time of each migration is ignored: it differs between projects.
 pub async fn has_same_migrations(engine: &Engine<'_>, session: &Session, name: &QualifiedName) -> Result<bool> {
     if version(engine, session, name).await? == Version::Same {
         return Ok(true);
@@ -122,7 +128,7 @@ pub async fn may_write(session: &Session, name: &QualifiedName) -> Result<bool> 
     Ok(session.one(&sql, &[]).await?.try_get(0).unwrap_or(false))
 }
 
-/// The first column is what a migration is known by.
+/// The first column identifies a migration.
 fn keys_of_snapshot(engine: &Engine<'_>, record: &TableRecord) -> Result<BTreeSet<String>> {
     let files = DataFile::of(record).into_iter().collect();
     let archive = ArchiveData { folder: engine.source.place.join(layout::DUMP_DIR), files };

@@ -1,7 +1,7 @@
-//! What has to be done with each secret, and what of it cannot be: the plan's part and the execution's, from one rule.
+//! Decides what to do with each secret, and what is impossible: one rule for the plan and the execution.
 //!
-//! Invariant: a secret is the one with its number, else the one with its name. Equal is what opens to the same value
-//! under the same name and description, or is the same ciphertext on the same server. Pure but for [`foretell`].
+//! Invariant: a secret is matched by its id, otherwise by its name. Two secrets are equal if they decrypt to the same
+//! value with the same name and description, or have the same ciphertext on the same server. Pure except [`foretell`].
 
 use super::live::{Found, Live, Rights, look};
 use super::{EXTENSION, Held, SecretValues, Vault};
@@ -14,7 +14,7 @@ use crate::restore::Engine;
 use crate::restore::sql::runner::Runner;
 use crate::restore::target::state::Examined;
 
-/// What a plan says of the vault.
+/// The plan's part about the vault.
 #[derive(Debug, Default)]
 pub struct Foretold {
     pub create: Vec<ObjectName>,
@@ -23,29 +23,29 @@ pub struct Foretold {
     pub exceptions: Vec<Exception>,
 }
 
-/// What is done with one secret.
+/// What to do with one secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Leave,
     /// It is missing.
     Make,
-    /// It is another one.
+    /// It differs.
     Change,
 }
 
-/// One secret of the snapshot beside that of the target.
+/// One secret of the snapshot, with the target's.
 #[derive(Debug)]
 pub struct Item<'a> {
     pub held: &'a Held,
     pub found: Option<Found>,
     pub step: Step,
-    /// Its row of the archive may do: the same server, and a role that writes the table.
+    /// The archive's row may be used: it is the same server, and the role may write the table.
     pub by_row: bool,
-    /// Another database has one of that name, which its own rows may refer to by number.
+    /// Another database has a secret with this name, whose id its own rows may refer to.
     pub keeps_id: bool,
 }
 
-/// Everything that is to be done.
+/// All the work.
 #[derive(Debug)]
 pub struct Work<'a> {
     pub items: Vec<Item<'a>>,
@@ -55,14 +55,14 @@ pub struct Work<'a> {
     pub exceptions: Vec<Exception>,
 }
 
-/// Looks at the target and says what a restore would do.
+/// Compares with the target and returns the plan's part.
 pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Session) -> Result<Foretold> {
     let Some(held) = concerned(engine, examined) else { return Ok(Foretold::default()) };
     let runner = Runner::new(session, engine.cancel);
     session.execute("BEGIN READ ONLY").await?;
     let live = look(&runner).await?;
     session.execute("ROLLBACK").await?;
-    // What is not there comes with its extension, whose maker is a superuser or may call its functions.
+    // A missing vault is created with its extension, by a superuser or a role that may call its functions.
     let live = match live {
         Live::Absent => Live::Readable(Vec::new(), Rights { writes: examined.facts.is_superuser, calls: true }),
         live => live,
@@ -80,10 +80,10 @@ pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Sessio
     })
 }
 
-/// The secrets of the snapshot, where this restore has to do with them.
+/// The snapshot's secrets, if this restore handles them.
 pub fn concerned<'a>(engine: &Engine<'a>, examined: &Examined) -> Option<&'a [Held]> {
     let missing = examined.scope.extensions_missing.contains(EXTENSION);
-    // What another project keeps in its vault goes too where the snapshot has no vault at all.
+    // If the snapshot has no vault at all, the other project's secrets are deleted too.
     let other = examined.facts.kind == TargetKind::OtherDatabase;
     let has_vault = || engine.source.inventory.of_kind(ObjectKind::Extension).any(|o| o.identity == EXTENSION);
     let held = engine.vault.secrets.as_deref().or_else(|| (other && !has_vault()).then_some(&[][..]))?;
@@ -94,7 +94,7 @@ fn object(identity: &str) -> ObjectName {
     ObjectName { kind: ObjectKind::VaultSecret, identity: identity.into() }
 }
 
-/// Compares.
+/// Compares the secrets.
 pub fn compare<'a>(held: &'a [Held], vault: &Vault, live: Live, kind: TargetKind) -> Work<'a> {
     let same = kind == TargetKind::SameDatabase;
     let (mut found, rights) = match live {
@@ -107,7 +107,7 @@ pub fn compare<'a>(held: &'a [Held], vault: &Vault, live: Live, kind: TargetKind
     for (partner, held) in partners.iter_mut().zip(held).filter(|(partner, _)| partner.is_none()) {
         *partner = take(&mut found, |f| match &held.name {
             Some(_) => f.name == held.name,
-            // One without a name is known by what it holds.
+            // A secret without a name is matched by its value.
             None => f.name.is_none() && has_same_value(held, f) && f.description == held.description,
         });
     }
@@ -120,7 +120,7 @@ pub fn compare<'a>(held: &'a [Held], vault: &Vault, live: Live, kind: TargetKind
     }
     match kind {
         TargetKind::SameDatabase => work.extra = found,
-        // Undo puts a row back, or a value that it can open. One that it could not bring back is left to a person.
+        // Undo restores a row, or a value that it can decrypt. A secret that it could not restore is left for the user.
         TargetKind::OtherDatabase if rights.writes || vault.is_open() => work.extra = found,
         TargetKind::OtherDatabase => work.exceptions.extend(found.iter().map(of_another_project)),
         TargetKind::FreshProject | TargetKind::Bare => {}
@@ -150,7 +150,7 @@ fn is_equal(held: &Held, found: &Found, same: bool) -> bool {
         && held.column("secret") == Some(&found.ciphertext)
         && held.column("nonce") == found.nonce.as_deref()
         && held.id == found.id;
-    // Where neither value nor row is at hand, what opens under its own number and name is not held to have changed.
+    // If neither value nor row is known, a secret with the same id and name that still decrypts counts as unchanged.
     let unknown = held.value.is_none() && held.row.is_none() && same && found.value.is_some();
     has_same_value(held, found) || same_row || unknown
 }
@@ -181,7 +181,7 @@ fn decide(
     }
     let exception = match seal {
         SecretValues::Shut => Some(still_sealed(held)),
-        // The gaps of the manifest are named for every target but the snapshot's own.
+        // The manifest's gaps are named for every target except the snapshot's own database.
         _ => same.then(|| not_captured(held)),
     };
     (Step::Leave, exception)
@@ -191,35 +191,34 @@ fn exception(code: &str, held: &Held, why: &str, todo: &str) -> Exception {
     Exception { code: code.into(), what: held.what(), why: why.into(), todo: todo.into() }
 }
 
-/// It is there and its number is another one.
+/// The secret exists, with another id.
 pub fn new_id(held: &Held) -> Exception {
     exception(
         "vault_secret_new_id",
         held,
-        &format!("it has a new id: this role may not give it the one of the snapshot, {}", visible(&held.id)),
-        "what refers to it by id has to be told; by name nothing changes. A superuser keeps the ids",
+        &format!("it has a new id: this role may not set the snapshot's id, {}", visible(&held.id)),
+        "update what refers to it by id; references by name still work. A superuser can keep the ids",
     )
 }
 
 pub fn not_permitted(held: &Held, why: &str) -> Exception {
-    let todo =
-        "restore as a role that may (postgres of a project, or a superuser), or set it with vault.create_secret()";
+    let todo = "restore as a role with these rights (a project's postgres, or a superuser), or set it with vault.create_secret()";
     exception("vault_secret_not_permitted", held, why, todo)
 }
 
-/// A secret that came later and that this role may not take away.
+/// A later secret that this role may not delete.
 pub fn not_deleted(found: &Found, why: &str) -> Exception {
     let held = Held { id: found.id.clone(), name: found.name.clone(), ..Held::default() };
-    exception("vault_secret_not_deleted", &held, why, "delete it from vault.secrets as a role that may")
+    exception("vault_secret_not_deleted", &held, why, "delete it from vault.secrets as a role that may do so")
 }
 
-/// A secret of the project whose database gets this snapshot.
+/// A secret of the project whose database this snapshot replaces.
 fn of_another_project(found: &Found) -> Exception {
     let held = Held { id: found.id.clone(), name: found.name.clone(), ..Held::default() };
     exception(
         "vault_secret_stays",
         &held,
-        "it is of the other project, and is left because this role could not bring it back if the restore is undone",
+        "it belongs to the target's project; it stays because this role could not restore it on undo",
         &format!("when nothing needs it: DELETE FROM vault.secrets WHERE id = {}", literal(&found.id)),
     )
 }
@@ -228,7 +227,7 @@ fn still_sealed(held: &Held) -> Exception {
     exception(
         "vault_secret_sealed",
         held,
-        "its value is sealed, and no key was given that opens it",
+        "its value is sealed, and no key that opens it was given",
         "give the key that it was sealed to: --seal-identity FILE, or seal_passphrase in the configuration",
     )
 }
@@ -237,12 +236,12 @@ pub fn not_captured(held: &Held) -> Exception {
     exception(
         "vault_secrets_not_captured",
         held,
-        "it is gone or another one, the snapshot does not hold its value, and its ciphertext cannot be put back",
-        "set it with vault.create_secret() or vault.update_secret(); a superuser of the same server puts the ciphertext back",
+        "it is missing or differs, the snapshot does not hold its value, and its ciphertext cannot be restored",
+        "set it with vault.create_secret() or vault.update_secret(); on the same server, a restore as superuser brings the ciphertext back",
     )
 }
 
-/// No key, and the row of the archive was of no use.
+/// No key was given, and the archive's row was of no use.
 pub fn lost(held: &Held, vault: &Vault) -> Exception {
     if vault.seal == SecretValues::Shut { still_sealed(held) } else { not_captured(held) }
 }

@@ -1,4 +1,4 @@
-//! What becomes of each secret, without a server.
+//! What happens to each secret, tested without a server.
 
 use super::*;
 use crate::model::secret::Secret;
@@ -32,7 +32,7 @@ fn found(id: &str, name: &str, value: Option<&str>) -> Found {
     }
 }
 
-/// Steps, codes of exceptions, names of what is too many.
+/// Steps, exception codes, and ids of extra secrets.
 fn told(
     held: &[Held],
     seal: SecretValues,
@@ -58,11 +58,11 @@ fn r13_with_its_value_a_secret_is_left_changed_or_made() {
     assert_eq!((steps, codes.len()), (vec![Make, Make, Make], 0));
     let (_, codes, _) = told(&snapshot, SecretValues::Open, vec![], PLATFORM, fresh);
     assert_eq!(codes, ["vault_secret_new_id"; 3], "it is said beforehand");
-    // By name, and without a name by value: a second restore finds nothing to do.
+    // Matched by name, and without a name by value: a second restore has nothing to do.
     let again = vec![found("7", "a", Some("x")), found("8", "b", Some("other")), found("9", "", Some("z"))];
     let (steps, codes, extra) = told(&snapshot, SecretValues::Open, again, PLATFORM, fresh);
     assert_eq!((steps, codes.len(), extra.len()), (vec![Leave, Change, Leave], 0, 0));
-    // One that does not open counts as another one.
+    // A secret that cannot be decrypted counts as different.
     assert_eq!(told(&snapshot[..1], SecretValues::Open, vec![found("1", "a", None)], ALL, fresh).0, [Change]);
 }
 

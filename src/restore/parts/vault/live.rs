@@ -1,7 +1,7 @@
-//! The secrets that a target has, decrypted where its own key opens them.
+//! Reads the secrets of a target, decrypted where its own key opens them.
 //!
-//! Invariant: it reads only, inside of a transaction that the caller has begun. A secret that does not open takes none
-//! of the others with it.
+//! Invariant: it only reads, in a transaction that the caller has begun. A secret that cannot be decrypted does not
+//! affect the others.
 
 use crate::model::failure::{Failure, Result};
 use crate::model::secret::Secret;
@@ -14,19 +14,19 @@ pub struct Found {
     pub id: String,
     pub name: Option<String>,
     pub description: String,
-    /// As the table has it.
+    /// As stored in the table.
     pub ciphertext: String,
     pub nonce: Option<String>,
-    /// None: it does not open.
+    /// `None`: it cannot be decrypted.
     pub value: Option<Secret>,
 }
 
-/// What this role may do.
+/// The role's rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rights {
-    /// Writes the table itself, so a secret can get its old number.
+    /// It may write the table, so a secret can keep its old id.
     pub writes: bool,
-    /// Calls `create_secret` and `update_secret`.
+    /// It may call `create_secret` and `update_secret`.
     pub calls: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct Rights {
 #[derive(Debug, Clone)]
 pub enum Live {
     Absent,
-    /// It is there and this role may not read it.
+    /// It exists, but this role may not read it.
     Unreadable,
     Readable(Vec<Found>, Rights),
 }
@@ -56,7 +56,7 @@ const LIST: &str = "SELECT s.id::text, s.name, s.description, s.secret, s.nonce:
 const VALUE: &str =
     "SELECT d.name, d.description, d.decrypted_secret FROM vault.decrypted_secrets d WHERE d.id::text = $1";
 
-/// Looks.
+/// Reads the vault.
 pub async fn look(runner: &Runner<'_>) -> Result<Live> {
     let rights = runner.session.rows(RIGHTS, &[]).await?;
     let Some(rights) = rights.first() else { return Ok(Live::Absent) };
@@ -80,7 +80,7 @@ pub async fn look(runner: &Runner<'_>) -> Result<Live> {
     Ok(Live::Readable(found, Rights { writes: may(1), calls: may(2) }))
 }
 
-/// Name, description and value of one secret, as the target opens it. `None`: there is none.
+/// Name, description and value of one secret, decrypted by the target. `None`: it does not exist.
 pub async fn read(runner: &Runner<'_>, id: &str) -> Result<Option<(Option<String>, String, Secret)>> {
     let rows = runner.session.rows(VALUE, &[&id]).await?;
     let Some(row) = rows.first() else { return Ok(None) };

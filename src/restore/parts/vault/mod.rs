@@ -1,8 +1,8 @@
-//! Secrets of the vault: what a snapshot holds of them, what the target has, and how they come back (R13, R35).
+//! Secrets of the vault: what a snapshot has, what the target has, and how they are restored (R13, R35).
 //!
-//! Invariant: a value is a [`Secret`] from the opened seal to the protocol's parameters: it is in no statement, plan,
-//! report, record or log. A secret that will not be there is an exception that says what to do. What is written is read
-//! back decrypted and compared; what is not equal ends the restore.
+//! Invariant: from the opened seal to the protocol's parameters a value is a [`Secret`]: it is in no statement, plan,
+//! report, record or log. A secret that is not restored is an exception that names the next step. What is written is
+//! read back decrypted and compared; a difference ends the restore.
 
 mod compare;
 mod live;
@@ -24,15 +24,15 @@ pub use write::bring_back;
 
 const EXTENSION: &str = "supabase_vault";
 
-/// What a snapshot holds of a vault.
+/// What a snapshot has of a vault.
 #[derive(Debug, Clone, Default)]
 pub struct Vault {
-    /// None: there was no vault, its secrets were not readable, or nobody looks after them (a drill).
+    /// `None`: there is no vault, its secrets were not readable, or they are of no interest (a drill).
     secrets: Option<Vec<Held>>,
     seal: SecretValues,
 }
 
-/// How the values are there.
+/// Whether the snapshot has values, and whether they were decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum SecretValues {
     /// The snapshot has no values.
@@ -48,14 +48,14 @@ struct Held {
     id: String,
     name: Option<String>,
     description: String,
-    /// From the seal.
+    /// From the opened seal.
     value: Option<Secret>,
-    /// Its row as the archive has it: ciphertext, which opens where the server's root key is the same.
+    /// Its row in the archive: the ciphertext, which only a server with the same root key can decrypt.
     row: Option<Map<String, Value>>,
 }
 
 impl Held {
-    /// Name or number: as it stands in a plan.
+    /// Its name or id, as in a plan.
     fn identity(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.id)
     }
@@ -74,10 +74,10 @@ impl Held {
 }
 
 impl Vault {
-    /// Reads the snapshot's secrets and opens their seal where there is a key for it.
+    /// Reads the snapshot's secrets, and opens their seal if a key was given.
     ///
     /// # Errors
-    /// `Configuration` when the key is a wrong one, `Integrity` when a file is damaged.
+    /// `Configuration` for a wrong key, `Integrity` for a damaged file.
     pub fn read(source: &SnapshotSource, keys: &Keys) -> Result<Self> {
         keys.check()?;
         let Some(bytes) = file(source, layout::VAULT_SECRETS_JSON)? else { return Ok(Self::default()) };
@@ -86,8 +86,8 @@ impl Vault {
         if let Some(sealed) = file(source, layout::VAULT_SECRETS_SEALED)? {
             let opened = sealed::open(&sealed, keys).map_err(|failure| {
                 let failure =
-                    failure.context(format!("nothing was written: {} stays shut", layout::VAULT_SECRETS_SEALED));
-                failure.hint("the key is seal_passphrase of the configuration, or the file of --seal-identity")
+                    failure.context(format!("nothing was written: {} was not opened", layout::VAULT_SECRETS_SEALED));
+                failure.hint("give the right key: seal_passphrase in the configuration, or --seal-identity FILE")
             })?;
             seal = if opened.is_some() { SecretValues::Open } else { SecretValues::Shut };
             if let Some(plain) = opened {
@@ -102,7 +102,7 @@ impl Vault {
         Ok(Self { secrets: Some(held), seal })
     }
 
-    /// Were values opened? Then what the restore writes is encrypted anew, and the rows are not the archive's.
+    /// Were values decrypted? Then the restore encrypts them again, and the rows differ from the archive's.
     pub fn is_open(&self) -> bool {
         self.seal == SecretValues::Open
     }
@@ -116,9 +116,9 @@ fn file(source: &SnapshotSource, name: &str) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// `{"secrets": [{id, name, description, secret?}]}`. What is wrong with it is never quoted: it may be a value.
+/// `{"secrets": [{id, name, description, secret?}]}`. An error never quotes the text: it may be a value.
 fn listed(bytes: &[u8], name: &str) -> Result<Vec<Held>> {
-    let damaged = || Failure::msg(FailureKind::Integrity, format!("{name} has not the shape of a list of secrets"));
+    let damaged = || Failure::msg(FailureKind::Integrity, format!("{name} is not a valid list of secrets"));
     let document: Value = serde_json::from_slice(bytes).map_err(|_| damaged())?;
     let list = document["secrets"].as_array().ok_or_else(damaged)?;
     let text = |secret: &Value, key: &str| secret[key].as_str().map(str::to_string);

@@ -1,7 +1,7 @@
-//! Writes the secrets: rows of the archive on their own server, else the extension's own functions.
+//! Writes the secrets: as rows of the archive on their own server, otherwise with the extension's functions.
 //!
-//! Invariant: everything runs inside of the restore's transaction, each secret under a savepoint; values are bound as
-//! parameters; a secret counts as written when it was read back decrypted and is equal.
+//! Invariant: everything runs in the restore's transaction, each secret under a savepoint. Values are bound parameters.
+//! A secret counts as written when it was read back decrypted and is equal.
 
 use serde_json::Value;
 
@@ -16,10 +16,10 @@ use crate::restore::Engine;
 use crate::restore::sql::runner::Runner;
 use crate::restore::target::state::Examined;
 
-/// Logs of the server show no bound value, where this role may say so.
+/// Keeps bound values out of the server's log, if this role may set that.
 const QUIET: [&str; 2] = ["SET LOCAL log_parameter_max_length_on_error = 0", "SET LOCAL log_parameter_max_length = 0"];
 
-/// Older vaults encrypt by a trigger, which has to fire.
+/// Older vaults encrypt with a trigger, which must fire.
 const AWAKE: &str = "SET LOCAL session_replication_role = origin";
 const ASLEEP: &str = "SET LOCAL session_replication_role = replica";
 
@@ -27,13 +27,14 @@ const DELETE: &str = "DELETE FROM vault.secrets WHERE id::text = $1";
 const CREATE: &str = "SELECT vault.create_secret($1::text, $2::text, $3::text)::text";
 const UPDATE: &str = "SELECT vault.update_secret($1::text::uuid, $2::text, $3::text, $4::text)";
 const MOVE: &str = "UPDATE vault.secrets SET id = $2::text::uuid WHERE id = $1::text::uuid";
-/// The id is part of what is encrypted, and `update_secret` of a real vault first opens what is there.
+/// The id is authenticated with the ciphertext, and `update_secret` of a real vault decrypts the old value first. So
+/// encrypt again with the new id.
 const MOVE_AND_ENCRYPT: &str = "UPDATE vault.secrets s SET id = $2::text::uuid, \
     secret = pg_catalog.encode(vault._crypto_aead_det_encrypt(message := pg_catalog.convert_to($3::text, 'utf8'), \
         additional := pg_catalog.convert_to($2::text::uuid::text, 'utf8'), key_id := 0, context := 'pgsodium'::bytea, \
         nonce := s.nonce), 'base64') WHERE s.id = $1::text::uuid";
 
-/// Brings the secrets back. What cannot be is an exception; what should be and is not equal afterwards a failure.
+/// Restores the secrets. What is impossible is an exception. A secret that was written and is not equal is an error.
 pub async fn bring_back(engine: &Engine<'_>, examined: &Examined, runner: &Runner<'_>) -> Result<Vec<Exception>> {
     let Some(held) = concerned(engine, examined) else { return Ok(Vec::new()) };
     let work = compare(held, engine.vault, look(runner).await?, examined.facts.kind);
@@ -53,12 +54,12 @@ pub async fn bring_back(engine: &Engine<'_>, examined: &Examined, runner: &Runne
     let cleared = clear_names(runner, &work).await?;
     for item in work.items.iter().filter(|item| item.step != Step::Leave) {
         let found = item.found.as_ref().filter(|f| !cleared.contains(&f.id));
-        exceptions.extend(one(runner, engine.vault, item, found, work.rights.writes).await?);
+        exceptions.extend(restore_one(runner, engine.vault, item, found, work.rights.writes).await?);
     }
     Ok(exceptions)
 }
 
-/// Two secrets may have swapped names: one that is in another's way goes first, and is made again.
+/// Secrets may have swapped names: deletes one whose name another needs; it is created again.
 async fn clear_names(runner: &Runner<'_>, work: &Work<'_>) -> Result<Vec<String>> {
     let mut cleared = Vec::new();
     for item in work.items.iter().filter(|item| item.step == Step::Change) {
@@ -73,8 +74,8 @@ async fn clear_names(runner: &Runner<'_>, work: &Work<'_>) -> Result<Vec<String>
     Ok(cleared)
 }
 
-/// One secret, by the first way that works.
-async fn one(
+/// Restores one secret, in the first way that works.
+async fn restore_one(
     runner: &Runner<'_>,
     vault: &Vault,
     item: &Item<'_>,
@@ -100,24 +101,24 @@ async fn one(
     Ok((!moved).then(|| new_id(held)))
 }
 
-/// Updates it, or makes it anew. Its id on the target.
+/// Updates the secret or recreates it. Returns its id on the target.
 async fn write(runner: &Runner<'_>, held: &Held, value: &Secret, found: Option<&Found>) -> Result<String> {
     if let Some(found) = found {
-        // A vault that cannot open what it has does not update it either.
+        // A vault that cannot decrypt the old value cannot update it either.
         if runner.attempt_all("update a secret", update(runner, held, value, &found.id)).await?.is_ok() {
             return Ok(found.id.clone());
         }
     }
     let made = async {
         if let Some(found) = found {
-            // Awake, a key of the user's that refers to it would take rows along.
+            // With triggers awake, a user's foreign key to the secret would cascade.
             runner.run("vault", ASLEEP).await?;
             delete(runner, &found.id).await?;
             runner.run("vault", AWAKE).await?;
         }
         let row = runner.session.one(CREATE, &[&value.reveal(), &held.name, &held.description]).await?;
         let id: String = row.try_get(0).map_err(|e| Failure::from(anyhow::Error::new(e)))?;
-        is_right(runner, held, value, &id).await?;
+        check_written(runner, held, value, &id).await?;
         Ok(id)
     };
     runner.attempt_all("make a secret", made).await?
@@ -125,28 +126,28 @@ async fn write(runner: &Runner<'_>, held: &Held, value: &Secret, found: Option<&
 
 async fn update(runner: &Runner<'_>, held: &Held, value: &Secret, id: &str) -> Result<()> {
     runner.session.rows(UPDATE, &[&id, &value.reveal(), &held.name, &held.description]).await?;
-    is_right(runner, held, value, id).await
+    check_written(runner, held, value, id).await
 }
 
 async fn delete(runner: &Runner<'_>, id: &str) -> Result<()> {
     runner.session.rows(DELETE, &[&id]).await.map(|_| ())
 }
 
-/// R35: what was written opens to what was meant.
-async fn is_right(runner: &Runner<'_>, held: &Held, value: &Secret, id: &str) -> Result<()> {
+/// R35: what was written must decrypt to what was meant.
+async fn check_written(runner: &Runner<'_>, held: &Held, value: &Secret, id: &str) -> Result<()> {
     match read(runner, id).await? {
         Some((name, description, live)) if name == held.name && description == held.description && live == *value => {
             Ok(())
         }
-        _ => Err(Failure::msg(FailureKind::Failed, "what the vault of the target opens is not what was written")),
+        _ => Err(Failure::msg(FailureKind::Failed, "the target's vault decrypts to another value than was written")),
     }
 }
 
-/// Gives a secret its old id. Not every vault lets itself be told.
+/// Gives a secret its old id. Not every vault allows that.
 async fn give_id(runner: &Runner<'_>, held: &Held, value: &Secret, id: &str) -> Result<bool> {
     let encrypted = async {
         runner.session.rows(MOVE_AND_ENCRYPT, &[&id, &held.id, &value.reveal()]).await?;
-        is_right(runner, held, value, &held.id).await
+        check_written(runner, held, value, &held.id).await
     };
     if runner.attempt_all("give a secret its id", encrypted).await?.is_ok() {
         return Ok(true);
@@ -158,7 +159,7 @@ async fn give_id(runner: &Runner<'_>, held: &Held, value: &Secret, id: &str) -> 
     Ok(runner.attempt_all("give a secret its id", moved).await?.is_ok())
 }
 
-/// Puts the archive's row in the place of the target's. It has to open here.
+/// Replaces the target's row by the archive's. The target must be able to decrypt it.
 async fn put_row(runner: &Runner<'_>, held: &Held, found: Option<&Found>) -> Result<()> {
     let Some(row) = &held.row else { return Err(Failure::msg(FailureKind::NotFound, "the archive has no row")) };
     for id in found.map(|f| f.id.as_str()).into_iter().chain([held.id.as_str()]) {
@@ -174,6 +175,6 @@ async fn put_row(runner: &Runner<'_>, held: &Held, found: Option<&Found>) -> Res
     match (read(runner, &held.id).await?, &held.value) {
         (Some((_, _, live)), Some(value)) if live == *value => Ok(()),
         (Some(_), None) => Ok(()),
-        _ => Err(Failure::msg(FailureKind::Failed, "the archive's ciphertext does not open here")),
+        _ => Err(Failure::msg(FailureKind::Failed, "the archive's ciphertext cannot be decrypted here")),
     }
 }

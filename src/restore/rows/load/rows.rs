@@ -1,7 +1,7 @@
-//! A data file as pieces to send: decoded on a thread of its own, counted and summed on the way.
+//! Reads a data file as pieces to send: decoded on its own thread, counted and fingerprinted on the way.
 //!
-//! Invariant: one piece is at most `PIECE_BYTES`, however long a row is, and only few of them exist at a time. The
-//! lines are summed up as they are sent. A file that ends before its `\.` line, or goes on after it, is an error (trap 3).
+//! Invariant: a piece is at most `PIECE_BYTES`, however long a row is, and only few exist at a time. Lines are
+//! fingerprinted as they are sent. A file that ends before its `\.` line, or continues after it, is an error (trap 3).
 
 use std::io::{self, BufRead, Read};
 use std::path::Path;
@@ -14,27 +14,27 @@ use crate::model::fingerprint::TableFingerprint;
 use crate::snapshot::copy_text::END_OF_DATA;
 use crate::snapshot::reader::open_data;
 
-/// Bytes of a piece at most.
+/// The maximum size of a piece.
 pub const PIECE_BYTES: usize = 512 * 1024;
-/// Pieces that wait between the thread and the connections of one table: with `PIECE_BYTES` the bound in bytes.
+/// Pieces that may wait between the thread and the connections of one table. With `PIECE_BYTES` this limits the memory.
 const WAITING: usize = 2;
 
 /// Bytes of COPY text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Piece {
     pub bytes: Vec<u8>,
-    /// Ends with the end of a row. After a piece that does not, the next one belongs to the same connection.
+    /// It ends with the end of a row. If not, the next piece must go over the same connection.
     pub ends_row: bool,
 }
 
-/// What a file was found to hold, once it was read to its end.
+/// What the file contained, once it was read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counted {
     pub fingerprint: TableFingerprint,
     pub bytes: u64,
 }
 
-/// The file's pieces, and the thread's last word after the last of them.
+/// The file's pieces, and the thread's result after the last one.
 pub struct Pieces {
     pub receiver: mpsc::Receiver<Piece>,
     pub outcome: JoinHandle<io::Result<Counted>>,
@@ -48,7 +48,7 @@ pub fn start(folder: &Path, file_name: &str) -> Pieces {
         let mut rows = Rows::new(open_data(&folder, &file_name)?);
         while let Some(piece) = rows.next()? {
             if sender.blocking_send(piece).is_err() {
-                return Err(io::Error::other("nobody takes the rows any more"));
+                return Err(io::Error::other("the connections take no more rows"));
             }
         }
         Ok(rows.counted)
@@ -56,7 +56,7 @@ pub fn start(folder: &Path, file_name: &str) -> Pieces {
     Pieces { receiver, outcome }
 }
 
-/// Why a file could not be read, as a failure: damage, unless the system says something else.
+/// Turns a read error into a failure: `Integrity`, unless the operating system reported an error of its own.
 pub fn unreadable(error: io::Error, file_name: &str) -> Failure {
     let ours = error.raw_os_error().is_some() && error.kind() != io::ErrorKind::NotFound;
     let kind = if ours { FailureKind::Failed } else { FailureKind::Integrity };
@@ -110,7 +110,7 @@ impl<R: BufRead> Rows<R> {
         Ok((!bytes.is_empty()).then_some(Piece { bytes, ends_row }))
     }
 
-    /// Adds whole lines to the fingerprint, up to the line that ends the data: the place of that line.
+    /// Adds whole lines to the fingerprint, up to the `\.` line. Returns the position of that line.
     fn sum(&mut self, lines: &[u8]) -> Option<usize> {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', lines) {
@@ -141,7 +141,7 @@ impl<R: BufRead> Rows<R> {
             self.reader.consume(length);
         }
         self.ended = true;
-        if more { Err(io::Error::new(io::ErrorKind::InvalidData, "it goes on after its last line")) } else { Ok(()) }
+        if more { Err(io::Error::new(io::ErrorKind::InvalidData, "there is data after its last line")) } else { Ok(()) }
     }
 
     fn cut(&self) -> io::Error {
@@ -190,7 +190,8 @@ mod tests {
     #[test]
     fn rows_longer_than_a_piece_are_sent_in_parts_and_summed_whole() {
         let long = |letter: u8, length: usize| [letter].repeat(length);
-        // The third ends a piece, and its newline starts the next; a part that reads `\.` is no end.
+        // The third line fills a piece, and its newline starts the next. A part of a row that reads `\.` does not end
+        // the data.
         let mut tricky = long(b'z', PIECE_BYTES);
         tricky.extend_from_slice(END_OF_DATA);
         let lines = [b"1".to_vec(), long(b'x', 3 * PIECE_BYTES + 5), long(b'y', PIECE_BYTES), tricky, vec![]];
@@ -204,7 +205,7 @@ mod tests {
         for piece in &pieces {
             assert_eq!(piece.ends_row, piece.bytes.last() == Some(&b'\n'));
         }
-        // A continuation that is exactly `\.`: the piece before it was full.
+        // A continuation that is exactly `\.`: the previous piece was full.
         let mut text = long(b'z', PIECE_BYTES);
         text.extend_from_slice(b"\\.\n\\.\n");
         assert_eq!(all(&text).unwrap().1.fingerprint.rows, 1);

@@ -1,6 +1,6 @@
-//! How far the parallel phase is, told to whoever listens.
+//! Reports the progress of the parallel phase.
 //!
-//! Invariant: bytes are those that were sent, of loads that were tried again too; it decides nothing.
+//! Invariant: bytes are those that were sent, including loads that were tried twice. It decides nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use super::PoolDone;
 use crate::monitor::{Event, Monitor, Phase, millis};
 use crate::restore::rows::load::{LoadTask, Loaded};
 
-/// Tells how far the phase is.
+/// Progress of the whole phase.
 pub(super) struct Progress<'a> {
     monitor: &'a dyn Monitor,
     started: Instant,
@@ -41,7 +41,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// The last rows are in; what is left is building.
+    /// The last rows are loaded; only builds remain.
     pub(super) fn loads_done(&self, done: &PoolDone) {
         let summary = format!("{} rows of {} tables", done.rows, self.tables);
         self.monitor.event(Event::PhaseEnded { phase: Phase::Load, summary, duration_ms: self.elapsed() });

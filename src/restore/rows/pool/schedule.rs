@@ -1,8 +1,8 @@
-//! Which work may start now: the order of loads and builds, without a connection.
+//! Decides which work may start now: the order of loads and builds. It has no connection.
 //!
-//! Invariant: work takes all its locks when it starts and only when nobody holds them against it, so two pieces of
-//! work never wait for each other; every piece ends as done or as failed, also when needs form a circle. The same
-//! input and the same order of endings give the same order of starts.
+//! Invariant: work takes all its locks at its start, and only when no running work holds a conflicting one; so two
+//! pieces of work never wait for each other. Every piece ends as done or failed, even when dependencies form a cycle.
+//! The same input with the same order of endings gives the same order of starts.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -11,13 +11,13 @@ use super::BuildTask;
 use crate::model::name::QualifiedName;
 use crate::restore::rows::load::LoadTask;
 
-/// Tables smaller than this go over one connection.
+/// Smaller tables are loaded over one connection.
 pub const SPLIT_BYTES: u64 = 16 << 20;
 
-/// Something to start.
+/// A piece of work to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Index of a load, and over how many connections.
+    /// Index of a load, and the number of connections for it.
     Load { index: usize, streams: usize },
     /// Index of a build.
     Build { index: usize },
@@ -35,7 +35,7 @@ enum State {
 enum Held {
     Free,
     Shared(u32),
-    Alone,
+    Exclusive,
 }
 
 /// A load or a build. Loads come first, in the order in which they were given.
@@ -43,11 +43,11 @@ enum Held {
 struct Node {
     state: State,
     cost: u64,
-    /// Cost from here to the end of what waits for it: what is urgent.
+    /// Its own cost plus that of what waits for it: the priority.
     tail: u64,
     tables: Vec<usize>,
     shared: bool,
-    /// Nodes that must be done first, and how many of them are not.
+    /// Nodes that must be done first, and how many of them are not done.
     needs: Vec<usize>,
     missing: usize,
     dependents: Vec<usize>,
@@ -60,14 +60,14 @@ pub struct Schedule {
     loads: usize,
     loads_open: usize,
     held: Vec<Held>,
-    /// Nothing missing, most urgent first.
+    /// Nodes without missing needs, most urgent first.
     ready: BTreeSet<(Reverse<u64>, usize)>,
-    /// Cost of all that has not started.
+    /// Total cost of everything that has not started.
     cost_open: u64,
     jobs: usize,
 }
 
-/// Numbers for tables.
+/// Numbers the tables.
 #[derive(Default)]
 struct Tables<'a>(HashMap<&'a QualifiedName, usize>);
 
@@ -79,7 +79,7 @@ impl<'a> Tables<'a> {
 }
 
 impl Schedule {
-    /// `jobs`: how many connections there are. A need that names no build, and rows that nobody loads, are there.
+    /// `jobs`: the number of connections. Needs without a build and rows without a load count as done.
     pub fn new(loads: &[LoadTask], builds: &[BuildTask], jobs: usize) -> Self {
         let mut tables = Tables::default();
         let mut rows: HashMap<&QualifiedName, Vec<usize>> = HashMap::new();
@@ -107,19 +107,20 @@ impl Schedule {
         schedule
     }
 
-    /// Dependents, how urgent each node is, and who is ready.
+    /// Computes dependents, priorities, and the nodes that are ready.
     fn link(&mut self) {
         for at in 0..self.nodes.len() {
             for need in self.nodes[at].needs.clone() {
                 self.nodes[need].dependents.push(at);
             }
         }
-        // From the ends backwards. Nodes of a circle are never reached: they never run either.
+        // From the ends backwards. Nodes of a cycle are never reached, and never run.
         let mut open: Vec<usize> = self.nodes.iter().map(|n| n.dependents.len()).collect();
         let mut ends: Vec<usize> = (0..self.nodes.len()).filter(|at| open[*at] == 0).collect();
         while let Some(at) = ends.pop() {
             let tails = self.nodes[at].dependents.iter().map(|d| self.nodes[*d].tail);
-            // What follows a load is mostly on one table, one after the other; what follows a build is a path.
+            // After a load, the dependents mostly lock the same table one after the other: sum. After a build, the
+            // longest chain counts: maximum.
             let after = if at < self.loads { tails.sum() } else { tails.max().unwrap_or(0) };
             self.nodes[at].tail = self.nodes[at].cost.saturating_add(after);
             for need in self.nodes[at].needs.clone() {
@@ -133,7 +134,7 @@ impl Schedule {
         self.ready = ready.map(|(at, n)| (Reverse(n.tail), at)).collect();
     }
 
-    /// What to start with `idle` connections that have nothing to do; `None`: wait until something ends.
+    /// The work to start now, with `idle` free connections. `None`: wait until something ends.
     pub fn next(&mut self, idle: usize) -> Option<Work> {
         if idle == 0 {
             return None;
@@ -148,7 +149,7 @@ impl Schedule {
             self.held[*table] = match (node.shared, self.held[*table]) {
                 (true, Held::Shared(others)) => Held::Shared(others + 1),
                 (true, _) => Held::Shared(1),
-                (false, _) => Held::Alone,
+                (false, _) => Held::Exclusive,
             };
         }
         if at < self.loads {
@@ -161,13 +162,13 @@ impl Schedule {
         node.tables.iter().all(|table| match self.held[*table] {
             Held::Free => true,
             Held::Shared(_) => node.shared,
-            Held::Alone => false,
+            Held::Exclusive => false,
         })
     }
 
-    /// A table goes over several connections only where the others would have nothing to do meanwhile: two that extend one
-    /// table wait for each other, and only one alone may write rows that are frozen from the beginning, which spares
-    /// every later reader (two cores, 1 GB, one table of 60 %: 20 s instead of 24 s).
+    /// Splits a table over several connections only if the others would be idle meanwhile. Connections that extend the
+    /// same table wait for each other, and only a single one can write frozen rows, which spares every later reader
+    /// (two cores, 1 GB, one table of 60 %: 20 s instead of 24 s).
     fn streams(&self, load: &Node, idle: usize) -> usize {
         let others = self.cost_open.saturating_sub(load.tail);
         let busy = others / 2 >= load.cost / 4 * (self.jobs as u64 - 1);
@@ -178,7 +179,7 @@ impl Schedule {
         usize::try_from(load.tail.div_ceil(share)).unwrap_or(idle).clamp(1, idle)
     }
 
-    /// A load is in.
+    /// A load has succeeded.
     pub fn load_done(&mut self, index: usize) {
         self.loads_open -= 1;
         self.done(index);
@@ -189,15 +190,15 @@ impl Schedule {
         self.done(self.loads + index);
     }
 
-    /// A build has failed. Returns the builds that will not be tried, because they need it, each with the one that it
-    /// needs; those nearest first.
+    /// A build has failed. Returns the builds that depend on it and will not be tried, nearest first: pairs of (build,
+    /// the build that it needs).
     pub fn build_failed(&mut self, index: usize) -> Vec<(usize, usize)> {
         let failed = self.failed(self.loads + index);
         failed.into_iter().map(|(dependent, cause)| (dependent, cause - self.loads)).collect()
     }
 
-    /// The rows of a table are not in. Returns the builds that will not be tried, as `build_failed` does, each with the
-    /// number of what it needs among loads and builds.
+    /// A load has failed. Returns the builds that will not be tried, as `build_failed` does; the second number counts
+    /// loads and builds.
     pub fn load_failed(&mut self, index: usize) -> Vec<(usize, usize)> {
         self.loads_open -= 1;
         self.failed(index)
@@ -223,13 +224,13 @@ impl Schedule {
         failed
     }
 
-    /// Builds that were never ready although nothing runs any more: their needs form a circle.
+    /// Builds that never became ready although nothing is running: their dependencies form a cycle.
     pub fn stuck(&self) -> Vec<usize> {
         let waiting = self.nodes.iter().enumerate().filter(|(_, n)| n.state == State::Waiting);
         waiting.map(|(at, _)| at - self.loads).collect()
     }
 
-    /// Are all rows in?
+    /// Are all loads done or failed?
     pub fn loads_done(&self) -> bool {
         self.loads_open == 0
     }

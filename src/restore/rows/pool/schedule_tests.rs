@@ -1,4 +1,4 @@
-//! The order of work, played through without a server.
+//! Tests of the schedule, without a server.
 
 use super::*;
 use proptest::prelude::*;
@@ -123,7 +123,7 @@ fn a_table_goes_over_several_connections_where_they_would_have_nothing_to_do() {
     assert_eq!(starts(&mut schedule, 2), [one(0), one(1)], "the other has enough to do");
     let mut schedule = Schedule::new(&[load("large", 60 << 20), load("rest", 40 << 20)], &[], 4);
     assert_eq!(starts(&mut schedule, 4)[0], Work::Load { index: 0, streams: 3 });
-    // Many like it, or a small one: no need.
+    // Not split: there are many like it, or it is small.
     let many: Vec<LoadTask> = (0..20).map(|n| load(&n.to_string(), SPLIT_BYTES)).collect();
     assert_eq!(starts(&mut Schedule::new(&many, &[], 2), 2), [one(0), one(1)]);
     assert_eq!(starts(&mut Schedule::new(&[load("t", SPLIT_BYTES - 1)], &[], 4), 4), [one(0)]);
@@ -153,7 +153,7 @@ fn needs_in_a_circle_are_stuck_and_do_not_hang() {
     assert_eq!(schedule.stuck(), [0, 1, 2]);
 }
 
-/// Plays a whole phase: every ending chosen by `choices`, some builds fail. Checks locks and order at every step.
+/// Plays a whole phase: `choices` picks which work ends next and which builds fail. Checks locks and order at every step.
 fn play(loads: &[LoadTask], builds: &[BuildTask], jobs: usize, choices: &[u8]) {
     let mut schedule = Schedule::new(loads, builds, jobs);
     let mut running: Vec<Work> = Vec::new();
@@ -223,11 +223,11 @@ proptest! {
         let builds: Vec<BuildTask> = plan.iter().enumerate().map(|(n, (on, shared, needs, weight))| {
             let on: BTreeSet<String> = on.iter().map(ToString::to_string).collect();
             let on: Vec<&str> = on.iter().map(String::as_str).collect();
-            // Earlier ones only, so that no circle comes about; and some that nobody has.
+            // Earlier ones only, so that there is no cycle; and some that no build has.
             let needs: Vec<i64> = needs.iter().filter(|id| **id < n as i64 || **id > 28).copied().collect();
             build(n as i64, &on, *shared, &needs, *weight)
         }).collect();
-        // A need of 29 names a build only when there are 30 of them.
+        // Dump id 29 exists only if there are 30 builds.
         play(&loads, &builds[..builds.len().min(28)], jobs, &choices);
     }
 }

@@ -1,6 +1,7 @@
-//! The large objects of a restore: written once, in place of those that are there.
+//! Writes the large objects of a restore once, over existing ones.
 //!
-//! Invariant: they are written in the transaction of the rows; one that the snapshot does not have goes in place only.
+//! Invariant: they are written in the transaction of the rows. Only in place are large objects deleted that the
+//! snapshot does not have.
 
 use std::sync::atomic::Ordering;
 
@@ -12,12 +13,12 @@ use crate::restore::sql::runner::Runner;
 use crate::snapshot::layout;
 
 impl Tables<'_> {
-    /// They are as they should be.
+    /// Large objects are equal already: do not write them.
     pub fn leave_large_objects(&self) {
         self.blobs_done.store(true, Ordering::Relaxed);
     }
 
-    /// Writes the large objects, once, in place of those that are there.
+    /// Writes the large objects, once, over existing ones.
     pub async fn large_objects(&self, runner: &Runner<'_>) -> Result<()> {
         if !self.request.only.is_empty() || !self.request.tables.is_empty() || self.request.untrusted {
             return Ok(());
