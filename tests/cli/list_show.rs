@@ -4,9 +4,9 @@ use std::os::unix::fs::symlink;
 
 use crate::support::Place;
 use crate::support::manifests::{gap, table};
-use stacksnap::root::folder::Root;
 use stacksnap::model::failure::FailureKind;
 use stacksnap::model::manifest::SnapshotKind;
+use stacksnap::root::folder::Root;
 
 const FIRST: &str = "2026-01-29T08:00:00Z";
 const SECOND: &str = "2026-01-30T12:00:00Z";

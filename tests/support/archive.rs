@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use stacksnap::snapshot::copy_text::END_OF_DATA;
-use stacksnap::snapshot::reader::open_data;
 use stacksnap::model::connection::ConnSpec;
 use stacksnap::model::failure::Failure;
 use stacksnap::model::fingerprint::TableFingerprint;
@@ -13,6 +11,8 @@ use stacksnap::model::name::QualifiedName;
 use stacksnap::pgtools::toc::Toc;
 use stacksnap::restore::rows::load::LoadTask;
 use stacksnap::restore::rows::pool::BuildTask;
+use stacksnap::snapshot::copy_text::END_OF_DATA;
+use stacksnap::snapshot::reader::open_data;
 
 use super::{Cluster, ok, server};
 

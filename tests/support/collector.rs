@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use stacksnap::snapshot::reader::ArchiveData;
-use stacksnap::snapshot::sink::ArtifactSink;
 use stacksnap::collect::context::{CollectSettings, Collected, Collector, Context, SourceAbilities};
 use stacksnap::model::connection::ConnSpec;
 use stacksnap::model::inventory::Inventory;
 use stacksnap::monitor::Silent;
 use stacksnap::pg::session::Session;
 use stacksnap::pg::snapshot::SnapshotHolder;
+use stacksnap::snapshot::reader::ArchiveData;
+use stacksnap::snapshot::sink::ArtifactSink;
 
 use super::{Cluster, alone, repo, server, text};
 

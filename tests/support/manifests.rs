@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use stacksnap::snapshot::manifest_file::manifest_bytes;
 use stacksnap::model::category::Category;
 use stacksnap::model::gap::Gap;
 use stacksnap::model::ids::SnapshotName;
 use stacksnap::model::manifest::{Consistency, FORMAT, Manifest, SnapshotKind, SourceFacts, TableRecord, Tools};
 use stacksnap::model::name::QualifiedName;
 use stacksnap::model::outcome::Artifact;
+use stacksnap::snapshot::manifest_file::manifest_bytes;
 
 use super::Place;
 

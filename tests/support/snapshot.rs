@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use stacksnap::snapshot::manifest_file::read_manifest;
 use stacksnap::model::gap::Gap;
 use stacksnap::model::inventory::Inventory;
 use stacksnap::model::manifest::Manifest;
+use stacksnap::snapshot::manifest_file::read_manifest;
 
 use super::{ok, program, text};
 

@@ -232,7 +232,7 @@ async fn r35_row_security_shows_what_it_showed_and_an_opened_policy_is_found() {
     let session = superuser(&database).await;
     let before = rls_view(&session, None).await.unwrap();
     assert_eq!(before.user.as_deref(), Some("a1111111-1111-4111-8111-111111111111"));
-    assert_eq!(before.outcome().passed, Some(true));
+    assert_eq!(rls::outcome(&before).passed, Some(true));
     let refused: Vec<_> = before.seen.iter().filter(|(_, s)| !matches!(s, RlsSeen::Rows(_))).collect();
     assert!(refused.is_empty(), "{refused:?}");
     assert!(

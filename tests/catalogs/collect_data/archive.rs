@@ -1,8 +1,8 @@
 //! A collector run beside a real archive of the database.
 
-use stacksnap::snapshot::reader::{ArchiveData, DataFile};
 use stacksnap::collect::context::{CollectSettings, Collector};
 use stacksnap::model::name::QualifiedName;
+use stacksnap::snapshot::reader::{ArchiveData, DataFile};
 
 use crate::support::collector::{Run, run_upon};
 use crate::support::{Cluster, ok};
