@@ -4,6 +4,7 @@
 //! is changed in `doc/design.md` first, with its reason.
 #![allow(clippy::disallowed_methods)]
 
+mod circles;
 mod layout_doc;
 mod rules;
 mod source;
