@@ -5,6 +5,7 @@
 
 mod drill;
 mod restore;
+mod tenant;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::model::category::Category;
 use crate::model::ids::Label;
 
 pub use drill::DrillArgs;
+pub use tenant::{DrawAs, FailOnWord, TenantAction, TenantArgs};
 pub use restore::{AuthRows, GuardArgs, HowArgs, RestoreArgs, Rollback, TargetArgs, UndoArgs};
 
 const EXAMPLES: &str = "\
@@ -112,6 +114,8 @@ pub enum Verb {
     Guard(Box<GuardArgs>),
     /// What a snapshot and another one, or the live database, differ in
     Diff(DiffArgs),
+    /// Whose is which row: find the tenants, class the tables, count, look for leaks
+    Tenant(TenantArgs),
     /// Is everything there for a snapshot, and what to do where not
     Doctor(DoctorArgs),
     /// Print or check the configuration
