@@ -262,3 +262,7 @@ impl Draft<'_> {
         found
     }
 }
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

@@ -107,8 +107,10 @@ pub(super) fn by_names(draft: &mut Draft<'_>) {
             continue;
         }
         let table = &draft.relations.tables[n];
+        // A key to another table says what the column means. Where no table lists the tenants, keys say nothing about them.
         let linked = |column: &str| {
-            draft.relations.foreign_keys.iter().any(|fk| fk.child == table.name && fk.columns == [column.to_string()])
+            draft.root.table.is_some()
+                && draft.relations.foreign_keys.iter().any(|fk| fk.child == table.name && fk.columns == [column.to_string()])
         };
         let fits = |column: &str| match (&draft.root.table, &draft.root.key) {
             (Some(root), Some(key)) => draft.relations.same_texts((&table.name, column), (root, key)),
