@@ -8,7 +8,7 @@ use std::path::Path;
 
 use cli_support::Place;
 
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 22] = [
     "",
     "create",
     "list",
@@ -20,6 +20,11 @@ const VERBS: [&str; 17] = [
     "undo",
     "guard",
     "diff",
+    "tenant",
+    "tenant detect",
+    "tenant classify",
+    "tenant list",
+    "tenant check",
     "doctor",
     "config",
     "config show",

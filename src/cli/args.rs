@@ -18,8 +18,8 @@ use crate::model::category::Category;
 use crate::model::ids::Label;
 
 pub use drill::DrillArgs;
-pub use tenant::{DrawAs, FailOnWord, TenantAction, TenantArgs};
 pub use restore::{AuthRows, GuardArgs, HowArgs, RestoreArgs, Rollback, TargetArgs, UndoArgs};
+pub use tenant::{DrawAs, FailOnWord, TenantAction, TenantArgs};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -117,7 +117,9 @@ fn freeze(around: &Surroundings, settings: &Settings, source: &ConnSpec, found: 
         (None, None) => name_of(&source.database),
         (None, Some(path)) => {
             let text = format!("{} has several projects, and none was chosen", path.display());
-            return Err(Failure::msg(FailureKind::Usage, text).hint("stacksnap --project NAME tenant detect --write-config"));
+            return Err(
+                Failure::msg(FailureKind::Usage, text).hint("stacksnap --project NAME tenant detect --write-config")
+            );
         }
     };
     write(&path, &project, &found.block)

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::file::{self, FileSettings, ProjectPart};
 use super::secret::{Inputs, SecretRef};
-use super::suggest::closest;
 use super::show::tenant_key;
+use super::suggest::closest;
 use super::toml_reader::At;
 use super::value::{Format, ReadableCompression, Verify, parse_duration, parse_list, parse_sessions};
 use super::variables::Variables;

@@ -80,7 +80,9 @@ fn references(part: &Reader<'_>) -> Result<Vec<VirtualReference>> {
     for reader in part.tables("references", &REFERENCE_KEYS)? {
         let line = reader.keys().next().map_or(1, |(_, line)| line);
         let text = |key: &str| reader.string(key).map(|at| at.map(|at| at.value));
-        let needed = |key: &str| text(key)?.ok_or_else(|| mistake(line, format!("'{key}' is missing in a reference of tenants")));
+        let needed = |key: &str| {
+            text(key)?.ok_or_else(|| mistake(line, format!("'{key}' is missing in a reference of tenants")))
+        };
         let (table, parent, on, when) = (needed("table")?, needed("parent")?, needed("on")?, text("when")?);
         let reference = VirtualReference::parse(&table, &parent, when.as_deref(), &on);
         found.push(reference.map_err(|what| {
@@ -136,7 +138,8 @@ pub fn write(path: &Path, project: &str, block: &TenantSettings) -> Result<Writt
     };
     let text = before.clone().unwrap_or_else(|| "schema = 1\n".to_string());
     let mut document: DocumentMut = text.parse().map_err(|_| form(path, "it is no TOML that can be changed"))?;
-    let mut written = Written { path: path.to_path_buf(), project: project.to_string(), added: Vec::new(), kept: Vec::new() };
+    let mut written =
+        Written { path: path.to_path_buf(), project: project.to_string(), added: Vec::new(), kept: Vec::new() };
     {
         let projects = below(document.as_table_mut(), "projects", true, path)?;
         let project = below(projects, project, true, path)?;
@@ -181,10 +184,19 @@ fn items(block: &TenantSettings) -> Vec<(&'static str, Item)> {
     for (key, value) in [("root", &block.root), ("membership", &block.membership)] {
         found.extend(value.iter().map(|table| (key, text(&shown(table)))));
     }
-    for (key, value) in [("key", &block.key), ("label", &block.label), ("tenants_query", &block.tenants_query), ("changed_column", &block.changed_column)] {
+    for (key, value) in [
+        ("key", &block.key),
+        ("label", &block.label),
+        ("tenants_query", &block.tenants_query),
+        ("changed_column", &block.changed_column),
+    ] {
         found.extend(value.iter().map(|value| (key, text(value))));
     }
-    for (key, values) in [("columns", block.columns.clone()), ("shared_tables", names(&block.shared_tables)), ("required_tables", names(&block.required_tables))] {
+    for (key, values) in [
+        ("columns", block.columns.clone()),
+        ("shared_tables", names(&block.shared_tables)),
+        ("required_tables", names(&block.required_tables)),
+    ] {
         if !values.is_empty() {
             found.push((key, list(values)));
         }
@@ -259,8 +271,10 @@ pub fn reference_texts(reference: &VirtualReference) -> (String, String) {
 fn replace(place: &Path, before: Option<&str>, text: &str) -> Result<()> {
     let folder = place.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     ownership::demand(&folder.join("."), "the folder of the configuration")?;
-    let saving = |e: std::io::Error| Failure::from(e).context(format!("cannot write {}", visible(&place.to_string_lossy())));
-    let mut file = tempfile::Builder::new().prefix(".stacksnap.").suffix(".toml").tempfile_in(folder).map_err(saving)?;
+    let saving =
+        |e: std::io::Error| Failure::from(e).context(format!("cannot write {}", visible(&place.to_string_lossy())));
+    let mut file =
+        tempfile::Builder::new().prefix(".stacksnap.").suffix(".toml").tempfile_in(folder).map_err(saving)?;
     file.write_all(text.as_bytes()).map_err(saving)?;
     if before.is_some() {
         let old = place.metadata().map_err(saving)?;

@@ -50,11 +50,17 @@ fn mistakes_have_their_line() {
         ("root = \"orgs\"", "line 3: 'projects.shop.tenants.root': 'orgs' is not schema.table"),
         ("\nroot = 1", "line 4: 'projects.shop.tenants.root' must be a text in quotes, not integer"),
         ("shared_tables = [\"x\"]", "line 3: 'tenants.shared_tables': 'x' is not schema.table"),
-        ("root = \"a.b\"\ntenants_query = \"select 1\"", "line 4: 'tenants.root' and 'tenants.tenants_query' cannot both be set"),
+        (
+            "root = \"a.b\"\ntenants_query = \"select 1\"",
+            "line 4: 'tenants.root' and 'tenants.tenants_query' cannot both be set",
+        ),
         ("references = [{ table = \"a.b\", parent = \"a.c\" }]", "line 3: 'on' is missing in a reference of tenants"),
         ("references = [{ tabel = \"a.b\" }]", "line 3: unknown key 'tabel' in [projects.shop.tenants.references]"),
         ("owner_via = { transfers = \"a\" }", "line 3: 'tenants.owner_via': 'transfers' is not schema.table"),
-        ("storage = { papers = \"a/b\" }", "line 3: 'projects.shop.tenants.storage.papers': 'a/b' has no folder {tenant}: write \"{tenant}/\", \"folder/{tenant}/\", \"*/{tenant}/\" or \"owner\""),
+        (
+            "storage = { papers = \"a/b\" }",
+            "line 3: 'projects.shop.tenants.storage.papers': 'a/b' has no folder {tenant}: write \"{tenant}/\", \"folder/{tenant}/\", \"*/{tenant}/\" or \"owner\"",
+        ),
     ] {
         assert_eq!(read_block(block).unwrap_err().to_string(), message.to_string().as_str().to_string(), "{block}");
     }
@@ -65,13 +71,21 @@ fn a_block_in_one_line_is_extended_in_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().canonicalize().unwrap().join("stacksnap.toml");
     std::fs::write(&path, "schema = 1\nprojects.shop = { tenants = { label = 'x' } } # short\n").unwrap();
-    let block = TenantSettings { root: Some(QualifiedName::new("a", "b")), label: Some("y".into()), ..TenantSettings::default() };
+    let block = TenantSettings {
+        root: Some(QualifiedName::new("a", "b")),
+        label: Some("y".into()),
+        ..TenantSettings::default()
+    };
     let written = write(&path, "shop", &block).unwrap();
     assert_eq!((written.added, written.kept), (vec!["root"], vec!["label"]));
     let text = std::fs::read_to_string(&path).unwrap();
     let again = parse(&text, &path, &Environment::of([("HOME", "/")], "/")).unwrap();
     let found = &again.projects["shop"].tenants.as_ref().unwrap().settings;
-    assert_eq!((found.label.as_deref(), found.root.is_some(), text.contains("# short")), (Some("x"), true, true), "{text}");
+    assert_eq!(
+        (found.label.as_deref(), found.root.is_some(), text.contains("# short")),
+        (Some("x"), true, true),
+        "{text}"
+    );
     std::fs::write(&path, "schema = 1\nprojects = 1\n").unwrap();
     assert!(write(&path, "shop", &block).is_err());
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "schema = 1\nprojects = 1\n");

@@ -102,7 +102,9 @@ impl StorageRule {
                 part => segments.push(Segment::Literal(part.to_string())),
             }
         }
-        Err(format!("'{text}' has no folder {{tenant}}: write \"{{tenant}}/\", \"folder/{{tenant}}/\", \"*/{{tenant}}/\" or \"owner\""))
+        Err(format!(
+            "'{text}' has no folder {{tenant}}: write \"{{tenant}}/\", \"folder/{{tenant}}/\", \"*/{{tenant}}/\" or \"owner\""
+        ))
     }
 
     pub fn text(&self) -> String {
@@ -199,7 +201,9 @@ fn conditions(text: &str) -> Result<Vec<Condition>, String> {
                 [Token::Name(column), Token::Sign("="), Token::Value(value)] => {
                     Ok(Condition { column: column.clone(), values: vec![value.clone()] })
                 }
-                [Token::Name(column), Token::Name(word), Token::Sign("("), list @ .., Token::Sign(")")] if word == "in" => {
+                [Token::Name(column), Token::Name(word), Token::Sign("("), list @ .., Token::Sign(")")]
+                    if word == "in" =>
+                {
                     let values = list.split(|t| *t == Token::Sign(",")).map(|item| match item {
                         [Token::Value(value)] => Ok(value.clone()),
                         _ => Err(wanted()),
@@ -251,7 +255,8 @@ mod tests {
     #[test]
     fn references_are_parsed_into_columns_and_values() {
         let on = "P.id::text = t.\"Owner \"\"Id\" AND t.org = p.org";
-        let found = VirtualReference::parse("public.a", "public.b", Some("t.kind IN ('x''; DROP', 'y') and \"N\" = '1'"), on);
+        let found =
+            VirtualReference::parse("public.a", "public.b", Some("t.kind IN ('x''; DROP', 'y') and \"N\" = '1'"), on);
         let found = found.unwrap();
         let column = |name: &str, as_text| Operand { column: name.to_string(), as_text };
         assert_eq!(found.on[0], Equality { child: column("Owner \"Id", false), parent: column("id", true) });
@@ -262,7 +267,16 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for on in ["", "p.id = p.id", "p.id = t.id OR true", "p.id = f(t.id)", "p.id::int = t.id", "true", "p.id = t.id; DROP", "p.id = t.\"id"] {
+        for on in [
+            "",
+            "p.id = p.id",
+            "p.id = t.id OR true",
+            "p.id = f(t.id)",
+            "p.id::int = t.id",
+            "true",
+            "p.id = t.id; DROP",
+            "p.id = t.\"id",
+        ] {
             assert!(VirtualReference::parse("a.b", "a.c", None, on).is_err(), "{on}");
         }
         for when in ["", "true", "a = 1", "a = 'b' OR 1=1", "a IN ()", "a IN ('b'", "a LIKE 'b'", "a = 'b"] {

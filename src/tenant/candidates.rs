@@ -100,7 +100,12 @@ pub fn sort(found: &mut [Candidate]) {
     });
 }
 
-fn candidate(relations: &Relations, table: &Relation, people: &[QualifiedName], configured: &[String]) -> Option<Candidate> {
+fn candidate(
+    relations: &Relations,
+    table: &Relation,
+    people: &[QualifiedName],
+    configured: &[String],
+) -> Option<Candidate> {
     let is_users = table.name.schema == "auth" && table.name.name == "users";
     if (is_managed_schema(&table.name.schema) && !is_users) || table.extension.is_some() {
         return None;
@@ -151,7 +156,9 @@ pub fn membership(relations: &Relations, table: &Relation, people: &[QualifiedNa
     let key = &table.primary_key()?.columns;
     let to_it = relations.foreign_keys.iter().filter(|fk| fk.parent == table.name && &fk.parent_columns == key);
     let mut found: Vec<(bool, Membership)> = to_it
-        .flat_map(|fk| relations.foreign_keys.iter().filter(move |other| other.child == fk.child).map(move |other| (fk, other)))
+        .flat_map(|fk| {
+            relations.foreign_keys.iter().filter(move |other| other.child == fk.child).map(move |other| (fk, other))
+        })
         .filter(|(_, other)| people.contains(&other.parent) && other.columns.len() == 1)
         .filter_map(|(fk, other)| {
             let pair = relations.table(&fk.child)?;
@@ -171,12 +178,23 @@ pub fn membership(relations: &Relations, table: &Relation, people: &[QualifiedNa
 }
 
 /// Columns that are called after the table, are of its key's type and have no foreign key.
-fn unlinked(relations: &Relations, table: &Relation, key: &str, configured: &[String], own: &[String]) -> Vec<Unlinked> {
+fn unlinked(
+    relations: &Relations,
+    table: &Relation,
+    key: &str,
+    configured: &[String],
+    own: &[String],
+) -> Vec<Unlinked> {
     let called = |column: &str| own.iter().any(|name| name == column) || configured.iter().any(|name| name == column);
     let mut found = Vec::new();
-    for other in relations.tables.iter().filter(|t| t.name != table.name && t.extension.is_none() && !is_managed_schema(&t.name.schema)) {
+    for other in relations
+        .tables
+        .iter()
+        .filter(|t| t.name != table.name && t.extension.is_none() && !is_managed_schema(&t.name.schema))
+    {
         for column in other.columns.iter().filter(|c| called(&c.name)) {
-            let linked = relations.foreign_keys.iter().any(|fk| fk.child == other.name && fk.columns.contains(&column.name));
+            let linked =
+                relations.foreign_keys.iter().any(|fk| fk.child == other.name && fk.columns.contains(&column.name));
             if !linked && relations.same_texts((&other.name, &column.name), (&table.name, key)) {
                 found.push(Unlinked { table: other.name.clone(), column: column.name.clone(), values: None });
             }
@@ -188,7 +206,8 @@ fn unlinked(relations: &Relations, table: &Relation, key: &str, configured: &[St
 fn policies(relations: &Relations, columns: &[String]) -> u64 {
     let inside = |c: char| c.is_alphanumeric() || c == '_';
     let mentions = |text: &str, column: &str| {
-        text.match_indices(column).any(|(at, _)| !text[..at].ends_with(inside) && !text[at + column.len()..].starts_with(inside))
+        text.match_indices(column)
+            .any(|(at, _)| !text[..at].ends_with(inside) && !text[at + column.len()..].starts_with(inside))
     };
     relations.policies.iter().filter(|p| columns.iter().any(|column| mentions(&p.expression, column))).count() as u64
 }
@@ -197,7 +216,8 @@ fn policies(relations: &Relations, columns: &[String]) -> u64 {
 fn nest(relations: &Relations, found: &mut [Candidate]) {
     let above: Vec<QualifiedName> = found.iter().filter(|c| c.membership.is_some()).map(|c| c.table.clone()).collect();
     for candidate in found {
-        let mut up = relations.foreign_keys.iter().filter(|fk| fk.child == candidate.table && fk.parent != candidate.table);
+        let mut up =
+            relations.foreign_keys.iter().filter(|fk| fk.child == candidate.table && fk.parent != candidate.table);
         candidate.below = up.find(|fk| above.contains(&fk.parent)).map(|fk| fk.parent.clone());
     }
 }

@@ -114,7 +114,8 @@ impl Draft<'_> {
                 Via::Parent(parent)
             } else {
                 let (table, via) = (visible(&name.plain()), visible(via));
-                let text = format!("[projects.NAME.tenants] owner_via: {table} has no column {via} and no reference to it");
+                let text =
+                    format!("[projects.NAME.tenants] owner_via: {table} has no column {via} and no reference to it");
                 return Err(Failure::msg(FailureKind::Configuration, text)
                     .hint("name a column of the table, or a table that it refers to, as schema.table"));
             };
@@ -145,11 +146,14 @@ impl Draft<'_> {
     /// Files of storage belong by their path or by their owner.
     fn storage(&mut self, stored_files: bool) -> Result<()> {
         let name = QualifiedName::new("storage", "objects");
-        let objects = self.relations.table(&name).filter(|t| t.column("bucket_id").is_some() && t.column("name").is_some());
+        let objects =
+            self.relations.table(&name).filter(|t| t.column("bucket_id").is_some() && t.column("name").is_some());
         let Some(objects) = objects else {
             return match self.settings.storage.is_empty() {
                 true => Ok(()),
-                false => known_table(self.relations, "storage", &name).and_then(|t| known_column(t, "storage", "bucket_id")),
+                false => {
+                    known_table(self.relations, "storage", &name).and_then(|t| known_column(t, "storage", "bucket_id"))
+                }
             };
         };
         let n = self.index[&name];
@@ -165,7 +169,11 @@ impl Draft<'_> {
             self.entries[n].storage = vec![("*".to_string(), StorageRule::Owner)];
             self.set(n, Class::Direct, "by owner_id: the tenants are users");
         } else if stored_files {
-            self.set(n, Class::Ambiguous, "nothing says which folder of a bucket is a tenant's: add [projects.NAME.tenants.storage]");
+            self.set(
+                n,
+                Class::Ambiguous,
+                "nothing says which folder of a bucket is a tenant's: add [projects.NAME.tenants.storage]",
+            );
         }
         Ok(())
     }
@@ -195,7 +203,8 @@ impl Draft<'_> {
             if self.entries[n].class.is_none() && !self.is_platform(n) {
                 if let Some(pair) = polymorphic::pairs(self.relations, table).into_iter().next() {
                     let (kind, id) = (pair.type_column, pair.id_column);
-                    let why = format!("{kind} and {id} refer to several tables: add [[projects.NAME.tenants.references]]");
+                    let why =
+                        format!("{kind} and {id} refer to several tables: add [[projects.NAME.tenants.references]]");
                     self.set(n, Class::Ambiguous, why);
                 }
             }
@@ -250,7 +259,8 @@ impl Draft<'_> {
         let mut found = Vec::new();
         for (n, table) in self.relations.tables.iter().enumerate().filter(|(n, _)| !self.is_platform(*n)) {
             let given = self.settings.references.iter().any(|r| r.table == table.name);
-            if given || self.entries[n].class == Some(Class::Root) || self.settings.shared_tables.contains(&table.name) {
+            if given || self.entries[n].class == Some(Class::Root) || self.settings.shared_tables.contains(&table.name)
+            {
                 continue;
             }
             for pair in polymorphic::pairs(self.relations, table) {

@@ -86,7 +86,13 @@ fn path(tenancy: &Tenancy, table: &str) -> String {
 fn the_parent_that_deletes_decides_and_the_nearer_one_is_still_checked() {
     // Pruning references by their distance alone took products for the owner and saw no leak.
     let found = tenancy(
-        &[("orgs", "id"), ("products", "id, org_id!"), ("areas", "id, org_id!"), ("rentals", "id, area_id!"), ("rental_lines", "id, product_id!, rental_id!")],
+        &[
+            ("orgs", "id"),
+            ("products", "id, org_id!"),
+            ("areas", "id, org_id!"),
+            ("rentals", "id, area_id!"),
+            ("rental_lines", "id, product_id!, rental_id!"),
+        ],
         &[
             "products.org_id -> orgs.id",
             "areas.org_id -> orgs.id",
@@ -108,7 +114,10 @@ fn a_tenant_column_that_may_be_empty_goes_on_with_a_path() {
         &[("orgs", "id"), ("areas", "id, org_id!"), ("notes", "id, org_id, area_id")],
         &["areas.org_id -> orgs.id", "notes.org_id -> orgs.id", "notes.area_id -> areas.id"],
     );
-    assert_eq!((entry(&found, "notes").class, path(&found, "notes").as_str()), (Class::Direct, "org_id, else area_id -> public.areas.org_id"));
+    assert_eq!(
+        (entry(&found, "notes").class, path(&found, "notes").as_str()),
+        (Class::Direct, "org_id, else area_id -> public.areas.org_id")
+    );
     assert!(!entry(&found, "notes").certain);
     // The area is checked: the column may say something else.
     assert_eq!(entry(&found, "notes").checks.len(), 1);
@@ -122,7 +131,10 @@ fn a_tenant_column_that_may_be_empty_goes_on_with_a_path() {
 
 #[test]
 fn a_key_to_something_unique_that_is_no_primary_key_is_followed() {
-    let found = tenancy(&[("orgs", "id, slug^"), ("hosts", "id, slug!"), ("pages", "id, host!")], &["hosts.slug -> orgs.slug", "pages.host -> hosts.id"]);
+    let found = tenancy(
+        &[("orgs", "id, slug^"), ("hosts", "id, slug!"), ("pages", "id, host!")],
+        &["hosts.slug -> orgs.slug", "pages.host -> hosts.id"],
+    );
     assert_eq!((entry(&found, "hosts").class, path(&found, "hosts").as_str()), (Class::Derived, "slug -> public.orgs"));
     assert_eq!(path(&found, "pages"), "host -> public.hosts.slug -> public.orgs");
     assert_eq!(found.references[0].columns[0].parent, "slug");
@@ -139,7 +151,12 @@ fn a_root_row_owns_itself() {
 #[test]
 fn the_place_in_a_key_says_which_column_is_the_tenants() {
     let found = tenancy(
-        &[("orgs", "id"), ("invoices", "id, org_id!, number!"), ("invoice_lines", "id, holder!, invoice!"), ("line_notes", "id, a!, b!")],
+        &[
+            ("orgs", "id"),
+            ("invoices", "id, org_id!, number!"),
+            ("invoice_lines", "id, holder!, invoice!"),
+            ("line_notes", "id, a!, b!"),
+        ],
         &[
             "invoices.org_id -> orgs.id",
             "invoice_lines.invoice+holder -> invoices.number+org_id",
@@ -156,13 +173,22 @@ fn the_place_in_a_key_says_which_column_is_the_tenants() {
 fn circles_that_a_tenant_column_ends_need_no_going_round() {
     let found = tenancy(
         &[("orgs", "id"), ("departments", "id, org_id!, head_id!"), ("employees", "id, department_id!")],
-        &["departments.org_id -> orgs.id", "departments.head_id -> employees.id", "employees.department_id -> departments.id"],
+        &[
+            "departments.org_id -> orgs.id",
+            "departments.head_id -> employees.id",
+            "employees.department_id -> departments.id",
+        ],
     );
     assert!(found.tables.iter().all(|t| t.circle.is_none()));
     // The head may be of another tenant.
     assert_eq!(entry(&found, "departments").checks.len(), 1);
     let found = tenancy(
-        &[("orgs", "id"), ("channels", "id, org_id!"), ("messages", "id, channel_id, reply_to"), ("drafts", "id, message_id!, channel_id!")],
+        &[
+            ("orgs", "id"),
+            ("channels", "id, org_id!"),
+            ("messages", "id, channel_id, reply_to"),
+            ("drafts", "id, message_id!, channel_id!"),
+        ],
         &[
             "channels.org_id -> orgs.id",
             "messages.channel_id -> channels.id",
@@ -174,12 +200,20 @@ fn circles_that_a_tenant_column_ends_need_no_going_round() {
     assert!(entry(&found, "messages").circle.is_some() && entry(&found, "drafts").circle.is_none());
     assert_eq!(path(&found, "messages"), "channel_id -> public.channels.org_id, else reply_to -> public.messages ..");
     // The message decides, and the channel where the message has no owner.
-    assert_eq!(path(&found, "drafts"), "message_id -> public.messages.channel_id -> public.channels.org_id, else channel_id -> public.channels.org_id");
+    assert_eq!(
+        path(&found, "drafts"),
+        "message_id -> public.messages.channel_id -> public.channels.org_id, else channel_id -> public.channels.org_id"
+    );
 }
 
 #[test]
 fn two_tenants_in_a_row_are_ambiguous_until_somebody_says() {
-    let tables = [("orgs", "id"), ("transfers", "id, from_org!, to_org!"), ("items", "id, transfer_id!"), ("named", "id, org_id!, other_org!")];
+    let tables = [
+        ("orgs", "id"),
+        ("transfers", "id, from_org!, to_org!"),
+        ("items", "id, transfer_id!"),
+        ("named", "id, org_id!, other_org!"),
+    ];
     let keys = [
         "transfers.from_org -> orgs.id",
         "transfers.to_org -> orgs.id",
@@ -204,7 +238,13 @@ fn two_tenants_in_a_row_are_ambiguous_until_somebody_says() {
 #[test]
 fn people_with_a_current_team_are_members_of_several() {
     let relations = schema(
-        &[("users", "id, email, current_team_id"), ("teams", "id, user_id!"), ("team_user", "id, team_id!, user_id!"), ("posts", "id, team_id!"), ("tokens", "id, user_id!")],
+        &[
+            ("users", "id, email, current_team_id"),
+            ("teams", "id, user_id!"),
+            ("team_user", "id, team_id!, user_id!"),
+            ("posts", "id, team_id!"),
+            ("tokens", "id, user_id!"),
+        ],
         &[
             "users.current_team_id -> teams.id",
             "teams.user_id -> users.id",
@@ -230,7 +270,10 @@ fn a_column_of_a_tenants_name_with_a_key_to_another_table_is_none() {
     assert_eq!(entry(&found, "plain").column.as_ref().map(|c| c.verified), Some(false));
     // An `id` is in every table and says nothing, also where profiles have that of their user.
     let found = decided(
-        &schema(&[("auth.users", "id, email"), ("profiles", "id"), ("cities", "id")], &["profiles.id -> auth.users.id"]),
+        &schema(
+            &[("auth.users", "id, email"), ("profiles", "id"), ("cities", "id")],
+            &["profiles.id -> auth.users.id"],
+        ),
         &TenantSettings { root: Some(name("auth.users")), ..TenantSettings::default() },
     );
     let found = found.unwrap();
@@ -239,16 +282,21 @@ fn a_column_of_a_tenants_name_with_a_key_to_another_table_is_none() {
 
 #[test]
 fn references_of_the_configuration_are_followed_and_suggested() {
-    let tables = [("orgs", "id"), ("rentals", "id, org_id!"), ("files", "id, owner_type, owner_id"), ("tags", "id, file_id!")];
+    let tables =
+        [("orgs", "id"), ("rentals", "id, org_id!"), ("files", "id, owner_type, owner_id"), ("tags", "id, file_id!")];
     let relations = schema(&tables, &["rentals.org_id -> orgs.id", "tags.file_id -> files.id"]);
     let mut settings = TenantSettings { root: Some(name("orgs")), ..TenantSettings::default() };
     let found = decided(&relations, &settings).unwrap();
     assert_eq!((entry(&found, "files").class, entry(&found, "tags").class), (Class::Ambiguous, Class::Ambiguous));
     assert_eq!(found.suggestions[0].table, name("files"));
-    let reference = VirtualReference::parse("public.files", "public.rentals", Some("owner_type = 'rental'"), "p.id = t.owner_id");
+    let reference =
+        VirtualReference::parse("public.files", "public.rentals", Some("owner_type = 'rental'"), "p.id = t.owner_id");
     settings.references.push(reference.unwrap());
     let found = decided(&relations, &settings).unwrap();
-    assert_eq!((entry(&found, "files").class, path(&found, "tags").as_str()), (Class::Derived, "file_id -> public.files.owner_id -> public.rentals.org_id"));
+    assert_eq!(
+        (entry(&found, "files").class, path(&found, "tags").as_str()),
+        (Class::Derived, "file_id -> public.files.owner_id -> public.rentals.org_id")
+    );
     assert!(!entry(&found, "files").certain && found.suggestions.is_empty());
     settings.shared_tables = vec![name("files")];
     let found = decided(&relations, &settings).unwrap();

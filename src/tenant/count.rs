@@ -61,7 +61,10 @@ pub async fn tenants_sql(session: &Session, tenancy: &Tenancy, tenants_query: Op
     if let (Some(table), Some(key)) = (&root.table, &root.key) {
         let label = root.label.as_ref().map_or_else(|| "NULL".to_string(), |label| format!("t.{}", ident(label)));
         let from = tenancy.table(table).map_or_else(|| table.sql(), |t| t.table.sql());
-        return Ok(Some(format!("SELECT t.{}::pg_catalog.text AS id, {label}::pg_catalog.text AS label FROM {from} t", ident(key))));
+        return Ok(Some(format!(
+            "SELECT t.{}::pg_catalog.text AS id, {label}::pg_catalog.text AS label FROM {from} t",
+            ident(key)
+        )));
     }
     let Some(query) = tenants_query.map(|query| query.trim().trim_end_matches(';')) else { return Ok(None) };
     // Prepared alone: what holds several statements is refused there.
@@ -78,7 +81,8 @@ pub async fn tenants_sql(session: &Session, tenancy: &Tenancy, tenants_query: Op
         2 => "(id, label)",
         _ => {
             let text = format!("tenants_query gives {columns} columns");
-            return Err(Failure::msg(FailureKind::Configuration, text).hint("select the id, and the label after it if there is one"));
+            return Err(Failure::msg(FailureKind::Configuration, text)
+                .hint("select the id, and the label after it if there is one"));
         }
     };
     let label = if columns == 2 { "max(q.label::pg_catalog.text)" } else { "NULL::pg_catalog.text" };
@@ -88,7 +92,13 @@ pub async fn tenants_sql(session: &Session, tenancy: &Tenancy, tenants_query: Op
 }
 
 /// Counts one table.
-pub async fn count(session: &Session, relations: &Relations, tenancy: &Tenancy, table: &QualifiedName, tenants: Option<&str>) -> Result<TableCount> {
+pub async fn count(
+    session: &Session,
+    relations: &Relations,
+    tenancy: &Tenancy,
+    table: &QualifiedName,
+    tenants: Option<&str>,
+) -> Result<TableCount> {
     let (Some(relation), Some(decided)) = (relations.table(table), tenancy.table(table)) else {
         return Err(Failure::msg(FailureKind::Failed, format!("there is no table {}", visible(&table.plain()))));
     };
@@ -134,7 +144,8 @@ fn prove(found: &TableCount) -> Result<()> {
         visible(&found.table.plain()),
         found.total
     );
-    Err(Failure::msg(FailureKind::Integrity, text).hint("a unique index may be damaged: REINDEX the tables that it refers to"))
+    Err(Failure::msg(FailureKind::Integrity, text)
+        .hint("a unique index may be damaged: REINDEX the tables that it refers to"))
 }
 
 fn number(row: &Row, at: usize) -> Result<u64> {
@@ -159,8 +170,7 @@ fn rows_sql(labelled: &Labelled) -> String {
 
 fn count_sql(labelled: &Labelled, tenants: Option<&str>) -> String {
     let checked: Vec<usize> = labelled.joined.iter().filter(|j| j.checked).map(|j| j.reference).collect();
-    let inner: String =
-        checked.iter().map(|r| format!(", count(*) FILTER (WHERE q.f{r} <> q.own) AS f{r}")).collect();
+    let inner: String = checked.iter().map(|r| format!(", count(*) FILTER (WHERE q.f{r} <> q.own) AS f{r}")).collect();
     let outer: String = checked.iter().map(|r| format!(", coalesce(sum(g.f{r}), 0)::pg_catalog.int8")).collect();
     let (known, join) = match tenants {
         Some(query) => ("n.id IS NOT NULL", format!(" LEFT JOIN ({query}) n ON n.id = g.own")),
@@ -185,7 +195,12 @@ fn count_sql(labelled: &Labelled, tenants: Option<&str>) -> String {
 }
 
 /// Rows of one table by owner. The owners that are no tenants are among them.
-pub async fn rows_by_owner(session: &Session, relations: &Relations, tenancy: &Tenancy, table: &QualifiedName) -> Result<Vec<(String, u64)>> {
+pub async fn rows_by_owner(
+    session: &Session,
+    relations: &Relations,
+    tenancy: &Tenancy,
+    table: &QualifiedName,
+) -> Result<Vec<(String, u64)>> {
     let Some(labelled) = OwnerSql::of(relations, tenancy, table) else { return Ok(Vec::new()) };
     let sql = format!(
         "{}SELECT q.own, count(*) FROM (SELECT {} AS own FROM {}) q WHERE q.own IS NOT NULL GROUP BY q.own",
@@ -196,7 +211,12 @@ pub async fn rows_by_owner(session: &Session, relations: &Relations, tenancy: &T
 }
 
 /// Every row of a table: what names it, and its owner.
-pub async fn labels(session: &Session, relations: &Relations, tenancy: &Tenancy, table: &Relation) -> Result<Vec<(Vec<Option<String>>, Option<String>)>> {
+pub async fn labels(
+    session: &Session,
+    relations: &Relations,
+    tenancy: &Tenancy,
+    table: &Relation,
+) -> Result<Vec<(Vec<Option<String>>, Option<String>)>> {
     let Some(labelled) = OwnerSql::of(relations, tenancy, &table.name) else { return Ok(Vec::new()) };
     let sql = format!("{}SELECT {}, {} FROM {}", labelled.with, table.row_key_sql("t"), labelled.owner, labelled.from);
     let rows = session.rows(&sql, &[]).await?;
@@ -207,11 +227,15 @@ pub async fn labels(session: &Session, relations: &Relations, tenancy: &Tenancy,
 
 /// All tenants, by id.
 pub async fn tenants(session: &Session, query: &str) -> Result<Vec<Tenant>> {
-    let sql = format!("SELECT q.id, q.label FROM ({query}) q WHERE q.id IS NOT NULL ORDER BY q.id COLLATE pg_catalog.\"C\"");
+    let sql =
+        format!("SELECT q.id, q.label FROM ({query}) q WHERE q.id IS NOT NULL ORDER BY q.id COLLATE pg_catalog.\"C\"");
     let rows = session.rows(&sql, &[]).await?;
     rows.iter()
         .map(|row| {
-            Ok(Tenant { id: row.try_get(0).map_err(anyhow::Error::new)?, label: row.try_get(1).map_err(anyhow::Error::new)? })
+            Ok(Tenant {
+                id: row.try_get(0).map_err(anyhow::Error::new)?,
+                label: row.try_get(1).map_err(anyhow::Error::new)?,
+            })
         })
         .collect()
 }

@@ -15,7 +15,8 @@ use crate::model::tenancy::{Class, OwnColumn, ReferenceKind};
 pub(super) fn by_keys(draft: &mut Draft<'_>) {
     loop {
         let mut found: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-        for reference in draft.references.iter().filter(|r| r.kind == ReferenceKind::ForeignKey && r.child != r.parent) {
+        for reference in draft.references.iter().filter(|r| r.kind == ReferenceKind::ForeignKey && r.child != r.parent)
+        {
             let n = draft.index[&reference.child];
             if draft.entries[n].class.is_some() {
                 continue;
@@ -100,7 +101,8 @@ pub(super) fn by_names(draft: &mut Draft<'_>) {
     let own = draft.root.table.as_ref().map(own_columns).unwrap_or_default();
     // What is called like a tenant column that a key verifies, like the root, or as the configuration says.
     let mut names: BTreeSet<String> = own.iter().chain(&draft.settings.columns).cloned().collect();
-    let verified = draft.entries.iter().filter_map(|e| e.column.as_ref()).filter(|c| c.verified).map(|c| c.name.clone());
+    let verified =
+        draft.entries.iter().filter_map(|e| e.column.as_ref()).filter(|c| c.verified).map(|c| c.name.clone());
     names.extend(verified.filter(|name| rank(name, &draft.settings.columns, &own).is_some()));
     for n in 0..draft.entries.len() {
         if draft.entries[n].class.is_some() || draft.is_platform(n) || draft.entries[n].via.is_some() {
@@ -110,13 +112,18 @@ pub(super) fn by_names(draft: &mut Draft<'_>) {
         // A key to another table says what the column means. Where no table lists the tenants, keys say nothing about them.
         let linked = |column: &str| {
             draft.root.table.is_some()
-                && draft.relations.foreign_keys.iter().any(|fk| fk.child == table.name && fk.columns == [column.to_string()])
+                && draft
+                    .relations
+                    .foreign_keys
+                    .iter()
+                    .any(|fk| fk.child == table.name && fk.columns == [column.to_string()])
         };
         let fits = |column: &str| match (&draft.root.table, &draft.root.key) {
             (Some(root), Some(key)) => draft.relations.same_texts((&table.name, column), (root, key)),
             _ => table.column(column).is_some_and(|c| c.text_family.is_some()),
         };
-        let found = table.columns.iter().map(|c| c.name.as_str()).filter(|c| names.contains(*c) && !linked(c) && fits(c));
+        let found =
+            table.columns.iter().map(|c| c.name.as_str()).filter(|c| names.contains(*c) && !linked(c) && fits(c));
         let best = found.min_by_key(|c| rank(c, &draft.settings.columns, &own)).map(str::to_string);
         if let Some(column) = best {
             let why = format!("{column} is called like a tenant's column; no foreign key verifies it");

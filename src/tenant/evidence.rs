@@ -25,7 +25,12 @@ const PROPOSE_PERCENT: u64 = 50;
 const TYPES_MAX: usize = 50;
 
 /// Looks at the values of columns without a foreign key. Tables in `hidden` cannot be read.
-pub async fn measure(session: &Session, relations: &Relations, candidates: &mut [Candidate], hidden: &[QualifiedName]) -> Result<()> {
+pub async fn measure(
+    session: &Session,
+    relations: &Relations,
+    candidates: &mut [Candidate],
+    hidden: &[QualifiedName],
+) -> Result<()> {
     for candidate in candidates {
         let Some(root) = relations.table(&candidate.table).filter(|t| !hidden.contains(&t.name)) else { continue };
         for unlinked in candidate.unlinked.iter_mut().filter(|u| !hidden.contains(&u.table)) {
@@ -76,8 +81,15 @@ pub struct BucketGuess {
 }
 
 /// Looks at the first folders of each bucket.
-pub async fn buckets(session: &Session, relations: &Relations, root: &Root, hidden: &[QualifiedName]) -> Result<Vec<BucketGuess>> {
-    let (Some(table), Some(key)) = (root.table.as_ref().and_then(|t| relations.table(t)), &root.key) else { return Ok(Vec::new()) };
+pub async fn buckets(
+    session: &Session,
+    relations: &Relations,
+    root: &Root,
+    hidden: &[QualifiedName],
+) -> Result<Vec<BucketGuess>> {
+    let (Some(table), Some(key)) = (root.table.as_ref().and_then(|t| relations.table(t)), &root.key) else {
+        return Ok(Vec::new());
+    };
     if !stored_files(session, relations, hidden).await? || hidden.contains(&table.name) {
         return Ok(Vec::new());
     }
@@ -148,7 +160,14 @@ pub async fn polymorphic(
     Ok(found)
 }
 
-async fn guess(session: &Session, table: &Relation, pair: &Pair, value: &str, parent: &Relation, key: &str) -> Result<ReferenceGuess> {
+async fn guess(
+    session: &Session,
+    table: &Relation,
+    pair: &Pair,
+    value: &str,
+    parent: &Relation,
+    key: &str,
+) -> Result<ReferenceGuess> {
     let sql = format!(
         "SELECT count(*), count(p.{key}) FROM (SELECT t.{id}::pg_catalog.text AS v FROM {from} t \
          WHERE t.{kind}::pg_catalog.text = $1 AND t.{id} IS NOT NULL LIMIT {SAMPLE_ROWS}) s \
@@ -168,7 +187,14 @@ async fn guess(session: &Session, table: &Relation, pair: &Pair, value: &str, pa
         on: vec![Equality { child: operand(&pair.id_column), parent: operand(key) }],
     };
     let likely = rows.found > 0 && rows.found * 100 >= rows.looked_at * PROPOSE_PERCENT;
-    Ok(ReferenceGuess { table: table.name.clone(), parent: parent.name.clone(), value: value.to_string(), rows, likely, reference })
+    Ok(ReferenceGuess {
+        table: table.name.clone(),
+        parent: parent.name.clone(),
+        value: value.to_string(),
+        rows,
+        likely,
+        reference,
+    })
 }
 
 /// Refuses a reference of the configuration whose parent's side is not unique: a row would be counted twice.

@@ -37,7 +37,13 @@ pub struct LeakedRow {
 }
 
 /// The keys of one reference's leaks.
-pub async fn leak(session: &Session, relations: &Relations, tenancy: &Tenancy, reference: usize, rows: u64) -> Result<Leak> {
+pub async fn leak(
+    session: &Session,
+    relations: &Relations,
+    tenancy: &Tenancy,
+    reference: usize,
+    rows: u64,
+) -> Result<Leak> {
     let of = &tenancy.references[reference];
     let mut found = Leak {
         table: of.child.clone(),
@@ -48,7 +54,8 @@ pub async fn leak(session: &Session, relations: &Relations, tenancy: &Tenancy, r
         key: Vec::new(),
         examples: Vec::new(),
     };
-    let (Some(relation), Some(labelled)) = (relations.table(&of.child), OwnerSql::of(relations, tenancy, &of.child)) else {
+    let (Some(relation), Some(labelled)) = (relations.table(&of.child), OwnerSql::of(relations, tenancy, &of.child))
+    else {
         return Ok(found);
     };
     found.key = relation.row_key_names();

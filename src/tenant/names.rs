@@ -78,8 +78,12 @@ pub fn label(table: &Relation) -> Option<String> {
 /// Tables of people: `auth.users`, those that are called so and know an address, and those whose key is a person's.
 pub fn people(relations: &Relations) -> Vec<QualifiedName> {
     let called = |table: &&Relation| {
-        let address = table.columns.iter().any(|c| ["email", "password", "encrypted_password", "password_hash"].contains(&c.name.as_str()));
-        (table.name.schema == "auth" && table.name.name == "users") || (PEOPLE.contains(&table.name.name.as_str()) && address)
+        let address = table
+            .columns
+            .iter()
+            .any(|c| ["email", "password", "encrypted_password", "password_hash"].contains(&c.name.as_str()));
+        (table.name.schema == "auth" && table.name.name == "users")
+            || (PEOPLE.contains(&table.name.name.as_str()) && address)
     };
     let mut found: Vec<QualifiedName> = relations.tables.iter().filter(called).map(|t| t.name.clone()).collect();
     loop {
@@ -87,7 +91,9 @@ pub fn people(relations: &Relations) -> Vec<QualifiedName> {
             .foreign_keys
             .iter()
             .filter(|key| found.contains(&key.parent) && !found.contains(&key.child) && key.child.schema != "auth")
-            .filter(|key| relations.table(&key.child).and_then(Relation::primary_key).is_some_and(|pk| pk.columns == key.columns))
+            .filter(|key| {
+                relations.table(&key.child).and_then(Relation::primary_key).is_some_and(|pk| pk.columns == key.columns)
+            })
             .map(|key| key.child.clone())
             .collect();
         if more.is_empty() {
@@ -103,7 +109,10 @@ pub fn sounds_like_membership(name: &str) -> bool {
     let name = name.to_lowercase();
     let words: Vec<&str> = name.split('_').collect();
     ["member", "membership", "membro", "membre", "colaborador"].iter().any(|word| name.contains(word))
-        || words.iter().any(|word| ["user", "users", "usuario", "usuarios", "utilisateur", "utilisateurs"].contains(word)) && words.len() > 1
+        || words
+            .iter()
+            .any(|word| ["user", "users", "usuario", "usuarios", "utilisateur", "utilisateurs"].contains(word))
+            && words.len() > 1
 }
 
 #[cfg(test)]

@@ -34,19 +34,29 @@ struct Plan<'r> {
 impl<'r> Plan<'r> {
     fn of(mut draft: Draft<'r>) -> Self {
         let all = std::mem::take(&mut draft.references);
-        let between = |r: &Reference| draft.is_owned(&r.child) && draft.is_owned(&r.parent) && draft.class(&r.child) != Some(Class::Root);
-        let references: Vec<Reference> = all.into_iter().filter(|r| between(r) && !says_the_column(&draft, r)).collect();
+        let between = |r: &Reference| {
+            draft.is_owned(&r.child) && draft.is_owned(&r.parent) && draft.class(&r.child) != Some(Class::Root)
+        };
+        let references: Vec<Reference> =
+            all.into_iter().filter(|r| between(r) && !says_the_column(&draft, r)).collect();
         let open: Vec<bool> = draft.entries.iter().map(is_open).collect();
         let count = draft.entries.len();
         let mut edges: Edges = vec![Vec::new(); count];
         for r in references.iter().filter(|r| r.child != r.parent) {
             edges[draft.index[&r.child]].push(draft.index[&r.parent]);
         }
-        let ends: Vec<usize> = (0..count)
-            .filter(|n| matches!(draft.entries[*n].class, Some(Class::Root | Class::Direct)))
-            .collect();
+        let ends: Vec<usize> =
+            (0..count).filter(|n| matches!(draft.entries[*n].class, Some(Class::Root | Class::Direct))).collect();
         let level = levels(&edges, &ends).into_iter().map(Option::unwrap_or_default).collect();
-        Self { draft, references, open, level, circle: vec![None; count], certain: vec![false; count], paths: vec![Vec::new(); count] }
+        Self {
+            draft,
+            references,
+            open,
+            level,
+            circle: vec![None; count],
+            certain: vec![false; count],
+            paths: vec![Vec::new(); count],
+        }
     }
 
     fn n(&self, table: &QualifiedName) -> usize {
@@ -123,8 +133,9 @@ impl<'r> Plan<'r> {
             }
             let (table, parent) = (visible(&self.draft.relations.tables[n].name.plain()), visible(&parent.plain()));
             let text = format!("[projects.NAME.tenants] owner_via: {table} cannot belong to whom {parent} belongs");
-            return Err(Failure::msg(FailureKind::Configuration, text)
-                .hint("stacksnap tenant classify shows what each table is: name one that leads to a tenant without a circle"));
+            return Err(Failure::msg(FailureKind::Configuration, text).hint(
+                "stacksnap tenant classify shows what each table is: name one that leads to a tenant without a circle",
+            ));
         }
         Ok(())
     }
@@ -158,7 +169,9 @@ impl<'r> Plan<'r> {
             let of_it = references.iter().enumerate().filter(|(_, r)| r.child == relation.name);
             let checks = of_it.map(|(at, _)| at).filter(|at| !decides(*at)).collect();
             let mut why = entry.why;
-            if class == Class::Derived && let Some(first) = paths.first() {
+            if class == Class::Derived
+                && let Some(first) = paths.first()
+            {
                 why = because(&references[*first], &entry.via);
             }
             tables.push(TableTenancy {

@@ -99,7 +99,8 @@ fn family<'r>(table: &'r Relation, operand: &Operand) -> Option<&'r str> {
 /// Is the parent's side unique by an index? A text stands for its value only where types say so.
 pub fn is_proved(relations: &Relations, reference: &Reference) -> bool {
     let Some(parent) = relations.table(&reference.parent) else { return false };
-    let exact = |c: &&JoinColumn| !c.parent_as_text || parent.column(&c.parent).is_some_and(|c| c.text_family.is_some());
+    let exact =
+        |c: &&JoinColumn| !c.parent_as_text || parent.column(&c.parent).is_some_and(|c| c.text_family.is_some());
     let columns: Vec<&str> = reference.columns.iter().filter(exact).map(|c| c.parent.as_str()).collect();
     parent.is_unique(&columns)
 }

@@ -93,7 +93,9 @@ fn configured(relations: &Relations, settings: &TenantSettings, name: &Qualified
         Some(membership) => Some(known_table(relations, "membership", membership)?.name.clone()),
         None => found.as_ref().map(|m| m.table.clone()),
     };
-    let of_membership = |fk: &&crate::model::relations::ForeignKey| Some(&fk.child) == membership.as_ref() && people.contains(&fk.parent);
+    let of_membership = |fk: &&crate::model::relations::ForeignKey| {
+        Some(&fk.child) == membership.as_ref() && people.contains(&fk.parent)
+    };
     let members = match found {
         Some(found) if Some(&found.table) == membership.as_ref() => Some(found.members),
         _ => relations.foreign_keys.iter().find(of_membership).map(|fk| fk.parent.clone()),

@@ -97,7 +97,13 @@ impl<'t> OwnerSql<'t> {
                 alias = format!("x{at}");
                 from.push_str(&self.join(reference, &alias, "o"));
             }
-            joined.push(Joined { reference: at, alias, filled: self.filled(reference, Side::Table("t")), decides, checked });
+            joined.push(Joined {
+                reference: at,
+                alias,
+                filled: self.filled(reference, Side::Table("t")),
+                decides,
+                checked,
+            });
         }
         Labelled { with: self.with(), from, owner, joined, conflict }
     }
@@ -249,9 +255,8 @@ impl<'t> OwnerSql<'t> {
 
     fn filled(&self, reference: &Reference, child: Side<'_>) -> String {
         let columns = reference.columns.iter();
-        let mut all: Vec<String> = columns
-            .map(|c| format!("{} IS NOT NULL", self.column(child, &reference.child, &c.child, false)))
-            .collect();
+        let mut all: Vec<String> =
+            columns.map(|c| format!("{} IS NOT NULL", self.column(child, &reference.child, &c.child, false))).collect();
         all.extend(reference.when.iter().map(|when| self.when(reference, when, child)));
         all.join(" AND ")
     }
@@ -285,7 +290,8 @@ fn numbered(relation: &Relation, columns: &[String]) -> String {
 /// The owner of a file: the folder at its place, where the folders before it are the ones that were said.
 fn storage_owner(rules: &[(String, StorageRule)]) -> String {
     let mut cases = String::new();
-    let named: Vec<String> = rules.iter().filter(|(bucket, _)| bucket != "*").map(|(bucket, _)| literal(bucket)).collect();
+    let named: Vec<String> =
+        rules.iter().filter(|(bucket, _)| bucket != "*").map(|(bucket, _)| literal(bucket)).collect();
     for (bucket, rule) in rules {
         let mut when = match bucket.as_str() {
             "*" if named.is_empty() => "true".to_string(),
@@ -299,7 +305,11 @@ fn storage_owner(rules: &[(String, StorageRule)]) -> String {
                 for (n, segment) in segments.iter().enumerate() {
                     match segment {
                         Segment::Literal(text) => {
-                            when.push_str(&format!(" AND split_part(t.name::pg_catalog.text, '/', {}) = {}", n + 1, literal(text)));
+                            when.push_str(&format!(
+                                " AND split_part(t.name::pg_catalog.text, '/', {}) = {}",
+                                n + 1,
+                                literal(text)
+                            ));
                         }
                         Segment::Any => {}
                         Segment::Tenant => place = n + 1,

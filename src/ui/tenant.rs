@@ -49,7 +49,9 @@ impl<'a> Classified<'a> {
 }
 
 fn root_text(root: &Root) -> String {
-    let Some(table) = &root.table else { return "no table lists the tenants: they are what the columns hold".to_string() };
+    let Some(table) = &root.table else {
+        return "no table lists the tenants: they are what the columns hold".to_string();
+    };
     let mut text = format!("tenants are the rows of {}", line(&table.plain()));
     for (word, value) in [("key", &root.key), ("label", &root.label)] {
         if let Some(value) = value {
@@ -86,8 +88,12 @@ pub fn detected(ui: Ui, found: &Detected, written: Option<&Written>) -> String {
     }
     out.push_str(&table.render());
     out.push_str("\ntables: ");
-    let classes: Vec<String> =
-        found.classes.iter().filter(|c| c.tables > 0).map(|c| format!("{} {}", grouped(c.tables), c.class.word())).collect();
+    let classes: Vec<String> = found
+        .classes
+        .iter()
+        .filter(|c| c.tables > 0)
+        .map(|c| format!("{} {}", grouped(c.tables), c.class.word()))
+        .collect();
     let _ = writeln!(out, "{}", classes.join(", "));
     for guess in &found.storage {
         let (bucket, template, hits) = (line(&guess.bucket), line(&guess.template), hits(guess.files));
@@ -113,7 +119,9 @@ pub fn detected(ui: Ui, found: &Detected, written: Option<&Written>) -> String {
                 let _ = writeln!(out, "as they were: {}", kept.join(", "));
             }
         }
-        None if found.root.confirmed => out.push_str("\nthe configuration confirms the root; next: stacksnap tenant check\n"),
+        None if found.root.confirmed => {
+            out.push_str("\nthe configuration confirms the root; next: stacksnap tenant check\n")
+        }
         None => out.push_str("\nnothing was written; to keep this choice: stacksnap tenant detect --write-config\n"),
     }
     out
@@ -137,8 +145,12 @@ fn unlinked(candidate: &Candidate) -> String {
 
 pub fn classified(ui: Ui, found: &Tenancy) -> String {
     let mut out = format!("{}\n\n", root_text(&found.root));
-    let mut table =
-        Table::new(&[("TABLE", Align::Left), ("CLASS", Align::Left), ("OWNER PATH", Align::Left), ("WHY", Align::Left)]);
+    let mut table = Table::new(&[
+        ("TABLE", Align::Left),
+        ("CLASS", Align::Left),
+        ("OWNER PATH", Align::Left),
+        ("WHY", Align::Left),
+    ]);
     let mut hidden = 0;
     for entry in &found.tables {
         if entry.class == Class::Excluded && ui.verbosity < Verbosity::Verbose {
@@ -149,10 +161,16 @@ pub fn classified(ui: Ui, found: &Tenancy) -> String {
     }
     out.push_str(&table.render());
     if hidden > 0 {
-        let _ = writeln!(out, "\n{} of the platform and of extensions (-v shows them)", counted(hidden, "table", "tables"));
+        let _ =
+            writeln!(out, "\n{} of the platform and of extensions (-v shows them)", counted(hidden, "table", "tables"));
     }
     for suggestion in &found.suggestions {
-        let _ = writeln!(out, "{}: {}; stacksnap tenant detect looks at them", line(&suggestion.table.plain()), line(&suggestion.what));
+        let _ = writeln!(
+            out,
+            "{}: {}; stacksnap tenant detect looks at them",
+            line(&suggestion.table.plain()),
+            line(&suggestion.what)
+        );
     }
     out
 }
@@ -162,7 +180,13 @@ pub fn mermaid(found: &Tenancy) -> String {
     let mut out = String::from("flowchart BT\n");
     let number = |name| found.tables.iter().position(|t| &t.table == name);
     for (n, entry) in found.tables.iter().enumerate().filter(|(_, t)| t.class != Class::Excluded) {
-        let _ = writeln!(out, "    t{n}[\"{}<br/>{}\"]:::{}", drawn(&entry.table.plain()), entry.class.word(), entry.class.word());
+        let _ = writeln!(
+            out,
+            "    t{n}[\"{}<br/>{}\"]:::{}",
+            drawn(&entry.table.plain()),
+            entry.class.word(),
+            entry.class.word()
+        );
     }
     let root = found.root.table.as_ref().and_then(number);
     for (n, entry) in found.tables.iter().enumerate() {
@@ -210,7 +234,8 @@ fn drawn(text: &str) -> String {
 
 pub fn listed(found: &ListReport) -> String {
     let mut out = format!("{}\n\n", root_text(&found.root));
-    let mut table = Table::new(&[("ID", Align::Left), ("LABEL", Align::Left), ("ROWS", Align::Right), ("TABLES", Align::Right)]);
+    let mut table =
+        Table::new(&[("ID", Align::Left), ("LABEL", Align::Left), ("ROWS", Align::Right), ("TABLES", Align::Right)]);
     for tenant in &found.tenants {
         let label = tenant.tenant.label.clone().unwrap_or_default();
         table.row(vec![tenant.tenant.id.clone(), label, grouped(tenant.rows), grouped(tenant.tables.len() as u64)]);
@@ -220,7 +245,11 @@ pub fn listed(found: &ListReport) -> String {
     if !found.unknown.is_empty() {
         let rows: u64 = found.unknown.iter().map(|t| t.rows).sum();
         let ids = counted(found.unknown.len() as u64, "id", "ids");
-        let _ = writeln!(out, "{} of {ids} that no tenant has: stacksnap tenant check names the tables", counted(rows, "row", "rows"));
+        let _ = writeln!(
+            out,
+            "{} of {ids} that no tenant has: stacksnap tenant check names the tables",
+            counted(rows, "row", "rows")
+        );
     }
     out
 }
@@ -237,7 +266,15 @@ pub fn checked(ui: Ui, found: &CheckReport) -> String {
         let mut cells = vec![count.table.plain(), count.class.word().to_string(), grouped(count.total)];
         if count.class.is_owned() {
             let unowned = count.unowned;
-            let numbers = [count.owned, unowned.null_reference, unowned.dangling, unowned.parent_unowned, unowned.unknown_tenant, count.tenants, entry.leaked];
+            let numbers = [
+                count.owned,
+                unowned.null_reference,
+                unowned.dangling,
+                unowned.parent_unowned,
+                unowned.unknown_tenant,
+                count.tenants,
+                entry.leaked,
+            ];
             cells.extend(numbers.map(grouped));
         } else {
             cells.extend(std::iter::repeat_n("-".to_string(), 7));
@@ -251,9 +288,11 @@ pub fn checked(ui: Ui, found: &CheckReport) -> String {
         let rows = counted(leak.rows, "row", "rows");
         let _ = writeln!(out, "\n{}: {table}.{columns} -> {parent}: {rows} of another tenant", ui.paint("31", "leak"));
         for row in &leak.examples {
-            let key: Vec<String> = row.key.iter().map(|v| v.as_deref().map_or_else(|| "NULL".to_string(), line)).collect();
+            let key: Vec<String> =
+                row.key.iter().map(|v| v.as_deref().map_or_else(|| "NULL".to_string(), line)).collect();
             let (names, values) = (line(&leak.key.join(", ")), key.join(", "));
-            let _ = writeln!(out, "  {names} = {values}: of {}, points into {}", line(&row.owner), line(&row.points_into));
+            let _ =
+                writeln!(out, "  {names} = {values}: of {}, points into {}", line(&row.owner), line(&row.points_into));
         }
         if leak.rows > leak.examples.len() as u64 {
             let _ = writeln!(out, "  … and {} more", grouped(leak.rows - leak.examples.len() as u64));

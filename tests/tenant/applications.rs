@@ -34,7 +34,10 @@ fn accounts_with_members_win_over_users_and_projects() {
     let folder = tempfile::tempdir().unwrap();
     let ran = tenant(&server, &database, folder.path(), &["check", "--fail-on", "leak,ambiguous"]);
     assert_eq!(ran.code, 0, "{}", ran.text);
-    assert_eq!((ran.document["root"]["table"]["name"].as_str(), ran.document["root"]["label"].as_str()), (Some("accounts"), Some("title")));
+    assert_eq!(
+        (ran.document["root"]["table"]["name"].as_str(), ran.document["root"]["label"].as_str()),
+        (Some("accounts"), Some("title"))
+    );
     // Each person has a current account, and belongs to several.
     assert_eq!(of_table(&ran.document, "crm.users")["class"], "member");
     assert_eq!(of_table(&ran.document, "crm.project_members")["owner_path"], "project_id -> crm.projects.account_id");

@@ -10,7 +10,11 @@ fn check(name: &str, ddl: &str, block: &str) -> serde_json::Value {
     let database = server.empty(name);
     server.sql(&database, ddl);
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("stacksnap.toml"), format!("schema = 1\n[projects.p.tenants]\nroot = \"public.orgs\"\n{block}\n")).unwrap();
+    std::fs::write(
+        folder.path().join("stacksnap.toml"),
+        format!("schema = 1\n[projects.p.tenants]\nroot = \"public.orgs\"\n{block}\n"),
+    )
+    .unwrap();
     let ran = tenant(&server, &database, folder.path(), &["check"]);
     assert_eq!(ran.code, 0, "{}", ran.text);
     ran.document
@@ -109,7 +113,19 @@ fn operators_and_collations_of_other_schemas_compare_as_the_key_does() {
 fn ids_of_tenants_are_text_whatever_they_hold() {
     let server = server();
     let database = server.empty("tenant_ids");
-    let ids = ["' OR 1=1--", "a", "ab", "../../etc/passwd", "é\u{202e}x", "\u{1b}]0;t\u{7}", "$1", "\\x", "{\"a\":1}", " ", "NULL"];
+    let ids = [
+        "' OR 1=1--",
+        "a",
+        "ab",
+        "../../etc/passwd",
+        "é\u{202e}x",
+        "\u{1b}]0;t\u{7}",
+        "$1",
+        "\\x",
+        "{\"a\":1}",
+        " ",
+        "NULL",
+    ];
     server.sql(&database, "CREATE TABLE orgs (id text PRIMARY KEY, name text); CREATE TABLE a (id serial PRIMARY KEY, org_id text NOT NULL REFERENCES orgs);
         CREATE TABLE log (org_id text)");
     for id in ids {
@@ -119,7 +135,8 @@ fn ids_of_tenants_are_text_whatever_they_hold() {
     // A megabyte of a tenant that is not there.
     server.sql(&database, "INSERT INTO log VALUES (repeat('x', 1048576)), ('')");
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("stacksnap.toml"), "schema = 1\n[projects.p.tenants]\nroot = \"public.orgs\"\n").unwrap();
+    std::fs::write(folder.path().join("stacksnap.toml"), "schema = 1\n[projects.p.tenants]\nroot = \"public.orgs\"\n")
+        .unwrap();
     let ran = tenant(&server, &database, folder.path(), &["list"]);
     let tenants = ran.document["tenants"].as_array().unwrap_or_else(|| panic!("{}", ran.text));
     let mut found: Vec<&str> = tenants.iter().map(|t| t["id"].as_str().unwrap()).collect();
@@ -127,7 +144,8 @@ fn ids_of_tenants_are_text_whatever_they_hold() {
     let mut expected = ids.to_vec();
     (found.sort_unstable(), expected.sort_unstable());
     assert_eq!(found, expected);
-    let unknown: Vec<usize> = ran.document["unknown"].as_array().unwrap().iter().map(|t| t["id"].as_str().unwrap().len()).collect();
+    let unknown: Vec<usize> =
+        ran.document["unknown"].as_array().unwrap().iter().map(|t| t["id"].as_str().unwrap().len()).collect();
     assert_eq!(unknown, [0, 1_048_576]);
     let text = tenant(&server, &database, folder.path(), &["list", "--text"]).text;
     assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{text}");
@@ -142,9 +160,18 @@ fn nothing_is_written_and_a_standby_would_do() {
     server.sql("postgres", &format!("ALTER DATABASE {database} SET default_transaction_read_only = on"));
     server.sql("postgres", &format!("ALTER DATABASE {database} SET search_path = public"));
     let folder = tempfile::tempdir().unwrap();
-    let before = server.sql(&database, "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del), pg_current_xact_id_if_assigned() FROM pg_stat_user_tables");
+    let before = server.sql(
+        &database,
+        "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del), pg_current_xact_id_if_assigned() FROM pg_stat_user_tables",
+    );
     for verb in ["detect", "classify", "list", "check"] {
         assert_eq!(tenant(&server, &database, folder.path(), &[verb]).code, 0, "{verb}");
     }
-    assert_eq!(server.sql(&database, "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del), pg_current_xact_id_if_assigned() FROM pg_stat_user_tables"), before);
+    assert_eq!(
+        server.sql(
+            &database,
+            "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del), pg_current_xact_id_if_assigned() FROM pg_stat_user_tables"
+        ),
+        before
+    );
 }

@@ -18,14 +18,23 @@ fn the_choice_is_written_and_every_comment_stays() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
     let ran = tenant(&server, &database, folder.path(), &["detect", "--write-config"]);
     assert_eq!(ran.code, 0, "{}", ran.text);
-    assert_eq!((&ran.document["written"]["project"], &ran.document["written"]["kept"]), (&"shop".into(), &serde_json::json!(["label"])));
+    assert_eq!(
+        (&ran.document["written"]["project"], &ran.document["written"]["kept"]),
+        (&"shop".into(), &serde_json::json!(["label"]))
+    );
     let text = std::fs::read_to_string(&file).unwrap();
     for kept in WITH_COMMENTS.lines() {
         assert!(text.contains(kept), "{kept}\n{text}");
     }
     assert!(text.starts_with("# ours\nschema = 1   # the only one\n"), "{text}");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o640);
-    for line in ["root = \"public.orgs\"", "membership = \"public.org_members\"", "columns = [\"org_id\"]", "shared_tables = [\"public.countries\"]", "papers = \"{tenant}/\""] {
+    for line in [
+        "root = \"public.orgs\"",
+        "membership = \"public.org_members\"",
+        "columns = [\"org_id\"]",
+        "shared_tables = [\"public.countries\"]",
+        "papers = \"{tenant}/\"",
+    ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
 
@@ -35,7 +44,8 @@ fn the_choice_is_written_and_every_comment_stays() {
     assert_eq!(ran.document["root"]["label"], "slug");
     assert_eq!(numbers(&ran.document, "public.attachments"), [5, 3, 1, 1, 0, 0, 2, 0]);
     assert_eq!(numbers(&ran.document, "storage.objects"), [6, 3, 2, 0, 0, 1, 2, 0]);
-    let names: Vec<&str> = ran.document["ambiguous"].as_array().unwrap().iter().filter_map(|t| t["table"]["name"].as_str()).collect();
+    let names: Vec<&str> =
+        ran.document["ambiguous"].as_array().unwrap().iter().filter_map(|t| t["table"]["name"].as_str()).collect();
     assert_eq!(names, ["transfer_items", "transfers"]);
 
     // A second time there is nothing to write.
@@ -44,8 +54,18 @@ fn the_choice_is_written_and_every_comment_stays() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     let shown = server.stacksnap(&database, &folder.path().join("root")).args(["config", "show"]).output().unwrap();
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.lines().any(|l| l.starts_with("tenants.root") && l.contains("public.orgs") && l.contains("stacksnap.toml:")), "{shown}");
-    assert!(shown.contains("public.attachments -> public.rentals when owner_type = 'rental' on p.id::text = t.owner_id::text"), "{shown}");
+    assert!(
+        shown
+            .lines()
+            .any(|l| l.starts_with("tenants.root") && l.contains("public.orgs") && l.contains("stacksnap.toml:")),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(
+            "public.attachments -> public.rentals when owner_type = 'rental' on p.id::text = t.owner_id::text"
+        ),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -57,7 +77,10 @@ fn a_new_file_is_for_its_owner_alone_and_one_of_somebody_elses_is_not_touched() 
     assert_eq!(tenant(&server, &database, folder.path(), &["detect", "--write-config"]).code, 0);
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.contains("[projects.tenant_new_config.tenants]") && text.contains("root = \"crm.accounts\""), "{text}");
+    assert!(
+        text.contains("[projects.tenant_new_config.tenants]") && text.contains("root = \"crm.accounts\""),
+        "{text}"
+    );
     assert_eq!(tenant(&server, &database, folder.path(), &["classify"]).document["root"]["confirmed"], true);
 
     std::fs::write(&file, "schema = 1\n").unwrap();
@@ -84,8 +107,14 @@ const WRONG: [(&str, &str); 12] = [
     ("root = \"public.orgs\"\nlabel = \"nam\"", "has no column nam"),
     ("root = \"public.orgs\"\nshared_tables = [\"public.countri\"]", "there is no table public.countri"),
     ("root = \"public.orgs\"\nshared_tables = [\"public.orgs\"]", "holds the root"),
-    ("root = \"public.orgs\"\nowner_via = { \"public.notes\" = \"public.channels\" }", "has no column public.channels and no reference to it"),
-    ("root = \"public.orgs\"\nowner_via = { \"public.profiles\" = \"public.countries\" }", "cannot belong to whom public.countries belongs"),
+    (
+        "root = \"public.orgs\"\nowner_via = { \"public.notes\" = \"public.channels\" }",
+        "has no column public.channels and no reference to it",
+    ),
+    (
+        "root = \"public.orgs\"\nowner_via = { \"public.profiles\" = \"public.countries\" }",
+        "cannot belong to whom public.countries belongs",
+    ),
     // The parent's side of a reference: channels of one organisation, and texts with numbers.
     (
         "root = \"public.orgs\"\nreferences = [{ table = \"public.attachments\", parent = \"public.rentals\", on = \"p.customer = t.owner_id\" }]",
@@ -95,7 +124,10 @@ const WRONG: [(&str, &str); 12] = [
         "root = \"public.orgs\"\nreferences = [{ table = \"public.attachments\", parent = \"public.rentals\", on = \"p.id = t.owner_id\" }]",
         "are of types that do not compare",
     ),
-    ("root = \"public.orgs\"\nreferences = [{ table = \"public.attachments\", parent = \"public.rentals\", on = \"true\" }]", "'on' is made of"),
+    (
+        "root = \"public.orgs\"\nreferences = [{ table = \"public.attachments\", parent = \"public.rentals\", on = \"true\" }]",
+        "'on' is made of",
+    ),
     ("tenants_query = \"select 1; drop table public.orgs\"\ncolumns = [\"org_id\"]", "tenants_query cannot be run"),
 ];
 
@@ -103,19 +135,31 @@ const WRONG: [(&str, &str); 12] = [
 fn what_cannot_be_is_refused_with_its_reason() {
     let server = server();
     let database = server.load("tenant_wrong_config", "revoked", &["tenancy"]);
-    server.sql(&database, "INSERT INTO rentals (org_id, customer) SELECT org_id, customer FROM rentals WHERE customer = 'x'");
+    server.sql(
+        &database,
+        "INSERT INTO rentals (org_id, customer) SELECT org_id, customer FROM rentals WHERE customer = 'x'",
+    );
     let folder = tempfile::tempdir().unwrap();
     for (block, message) in WRONG {
-        std::fs::write(folder.path().join("stacksnap.toml"), format!("schema = 1\n[projects.shop.tenants]\n{block}\n")).unwrap();
+        std::fs::write(folder.path().join("stacksnap.toml"), format!("schema = 1\n[projects.shop.tenants]\n{block}\n"))
+            .unwrap();
         let ran = tenant(&server, &database, folder.path(), &["check"]);
         assert_eq!(ran.code, 78, "{block}: {}", ran.text);
         assert!(ran.document["message"].as_str().unwrap().contains(message), "{block}: {}", ran.text);
-        assert!(!ran.document["hint"].as_str().unwrap_or_default().is_empty() || message.contains("nam"), "{block}: {}", ran.text);
+        assert!(
+            !ran.document["hint"].as_str().unwrap_or_default().is_empty() || message.contains("nam"),
+            "{block}: {}",
+            ran.text
+        );
     }
     assert_eq!(server.sql(&database, "SELECT count(*) FROM orgs"), "3");
     // The same reference is fine where counting proves that it is unique.
     server.sql(&database, "DELETE FROM rentals WHERE id > 3");
-    std::fs::write(folder.path().join("stacksnap.toml"), format!("schema = 1\n[projects.shop.tenants]\n{}\n", WRONG[8].0)).unwrap();
+    std::fs::write(
+        folder.path().join("stacksnap.toml"),
+        format!("schema = 1\n[projects.shop.tenants]\n{}\n", WRONG[8].0),
+    )
+    .unwrap();
     assert_eq!(tenant(&server, &database, folder.path(), &["check"]).code, 0);
 }
 
@@ -124,10 +168,14 @@ fn tenants_without_a_table_come_from_a_query_or_from_the_columns() {
     let server = server();
     let database = server.load("tenant_no_root", "revoked", &["tenancy"]);
     let folder = tempfile::tempdir().unwrap();
-    let write = |block: &str| std::fs::write(folder.path().join("stacksnap.toml"), format!("schema = 1\n[projects.shop.tenants]\n{block}\n")).unwrap();
+    let write = |block: &str| {
+        std::fs::write(folder.path().join("stacksnap.toml"), format!("schema = 1\n[projects.shop.tenants]\n{block}\n"))
+            .unwrap()
+    };
     write("columns = [\"org_id\"]\ntenants_query = \"select id, name from public.orgs where slug <> 'cc'; \"");
     let ran = tenant(&server, &database, folder.path(), &["list"]);
-    let labels: Vec<&str> = ran.document["tenants"].as_array().unwrap().iter().filter_map(|t| t["label"].as_str()).collect();
+    let labels: Vec<&str> =
+        ran.document["tenants"].as_array().unwrap().iter().filter_map(|t| t["label"].as_str()).collect();
     assert_eq!(labels, ["Acme", "' OR 1=1--"], "{}", ran.text);
     assert_eq!(ran.document["unknown"].as_array().unwrap().len(), 1);
     write("columns = [\"org_id\"]");
@@ -142,7 +190,10 @@ fn tenants_without_a_table_come_from_a_query_or_from_the_columns() {
 fn where_nothing_looks_like_a_tenant_that_is_said() {
     let server = server();
     let database = server.empty("tenant_nothing");
-    server.sql(&database, "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a)");
+    server.sql(
+        &database,
+        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a)",
+    );
     let folder = tempfile::tempdir().unwrap();
     for verb in ["detect", "classify", "list", "check"] {
         let ran = tenant(&server, &database, folder.path(), &[verb]);

@@ -39,7 +39,10 @@ fn every_table_has_its_class_and_its_path() {
     assert_eq!((ran.code, ran.document["schema"].as_str()), (0, Some("stacksnap.v1.tenant_classify")), "{}", ran.text);
     let root = &ran.document["root"];
     assert_eq!((root["table"]["name"].as_str(), root["key"].as_str()), (Some("orgs"), Some("id")));
-    assert_eq!((root["membership"]["name"].as_str(), root["members"]["name"].as_str()), (Some("org_members"), Some("users")));
+    assert_eq!(
+        (root["membership"]["name"].as_str(), root["members"]["name"].as_str()),
+        (Some("org_members"), Some("users"))
+    );
     assert_eq!(root["confirmed"], false);
     for (table, class, path) in [
         ("public.orgs", "root", ""),
@@ -75,7 +78,8 @@ fn every_table_has_its_class_and_its_path() {
     assert_eq!(of_table(&ran.document, "public.log_nopk")["unverified"], true);
     assert_eq!(of_table(&ran.document, "public.rentals")["unverified"], false);
     // Partitions are their table; the circle of departments and employees is none of ownership.
-    let names: Vec<&str> = ran.document["tables"].as_array().unwrap().iter().filter_map(|t| t["table"]["name"].as_str()).collect();
+    let names: Vec<&str> =
+        ran.document["tables"].as_array().unwrap().iter().filter_map(|t| t["table"]["name"].as_str()).collect();
     assert!(!names.iter().any(|name| name.starts_with("events_")), "{names:?}");
     assert_eq!(of_table(&ran.document, "public.employees")["recursive"], false);
     assert_eq!(of_table(&ran.document, "public.files")["recursive"], true);
@@ -139,11 +143,13 @@ fn tenants_are_listed_with_their_rows_and_their_names_steer_no_terminal() {
     let (server, database, folder) = loaded("tenant_list");
     let ran = tenant(&server, &database, folder.path(), &["list"]);
     let tenants = ran.document["tenants"].as_array().unwrap();
-    let shown: Vec<(&str, &str)> = tenants.iter().map(|t| (t["id"].as_str().unwrap(), t["label"].as_str().unwrap())).collect();
+    let shown: Vec<(&str, &str)> =
+        tenants.iter().map(|t| (t["id"].as_str().unwrap(), t["label"].as_str().unwrap())).collect();
     assert_eq!(shown[..2], [(A, "Acme"), (B, "' OR 1=1--")]);
     assert_eq!(shown[2].1, "C\u{1b}[31m");
     assert_eq!(tenants[0]["tables"]["public.rental_lines"], 3);
-    let sum = |t: &serde_json::Value| t["tables"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
+    let sum =
+        |t: &serde_json::Value| t["tables"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
     assert!(tenants.iter().all(|t| t["rows"].as_u64() == Some(sum(t))));
     assert_eq!(ran.document["unknown"][0]["tables"], serde_json::json!({"public.log_nopk": 1}));
     let text = tenant(&server, &database, folder.path(), &["list", "--text"]).text;
@@ -157,15 +163,22 @@ fn candidates_come_with_what_speaks_for_them() {
     assert_eq!((ran.code, ran.document["schema"].as_str()), (0, Some("stacksnap.v1.tenant_detect")), "{}", ran.text);
     let candidates = ran.document["candidates"].as_array().unwrap();
     let first = &candidates[0];
-    assert_eq!((first["table"]["name"].as_str(), first["score"].as_u64(), first["policies"].as_u64()), (Some("orgs"), Some(10), Some(1)));
+    assert_eq!(
+        (first["table"]["name"].as_str(), first["score"].as_u64(), first["policies"].as_u64()),
+        (Some("orgs"), Some(10), Some(1))
+    );
     assert_eq!(first["membership"]["table"]["name"], "org_members");
     let log = first["unlinked"].as_array().unwrap().iter().find(|u| u["table"]["name"] == "log_nopk").unwrap();
     assert_eq!(log["values"], serde_json::json!({"looked_at": 4, "found": 3}));
     assert_eq!(candidates[1]["table"]["name"], "users");
     let storage = &ran.document["storage"];
     assert_eq!((storage[0]["bucket"].as_str(), storage[0]["template"].as_str()), (Some("papers"), Some("{tenant}/")));
-    let references: Vec<(&str, &str)> = ran.document["references"].as_array().unwrap().iter()
-        .map(|r| (r["value"].as_str().unwrap(), r["parent"]["name"].as_str().unwrap())).collect();
+    let references: Vec<(&str, &str)> = ran.document["references"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["value"].as_str().unwrap(), r["parent"]["name"].as_str().unwrap()))
+        .collect();
     assert_eq!(references, [("Product", "products"), ("rental", "rentals")]);
     assert_eq!(ran.document["written"], serde_json::Value::Null);
     assert!(!folder.path().join("stacksnap.toml").exists());

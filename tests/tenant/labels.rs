@@ -8,162 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use stacksnap::model::name::QualifiedName;
 use stacksnap::model::relations::Relations;
 use stacksnap::model::tenancy::{Class, Reference, Tenancy, columns_text};
-use stacksnap::model::tenant_settings::{TenantSettings, VirtualReference};
 use stacksnap::pg::catalog::relations::relations;
 use stacksnap::pg::session::Session;
 use stacksnap::tenant::classify::classify;
 use stacksnap::tenant::{candidates, count, leaks, roots};
 
+use crate::cases::{Dice, Own, Table, ddl, generate, name, settings};
 use crate::round_support::server;
 
 const CASES: u64 = 100;
-
-/// A small generator: the same number gives the same case for ever.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % n
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Own {
-    None,
-    Linked { not_null: bool },
-    /// No foreign key: may name a tenant that is not there.
-    Unlinked,
-}
-
-#[derive(Debug)]
-struct Ref {
-    parent: usize,
-    not_null: bool,
-    cascade: bool,
-    /// To `code`, which is unique, not to the primary key.
-    by_code: bool,
-}
-
-#[derive(Debug)]
-struct Table {
-    own: Own,
-    refs: Vec<Ref>,
-    /// A polymorphic reference to these two.
-    poly: Option<(usize, usize)>,
-    rows: Vec<RowOf>,
-}
-
-#[derive(Debug)]
-struct RowOf {
-    org: Option<u64>,
-    refs: Vec<Option<usize>>,
-    poly: Option<(usize, u64)>,
-}
-
-/// Ids of rows begin with 1; there are three tenants, and 9 is none.
-fn generate(dice: &mut Dice) -> Vec<Table> {
-    let count = 2 + dice.below(5) as usize;
-    let sizes: Vec<u64> = (0..count).map(|_| 1 + dice.below(7)).collect();
-    (0..count)
-        .map(|n| {
-            let own = match dice.below(6) {
-                0 | 1 => Own::Linked { not_null: dice.one_in(2) },
-                2 => Own::Unlinked,
-                _ => Own::None,
-            };
-            let refs: Vec<Ref> = (0..dice.below(4))
-                .map(|_| Ref { parent: dice.below(count as u64) as usize, not_null: dice.one_in(2), cascade: dice.one_in(3), by_code: dice.one_in(4) })
-                .collect();
-            let poly = dice.one_in(4).then(|| (dice.below(count as u64) as usize, dice.below(count as u64) as usize)).filter(|(a, b)| a != b);
-            let rows = (0..sizes[n]).map(|_| RowOf {
-                org: match own {
-                    Own::Linked { not_null } => (not_null || !dice.one_in(3)).then(|| 1 + dice.below(3)),
-                    Own::Unlinked => (!dice.one_in(3)).then(|| if dice.one_in(4) { 9 } else { 1 + dice.below(3) }),
-                    Own::None => None,
-                },
-                refs: refs.iter().map(|r| (r.not_null || !dice.one_in(3)).then(|| 1 + dice.below(sizes[r.parent]) as usize)).collect(),
-                // Some name a row that is not there.
-                poly: poly.filter(|_| !dice.one_in(3)).map(|(a, b)| if dice.one_in(2) { (a, 1 + dice.below(9)) } else { (b, 1 + dice.below(9)) }),
-            });
-            let rows = rows.collect();
-            Table { own, refs, poly, rows }
-        })
-        .collect()
-}
-
-fn ddl(tables: &[Table]) -> String {
-    let mut out = String::from(
-        "DROP SCHEMA IF EXISTS g CASCADE; CREATE SCHEMA g; CREATE TABLE g.orgs (id int PRIMARY KEY, name text);\nINSERT INTO g.orgs VALUES (1, 'a'), (2, 'b'), (3, 'c');\n",
-    );
-    let value = |v: Option<u64>| v.map_or("NULL".to_string(), |v| v.to_string());
-    for (n, table) in tables.iter().enumerate() {
-        let mut columns = vec!["id int PRIMARY KEY".to_string(), "code text UNIQUE NOT NULL".to_string()];
-        match table.own {
-            Own::Linked { not_null } => columns.push(format!("org_id int {}", if not_null { "NOT NULL" } else { "" })),
-            Own::Unlinked => columns.push("org_id int".to_string()),
-            Own::None => {}
-        }
-        for (at, r) in table.refs.iter().enumerate() {
-            columns.push(format!("r{at} {} {}", if r.by_code { "text" } else { "int" }, if r.not_null { "NOT NULL" } else { "" }));
-        }
-        if table.poly.is_some() {
-            columns.push("of_type text, of_id text".to_string());
-        }
-        out.push_str(&format!("CREATE TABLE g.t{n} ({});\n", columns.join(", ")));
-        for (id, row) in table.rows.iter().enumerate() {
-            let id = id + 1;
-            let mut values = vec![id.to_string(), format!("'c{id}'")];
-            if table.own != Own::None {
-                values.push(value(row.org));
-            }
-            for (r, to) in table.refs.iter().zip(&row.refs) {
-                values.push(match (to, r.by_code) {
-                    (None, _) => "NULL".to_string(),
-                    (Some(to), true) => format!("'c{to}'"),
-                    (Some(to), false) => to.to_string(),
-                });
-            }
-            if table.poly.is_some() {
-                values.push(row.poly.map_or("NULL, NULL".to_string(), |(to, id)| format!("'t{to}', '{id}'")));
-            }
-            out.push_str(&format!("INSERT INTO g.t{n} VALUES ({});\n", values.join(", ")));
-        }
-    }
-    for (n, table) in tables.iter().enumerate() {
-        if let Own::Linked { .. } = table.own {
-            out.push_str(&format!("ALTER TABLE g.t{n} ADD FOREIGN KEY (org_id) REFERENCES g.orgs;\n"));
-        }
-        for (at, r) in table.refs.iter().enumerate() {
-            let column = if r.by_code { "code" } else { "id" };
-            let action = if r.cascade { "ON DELETE CASCADE" } else { "" };
-            out.push_str(&format!("ALTER TABLE g.t{n} ADD FOREIGN KEY (r{at}) REFERENCES g.t{} ({column}) {action};\n", r.parent));
-        }
-    }
-    out
-}
-
-fn name(n: usize) -> QualifiedName {
-    QualifiedName::new("g", format!("t{n}"))
-}
-
-fn settings(tables: &[Table]) -> TenantSettings {
-    let mut settings = TenantSettings { root: Some(QualifiedName::new("g", "orgs")), columns: vec!["org_id".into()], ..TenantSettings::default() };
-    for (n, table) in tables.iter().enumerate() {
-        for to in table.poly.iter().flat_map(|(a, b)| [*a, *b]) {
-            let when = format!("of_type = 't{to}'");
-            let found = VirtualReference::parse(&format!("g.t{n}"), &format!("g.t{to}"), Some(&when), "p.id::text = t.of_id");
-            settings.references.push(found.unwrap());
-        }
-    }
-    settings
-}
 
 type Node = (usize, usize);
 
@@ -171,7 +24,8 @@ type Node = (usize, usize);
 fn parents(tables: &[Table], (n, id): Node) -> Vec<(String, Node)> {
     let row = &tables[n].rows[id - 1];
     let named = tables[n].refs.iter().zip(&row.refs).enumerate();
-    let mut found: Vec<(String, Node)> = named.filter_map(|(at, (r, to))| Some((format!("r{at}"), (r.parent, (*to)?)))).collect();
+    let mut found: Vec<(String, Node)> =
+        named.filter_map(|(at, (r, to))| Some((format!("r{at}"), (r.parent, (*to)?)))).collect();
     if let Some((to, id)) = row.poly
         && id as usize <= tables[to].rows.len()
     {
@@ -195,7 +49,8 @@ fn owned(tables: &[Table]) -> Vec<bool> {
 
 /// Every owner that some way leads to, for every row.
 fn reachable(tables: &[Table], owned: &[bool]) -> BTreeMap<Node, BTreeSet<String>> {
-    let nodes: Vec<Node> = tables.iter().enumerate().flat_map(|(n, t)| (1..=t.rows.len()).map(move |id| (n, id))).collect();
+    let nodes: Vec<Node> =
+        tables.iter().enumerate().flat_map(|(n, t)| (1..=t.rows.len()).map(move |id| (n, id))).collect();
     let mut found: BTreeMap<Node, BTreeSet<String>> = BTreeMap::new();
     loop {
         let mut changed = false;
@@ -241,7 +96,10 @@ impl Walk<'_> {
     /// The row that a reference leads to.
     fn step(&self, reference: &Reference, node: Node) -> Option<Node> {
         let to = Self::number(&reference.parent);
-        parents(self.tables, node).into_iter().find(|(column, parent)| *column == columns_text(reference) && parent.0 == to).map(|(_, p)| p)
+        parents(self.tables, node)
+            .into_iter()
+            .find(|(column, parent)| *column == columns_text(reference) && parent.0 == to)
+            .map(|(_, p)| p)
     }
 
     fn plain(&mut self, node: Node) -> Option<String> {
@@ -275,7 +133,8 @@ impl Walk<'_> {
     /// Owners of the rows of a circle that have none without going round it.
     fn go_round(&mut self, circle: usize) -> BTreeMap<Node, BTreeSet<String>> {
         let of_circle: Vec<usize> = (0..self.tables.len()).filter(|n| self.circle(*n) == Some(circle)).collect();
-        let nodes: Vec<Node> = of_circle.iter().flat_map(|n| (1..=self.tables[*n].rows.len()).map(move |id| (*n, id))).collect();
+        let nodes: Vec<Node> =
+            of_circle.iter().flat_map(|n| (1..=self.tables[*n].rows.len()).map(move |id| (*n, id))).collect();
         let plain: BTreeMap<Node, Option<String>> = nodes.iter().map(|node| (*node, self.plain(*node))).collect();
         let mut found: BTreeMap<Node, BTreeSet<String>> = BTreeMap::new();
         loop {
@@ -296,7 +155,12 @@ impl Walk<'_> {
     }
 }
 
-async fn labels(session: &Session, relations: &Relations, tenancy: &Tenancy, tables: usize) -> BTreeMap<Node, Option<String>> {
+async fn labels(
+    session: &Session,
+    relations: &Relations,
+    tenancy: &Tenancy,
+    tables: usize,
+) -> BTreeMap<Node, Option<String>> {
     let mut found = BTreeMap::new();
     for n in 0..tables {
         let relation = relations.table(&name(n)).unwrap();
@@ -338,7 +202,12 @@ fn every_row_has_the_owner_that_a_walk_from_row_to_row_finds() {
             for (node, label) in &labels {
                 let told = || format!("t{}.{} of {told}", node.0, node.1);
                 assert_eq!(label.is_some(), !ways[node].is_empty(), "{}", told());
-                assert!(label.as_ref().is_none_or(|l| ways[node].contains(l)), "{label:?}, {:?}: {}", ways[node], told());
+                assert!(
+                    label.as_ref().is_none_or(|l| ways[node].contains(l)),
+                    "{label:?}, {:?}: {}",
+                    ways[node],
+                    told()
+                );
                 assert_eq!(*label, walk.owner(*node), "{}", told());
                 unowned += usize::from(label.is_none());
             }

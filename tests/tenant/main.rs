@@ -6,6 +6,7 @@
 mod round_support;
 
 mod applications;
+mod cases;
 mod catalogs;
 mod configuration;
 mod fixture;
@@ -43,7 +44,11 @@ pub fn tenant(cluster: &Cluster, database: &str, folder: &Path, args: &[&str]) -
 #[track_caller]
 pub fn of_table<'d>(document: &'d Value, name: &str) -> &'d Value {
     let (schema, table) = name.split_once('.').unwrap();
-    let found = document["tables"].as_array().unwrap().iter().find(|t| t["table"]["schema"] == schema && t["table"]["name"] == table);
+    let found = document["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|t| t["table"]["schema"] == schema && t["table"]["name"] == table);
     found.unwrap_or_else(|| panic!("{name} is not in {document}"))
 }
 

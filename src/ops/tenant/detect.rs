@@ -54,7 +54,11 @@ pub async fn detect(request: &TenantRequest) -> Result<Detected> {
     let candidates = reading.candidates(settings).await?;
     let root = roots::root(relations, settings, &candidates)?;
     let given = reading.decide_with(&root, settings).await?;
-    let buckets = if settings.storage.is_empty() { evidence::buckets(session, relations, &root, &hidden).await? } else { Vec::new() };
+    let buckets = if settings.storage.is_empty() {
+        evidence::buckets(session, relations, &root, &hidden).await?
+    } else {
+        Vec::new()
+    };
     let open = |name: &crate::model::name::QualifiedName| {
         given.table(name).is_some_and(|t| !matches!(t.class, Class::Excluded | Class::Root))
             && !settings.references.iter().any(|r| &r.table == name)
@@ -62,7 +66,11 @@ pub async fn detect(request: &TenantRequest) -> Result<Detected> {
     };
     let mut references = evidence::polymorphic(session, relations, &hidden, open).await?;
     references.retain(|guess| given.is_owned(&guess.parent));
-    let mut block = TenantSettings { references: settings.references.clone(), storage: settings.storage.clone(), ..settings.clone() };
+    let mut block = TenantSettings {
+        references: settings.references.clone(),
+        storage: settings.storage.clone(),
+        ..settings.clone()
+    };
     block.storage.extend(buckets.iter().map(|guess| (guess.bucket.clone(), guess.rule.clone())));
     block.references.extend(references.iter().filter(|guess| guess.likely).map(|guess| guess.reference.clone()));
     let decided = reading.decide_with(&root, &block).await?;
@@ -92,7 +100,8 @@ fn fill(block: &mut TenantSettings, relations: &Relations, root: &Root, candidat
     {
         block.columns = found.columns.clone();
         // Names that only rows speak for.
-        let by_value = found.unlinked.iter().filter(|u| u.values.is_some_and(crate::tenant::candidates::Hits::are_enough));
+        let by_value =
+            found.unlinked.iter().filter(|u| u.values.is_some_and(crate::tenant::candidates::Hits::are_enough));
         for unlinked in by_value {
             if !block.columns.contains(&unlinked.column) {
                 block.columns.push(unlinked.column.clone());
@@ -104,7 +113,8 @@ fn fill(block: &mut TenantSettings, relations: &Relations, root: &Root, candidat
     }
     if block.changed_column.is_none() {
         let owned = || decided.tables.iter().filter(|t| t.class.is_owned()).filter_map(|t| relations.table(&t.table));
-        let carries = |name: &&&str| owned().any(|t| t.column(name).is_some_and(|c| c.type_name.starts_with("timestamp")));
+        let carries =
+            |name: &&&str| owned().any(|t| t.column(name).is_some_and(|c| c.type_name.starts_with("timestamp")));
         block.changed_column = CHANGED.iter().find(carries).map(|name| (*name).to_string());
     }
 }

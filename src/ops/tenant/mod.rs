@@ -43,7 +43,11 @@ impl Reading {
     async fn open(request: &TenantRequest) -> Result<Self> {
         let session = Session::open(&request.source, "stacksnap tenant").await?;
         let wait = literal(&format!("{}ms", request.lock_wait.as_millis()));
-        session.execute(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL lock_timeout = {wait}; SET LOCAL jit = off")).await?;
+        session
+            .execute(&format!(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL lock_timeout = {wait}; SET LOCAL jit = off"
+            ))
+            .await?;
         let relations = relations(&session).await?;
         let oids: Vec<u32> = relations.tables.iter().map(|t| t.oid).collect();
         let hidden = not_readable(&session, &oids).await?;
@@ -85,16 +89,21 @@ impl Reading {
     /// Refuses where the role does not see all rows of the tables that are counted.
     fn demand_all_rows(&self, tenancy: &Tenancy, owned_only: bool) -> Result<()> {
         let counted = |name: &QualifiedName| {
-            tenancy.table(name).is_some_and(|t| if owned_only { t.class.is_owned() } else { t.class != Class::Excluded })
+            tenancy
+                .table(name)
+                .is_some_and(|t| if owned_only { t.class.is_owned() } else { t.class != Class::Excluded })
         };
         let lacking: Vec<_> = self.hidden.iter().filter(|(name, _)| counted(name)).collect();
         let Some((first, _)) = lacking.first() else { return Ok(()) };
         let list = |why: Unreadable| {
-            let names: Vec<String> = lacking.iter().filter(|(_, w)| *w == why).map(|(n, _)| visible(&n.plain())).collect();
+            let names: Vec<String> =
+                lacking.iter().filter(|(_, w)| *w == why).map(|(n, _)| visible(&n.plain())).collect();
             names.join(", ")
         };
         let mut parts = Vec::new();
-        for (why, words) in [(Unreadable::Privilege, "has no SELECT on"), (Unreadable::RowSecurity, "is held back by row security on")] {
+        for (why, words) in
+            [(Unreadable::Privilege, "has no SELECT on"), (Unreadable::RowSecurity, "is held back by row security on")]
+        {
             let names = list(why);
             if !names.is_empty() {
                 parts.push(format!("{words} {names}"));
@@ -106,10 +115,13 @@ impl Reading {
         if lacking.iter().any(|(_, why)| *why == Unreadable::Privilege) {
             let first = lacking.iter().find(|(_, w)| *w == Unreadable::Privilege).map_or(first, |(n, _)| n);
             let (schema, table) = (crate::model::name::ident(&first.schema), first.sql());
-            failure = failure.hint(format!("GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {table} TO {role}; and so on"));
+            failure = failure.hint(format!(
+                "GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {table} TO {role}; and so on"
+            ));
         }
         if lacking.iter().any(|(_, why)| *why == Unreadable::RowSecurity) {
-            failure = failure.hint(format!("as a superuser: ALTER ROLE {role} BYPASSRLS; or read as a role that has it: --db-url"));
+            failure = failure
+                .hint(format!("as a superuser: ALTER ROLE {role} BYPASSRLS; or read as a role that has it: --db-url"));
         }
         Err(failure)
     }
@@ -124,5 +136,8 @@ impl Reading {
 pub fn unconfirmed(root: &Root) -> Option<String> {
     let table = root.table.as_ref().filter(|_| !root.confirmed)?;
     let shown = shell(&table.plain());
-    Some(format!("the root {} was found, not confirmed: stacksnap tenant detect --write-config writes it down", visible(&shown)))
+    Some(format!(
+        "the root {} was found, not confirmed: stacksnap tenant detect --write-config writes it down",
+        visible(&shown)
+    ))
 }

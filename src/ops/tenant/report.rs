@@ -64,7 +64,8 @@ pub async fn list(request: &TenantRequest) -> Result<ListReport> {
         Some(query) => count::tenants(session, query).await?,
         None => Vec::new(),
     };
-    let mut known: BTreeMap<String, TenantRows> = listed.into_iter().map(|t| (t.id.clone(), TenantRows::new(t))).collect();
+    let mut known: BTreeMap<String, TenantRows> =
+        listed.into_iter().map(|t| (t.id.clone(), TenantRows::new(t))).collect();
     let mut unknown: BTreeMap<String, TenantRows> = BTreeMap::new();
     for table in tenancy.tables.iter().filter(|t| t.class.is_owned()) {
         for (owner, rows) in count::rows_by_owner(session, &reading.relations, &tenancy, &table.table).await? {
@@ -78,7 +79,11 @@ pub async fn list(request: &TenantRequest) -> Result<ListReport> {
             of.tables.insert(table.table.plain(), rows);
         }
     }
-    Ok(ListReport { root: tenancy.root, tenants: known.into_values().collect(), unknown: unknown.into_values().collect() })
+    Ok(ListReport {
+        root: tenancy.root,
+        tenants: known.into_values().collect(),
+        unknown: unknown.into_values().collect(),
+    })
 }
 
 /// Every table in numbers, and what points into another tenant.
@@ -124,7 +129,12 @@ pub async fn check(request: &TenantRequest) -> Result<CheckReport> {
     let (session, relations) = (&reading.session, &reading.relations);
     let query = count::tenants_sql(session, &tenancy, request.settings.tenants_query.as_deref()).await?;
     let mut tenants = match &query {
-        Some(query) => session.one(&format!("SELECT count(*) FROM ({query}) q"), &[]).await?.try_get::<_, i64>(0).map_err(anyhow::Error::new)?.unsigned_abs(),
+        Some(query) => session
+            .one(&format!("SELECT count(*) FROM ({query}) q"), &[])
+            .await?
+            .try_get::<_, i64>(0)
+            .map_err(anyhow::Error::new)?
+            .unsigned_abs(),
         None => 0,
     };
     let (mut tables, mut leaks) = (Vec::new(), Vec::new());
