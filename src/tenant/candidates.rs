@@ -122,7 +122,7 @@ fn candidate(
             tables.insert(fk.child.clone());
         }
     }
-    let membership = membership(relations, table, people);
+    let membership = membership(relations, table, people, |column| rank(column, configured, &[]).is_some());
     let unlinked = unlinked(relations, table, key, configured, &own);
     let usual = |place: usize| place < configured.len() + names::TENANT_COLUMNS.len();
     let mut listed = columns.iter().any(|(place, _)| usual(*place));
@@ -148,31 +148,40 @@ fn candidate(
     })
 }
 
-/// A table that pairs the candidate with people: unique over both, or over the person alone, or called so.
-pub fn membership(relations: &Relations, table: &Relation, people: &[QualifiedName]) -> Option<Membership> {
+/// A table that pairs the candidate with people. `is_tenant` says whether a column's name is a tenant's: without such a
+/// name the table has to be called after members, since people also have favourites, roles and badges.
+pub fn membership(
+    relations: &Relations,
+    table: &Relation,
+    people: &[QualifiedName],
+    is_tenant: impl Fn(&str) -> bool,
+) -> Option<Membership> {
     if people.contains(&table.name) {
         return None;
     }
     let key = &table.primary_key()?.columns;
-    let to_it = relations.foreign_keys.iter().filter(|fk| fk.parent == table.name && &fk.parent_columns == key);
-    let mut found: Vec<(bool, Membership)> = to_it
-        .flat_map(|fk| {
-            relations.foreign_keys.iter().filter(move |other| other.child == fk.child).map(move |other| (fk, other))
-        })
-        .filter(|(_, other)| people.contains(&other.parent) && other.columns.len() == 1)
-        .filter_map(|(fk, other)| {
-            let pair = relations.table(&fk.child)?;
-            if people.contains(&pair.name) && pair.primary_key().is_none_or(|pk| pk.columns != other.columns) {
-                return None;
+    let mut found: Vec<(bool, Membership)> = Vec::new();
+    for fk in relations.foreign_keys.iter().filter(|fk| fk.parent == table.name && &fk.parent_columns == key) {
+        let Some(pair) = relations.table(&fk.child) else { continue };
+        let others = relations.foreign_keys.iter().filter(|other| other.child == fk.child && other.columns.len() == 1);
+        for other in others.filter(|other| people.contains(&other.parent)) {
+            let of_one_person = pair.primary_key().is_some_and(|pk| pk.columns == other.columns);
+            if people.contains(&pair.name) && !of_one_person {
+                continue;
             }
             let both: Vec<&str> = fk.columns.iter().chain(&other.columns).map(String::as_str).collect();
-            let unique = pair.is_unique(&both) && !pair.is_unique(&[fk.columns.first()?.as_str()]);
             let filled = both.iter().all(|c| pair.column(c).is_some_and(|c| c.not_null));
+            let unique = pair.is_unique(&both) && !fk.columns.iter().any(|c| pair.is_unique(&[c.as_str()]));
+            let named = fk.columns.iter().any(|c| is_tenant(c));
             let sounds = names::sounds_like_membership(&pair.name.name);
-            let fine = (unique && filled) || (filled && sounds);
-            fine.then(|| (!sounds, Membership { table: pair.name.clone(), members: other.parent.clone() }))
-        })
-        .collect();
+            // Somebody's profile names the one tenant of theirs, and may name none yet.
+            let fits = of_one_person || (filled && (unique || sounds));
+            if (named && fits) || (filled && names::names_members(&pair.name.name)) {
+                let membership = Membership { table: pair.name.clone(), members: other.parent.clone() };
+                found.push((!sounds, membership));
+            }
+        }
+    }
     found.sort_by_key(|(silent, m)| (*silent, m.table.clone(), m.members.schema != "auth"));
     found.into_iter().next().map(|(_, membership)| membership)
 }

@@ -261,6 +261,39 @@ fn people_with_a_current_team_are_members_of_several() {
 }
 
 #[test]
+fn favourites_and_roles_of_people_are_no_members_of_a_tenant() {
+    let tables = [
+        ("auth.users", "id, email"),
+        ("profiles", "id, country_id, org_id"),
+        ("countries", "id"),
+        ("roles", "id"),
+        ("user_roles", "id, user_id!, role_id!"),
+        ("notes", "id, user_id!"),
+        ("clinics", "id"),
+        ("clinic_members", "id, clinic_id!, user_id!"),
+        ("orgs", "id"),
+    ];
+    let keys = [
+        "profiles.id -> auth.users.id",
+        "profiles.country_id -> countries.id",
+        "user_roles.user_id -> auth.users.id",
+        "user_roles.role_id -> roles.id",
+        "notes.user_id -> auth.users.id",
+        "clinic_members.clinic_id -> clinics.id",
+        "clinic_members.user_id -> auth.users.id",
+        "profiles.org_id -> orgs.id",
+    ];
+    let root = |tables: &[(&str, &str)], keys: &[&str]| {
+        let found = decided(&schema(tables, keys), &TenantSettings::default()).unwrap();
+        (found.root.table.unwrap().name, found.root.membership.map(|m| m.name))
+    };
+    assert_eq!(root(&tables[..6], &keys[..5]), ("users".to_string(), None));
+    // A table that is called after members makes a tenant of any table, a profile makes one of what is called a tenant.
+    assert_eq!(root(&tables[..8], &keys[..7]), ("clinics".to_string(), Some("clinic_members".to_string())));
+    assert_eq!(root(&tables, &keys), ("orgs".to_string(), Some("profiles".to_string())));
+}
+
+#[test]
 fn a_column_of_a_tenants_name_with_a_key_to_another_table_is_none() {
     let found = tenancy(
         &[("orgs", "id"), ("ledgers", "id, org_id!"), ("plain", "id, org_id"), ("other", "id, org_id")],

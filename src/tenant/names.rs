@@ -104,15 +104,18 @@ pub fn people(relations: &Relations) -> Vec<QualifiedName> {
     }
 }
 
-/// Is this what a table of memberships is called?
+/// Does the name speak of members?
+pub fn names_members(name: &str) -> bool {
+    let name = name.to_lowercase().replace("remember", "");
+    ["member", "membro", "membre", "colaborador"].iter().any(|word| name.contains(word))
+}
+
+/// Is this what a table of memberships may be called? `account_users` does, and so does `user_roles`.
 pub fn sounds_like_membership(name: &str) -> bool {
-    let name = name.to_lowercase();
-    let words: Vec<&str> = name.split('_').collect();
-    ["member", "membership", "membro", "membre", "colaborador"].iter().any(|word| name.contains(word))
-        || words
-            .iter()
-            .any(|word| ["user", "users", "usuario", "usuarios", "utilisateur", "utilisateurs"].contains(word))
-            && words.len() > 1
+    const USERS: [&str; 6] = ["user", "users", "usuario", "usuarios", "utilisateur", "utilisateurs"];
+    let lower = name.to_lowercase();
+    let words: Vec<&str> = lower.split('_').collect();
+    names_members(name) || (words.len() > 1 && words.iter().any(|word| USERS.contains(word)))
 }
 
 #[cfg(test)]

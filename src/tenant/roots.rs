@@ -88,7 +88,7 @@ fn configured(relations: &Relations, settings: &TenantSettings, name: &Qualified
         known_column(table, "label", label)?;
     }
     let people = names::people(relations);
-    let found = membership(relations, table, &people);
+    let found = membership(relations, table, &people, |_| true);
     let membership = match &settings.membership {
         Some(membership) => Some(known_table(relations, "membership", membership)?.name.clone()),
         None => found.as_ref().map(|m| m.table.clone()),

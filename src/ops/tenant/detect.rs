@@ -54,13 +54,10 @@ pub async fn detect(request: &TenantRequest) -> Result<Detected> {
     let candidates = reading.candidates(settings).await?;
     let root = roots::root(relations, settings, &candidates)?;
     let given = reading.decide_with(&root, settings).await?;
-    let buckets = if settings.storage.is_empty() {
-        evidence::buckets(session, relations, &root, &hidden).await?
-    } else {
-        Vec::new()
-    };
+    let by_owner = given.tables.iter().any(|t| !t.storage.is_empty());
+    let buckets = if by_owner { Vec::new() } else { evidence::buckets(session, relations, &root, &hidden).await? };
     let open = |name: &crate::model::name::QualifiedName| {
-        given.table(name).is_some_and(|t| !matches!(t.class, Class::Excluded | Class::Root))
+        given.table(name).is_some_and(|t| t.class != Class::Excluded && !t.certain)
             && !settings.references.iter().any(|r| &r.table == name)
             && !settings.shared_tables.contains(name)
     };
