@@ -200,13 +200,12 @@ impl Draft<'_> {
     fn ambiguous(&mut self) {
         for n in 0..self.entries.len() {
             let table = &self.relations.tables[n];
-            if self.entries[n].class.is_none() && !self.is_platform(n) {
-                if let Some(pair) = polymorphic::pairs(self.relations, table).into_iter().next() {
-                    let (kind, id) = (pair.type_column, pair.id_column);
-                    let why =
-                        format!("{kind} and {id} refer to several tables: add [[projects.NAME.tenants.references]]");
-                    self.set(n, Class::Ambiguous, why);
-                }
+            let open = self.entries[n].class.is_none() && !self.is_platform(n);
+            let pair = open.then(|| polymorphic::pairs(self.relations, table).into_iter().next()).flatten();
+            if let Some(pair) = pair {
+                let (kind, id) = (pair.type_column, pair.id_column);
+                let why = format!("{kind} and {id} refer to several tables: add [[projects.NAME.tenants.references]]");
+                self.set(n, Class::Ambiguous, why);
             }
         }
         loop {

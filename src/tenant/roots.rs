@@ -20,10 +20,19 @@ pub fn root(relations: &Relations, settings: &TenantSettings, candidates: &[Cand
     if let Some(name) = &settings.root {
         return configured(relations, settings, name);
     }
-    if !settings.columns.is_empty() || settings.tenants_query.is_some() {
+    if settings.tenants_query.is_some() {
         return without_table(settings);
     }
-    let Some(found) = candidates.iter().find(|c| is_likely(c)) else {
+    // Names of columns help to find the table that they name, where there is one.
+    let of_columns = |c: &Candidate| {
+        let mut names = c.columns.iter().chain(c.unlinked.iter().map(|u| &u.column));
+        settings.columns.is_empty() || names.any(|name| settings.columns.contains(name))
+    };
+    let found = candidates.iter().find(|c| is_likely(c) && of_columns(c));
+    if found.is_none() && !settings.columns.is_empty() {
+        return without_table(settings);
+    }
+    let Some(found) = found else {
         let text = "no table looks like the tenants: none has members, and no column has the name of a tenant";
         return Err(Failure::msg(FailureKind::NotFound, text)
             .hint("name it in stacksnap.toml, below [projects.NAME.tenants]: root = \"schema.table\"")

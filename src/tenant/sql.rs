@@ -4,7 +4,7 @@
 //! text, or NULL. Names are quoted from catalog facts, values of the configuration are literals, and no value of a row is
 //! in the text of a query. Each query stands alone and begins with WITH.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::model::name::{QualifiedName, ident, literal};
 use crate::model::relations::{Relation, Relations};
@@ -22,8 +22,9 @@ enum Side<'a> {
 
 /// Puts a query together.
 pub struct OwnerSql<'t> {
-    relations: &'t Relations,
     tenancy: &'t Tenancy,
+    /// Where each table stands in `relations` and in `tenancy`: they may come from different days.
+    places: HashMap<&'t QualifiedName, (&'t Relation, usize)>,
     queries: Vec<String>,
     done: BTreeSet<String>,
 }
@@ -56,19 +57,22 @@ pub struct Joined {
 impl<'t> OwnerSql<'t> {
     /// The rows of one owned table. None: the table has no owners.
     pub fn of(relations: &'t Relations, tenancy: &'t Tenancy, table: &QualifiedName) -> Option<Labelled> {
-        let mut sql = Self { relations, tenancy, queries: Vec::new(), done: BTreeSet::new() };
+        let numbers: HashMap<&QualifiedName, usize> =
+            tenancy.tables.iter().enumerate().map(|(n, t)| (&t.table, n)).collect();
+        let places = relations.tables.iter().filter_map(|t| Some((&t.name, (t, *numbers.get(&t.name)?)))).collect();
+        let mut sql = Self { tenancy, places, queries: Vec::new(), done: BTreeSet::new() };
         let n = sql.number(table).filter(|n| tenancy.tables[*n].class.is_owned())?;
         Some(sql.labelled(n))
     }
 
     fn number(&self, table: &QualifiedName) -> Option<usize> {
-        self.tenancy.tables.iter().position(|t| &t.table == table)
+        self.places.get(table).map(|(_, n)| *n)
     }
 
+    /// `n` comes from [`OwnerSql::number`], so the table is there.
     fn table(&self, n: usize) -> (&'t TableTenancy, &'t Relation) {
         let table = &self.tenancy.tables[n];
-        // Both lists are sorted alike and made of each other.
-        (table, &self.relations.tables[n])
+        (table, self.places[&table.table].0)
     }
 
     fn labelled(&mut self, n: usize) -> Labelled {
@@ -271,7 +275,7 @@ impl<'t> OwnerSql<'t> {
         match side {
             Side::Table(alias) => format!("{alias}.{}{cast}", ident(column)),
             Side::Query(alias) => {
-                let number = self.relations.table(table).and_then(|t| t.position(column)).unwrap_or_default();
+                let number = self.places.get(table).and_then(|(t, _)| t.position(column)).unwrap_or_default();
                 format!("{alias}.k{number}{cast}")
             }
         }

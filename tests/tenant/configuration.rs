@@ -178,12 +178,27 @@ fn tenants_without_a_table_come_from_a_query_or_from_the_columns() {
         ran.document["tenants"].as_array().unwrap().iter().filter_map(|t| t["label"].as_str()).collect();
     assert_eq!(labels, ["Acme", "' OR 1=1--"], "{}", ran.text);
     assert_eq!(ran.document["unknown"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        of_table(&tenant(&server, &database, folder.path(), &["check"]).document, "public.rental_lines")["class"],
+        "derived"
+    );
+    // Without a query the names find their table, where there is one.
     write("columns = [\"org_id\"]");
     let ran = tenant(&server, &database, folder.path(), &["list"]);
-    assert_eq!(ran.document["tenants"].as_array().unwrap().len(), 3, "{}", ran.text);
+    assert_eq!(ran.document["root"]["table"]["name"], "orgs", "{}", ran.text);
+    let database = server.empty("tenant_values");
+    server.sql(
+        &database,
+        "CREATE TABLE a (id int PRIMARY KEY, client int); CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a);
+        INSERT INTO a VALUES (1, 7), (2, 8), (3, NULL); INSERT INTO b VALUES (1, 1), (2, 3)",
+    );
+    write("columns = [\"client\"]");
+    let ran = tenant(&server, &database, folder.path(), &["list"]);
+    let ids: Vec<&str> = ran.document["tenants"].as_array().unwrap().iter().filter_map(|t| t["id"].as_str()).collect();
+    assert_eq!(ids, ["7", "8"], "{}", ran.text);
     let ran = tenant(&server, &database, folder.path(), &["check"]);
-    assert_eq!(numbers(&ran.document, "public.log_nopk"), [5, 4, 1, 0, 0, 0, 3, 0], "{}", ran.text);
-    assert_eq!(of_table(&ran.document, "public.rental_lines")["class"], "derived");
+    assert_eq!(numbers(&ran.document, "public.a"), [3, 2, 1, 0, 0, 0, 2, 0], "{}", ran.text);
+    assert_eq!(numbers(&ran.document, "public.b"), [2, 1, 0, 0, 1, 0, 1, 0], "{}", ran.text);
 }
 
 #[test]

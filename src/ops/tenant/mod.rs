@@ -71,7 +71,7 @@ impl Reading {
 
     /// The root of the configuration, else the likeliest one.
     async fn root(&self, settings: &TenantSettings) -> Result<Root> {
-        let said = settings.root.is_some() || !settings.columns.is_empty() || settings.tenants_query.is_some();
+        let said = settings.root.is_some() || settings.tenants_query.is_some();
         let found = if said { Vec::new() } else { self.candidates(settings).await? };
         roots::root(&self.relations, settings, &found)
     }
