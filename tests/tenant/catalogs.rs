@@ -142,7 +142,8 @@ fn ids_of_tenants_are_text_whatever_they_hold() {
     let mut found: Vec<&str> = tenants.iter().map(|t| t["id"].as_str().unwrap()).collect();
     assert!(tenants.iter().all(|t| t["rows"] == 3 && t["id"] == t["label"]), "{}", ran.text);
     let mut expected = ids.to_vec();
-    (found.sort_unstable(), expected.sort_unstable());
+    found.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(found, expected);
     let unknown: Vec<usize> =
         ran.document["unknown"].as_array().unwrap().iter().map(|t| t["id"].as_str().unwrap().len()).collect();
