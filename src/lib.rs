@@ -18,5 +18,6 @@ pub mod render;
 pub mod restore;
 pub mod root;
 pub mod snapshot;
+pub mod tenant;
 pub mod ui;
 pub mod verify;

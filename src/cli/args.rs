@@ -5,6 +5,7 @@
 
 mod drill;
 mod restore;
+mod tenant;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::model::ids::Label;
 
 pub use drill::DrillArgs;
 pub use restore::{AuthRows, GuardArgs, HowArgs, RestoreArgs, Rollback, TargetArgs, UndoArgs};
+pub use tenant::{DrawAs, FailOnWord, TenantAction, TenantArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -112,6 +114,8 @@ pub enum Verb {
     Guard(Box<GuardArgs>),
     /// Compare a snapshot with another one or with the live database
     Diff(DiffArgs),
+    /// Find the tenants of a database, and which of them owns each row
+    Tenant(TenantArgs),
     /// Check that a snapshot can be taken, and say how to fix what is missing
     Doctor(DoctorArgs),
     /// Print or check the configuration

@@ -21,6 +21,7 @@ mod recovery;
 mod restore;
 mod show;
 mod signals;
+mod tenant;
 mod undo;
 mod usage;
 mod verify;
@@ -93,6 +94,7 @@ fn dispatch(around: &Surroundings, verb: Verb) -> Result<u8> {
         // Its exit code is that of the guarded command.
         Verb::Guard(args) => return guard::run(around, &args),
         Verb::Diff(args) => diff::run(around, &args),
+        Verb::Tenant(args) => tenant::run(around, args),
         Verb::Doctor(args) => doctor::run(around, &args),
         Verb::Config(args) => config::run(around, args.action),
         Verb::Completions(args) => completions::run(args.shell),

@@ -11,7 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
 use super::secret::{Inputs, SecretRef};
-use super::settings::{Seal, Tenants};
+use super::settings::Seal;
+use super::tenants::{self, TenantsPart};
 use super::toml_reader::{At, Reader, line_of, mistake};
 use super::value::{Format, ReadableCompression, Verify, parse_duration, parse_sessions};
 use crate::model::failure::{Failure, FailureKind, Result};
@@ -50,7 +51,7 @@ pub struct ProjectPart {
     pub exclude_data: Option<At<Vec<String>>>,
     pub user_role_tables: Option<At<Vec<String>>>,
     pub encryption_functions: Option<At<Vec<String>>>,
-    pub tenants: Option<At<Tenants>>,
+    pub tenants: Option<TenantsPart>,
 }
 
 pub const TOP_KEYS: [&str; 3] = ["schema", "snapshot", "projects"];
@@ -211,14 +212,7 @@ impl File<'_> {
         };
         let user_role_tables = list("user_roles", "tables")?;
         let encryption_functions = list("encryption", "functions")?;
-        let tenants = match reader.table("tenants", &["root", "shared_tables"])? {
-            Some(part) => {
-                let root = part.string("root")?.ok_or_else(|| mistake(line, "'root' is missing in its tenants"))?;
-                let shared_tables = part.strings("shared_tables")?.map(|at| at.value).unwrap_or_default();
-                Some(At { value: Tenants { root: root.value, shared_tables }, line: root.line })
-            }
-            None => None,
-        };
+        let tenants = tenants::read(reader)?;
         Ok(ProjectPart {
             line,
             db_url: self.secret(reader, "db_url")?,

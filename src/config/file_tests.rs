@@ -1,6 +1,7 @@
 //! Tests of the configuration file: parsing, errors with their line, suggestions.
 
 use super::*;
+use crate::model::name::QualifiedName;
 
 fn read_text(text: &str) -> Result<FileSettings> {
     parse(text, Path::new("/srv/app/stacksnap.toml"), &Environment::of([("HOME", "/home/ann")], "/srv/app"))
@@ -44,7 +45,9 @@ fn every_key_of_the_interface_is_read() {
     assert_eq!(file.seal.unwrap().value, Seal::Passphrase(passphrase));
     let shop = &file.projects["shop"];
     assert_eq!(shop.db_url.as_ref().unwrap().value, SecretRef::Env("SHOP_DB_URL".into()));
-    assert_eq!(shop.tenants.as_ref().unwrap().value.root, "public.organizations");
+    let tenants = &shop.tenants.as_ref().unwrap().settings;
+    assert_eq!(tenants.root, Some(QualifiedName::new("public", "organizations")));
+    assert_eq!(tenants.shared_tables, [QualifiedName::new("public", "countries")]);
     assert_eq!(shop.user_role_tables.as_ref().unwrap().value, ["public.user_roles"]);
     assert!(file.warnings.is_empty());
 }

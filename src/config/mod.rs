@@ -18,6 +18,7 @@ pub mod service;
 pub mod settings;
 pub mod show;
 pub mod suggest;
+pub mod tenants;
 pub mod toml_reader;
 pub mod value;
 pub mod variables;
@@ -31,7 +32,7 @@ pub use connection::{resolve_source, resolve_target};
 pub use environment::Environment;
 pub use schema::json_schema;
 pub use secret::{Inputs, SecretCommand, SecretRef};
-pub use settings::{Provenance, Seal, Settings, Tenants, load, validate};
+pub use settings::{Provenance, Seal, Settings, load, validate};
 pub use show::{ShownValue, show};
 pub use value::{Format, ReadableCompression, Verify, parse_duration};
 

@@ -61,12 +61,36 @@ fn project(texts: &Value, secret: &Value) -> Value {
             "exclude_data": texts,
             "user_roles": list("tables"),
             "encryption": list("functions"),
-            "tenants": {
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["root"],
-                "properties": { "root": { "type": "string" }, "shared_tables": texts }
-            }
+            "tenants": tenants(texts)
+        }
+    })
+}
+
+fn tenants(texts: &Value) -> Value {
+    let text = json!({ "type": "string" });
+    let pairs = json!({ "type": "object", "additionalProperties": text });
+    let reference = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["table", "parent", "on"],
+        "properties": { "table": text, "when": text, "parent": text, "on": text }
+    });
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "root": text,
+            "key": text,
+            "label": text,
+            "membership": text,
+            "columns": texts,
+            "shared_tables": texts,
+            "tenants_query": text,
+            "references": { "type": "array", "items": reference },
+            "owner_via": pairs,
+            "storage": pairs,
+            "changed_column": text,
+            "required_tables": texts
         }
     })
 }
@@ -77,6 +101,7 @@ mod tests {
 
     use super::*;
     use crate::config::file::{PROJECT_KEYS, SNAPSHOT_KEYS, TOP_KEYS};
+    use crate::config::tenants::{REFERENCE_KEYS, TENANT_KEYS};
 
     fn keys(value: &Value) -> BTreeSet<&str> {
         value["properties"].as_object().unwrap().keys().map(String::as_str).collect()
@@ -88,5 +113,8 @@ mod tests {
         assert_eq!(keys(&schema), TOP_KEYS.into());
         assert_eq!(keys(&schema["properties"]["snapshot"]), SNAPSHOT_KEYS.into());
         assert_eq!(keys(&schema["properties"]["projects"]["additionalProperties"]), PROJECT_KEYS.into());
+        let tenants = &schema["properties"]["projects"]["additionalProperties"]["properties"]["tenants"];
+        assert_eq!(keys(tenants), TENANT_KEYS.into());
+        assert_eq!(keys(&tenants["properties"]["references"]["items"]), REFERENCE_KEYS.into());
     }
 }

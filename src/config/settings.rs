@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use super::file::{self, FileSettings, ProjectPart};
 use super::secret::{Inputs, SecretRef};
+use super::show::tenant_key;
 use super::suggest::closest;
 use super::toml_reader::At;
 use super::value::{Format, ReadableCompression, Verify, parse_duration, parse_list, parse_sessions};
 use super::variables::Variables;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::secret::Secret;
+use crate::model::tenant_settings::TenantSettings;
 use crate::ownership;
 
 /// Where a value came from.
@@ -47,13 +49,6 @@ pub enum Seal {
     /// `age1…` public keys.
     Recipients(Vec<String>),
     Passphrase(SecretRef),
-}
-
-/// The table whose rows are the tenants, and the tables that all tenants share.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenants {
-    pub root: String,
-    pub shared_tables: Vec<String>,
 }
 
 /// The settings of a run.
@@ -93,7 +88,10 @@ pub struct Settings {
     pub project: Option<String>,
     /// Restoring onto this project needs the typed name even with --yes.
     pub protect: Option<String>,
-    pub tenants: Option<Tenants>,
+    /// Which tenant owns which rows, as far as the configuration says it.
+    pub tenants: TenantSettings,
+    /// The configuration has projects, whether one was chosen or not.
+    pub has_projects: bool,
     /// Where the project's connection string is stored.
     pub db_url: Option<SecretRef>,
     /// The configuration file, if there is one.
@@ -203,6 +201,7 @@ pub fn load(inputs: &Inputs) -> Result<Settings> {
     let (name, part) = choose_project(&mut chooser)?;
     let mut settings = Settings::defaults(inputs);
     settings.project = name;
+    settings.has_projects = !file.projects.is_empty();
     settings.config_file = (!file.path.as_os_str().is_empty()).then(|| file.path.clone());
     settings.warnings = warnings(inputs, &file);
     fill_snapshot(&mut settings, &mut chooser)?;
@@ -240,8 +239,9 @@ impl Settings {
                 .unwrap_or_default(),
             temp_dir: inputs.environment.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
             project: None,
+            has_projects: false,
             protect: None,
-            tenants: None,
+            tenants: TenantSettings::default(),
             db_url: None,
             config_file: None,
             warnings: Vec::new(),
@@ -313,7 +313,12 @@ fn fill_project(settings: &mut Settings, part: ProjectPart, chooser: &mut Choose
     put(&mut settings.user_role_tables, chooser.only_file("user_roles.tables", part.user_role_tables));
     put(&mut settings.encryption_functions, chooser.only_file("encryption.functions", part.encryption_functions));
     settings.protect = chooser.only_file("protect", part.protect);
-    settings.tenants = chooser.only_file("tenants", part.tenants);
+    if let Some(tenants) = part.tenants {
+        for (key, line) in tenants.lines {
+            chooser.provenance.insert(tenant_key(key), Provenance::File { path: chooser.file.path.clone(), line });
+        }
+        settings.tenants = tenants.settings;
+    }
     settings.db_url = chooser.only_file("db_url", part.db_url);
     Ok(())
 }

@@ -7,7 +7,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::settings::{Provenance, Seal, Settings};
+use super::tenants::{reference_texts, shown};
 use super::value::show_duration;
+use crate::model::name::QualifiedName;
+use crate::model::tenant_settings::TenantSettings;
 
 /// One line of `config show`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,13 +29,6 @@ pub fn show(settings: &Settings) -> Vec<ShownValue> {
         Some(Seal::Recipients(keys)) => list(keys),
         Some(Seal::Passphrase(secret)) => format!("*** ({})", secret.place()),
     };
-    let tenants = settings.tenants.as_ref().map_or_else(String::new, |t| {
-        if t.shared_tables.is_empty() {
-            t.root.clone()
-        } else {
-            format!("{} (shared: {})", t.root, list(&t.shared_tables))
-        }
-    });
     let values = [
         ("project", settings.project.clone().unwrap_or_default()),
         ("root", shown_path(&settings.root)),
@@ -56,15 +52,63 @@ pub fn show(settings: &Settings) -> Vec<ShownValue> {
         ("exclude_data", list(&settings.exclude_data)),
         ("user_roles.tables", list(&settings.user_role_tables)),
         ("encryption.functions", list(&settings.encryption_functions)),
-        ("tenants", tenants),
     ];
+    let shown_tenants = tenants(&settings.tenants).into_iter().map(|(key, value)| (tenant_key(key), value));
     values
         .into_iter()
+        .chain(shown_tenants)
         .map(|(key, value)| {
             let origin = settings.provenance.get(key).unwrap_or(&Provenance::Default).to_string();
             ShownValue { key, value, origin }
         })
         .collect()
+}
+
+/// Each key of the tenants, its value on one line.
+fn tenants(block: &TenantSettings) -> Vec<(&'static str, String)> {
+    let list = |tables: &[QualifiedName]| tables.iter().map(shown).collect::<Vec<_>>().join(", ");
+    let one = |table: &Option<QualifiedName>| table.as_ref().map(shown).unwrap_or_default();
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let references = block.references.iter().map(|r| {
+        let (when, on) = reference_texts(r);
+        let when = if when.is_empty() { when } else { format!(" when {when}") };
+        format!("{} -> {}{when} on {on}", shown(&r.table), shown(&r.parent))
+    });
+    let via = block.owner_via.iter().map(|(table, via)| format!("{} = {via}", shown(table)));
+    let storage = block.storage.iter().map(|(bucket, rule)| format!("{bucket} = {}", rule.text()));
+    vec![
+        ("root", one(&block.root)),
+        ("key", text(&block.key)),
+        ("label", text(&block.label)),
+        ("membership", one(&block.membership)),
+        ("columns", block.columns.join(", ")),
+        ("shared_tables", list(&block.shared_tables)),
+        ("tenants_query", text(&block.tenants_query)),
+        ("references", references.collect::<Vec<_>>().join("; ")),
+        ("owner_via", via.collect::<Vec<_>>().join(", ")),
+        ("storage", storage.collect::<Vec<_>>().join(", ")),
+        ("changed_column", text(&block.changed_column)),
+        ("required_tables", list(&block.required_tables)),
+    ]
+}
+
+/// A key of the tenants as `config show` names it.
+pub(super) fn tenant_key(key: &str) -> &'static str {
+    match key {
+        "root" => "tenants.root",
+        "key" => "tenants.key",
+        "label" => "tenants.label",
+        "membership" => "tenants.membership",
+        "columns" => "tenants.columns",
+        "shared_tables" => "tenants.shared_tables",
+        "tenants_query" => "tenants.tenants_query",
+        "references" => "tenants.references",
+        "owner_via" => "tenants.owner_via",
+        "storage" => "tenants.storage",
+        "changed_column" => "tenants.changed_column",
+        "required_tables" => "tenants.required_tables",
+        _ => "tenants",
+    }
 }
 
 fn shown_path(path: &Path) -> String {

@@ -111,6 +111,18 @@ impl<'a> Reader<'a> {
         Reader::new(self.text, &self.full(key), table, known).map(Some)
     }
 
+    /// A list of tables, written as `[[key]]` or in one line.
+    pub fn tables(&self, key: &str, known: &[&str]) -> Result<Vec<Reader<'a>>> {
+        let Some(value) = self.table.get(key) else { return Ok(Vec::new()) };
+        let wanted = "a list of tables";
+        let array = value.get_ref().as_array().ok_or_else(|| self.wrong_type(key, value, wanted))?;
+        let one = |item: &'a Spanned<DeValue<'a>>| {
+            let table = item.get_ref().as_table().ok_or_else(|| self.wrong_type(key, item, wanted))?;
+            Reader::new(self.text, &self.full(key), table, known)
+        };
+        array.iter().map(one).collect()
+    }
+
     /// Every key and its line.
     pub fn keys(&self) -> impl Iterator<Item = (&'a str, usize)> + use<'a> {
         let (text, table) = (self.text, self.table);

@@ -27,6 +27,23 @@ impl QualifiedName {
         format!("{}.{}", self.schema, self.name)
     }
 
+    /// Parses the output of [`QualifiedName::plain`]. A schema whose name contains a dot must be in double quotes; any name may be.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{}' is not schema.table", visible(text));
+        let (schema, name) = match text.strip_prefix('"').and_then(|rest| rest.split_once("\".")) {
+            Some((schema, name)) => (schema.replace("\"\"", "\""), name),
+            None => text.split_once('.').map(|(schema, name)| (schema.to_string(), name)).ok_or_else(wrong)?,
+        };
+        let name = match name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(quoted) => quoted.replace("\"\"", "\""),
+            None => name.to_string(),
+        };
+        if schema.is_empty() || name.is_empty() { Err(wrong()) } else { Ok(Self { schema, name }) }
+    }
+
     /// The file name of this table's CSV, without the extension. See [`file_stem`].
     pub fn file_stem(&self) -> String {
         file_stem(&self.schema, &self.name)
@@ -148,6 +165,16 @@ mod tests {
     #[test]
     fn markdown_of_html_is_text() {
         assert_eq!(markdown("<img onerror>|`x`"), "&lt;img onerror&gt;\\|\\`x\\`");
+    }
+
+    #[test]
+    fn names_of_tables_are_read_as_they_are_written() {
+        let read = |text: &str| QualifiedName::parse(text);
+        assert_eq!(read("public.or\"gs; --"), Ok(QualifiedName::new("public", "or\"gs; --")));
+        assert_eq!(read("\"a.b\".\"c\"\"d\""), Ok(QualifiedName::new("a.b", "c\"d")));
+        for wrong in ["", "orgs", ".orgs", "public."] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     proptest! {

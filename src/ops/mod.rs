@@ -14,5 +14,6 @@ pub mod logs;
 mod predicted;
 pub mod restore;
 pub mod show;
+pub mod tenant;
 pub mod trust;
 pub mod undo;

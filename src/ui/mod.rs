@@ -21,6 +21,7 @@ pub mod restore;
 pub mod screen;
 pub mod snapshots;
 pub mod table;
+pub mod tenant;
 pub mod terminal;
 pub mod text;
 pub mod text_diff;

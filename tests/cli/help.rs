@@ -3,7 +3,7 @@
 
 use crate::support::Place;
 
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 22] = [
     "",
     "create",
     "list",
@@ -15,6 +15,11 @@ const VERBS: [&str; 17] = [
     "undo",
     "guard",
     "diff",
+    "tenant",
+    "tenant detect",
+    "tenant classify",
+    "tenant list",
+    "tenant check",
     "doctor",
     "config",
     "config show",

@@ -17,6 +17,7 @@ pub mod marks;
 pub mod not_utf8;
 pub mod own_rows;
 pub mod privileges;
+pub mod relations;
 pub mod role_uses;
 pub mod row_ages;
 pub mod source;
