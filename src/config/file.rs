@@ -10,8 +10,8 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
+use super::seal::SealSetting;
 use super::secret::{Inputs, SecretRef};
-use super::settings::Seal;
 use super::tenants::{self, TenantsPart};
 use super::toml_reader::{At, Reader, line_of, mistake};
 use super::value::{Format, ReadableCompression, Verify, parse_duration, parse_sessions};
@@ -35,7 +35,7 @@ pub struct FileSettings {
     pub pg_bin: Option<At<PathBuf>>,
     pub keep_sessions: Option<At<bool>>,
     pub verify: Option<At<Verify>>,
-    pub seal: Option<At<Seal>>,
+    pub seal: Option<At<SealSetting>>,
     pub projects: BTreeMap<String, ProjectPart>,
     pub warnings: Vec<String>,
 }
@@ -193,9 +193,9 @@ impl File<'_> {
                 for key in &value {
                     check_recipient(key).map_err(|what| mistake(line, what))?;
                 }
-                (!value.is_empty()).then_some(At { value: Seal::Recipients(value), line })
+                (!value.is_empty()).then_some(At { value: SealSetting::Recipients(value), line })
             }
-            (None, Some(At { value, line })) => Some(At { value: Seal::Passphrase(value), line }),
+            (None, Some(At { value, line })) => Some(At { value: SealSetting::Passphrase(value), line }),
             (None, None) => None,
         };
         Ok(())

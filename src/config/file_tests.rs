@@ -42,7 +42,7 @@ fn every_key_of_the_interface_is_read() {
     assert_eq!(file.timeout.unwrap().value, Duration::from_secs(3600));
     assert!(file.keep_sessions.unwrap().value);
     let passphrase = SecretRef::File("/srv/app/pass.txt".into());
-    assert_eq!(file.seal.unwrap().value, Seal::Passphrase(passphrase));
+    assert_eq!(file.seal.unwrap().value, SealSetting::Passphrase(passphrase));
     let shop = &file.projects["shop"];
     assert_eq!(shop.db_url.as_ref().unwrap().value, SecretRef::Env("SHOP_DB_URL".into()));
     let tenants = &shop.tenants.as_ref().unwrap().settings;

@@ -13,6 +13,7 @@ pub mod placeholder;
 pub mod pooler;
 pub mod resolve;
 pub mod schema;
+pub mod seal;
 pub mod secret;
 pub mod service;
 pub mod settings;
@@ -31,8 +32,9 @@ use crate::model::secret::Secret;
 pub use connection::{resolve_source, resolve_target};
 pub use environment::Environment;
 pub use schema::json_schema;
+pub use seal::SealSetting;
 pub use secret::{Inputs, SecretCommand, SecretRef};
-pub use settings::{Provenance, Seal, Settings, load, validate};
+pub use settings::{Provenance, Settings, load, validate};
 pub use show::{ShownValue, show};
 pub use value::{Format, ReadableCompression, Verify, parse_duration};
 

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::file::{self, FileSettings, ProjectPart};
+use super::seal::SealSetting;
 use super::secret::{Inputs, SecretRef};
-use super::show::tenant_key;
 use super::suggest::closest;
+use super::tenants::tenant_key;
 use super::toml_reader::At;
 use super::value::{Format, ReadableCompression, Verify, parse_duration, parse_list, parse_sessions};
 use super::variables::Variables;
@@ -43,14 +44,6 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// The recipients that vault secrets are sealed for (age).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seal {
-    /// `age1…` public keys.
-    Recipients(Vec<String>),
-    Passphrase(SecretRef),
-}
-
 /// The settings of a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -77,7 +70,7 @@ pub struct Settings {
     pub keep_sessions: bool,
     /// `None`: verify the schema, if a server without rights can do it.
     pub verify: Option<Verify>,
-    pub seal: Option<Seal>,
+    pub seal: Option<SealSetting>,
     /// The passphrase of `seal`, after [`Settings::reveal_seal`] has fetched it.
     pub seal_passphrase: Option<Secret>,
     /// The folders of PATH, where client programs are searched.
@@ -183,7 +176,7 @@ impl Chooser<'_> {
 impl Settings {
     /// Fetches the passphrase that vault secrets are sealed with, if one is configured. May run its command.
     pub fn reveal_seal(&mut self, inputs: &Inputs) -> Result<()> {
-        if let Some(Seal::Passphrase(place)) = &self.seal {
+        if let Some(SealSetting::Passphrase(place)) = &self.seal {
             let variables = Variables::load(inputs, self.project_dir.as_deref())?;
             self.seal_passphrase = Some(place.reveal(|name| variables.get(name), inputs.run_command.as_ref())?);
         }

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::settings::{Provenance, Seal, Settings};
+use super::seal::SealSetting;
+use super::settings::{Provenance, Settings};
+use super::tenants::tenant_key;
 use super::tenants::{reference_texts, shown};
 use super::value::show_duration;
 use crate::model::name::QualifiedName;
@@ -26,8 +28,8 @@ pub fn show(settings: &Settings) -> Vec<ShownValue> {
     let list = |texts: &[String]| texts.join(", ");
     let seal = match &settings.seal {
         None => String::new(),
-        Some(Seal::Recipients(keys)) => list(keys),
-        Some(Seal::Passphrase(secret)) => format!("*** ({})", secret.place()),
+        Some(SealSetting::Recipients(keys)) => list(keys),
+        Some(SealSetting::Passphrase(secret)) => format!("*** ({})", secret.place()),
     };
     let values = [
         ("project", settings.project.clone().unwrap_or_default()),
@@ -90,25 +92,6 @@ fn tenants(block: &TenantSettings) -> Vec<(&'static str, String)> {
         ("changed_column", text(&block.changed_column)),
         ("required_tables", list(&block.required_tables)),
     ]
-}
-
-/// A key of the tenants as `config show` names it.
-pub(super) fn tenant_key(key: &str) -> &'static str {
-    match key {
-        "root" => "tenants.root",
-        "key" => "tenants.key",
-        "label" => "tenants.label",
-        "membership" => "tenants.membership",
-        "columns" => "tenants.columns",
-        "shared_tables" => "tenants.shared_tables",
-        "tenants_query" => "tenants.tenants_query",
-        "references" => "tenants.references",
-        "owner_via" => "tenants.owner_via",
-        "storage" => "tenants.storage",
-        "changed_column" => "tenants.changed_column",
-        "required_tables" => "tenants.required_tables",
-        _ => "tenants",
-    }
 }
 
 fn shown_path(path: &Path) -> String {

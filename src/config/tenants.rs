@@ -296,6 +296,25 @@ fn replace(place: &Path, before: Option<&str>, text: &str) -> Result<()> {
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(saving)
 }
 
+/// A key of the tenants as `config show` names it.
+pub(super) fn tenant_key(key: &str) -> &'static str {
+    match key {
+        "root" => "tenants.root",
+        "key" => "tenants.key",
+        "label" => "tenants.label",
+        "membership" => "tenants.membership",
+        "columns" => "tenants.columns",
+        "shared_tables" => "tenants.shared_tables",
+        "tenants_query" => "tenants.tenants_query",
+        "references" => "tenants.references",
+        "owner_via" => "tenants.owner_via",
+        "storage" => "tenants.storage",
+        "changed_column" => "tenants.changed_column",
+        "required_tables" => "tenants.required_tables",
+        _ => "tenants",
+    }
+}
+
 #[cfg(test)]
 #[path = "tenants_tests.rs"]
 mod tests;

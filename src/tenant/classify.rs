@@ -3,46 +3,16 @@
 //! Invariant: pure: the same catalogs and the same configuration give the same decision. What is open is `ambiguous` and
 //! never guessed; what the configuration names and is not there is refused.
 
-use std::collections::HashMap;
-
+use super::draft::{Draft, Entry, Via};
 use super::names::people;
 use super::references::references;
 use super::roots::{known_column, known_table};
 use super::{direct, paths, polymorphic};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{QualifiedName, visible};
-use crate::model::platform::is_managed_schema;
 use crate::model::relations::Relations;
-use crate::model::tenancy::{Class, OwnColumn, Reference, Root, Suggestion, Tenancy};
+use crate::model::tenancy::{Class, Root, Suggestion, Tenancy};
 use crate::model::tenant_settings::{StorageRule, TenantSettings};
-
-/// What is decided about one table so far.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Entry {
-    pub class: Option<Class>,
-    pub why: String,
-    pub column: Option<OwnColumn>,
-    pub storage: Vec<(String, StorageRule)>,
-    pub via: Option<Via>,
-}
-
-/// What `owner_via` says about a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Via {
-    Column(String),
-    Parent(QualifiedName),
-}
-
-/// The work in progress.
-pub(super) struct Draft<'r> {
-    pub relations: &'r Relations,
-    pub settings: &'r TenantSettings,
-    pub root: &'r Root,
-    pub references: Vec<Reference>,
-    /// One for each table of `relations`.
-    pub entries: Vec<Entry>,
-    pub index: HashMap<QualifiedName, usize>,
-}
 
 /// Decides. `stored_files` says whether `storage.objects` has rows.
 pub fn classify(relations: &Relations, root: &Root, settings: &TenantSettings, stored_files: bool) -> Result<Tenancy> {
@@ -71,26 +41,6 @@ pub fn classify(relations: &Relations, root: &Root, settings: &TenantSettings, s
 }
 
 impl Draft<'_> {
-    pub fn set(&mut self, n: usize, class: Class, why: impl Into<String>) {
-        let entry = &mut self.entries[n];
-        if entry.class.is_none() {
-            (entry.class, entry.why) = (Some(class), why.into());
-        }
-    }
-
-    pub fn class(&self, table: &QualifiedName) -> Option<Class> {
-        self.entries[*self.index.get(table)?].class
-    }
-
-    pub fn is_owned(&self, table: &QualifiedName) -> bool {
-        self.class(table).is_some_and(Class::is_owned)
-    }
-
-    pub fn is_platform(&self, n: usize) -> bool {
-        let table = &self.relations.tables[n];
-        is_managed_schema(&table.name.schema) || table.extension.is_some()
-    }
-
     /// Whatever the configuration names has to be there.
     fn configured(&mut self) -> Result<()> {
         let settings = self.settings;

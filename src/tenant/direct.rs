@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::classify::{Draft, Via};
+use super::draft::{Draft, Via};
 use super::names::{own_columns, rank};
 use crate::model::name::QualifiedName;
 use crate::model::tenancy::{Class, OwnColumn, ReferenceKind};

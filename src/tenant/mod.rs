@@ -7,6 +7,7 @@ pub mod candidates;
 pub mod classify;
 pub mod count;
 pub mod direct;
+mod draft;
 pub mod evidence;
 pub mod graph;
 pub mod leaks;

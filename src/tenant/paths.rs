@@ -4,7 +4,7 @@
 //! not is `recursive`. References are never dropped by their distance alone: one that is no path is a check, else a row
 //! that points into another tenant would not be seen.
 
-use super::classify::{Draft, Entry, Via};
+use super::draft::{Draft, Entry, Via};
 use super::graph::{Edges, components, levels};
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{QualifiedName, visible};

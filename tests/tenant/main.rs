@@ -14,8 +14,8 @@ mod support;
 
 use std::path::Path;
 
-use support::Cluster;
 use serde_json::Value;
+use support::Cluster;
 
 /// How the program ended, and its document.
 pub struct Ran {

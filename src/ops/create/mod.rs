@@ -191,8 +191,8 @@ fn collect_settings(settings: &Settings) -> CollectSettings {
         encryption_functions: settings.encryption_functions.clone(),
         keep_sessions: settings.keep_sessions,
         seal: match (&settings.seal, &settings.seal_passphrase) {
-            (Some(config::Seal::Recipients(keys)), _) => Some(SealTo::Recipients(keys.clone())),
-            (Some(config::Seal::Passphrase(_)), Some(secret)) => Some(SealTo::Passphrase(secret.clone())),
+            (Some(config::SealSetting::Recipients(keys)), _) => Some(SealTo::Recipients(keys.clone())),
+            (Some(config::SealSetting::Passphrase(_)), Some(secret)) => Some(SealTo::Passphrase(secret.clone())),
             _ => None,
         },
     }
