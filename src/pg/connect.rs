@@ -6,7 +6,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::hints::{Trouble, explain};
 use super::pulse::Pulse;
-use super::silence;
+use super::silence::{self, SecondSession};
 use super::tls::client_config;
 use super::wire::{Wire, WireTls};
 use crate::model::connection::{ChannelBinding, ConnSpec, Host, Keepalive, SslMode};
@@ -317,7 +316,7 @@ fn keep_alive(stream: &TcpStream, keepalive: &Keepalive) -> rustix::io::Result<(
 }
 
 /// The second session, which `silence` uses for its check.
-fn second_session(spec: ConnSpec) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>)>> + Send>> {
+fn second_session(spec: ConnSpec) -> SecondSession {
     Box::pin(async move {
         let connected = connect_as(&spec, "stacksnap look", Watched::No).await?;
         Ok((connected.client, connected.driver))

@@ -33,8 +33,10 @@ enum Check {
     Lost(String),
 }
 
-/// Opens a second session to the same server without a silence check: the client, and the task that drives it.
-pub type Connector = fn(ConnSpec) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>)>> + Send>>;
+/// A second session: the client, and the task that drives it.
+pub type SecondSession = Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>)>> + Send>>;
+/// Opens a second session to the same server, without a silence check.
+pub type Connector = fn(ConnSpec) -> SecondSession;
 
 /// Resolves with the reason when the connection of `pulse` has to be given up. `spec` has only the server it is
 /// connected to. Boxed because the types are recursive: a check connects, and connecting starts a watch.

@@ -103,7 +103,7 @@ fn load_of(copy: &Copy<'_>) -> TableLoad {
 
 /// What to create: the schema if it is missing, and the tables. An existing table is refused.
 async fn objects_to_create(session: &Session, schema: &str, copies: &[Copy<'_>]) -> Result<Vec<ObjectName>> {
-    let object = |kind: ObjectKind, identity: String| ObjectName { kind: kind.into(), identity };
+    let object = |kind: ObjectKind, identity: String| ObjectName { kind, identity };
     let mut make = Vec::new();
     let sql = "SELECT pg_catalog.to_regnamespace($1) IS NOT NULL";
     if !session.one(sql, &[&ident(schema)]).await?.try_get(0).unwrap_or(false) {

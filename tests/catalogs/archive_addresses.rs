@@ -118,9 +118,9 @@ async fn the_change_marker_does_not_see_addresses() {
     let mut objects = inventory(&session).await.unwrap().objects;
     let before = catalogs(&session, &objects).await.unwrap();
     objects.iter_mut().for_each(|o| o.address = None);
-    let order: Vec<_> = objects.iter().map(|o| (o.kind.clone(), o.identity.clone())).collect();
+    let order: Vec<_> = objects.iter().map(|o| (o.kind, o.identity.clone())).collect();
     assert_eq!(catalogs(&session, &objects).await.unwrap(), before);
     objects.sort();
-    let sorted: Vec<_> = objects.iter().map(|o| (o.kind.clone(), o.identity.clone())).collect();
+    let sorted: Vec<_> = objects.iter().map(|o| (o.kind, o.identity.clone())).collect();
     assert_eq!(sorted, order, "the order depends on addresses");
 }
