@@ -180,7 +180,10 @@ impl World {
 
     fn languages(&mut self) {
         self.all(&[
-            "CREATE TRUSTED LANGUAGE \"gen Lang\" HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler VALIDATOR plpgsql_validator",
+            "CREATE FUNCTION gen.handler() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'",
+            "CREATE FUNCTION gen.inline(internal) RETURNS void LANGUAGE c STRICT AS '$libdir/plpgsql', 'plpgsql_inline_handler'",
+            "CREATE FUNCTION gen.validator(oid) RETURNS void LANGUAGE c STRICT AS '$libdir/plpgsql', 'plpgsql_validator'",
+            "CREATE TRUSTED LANGUAGE \"gen Lang\" HANDLER gen.handler INLINE gen.inline VALIDATOR gen.validator",
             "CREATE FUNCTION gen.in_lang(a int) RETURNS int LANGUAGE \"gen Lang\" AS 'begin return a; end'",
             "GRANT USAGE ON LANGUAGE \"gen Lang\" TO pg_monitor; REVOKE USAGE ON LANGUAGE \"gen Lang\" FROM PUBLIC; COMMENT ON LANGUAGE \"gen Lang\" IS 'l'",
             "CREATE ACCESS METHOD gen_heap TYPE TABLE HANDLER heap_tableam_handler",

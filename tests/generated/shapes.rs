@@ -188,7 +188,7 @@ impl World {
     fn storage(&mut self) {
         self.each(&[
             "CREATE UNLOGGED TABLE gen.unl (a int PRIMARY KEY) WITH (fillfactor = 55, autovacuum_enabled = off, toast.autovacuum_enabled = off, parallel_workers = 2); INSERT INTO gen.unl VALUES (1)",
-            "ALTER TABLE gen.kinds SET (autovacuum_vacuum_scale_factor = 0.05, toast_tuple_target = 300, user_catalog_table = true)",
+            "ALTER TABLE gen.kinds SET (autovacuum_vacuum_scale_factor = 0.05, toast_tuple_target = 300)",
             "ALTER TABLE gen.kinds ALTER kind SET STORAGE MAIN, ALTER kind SET (n_distinct = -0.3, n_distinct_inherited = 4), ALTER n SET STATISTICS 0",
             "CREATE TABLE gen.stor (a text STORAGE EXTERNAL COMPRESSION pglz, b jsonb, c text)",
             "CREATE TABLE gen.stor2 (a text COMPRESSION pglz); ALTER TABLE gen.stor2 ALTER a SET STORAGE EXTENDED",

@@ -29,7 +29,20 @@ impl Shown {
             objects: Vec::new(),
         };
         let mut are_rows = false;
+        let mut copied: Option<Copied> = None;
         for line in dump.lines() {
+            if let Some(table) = &copied {
+                if line == "\\." {
+                    copied = None;
+                } else {
+                    shown.rows.push(table.row(line));
+                }
+                continue;
+            }
+            copied = if are_rows { Copied::of(line) } else { None };
+            if copied.is_some() {
+                continue;
+            }
             let header = line.strip_prefix("-- Data for Name: ").map(|_| true);
             let header = header.or_else(|| line.strip_prefix("-- Name: ").map(is_of_rows));
             if let Some(of_rows) = header {
@@ -55,10 +68,32 @@ impl Shown {
     }
 }
 
+/// A table whose rows follow. Columns of a table with parents may stand in another order: they are taken by name.
+struct Copied {
+    table: String,
+    columns: Vec<(String, usize)>,
+}
+
+impl Copied {
+    fn of(line: &str) -> Option<Self> {
+        let (table, columns) = line.strip_prefix("COPY ")?.strip_suffix(") FROM stdin;")?.split_once(" (")?;
+        let mut columns: Vec<_> = columns.split(", ").enumerate().map(|(at, name)| (name.to_string(), at)).collect();
+        columns.sort();
+        Some(Self { table: table.to_string(), columns })
+    }
+
+    fn row(&self, line: &str) -> String {
+        let values: Vec<&str> = line.split('\t').collect();
+        let of = |(name, at): &(String, usize)| format!("{name}={}", values.get(*at).copied().unwrap_or_default());
+        format!("{}: {}", self.table, self.columns.iter().map(of).collect::<Vec<_>>().join("\t"))
+    }
+}
+
 fn is_of_rows(header: &str) -> bool {
-    ["; Type: SEQUENCE SET;", "; Type: BLOB", "; Type: MATERIALIZED VIEW DATA;"]
-        .iter()
-        .any(|kind| header.contains(kind))
+    header.starts_with("LARGE OBJECT ")
+        || ["; Type: SEQUENCE SET;", "; Type: BLOB", "; Type: MATERIALIZED VIEW DATA;"]
+            .iter()
+            .any(|kind| header.contains(kind))
 }
 
 /// What differs from dump to dump.

@@ -12,8 +12,8 @@ pub const NOTE: &str =
 
 /// Everything is the same, the owner too, but for the order?
 pub fn same_but_for_order(left: &CatalogObject, right: &CatalogObject) -> bool {
-    if left.kind != "TABLE"
-        || right.kind != "TABLE"
+    if !["TABLE", "FOREIGN TABLE"].contains(&left.kind.as_str())
+        || left.kind != right.kind
         || (&left.owner, &left.extension) != (&right.owner, &right.extension)
     {
         return false;
@@ -43,6 +43,9 @@ mod tests {
         assert!(same_but_for_order(&table(one, " INHERITS (s.p)"), &table(other, " INHERITS (s.p)")));
         assert!(!same_but_for_order(&table(one, ""), &table(other, "")));
         assert!(!same_but_for_order(&table(one, " INHERITS (s.p)"), &table(other, " INHERITS (s.q)")));
+        let foreign =
+            |columns: &str| object("FOREIGN TABLE", "s.t", &format!("(\n  {columns}\n) INHERITS (s.p) SERVER x"));
+        assert!(same_but_for_order(&foreign(one), &foreign(other)));
         let more = "a text INHERITED,\n  bb text,\n  c int";
         assert!(!same_but_for_order(&table(one, " INHERITS (s.p)"), &table(more, " INHERITS (s.p)")));
     }

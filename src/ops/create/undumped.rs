@@ -15,8 +15,6 @@ use crate::restore::objects::drop::{comment, row_security};
 use crate::restore::objects::invalid_indexes;
 use crate::restore::objects::replace::{create_policy, create_trigger};
 
-/// Constraints and triggers: comments on inherited ones are in no archive.
-const PARTS: [u32; 2] = [2606, 2620];
 /// Its queues are made by its functions, after the archive.
 const QUEUES: &str = "pgmq";
 
@@ -37,7 +35,7 @@ pub fn undumped(inventory: &Inventory, toc: &Toc, database: &str) -> Result<Undu
     let mut statements = Vec::new();
     for object in inventory.objects.iter().filter(|o| matches!(entries.making(o), Making::Within(_))) {
         match object.kind.as_str() {
-            "COMMENT" if object.address.is_some_and(|a| PARTS.contains(&a.class)) => {
+            "COMMENT" if entries.is_comment_beside(object) => {
                 statements.extend(comment(&object.identity, Some(&object.definition), database));
             }
             _ if object.extension.is_none() => {}
@@ -60,7 +58,7 @@ pub fn undumped(inventory: &Inventory, toc: &Toc, database: &str) -> Result<Undu
     if !statements.is_empty() {
         let mut file = SqlFile::new(&[
             "What no dump holds: policies, row security, indexes and triggers on tables of extensions,",
-            "comments on inherited constraints and on triggers of partitions. Run it after the queues.",
+            "comments on what the server made by itself. Run it after the queues.",
         ]);
         statements.iter().for_each(|sql| file.statement(sql));
         found.sql = Some(file.finish());

@@ -46,8 +46,6 @@ pub enum Making<'a> {
 /// `pg_class`; and what belongs to the whole server.
 const CLASS: u32 = 1259;
 const SHARED: [u32; 5] = [1213, 1260, 1261, 1262, 6243];
-/// `pg_constraint` and `pg_trigger`.
-const PARTS: [u32; 2] = [2606, 2620];
 /// Below it is what initdb makes.
 const FIRST_OWN_OID: u32 = 16_384;
 
@@ -254,13 +252,24 @@ impl<'a> Entries<'a> {
             _ if invalid_indexes::whole(object).is_some_and(|a| self.left_over.contains(&a)) => Some(NOT_VALID),
             "CHECK CONSTRAINT" | "NOT NULL CONSTRAINT" | "FK CONSTRAINT" => in_a_table(object),
             "TRIGGER" if says("OF A PARTITIONED PARENT") => Some(BY_ITS_PARENT),
-            // Those on inherited constraints and on cloned triggers are in no archive.
-            "COMMENT" if object.address.is_some_and(|a| PARTS.contains(&a.class)) => Some(FROM_INVENTORY),
+            // On what the server makes by itself: inherited constraints, cloned triggers, types of rows, of arrays and of
+            // several ranges with their constructors, the rule of a view.
+            "COMMENT" => Some(FROM_INVENTORY),
             "ROW SECURITY" if says("DISABLE, FORCE") => Some(IN_ITS_TABLE),
             "OPERATOR" if object.is_only_a_name() => Some(SHELL),
             "SUBSCRIPTION" => Some(NOT_SUPERUSER),
             _ => None,
         }
+    }
+
+    /// A comment that no archive holds though what it is on comes from there.
+    pub fn is_comment_beside(&self, object: &CatalogObject) -> bool {
+        let of_ours = |a: &Address| !SHARED.contains(&a.class) && a.oid >= FIRST_OWN_OID;
+        object.kind == "COMMENT"
+            && object.extension.is_none()
+            && object.address.as_ref().is_some_and(of_ours)
+            && !invalid_indexes::whole(object).is_some_and(|a| self.left_over.contains(&a))
+            && matches!(self.making(object), Making::Within(_))
     }
 
     /// A table of an extension in a publication, a mapping on a server of an extension: pg_dump writes neither.

@@ -106,7 +106,7 @@ impl<'s, 't> Delta<'s, 't> {
     pub fn of_order(&self) -> impl Iterator<Item = Exception> + '_ {
         self.reordered.iter().map(|table| Exception {
             code: "column_order".into(),
-            what: format!("TABLE {}", table.identity),
+            what: format!("{} {}", table.kind, table.identity),
             why: columns::NOTE.into(),
             todo: "name the columns where you write INSERT, COPY or SELECT *".into(),
         })
