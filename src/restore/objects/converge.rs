@@ -249,7 +249,7 @@ impl Converge<'_> {
         self.entries(&pre, words).await?;
         let made: BTreeSet<QualifiedName> = missing
             .iter()
-            .filter(|o| o.kind == "TABLE")
+            .filter(|o| matches!(o.kind.as_str(), "TABLE" | "FOREIGN TABLE"))
             .filter_map(|o| identity::qualified(&o.identity))
             .map(|(s, n)| QualifiedName::new(s, n))
             .collect();
