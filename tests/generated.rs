@@ -56,7 +56,7 @@ const PINNED: &str = "-c quote_all_identifiers=off -c standard_conforming_string
 const AROUND: &str = "SELECT to_jsonb(x) FROM (SELECT 'setting', (SELECT rolname FROM pg_roles WHERE oid = setrole), setconfig \
         FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) OR \
         setdatabase = 0 AND setrole IN (SELECT oid FROM pg_roles WHERE rolname LIKE 'gen%') ORDER BY 2) x;
-    SELECT to_jsonb(x) FROM (SELECT 'database', datconnlimit, datallowconn, (SELECT array_agg(a::text ORDER BY 1) \
+    SELECT to_jsonb(x) FROM (SELECT 'database', datconnlimit, datallowconn, (SELECT array_agg(a::text ORDER BY a::text) \
         FROM unnest(datacl) a), pg_get_userbyid(datdba), \
         shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()) x;
     SELECT to_jsonb(a) - 'oid' || jsonb_build_object('comment', shobj_description(oid, 'pg_authid')) FROM pg_authid a \
@@ -165,7 +165,14 @@ impl<'c> Journey<'c> {
             if self.seed % CLUSTER_EVERY == 7 { &["create", "--verify", "schema"] } else { &["create"] };
         self.stacksnap(verified, &self.source, 0)?;
         self.empty(&self.target);
-        self.restore(&self.target)?;
+        if let Err(why) = self.restore(&self.target) {
+            let refused = why.contains("ended with Some(3)") && why.contains("\"left_out\"");
+            if refused && self.again(&whole)?.schema.iter().any(|line| line.starts_with("ERROR")) {
+                tell(&format!("seed {}: pg_dump's own text cannot be loaded, and that was named", self.seed));
+                return Ok(());
+            }
+            return Err(why);
+        }
         self.diff(&self.target, 0)?;
         self.same("restored elsewhere", &whole, &self.shown(&self.target))?;
         if self.seed.is_multiple_of(MORE_EVERY) {
@@ -250,10 +257,10 @@ impl<'c> Journey<'c> {
         let mut child = command.env("PGOPTIONS", PINNED).spawn().unwrap();
         child.stdin.take().unwrap().write_all((shown.schema.join("\n") + "\n").as_bytes()).unwrap();
         let said = text(&child.wait_with_output().unwrap());
-        if said.contains("ERROR") {
-            return Err(format!("pg_dump's own text cannot be loaded: {}", first_lines(&said)));
-        }
-        Ok(Shown::of(&self.dump(&self.again, &["-s"]), ""))
+        let mut normal = Shown::of(&self.dump(&self.again, &["-s"]), "");
+        // What pg_dump's own text cannot make is missing on both sides, and told by the same words.
+        normal.schema.extend(said.lines().filter(|line| line.starts_with("ERROR")).map(str::to_string));
+        Ok(normal)
     }
 
     fn same(&self, what: &str, wanted: &Shown, found: &Shown) -> Told {

@@ -158,7 +158,7 @@ impl World {
                 "SET ROLE {user}; CREATE TABLE gen.made_by (a int); CREATE VIEW gen.v_made AS SELECT * FROM gen.made_by; RESET ROLE"
             ),
             format!("ALTER SEQUENCE gen.numbers OWNER TO {odd}"),
-            format!("ALTER MATERIALIZED VIEW gen.mv0 OWNER TO {user}"),
+            format!("GRANT SELECT ON gen.kinds TO {user}; ALTER MATERIALIZED VIEW gen.mvx OWNER TO {user}"),
             format!("CREATE SCHEMA AUTHORIZATION {maker}"),
             format!(
                 "DO $$ BEGIN EXECUTE format('GRANT CONNECT, TEMP ON DATABASE %I TO {group} WITH GRANT OPTION', current_database()); END $$"

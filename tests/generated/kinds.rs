@@ -100,8 +100,8 @@ impl World {
         self.add("CREATE FUNCTION gen.to_pair(t varchar, n int DEFAULT 2) RETURNS gen.pair IMMUTABLE LANGUAGE sql AS 'SELECT ROW(n, t)::gen.pair'");
         self.add("CREATE FUNCTION gen.of_mood(m gen.mood) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 5'");
         self.add(format!("CREATE CAST (gen.pair AS jsonb) WITH INOUT{when}"));
-        self.add(format!("CREATE CAST (gen.mood AS int) WITH FUNCTION gen.of_mood(gen.mood){when}"));
-        self.add(format!("CREATE CAST (varchar AS gen.mood) WITH INOUT{when}"));
+        self.add("CREATE CAST (gen.mood AS int) WITH FUNCTION gen.of_mood(gen.mood) AS ASSIGNMENT");
+        self.add("CREATE CAST (varchar AS gen.mood) WITH INOUT AS ASSIGNMENT");
         self.add("CREATE VIEW gen.by_cast AS SELECT CAST(m AS int) AS i, 'sad'::varchar::gen.mood AS m FROM (VALUES ('SAD'::gen.mood)) v(m)");
         self.add("COMMENT ON CAST (gen.mood AS int) IS 'cast'");
     }
