@@ -62,6 +62,13 @@ pub const CASES: &[Case] = &[
         ],
     ),
     case(
+        "rights_on_columns",
+        "CREATE TABLE cr (a int, b int); GRANT USAGE ON SCHEMA rights_on_columns TO pg_monitor;
+         GRANT INSERT ON cr TO pg_monitor WITH GRANT OPTION;
+         SET ROLE pg_monitor; GRANT INSERT (a) ON cr TO pg_read_all_stats; RESET ROLE",
+        &["GRANT ALL ON cr TO PUBLIC", "REVOKE ALL ON cr FROM pg_monitor CASCADE", "DROP TABLE cr"],
+    ),
+    case(
         "two_parents",
         "CREATE TABLE m1 (a int); CREATE TABLE m2 (a int); CREATE TABLE mm () INHERITS (m1, m2);
          CREATE TABLE mmm (a int) INHERITS (mm); INSERT INTO mmm VALUES (5);
