@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::catalog::computed::{ComputedRelation, computed};
-use super::rows::{LiveTable, copy_computed_sql, fingerprint_statements_at};
+use super::rows::{LiveTable, Reading, copy_computed_sql};
 use super::session::Session;
 use super::snapshot::{ExportedSnapshot, SnapshotHolder};
 use crate::model::cancel::Cancel;
@@ -53,7 +53,6 @@ impl Reader<'_> {
         }
         let session = Session::join(self.spec, APPLICATION, exported).await?;
         let live = computed(&session).await?;
-        drop(session);
         let mut outcomes: Vec<Compared> = records.iter().map(|record| before_reading(record, &live)).collect();
         let wanted: Vec<usize> = (0..records.len()).filter(|at| outcomes[*at] == Compared::Equal).collect();
         let statement = |at: &usize| {
@@ -61,9 +60,8 @@ impl Reader<'_> {
             (record.name.clone(), copy_computed_sql(&record.name, &record.columns))
         };
         let statements = wanted.iter().map(statement).collect();
-        let read =
-            fingerprint_statements_at(self.spec, exported, statements, self.jobs, self.lock_wait, self.cancel, &|_| {})
-                .await?;
+        let Self { spec, jobs, lock_wait, cancel } = *self;
+        let read = Reading { spec, exported, jobs, lock_wait, cancel }.statements(session, statements, &|_| {}).await?;
         for (at, live) in wanted.into_iter().zip(read) {
             if !is_recorded(&records[at].content, &live) {
                 outcomes[at] = Compared::Differs(live);

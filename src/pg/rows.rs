@@ -23,6 +23,8 @@ use crate::model::name::{QualifiedName, ident};
 const APPLICATION: &str = "stacksnap rows";
 /// Interval of progress reports.
 const TICK: Duration = Duration::from_millis(100);
+/// What one session reads within this time is not worth the opening of a second one.
+const ALONE: Duration = Duration::from_millis(30);
 
 /// The rows of one table in a live database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,44 +135,62 @@ pub async fn fingerprint_tables_at(
     cancel: &Cancel,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<LiveTable>> {
-    let own = own_rows::conditions(&Session::join(spec, APPLICATION, exported).await?).await?;
+    let first = Session::join(spec, APPLICATION, exported).await?;
+    let own = own_rows::conditions(&first).await?;
     let sql = |table, columns: &[String]| copy_own_sql(table, columns, own.get(table).map(String::as_str));
     let statements = tables.iter().map(|(table, columns)| (table.clone(), sql(table, columns))).collect();
-    fingerprint_statements_at(spec, exported, statements, jobs, lock_wait, cancel, progress).await
+    Reading { spec, exported, jobs, lock_wait, cancel }.statements(first, statements, progress).await
 }
 
-/// The same for arbitrary `COPY … TO STDOUT` statements.
-pub async fn fingerprint_statements_at(
-    spec: &ConnSpec,
-    exported: &ExportedSnapshot,
-    statements: Vec<(QualifiedName, String)>,
-    jobs: usize,
-    lock_wait: Duration,
-    cancel: &Cancel,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<Vec<LiveTable>> {
-    let mut done: Vec<Option<LiveTable>> = vec![None; statements.len()];
-    let queue = Arc::new(Queue { statements, next: AtomicUsize::new(0), bytes: AtomicU64::new(0) });
-    // Dropping the set ends the sessions and their COPYs.
-    let mut workers = JoinSet::new();
-    for _ in 0..jobs.clamp(1, done.len().max(1)) {
-        workers.spawn(work(spec.clone(), exported.clone(), Arc::clone(&queue), lock_wait));
-    }
-    let mut tick = tokio::time::interval(TICK);
-    loop {
-        tokio::select! {
-            biased;
-            reason = cancel.cancelled() => return Err(stopped(reason)),
-            _ = tick.tick() => progress(queue.bytes.swap(0, Ordering::Relaxed)),
-            ended = workers.join_next() => match ended {
-                None => break,
-                Some(Err(panic)) => return Err(Failure::new(FailureKind::Failed, panic)),
-                Some(Ok(result)) => result?.into_iter().for_each(|(at, table)| done[at] = Some(table)),
-            },
+/// Rows read at an instant that the caller holds.
+pub struct Reading<'a> {
+    pub spec: &'a ConnSpec,
+    pub exported: &'a ExportedSnapshot,
+    pub jobs: usize,
+    pub lock_wait: Duration,
+    pub cancel: &'a Cancel,
+}
+
+impl Reading<'_> {
+    /// Fingerprints any `COPY … TO STDOUT` of a relation. `first` joined the instant and begins: a small database is
+    /// read by it alone.
+    pub async fn statements(
+        &self,
+        first: Session,
+        statements: Vec<(QualifiedName, String)>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Vec<LiveTable>> {
+        let mut done: Vec<Option<LiveTable>> = vec![None; statements.len()];
+        let queue = Arc::new(Queue { statements, next: AtomicUsize::new(0), bytes: AtomicU64::new(0) });
+        // Dropping the set ends the sessions, and with them the COPYs.
+        let mut workers = JoinSet::new();
+        workers.spawn(work(first, Arc::clone(&queue), self.lock_wait));
+        let mut tick = tokio::time::interval(TICK);
+        let mut alone = pin!(tokio::time::sleep(ALONE));
+        let mut is_alone = true;
+        loop {
+            tokio::select! {
+                biased;
+                reason = self.cancel.cancelled() => return Err(stopped(reason)),
+                () = &mut alone, if is_alone => {
+                    is_alone = false;
+                    for _ in 1..self.jobs.min(queue.under_way_or_waiting()) {
+                        workers.spawn(join_work(
+                            (self.spec.clone(), self.exported.clone()), Arc::clone(&queue), self.lock_wait,
+                        ));
+                    }
+                }
+                _ = tick.tick() => progress(queue.bytes.swap(0, Ordering::Relaxed)),
+                ended = workers.join_next() => match ended {
+                    None => break,
+                    Some(Err(panic)) => return Err(Failure::new(FailureKind::Failed, panic)),
+                    Some(Ok(result)) => result?.into_iter().for_each(|(at, table)| done[at] = Some(table)),
+                },
+            }
         }
+        progress(queue.bytes.swap(0, Ordering::Relaxed));
+        Ok(done.into_iter().flatten().collect())
     }
-    progress(queue.bytes.swap(0, Ordering::Relaxed));
-    Ok(done.into_iter().flatten().collect())
 }
 
 struct Queue {
@@ -179,13 +199,20 @@ struct Queue {
     bytes: AtomicU64,
 }
 
-async fn work(
-    spec: ConnSpec,
-    exported: ExportedSnapshot,
-    queue: Arc<Queue>,
-    lock_wait: Duration,
-) -> Result<Vec<(usize, LiveTable)>> {
-    let session = Session::join(&spec, APPLICATION, &exported).await?;
+impl Queue {
+    /// What nobody reads yet, and the one that the first session reads.
+    fn under_way_or_waiting(&self) -> usize {
+        (self.statements.len() + 1).saturating_sub(self.next.load(Ordering::Relaxed))
+    }
+}
+
+type Read = Vec<(usize, LiveTable)>;
+
+async fn join_work(at: (ConnSpec, ExportedSnapshot), queue: Arc<Queue>, lock_wait: Duration) -> Result<Read> {
+    work(Session::join(&at.0, APPLICATION, &at.1).await?, queue, lock_wait).await
+}
+
+async fn work(session: Session, queue: Arc<Queue>, lock_wait: Duration) -> Result<Read> {
     session.execute(&format!("SET LOCAL lock_timeout = {}", lock_wait.as_millis())).await?;
     let mut done = Vec::new();
     loop {

@@ -29,6 +29,8 @@ const EVERYWHERE: &str = r#"
         AND CASE WHEN b IN ('u', 'v') THEN true END; SELECT 1; END;
     CREATE TABLE public.g (s varchar(20), b bool GENERATED ALWAYS AS (s IN ('a', 'b')) STORED, c varchar(5) GENERATED ALWAYS AS (s || 'x') STORED);
     ALTER TABLE public.orders ADD CONSTRAINT ex EXCLUDE USING btree (id WITH =) WHERE (status IN ('new', 'old'));
+    ALTER TABLE public.orders ADD CONSTRAINT ex2 EXCLUDE USING btree (id WITH =) WITH (fillfactor = 50)
+        WHERE (status IN ('new', 'old')) DEFERRABLE INITIALLY DEFERRED;
     CREATE PUBLICATION pub FOR TABLE public.orders WHERE (note IN ('new', 'x'));
     CREATE STATISTICS public.st ON (status IN ('a', 'b')), id FROM public.orders;
     CREATE TABLE public.pt (a varchar(5), b int) PARTITION BY LIST ((a IN ('x', 'y')));

@@ -28,7 +28,7 @@ pub const fn later(since: u32, name: &'static str, setup: &'static str, damages:
 
 /// What `pg_dump -s` leaves out.
 const UNDUMPED: &str = "SELECT 'comment', pg_describe_object(classoid, objoid, objsubid), description FROM pg_description
-        WHERE classoid IN ('pg_constraint'::regclass, 'pg_trigger'::regclass) AND objoid >= 16384
+        WHERE objoid >= 16384
     UNION ALL SELECT 'constraint', concat(conrelid::regclass, ' ', conname), concat(contype, convalidated,
             CASE WHEN contype IN ('c', 'n') THEN conislocal END, connoinherit AND contype IN ('c', 'n')) FROM pg_constraint WHERE conrelid >= 16384
     UNION ALL SELECT 'index', indexrelid::regclass::text, indisvalid::text FROM pg_index

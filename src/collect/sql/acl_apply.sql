@@ -165,6 +165,11 @@ BEGIN
                         FROM unnest(pending) w
                         WHERE w ->> 1 = 'pg_object_owner'
                            OR EXISTS (SELECT FROM unnest(done) d WHERE d ->> 0 = w ->> 1 AND d ->> 2 = w ->> 2 AND (d ->> 3)::boolean)
+                           -- The grant option on a table is one on its columns.
+                           OR kind = 'column' AND EXISTS (
+                               SELECT FROM pg_catalog.pg_class c, aclexplode(c.relacl) x
+                               WHERE c.oid = to_regclass(name) AND x.is_grantable AND x.privilege_type = w ->> 2
+                               AND x.grantee = (SELECT g.oid FROM pg_catalog.pg_roles g WHERE g.rolname = w ->> 1))
                         GROUP BY 1, 2, 3
                     LOOP
                         IF r.grantor <> 'pg_object_owner' THEN

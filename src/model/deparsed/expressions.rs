@@ -72,7 +72,12 @@ fn found(object: &CatalogObject) -> Option<Vec<Expression>> {
     match object.kind {
         ObjectKind::CheckConstraint => check(object, &all),
         ObjectKind::Constraint if all.first()?.is("EXCLUDE") => {
-            elements_and_where(definition, &all, &Form::OfRelation(on(&object.identity)?.1.to_string()))
+            let form = Form::OfRelation(on(&object.identity)?.1.to_string());
+            let group = all.iter().position(Token::is_group)?;
+            let mut found = elements(definition, &all[group], &form)?;
+            // The condition is in parentheses, and words may follow it.
+            found.extend(groups_after(&all[group..], &["WHERE"], &form));
+            Some(found)
         }
         ObjectKind::Table | ObjectKind::ForeignTable => table(object, &all),
         ObjectKind::View | ObjectKind::MaterializedView => view(definition, &all),
@@ -299,7 +304,9 @@ mod tests {
         assert_eq!(texts("CHECK CONSTRAINT", "c on public.t", check), whole);
         let exclude = "EXCLUDE USING gist (a WITH =, lower(b) WITH =, ((c)::text) WITH =) WHERE ((d > 1)) DEFERRABLE";
         let found = texts("CONSTRAINT", "c on public.t", exclude);
-        assert_eq!(found[..2], ["element 1: lower(b)", "element 2: (c)::text"]);
+        assert_eq!(found, ["element 1: lower(b)", "element 2: (c)::text", "WHERE: (d > 1)"]);
+        let more = format!("{exclude} INITIALLY DEFERRED\nINDEX WITH (fillfactor='50')");
+        assert_eq!(texts("CONSTRAINT", "c on public.t", &more), found);
         let policy = "AS PERMISSIVE FOR ALL TO \"USING (x)\" USING ((a = 1)) WITH CHECK (b)";
         assert_eq!(texts("POLICY", "p on public.t", policy), ["USING: (a = 1)", "CHECK: b"]);
         assert!(texts("CONSTRAINT", "c on public.t", "UNIQUE (a)").is_empty());

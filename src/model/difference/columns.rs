@@ -12,8 +12,8 @@ pub const NOTE: &str = "the same columns in another order: a recreated table has
 
 /// True if everything, including the owner, is equal except for the column order.
 pub fn same_but_for_order(left: &CatalogObject, right: &CatalogObject) -> bool {
-    if left.kind != ObjectKind::Table
-        || right.kind != ObjectKind::Table
+    if !matches!(left.kind, ObjectKind::Table | ObjectKind::ForeignTable)
+        || left.kind != right.kind
         || (&left.owner, &left.extension) != (&right.owner, &right.extension)
     {
         return false;
@@ -43,6 +43,9 @@ mod tests {
         assert!(same_but_for_order(&table(one, " INHERITS (s.p)"), &table(other, " INHERITS (s.p)")));
         assert!(!same_but_for_order(&table(one, ""), &table(other, "")));
         assert!(!same_but_for_order(&table(one, " INHERITS (s.p)"), &table(other, " INHERITS (s.q)")));
+        let foreign =
+            |columns: &str| object("FOREIGN TABLE", "s.t", &format!("(\n  {columns}\n) INHERITS (s.p) SERVER x"));
+        assert!(same_but_for_order(&foreign(one), &foreign(other)));
         let more = "a text INHERITED,\n  bb text,\n  c int";
         assert!(!same_but_for_order(&table(one, " INHERITS (s.p)"), &table(more, " INHERITS (s.p)")));
     }

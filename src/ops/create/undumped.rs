@@ -16,8 +16,6 @@ use crate::restore::objects::drop::{comment, row_security};
 use crate::restore::objects::invalid_indexes;
 use crate::restore::objects::replace::{create_policy, create_trigger};
 
-/// pg_constraint and pg_trigger: no archive holds comments on inherited constraints and triggers.
-const PARTS: [u32; 2] = [2606, 2620];
 /// The extension whose own functions create its queues, after the archive is restored.
 const QUEUES: &str = "pgmq";
 
@@ -38,7 +36,7 @@ pub fn undumped(inventory: &Inventory, toc: &Toc, database: &str) -> Result<Undu
     let mut statements = Vec::new();
     for object in inventory.objects.iter().filter(|o| matches!(entries.making(o), Making::Within(_))) {
         match object.kind {
-            ObjectKind::Comment if object.address.is_some_and(|a| PARTS.contains(&a.class)) => {
+            ObjectKind::Comment if entries.is_comment_beside(object) => {
                 statements.extend(comment(&object.identity, Some(&object.definition), database));
             }
             _ if object.extension.is_none() => {}
@@ -61,7 +59,7 @@ pub fn undumped(inventory: &Inventory, toc: &Toc, database: &str) -> Result<Undu
     if !statements.is_empty() {
         let mut file = SqlFile::new(&[
             "Objects that no dump holds: policies, row security, indexes and triggers on tables of extensions,",
-            "comments on inherited constraints and on triggers of partitions. Run it after the queues.",
+            "comments on objects that the server creates by itself. Run it after the queues.",
         ]);
         statements.iter().for_each(|sql| file.statement(sql));
         found.sql = Some(file.finish());

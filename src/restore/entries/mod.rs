@@ -48,8 +48,6 @@ pub enum Making<'a> {
 const CLASS: u32 = 1259;
 /// Catalogs of the whole server: `pg_tablespace`, `pg_authid`, `pg_auth_members`, `pg_database`, `pg_parameter_acl`.
 const SHARED: [u32; 5] = [1213, 1260, 1261, 1262, 6243];
-/// `pg_constraint` and `pg_trigger`.
-const PARTS: [u32; 2] = [2606, 2620];
 /// `FirstNormalObjectId`: objects below are created by initdb.
 const FIRST_OWN_OID: u32 = 16_384;
 
@@ -268,13 +266,24 @@ impl<'a> Entries<'a> {
                 in_a_table(object)
             }
             ObjectKind::Trigger if says("OF A PARTITIONED PARENT") => Some(BY_ITS_PARENT),
-            // Comments on inherited constraints and on cloned triggers are in no archive.
-            ObjectKind::Comment if object.address.is_some_and(|a| PARTS.contains(&a.class)) => Some(FROM_INVENTORY),
+            // On objects that the server creates by itself: inherited constraints, cloned triggers, row and array types,
+            // multiranges with their constructors, the rule of a view.
+            ObjectKind::Comment => Some(FROM_INVENTORY),
             ObjectKind::RowSecurity if says("DISABLE, FORCE") => Some(IN_ITS_TABLE),
             ObjectKind::Operator if object.is_only_a_name() => Some(SHELL),
             ObjectKind::Subscription => Some(NOT_SUPERUSER),
             _ => None,
         }
+    }
+
+    /// A comment that no archive holds, on an object that the archive does hold.
+    pub fn is_comment_beside(&self, object: &CatalogObject) -> bool {
+        let of_ours = |a: &Address| !SHARED.contains(&a.class) && a.oid >= FIRST_OWN_OID;
+        object.kind == ObjectKind::Comment
+            && object.extension.is_none()
+            && object.address.as_ref().is_some_and(of_ours)
+            && !invalid_indexes::whole(object).is_some_and(|a| self.left_over.contains(&a))
+            && matches!(self.making(object), Making::Within(_))
     }
 
     /// pg_dump writes neither an extension's table in a publication nor a user mapping on an extension's server.

@@ -255,7 +255,7 @@ impl Converge<'_> {
         self.run_entries(&pre, words).await?;
         let made: BTreeSet<QualifiedName> = missing
             .iter()
-            .filter(|o| o.kind == ObjectKind::Table)
+            .filter(|o| matches!(o.kind, ObjectKind::Table | ObjectKind::ForeignTable))
             .filter_map(|o| identity::qualified(&o.identity))
             .map(|(s, n)| QualifiedName::new(s, n))
             .collect();

@@ -110,7 +110,7 @@ impl<'s, 't> Delta<'s, 't> {
     pub fn of_order(&self) -> impl Iterator<Item = Exception> + '_ {
         self.reordered.iter().map(|table| Exception {
             code: "column_order".into(),
-            what: format!("TABLE {}", table.identity),
+            what: format!("{} {}", table.kind, table.identity),
             why: columns::NOTE.into(),
             todo: "name the columns in INSERT and COPY, and do not rely on the order of SELECT *".into(),
         })

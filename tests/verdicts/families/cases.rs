@@ -44,6 +44,31 @@ pub const CASES: &[Case] = &[
         ],
     ),
     case(
+        "foreign_children",
+        "CREATE FOREIGN DATA WRAPPER fw; CREATE SERVER fs FOREIGN DATA WRAPPER fw; CREATE TABLE fp (a int, b int);
+         CREATE FOREIGN TABLE fc (z int) INHERITS (fp) SERVER fs; ALTER TABLE fp ADD CONSTRAINT fk CHECK (a > 0) NOT VALID;
+         COMMENT ON CONSTRAINT fk ON fc IS 'of a foreign child'",
+        &["DROP FOREIGN TABLE fc", "ALTER TABLE fp DROP CONSTRAINT fk", "DROP TABLE fp CASCADE"],
+    ),
+    case(
+        "commented_and_made_by_the_server",
+        "CREATE TYPE spans AS RANGE (SUBTYPE = int, MULTIRANGE_TYPE_NAME = \"many S\"); CREATE TYPE pr AS (a int);
+         CREATE TABLE rt (a int); CREATE VIEW rv AS SELECT 1 AS a; COMMENT ON FUNCTION \"many S\"() IS 'it''s';
+         COMMENT ON FUNCTION spans(int, int) IS 'f'; COMMENT ON TYPE \"many S\" IS 'm'; COMMENT ON TYPE _pr IS 'array';
+         COMMENT ON TYPE rt IS 'of rows'; COMMENT ON RULE \"_RETURN\" ON rv IS 'of a view'",
+        &[
+            "COMMENT ON TYPE \"many S\" IS NULL; COMMENT ON TYPE rt IS 'another'; COMMENT ON RULE \"_RETURN\" ON rv IS NULL",
+            "DROP TYPE spans, pr; DROP VIEW rv; DROP TABLE rt",
+        ],
+    ),
+    case(
+        "rights_on_columns",
+        "CREATE TABLE cr (a int, b int); GRANT USAGE ON SCHEMA rights_on_columns TO pg_monitor;
+         GRANT INSERT ON cr TO pg_monitor WITH GRANT OPTION;
+         SET ROLE pg_monitor; GRANT INSERT (a) ON cr TO pg_read_all_stats; RESET ROLE",
+        &["GRANT ALL ON cr TO PUBLIC", "REVOKE ALL ON cr FROM pg_monitor CASCADE", "DROP TABLE cr"],
+    ),
+    case(
         "two_parents",
         "CREATE TABLE m1 (a int); CREATE TABLE m2 (a int); CREATE TABLE mm () INHERITS (m1, m2);
          CREATE TABLE mmm (a int) INHERITS (mm); INSERT INTO mmm VALUES (5);

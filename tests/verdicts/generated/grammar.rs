@@ -82,7 +82,7 @@ impl Ty {
     /// Literals that any row may hold; the first is what most rows hold.
     pub fn literals(self) -> &'static [&'static str] {
         match self {
-            Self::Int => &["1", "0", "-7", "'42'", "2147483647", "0x1"],
+            Self::Int => &["1", "0", "-7", "'42'", "2147483647", "+1"],
             Self::Big => &["1", "-9000000000", "'5'::bigint"],
             Self::Num => &["1.50", "0", "-0.01", "'12'"],
             Self::Float => &["0.1", "1e10", "'NaN'", "'-Infinity'", "-0.0"],

@@ -7,9 +7,15 @@ use super::random::Random;
 
 /// Statements, each to be run by itself.
 pub struct World {
+    pub seed: u64,
+    pub major: u32,
+    /// Settings and roles, in a session of their own: the first.
+    pub around: Vec<String>,
     pub statements: Vec<String>,
     pub tables: Vec<String>,
-    random: Random,
+    /// In the order in which they can be dropped.
+    pub roles: Vec<String>,
+    pub random: Random,
 }
 
 const NAMES: [&str; 12] = [
@@ -43,12 +49,17 @@ const PREAMBLE: [&str; 12] = [
 ];
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, major: u32) -> Self {
         let mut world = Self {
+            seed,
+            major,
+            around: Vec::new(),
             statements: PREAMBLE.iter().map(|s| (*s).to_string()).collect(),
             tables: Vec::new(),
+            roles: Vec::new(),
             random: Random::new(seed),
         };
+        world.set_around();
         for number in 0..3 + world.random.below(3) {
             world.table(number);
         }
@@ -58,11 +69,15 @@ impl World {
         }
         world.partitions();
         world.inheritance();
+        world.kinds();
+        world.shapes();
         world.rights();
+        world.give_to_roles();
+        world.comments();
         world
     }
 
-    fn add(&mut self, statement: impl Into<String>) {
+    pub fn add(&mut self, statement: impl Into<String>) {
         self.statements.push(statement.into());
     }
 
@@ -78,12 +93,12 @@ impl World {
         columns
     }
 
-    fn condition(&mut self, columns: &[Column], prefixes: &[&str], subquery_of: Option<&str>) -> String {
+    pub fn condition(&mut self, columns: &[Column], prefixes: &[&str], subquery_of: Option<&str>) -> String {
         let depth = 1 + self.random.below(3);
         Grammar { random: &mut self.random, columns, prefixes, subquery_of }.condition(depth)
     }
 
-    fn value(&mut self, columns: &[Column], ty: Ty) -> String {
+    pub fn value(&mut self, columns: &[Column], ty: Ty) -> String {
         let depth = 1 + self.random.below(3);
         Grammar { random: &mut self.random, columns, prefixes: &[], subquery_of: None }.value(ty, depth)
     }
