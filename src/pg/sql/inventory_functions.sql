@@ -27,6 +27,9 @@ SELECT CASE p.prokind WHEN 'a' THEN 'AGGREGATE' WHEN 'p' THEN 'PROCEDURE' ELSE '
                                 FROM unnest(p.protrftypes) WITH ORDINALITY t(oid, rank)),
                (SELECT string_agg('SET ' || CASE WHEN s ~* '^[^=]*(secret|token|key|password|jwt)'
                                                  THEN split_part(s, '=', 1) || '=sha256:' || encode(sha256(convert_to(s, 'UTF8')), 'hex')
+                                                 -- Lists of names are stored as quote_all_identifiers had them.
+                                                 WHEN s ~ '^(search_path|temp_tablespaces|session_preload_libraries|local_preload_libraries)='
+                                                 THEN regexp_replace(s, '(?<!")"([a-z_][a-z0-9_$]*)"(?!")', '\1', 'g')
                                                  ELSE s END, ' ' ORDER BY rank)
                 FROM unnest(p.proconfig) WITH ORDINALITY u(s, rank)),
                'AS', quote_literal(p.probin), E'\n' || /*pg14+*/ coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) /*else*/ p.prosrc /*end*/)

@@ -7,7 +7,11 @@ WITH role AS (
                'VALID UNTIL ' || quote_literal(nullif(a.rolvaliduntil, 'infinity')::text), {password}) AS definition
     FROM {roles} a
 ), setting AS (
-    SELECT s.setdatabase, s.setrole, u.pair, split_part(u.pair, '=', 1) AS name
+    SELECT s.setdatabase, s.setrole, split_part(u.pair, '=', 1) AS name,
+           -- Lists of names are stored as quote_all_identifiers had them.
+           CASE WHEN u.pair ~ '^(search_path|temp_tablespaces|session_preload_libraries|local_preload_libraries)='
+                THEN regexp_replace(u.pair, '(?<!")"([a-z_][a-z0-9_$]*)"(?!")', '\1', 'g')
+                ELSE u.pair END AS pair
     FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) u(pair)
     WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
 )

@@ -19,7 +19,9 @@ WITH o AS (
     UNION ALL
     SELECT 'TEXT SEARCH DICTIONARY', 'pg_ts_dict'::regclass, d.oid, d.dictnamespace, d.dictowner,
            concat_ws(' ', 'TEMPLATE', (SELECT format('%I.%I', tn.nspname, t.tmplname) FROM pg_ts_template t
-                     JOIN pg_namespace tn ON tn.oid = t.tmplnamespace WHERE t.oid = d.dicttemplate), d.dictinitoption)
+                     JOIN pg_namespace tn ON tn.oid = t.tmplnamespace WHERE t.oid = d.dicttemplate),
+               -- Names of options are stored as quote_all_identifiers had them.
+               regexp_replace(d.dictinitoption, '(^|, )"([a-z_][a-z0-9_$]*)" = ', '\1\2 = ', 'g'))
     FROM pg_ts_dict d
     UNION ALL
     SELECT 'TEXT SEARCH CONFIGURATION', 'pg_ts_config'::regclass, c.oid, c.cfgnamespace, c.cfgowner,

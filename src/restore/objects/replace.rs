@@ -162,34 +162,32 @@ pub fn table_parts(definition: &str) -> Option<(&str, Vec<&str>, &str)> {
     Some((&definition[..first], texts, &definition[last..]))
 }
 
-/// Drops added columns and sets defaults. Any other difference recreates the table.
+/// Drops added columns and sets defaults. Any other difference recreates the table. Columns in another order stay in it, as
+/// they do where nothing else differs (`difference::columns`).
 fn table(wanted: &CatalogObject, live: &CatalogObject) -> Way {
     let (Some(w), Some(l)) = (table_parts(&wanted.definition), table_parts(&live.definition)) else { return Way::Drop };
     if w.0 != l.0 || w.2 != l.2 {
         return Way::Drop;
     }
-    let mut left = w.1.iter().peekable();
+    let line_of = |lines: &[&'_ str], name: &str| lines.iter().position(|line| column_name(line) == Some(name));
     let mut changes = Vec::new();
     for column in &l.1 {
         let Some(name) = column_name(column) else { return Way::Drop };
-        match left.peek().filter(|next| column_name(next) == Some(name)) {
-            Some(next) => {
-                let ((wanted_line, default), (line, live_default)) = (without_default(next), without_default(column));
-                if wanted_line != line {
-                    return Way::Drop;
-                }
-                if default != live_default {
-                    let action = default.map_or("DROP DEFAULT".to_string(), |default| format!("SET DEFAULT {default}"));
-                    changes.push(format!("ALTER TABLE ONLY {} ALTER COLUMN {name} {action}", wanted.identity));
-                }
-                left.next();
-            }
-            // The column exists further on in the snapshot: the order differs, so the table is recreated with its rows.
-            None if w.1.iter().any(|other| column_name(other) == Some(name)) => return Way::Drop,
-            None => changes.push(format!("ALTER TABLE {} DROP COLUMN {name} CASCADE", wanted.identity)),
+        let Some(at) = line_of(&w.1, name) else {
+            changes.push(format!("ALTER TABLE {} DROP COLUMN {name} CASCADE", wanted.identity));
+            continue;
+        };
+        let ((wanted_line, default), (line, live_default)) = (without_default(w.1[at]), without_default(column));
+        if wanted_line != line {
+            return Way::Drop;
+        }
+        if default != live_default {
+            let action = default.map_or("DROP DEFAULT".to_string(), |default| format!("SET DEFAULT {default}"));
+            changes.push(format!("ALTER TABLE ONLY {} ALTER COLUMN {name} {action}", wanted.identity));
         }
     }
-    if left.next().is_some() || changes.is_empty() { Way::Drop } else { Way::Alter(changes) }
+    let is_missing = |line: &&str| column_name(line).is_none_or(|name| line_of(&l.1, name).is_none());
+    if w.1.iter().any(is_missing) || changes.is_empty() { Way::Drop } else { Way::Alter(changes) }
 }
 
 /// Do two tables differ only in NOT NULL of their columns?
@@ -240,6 +238,15 @@ mod tests {
         ] {
             assert_eq!(way(&wanted, &live, None), Way::Drop, "{live:?}");
         }
+    }
+
+    /// `SET DEFAULT NULL` of a dump, on a child whose parents' columns come first.
+    #[test]
+    fn a_default_is_put_right_whatever_the_order_of_the_columns() {
+        let wanted = table_of(&["a integer INHERITED", "b text", "c text INHERITED"]);
+        let live = table_of(&["a integer DEFAULT NULL::integer INHERITED", "c text INHERITED", "b text"]);
+        let alter = Way::Alter(vec!["ALTER TABLE ONLY public.t ALTER COLUMN a DROP DEFAULT".into()]);
+        assert_eq!(way(&wanted, &live, None), alter);
     }
 
     #[test]
