@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use stacksnap::model::connection::{ConnSpec, Host};
 use stacksnap::model::name::{ident, literal};
 use stacksnap::model::secret::Secret;
-use stacksnap::snapshot::manifest_file::read_manifest;
 
 use super::{Snapshot, clean, ok, program, repo, text, turns};
 
