@@ -5,9 +5,8 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use stacksnap::model::connection::{ConnSpec, Host};
-use stacksnap::model::name::ident;
+use stacksnap::model::name::{ident, literal};
 use stacksnap::model::secret::Secret;
-use stacksnap::snapshot::manifest_file::read_manifest;
 
 use super::{Snapshot, clean, ok, program, repo, text, turns};
 
@@ -166,7 +165,7 @@ impl Cluster {
 
     #[track_caller]
     pub fn drop_database(&self, name: &str) {
-        let there = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
+        let there = format!("SELECT count(*) FROM pg_database WHERE datname = {}", literal(name));
         if self.sql("template1", &there) != "0" {
             let subscriptions = "SELECT format('ALTER SUBSCRIPTION %1$I DISABLE; ALTER SUBSCRIPTION %1$I SET (slot_name = NONE); \
                 DROP SUBSCRIPTION %1$I', subname) FROM pg_subscription \
