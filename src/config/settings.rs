@@ -11,7 +11,7 @@ use super::file::{self, FileSettings, ProjectPart};
 use super::seal::SealSetting;
 use super::secret::{Inputs, SecretRef};
 use super::suggest::closest;
-use super::tenants::tenant_key;
+use super::tenants::{TENANT_KEYS, tenant_key};
 use super::toml_reader::At;
 use super::value::{Format, ReadableCompression, Verify, parse_duration, parse_list, parse_sessions};
 use super::variables::Variables;
@@ -306,6 +306,7 @@ fn fill_project(settings: &mut Settings, part: ProjectPart, chooser: &mut Choose
     put(&mut settings.user_role_tables, chooser.only_file("user_roles.tables", part.user_role_tables));
     put(&mut settings.encryption_functions, chooser.only_file("encryption.functions", part.encryption_functions));
     settings.protect = chooser.only_file("protect", part.protect);
+    chooser.provenance.extend(TENANT_KEYS.map(|key| (tenant_key(key), Provenance::Default)));
     if let Some(tenants) = part.tenants {
         for (key, line) in tenants.lines {
             chooser.provenance.insert(tenant_key(key), Provenance::File { path: chooser.file.path.clone(), line });

@@ -153,6 +153,6 @@ mod tests {
         assert!(text.contains("1 thing is not in this snapshot"), "{text}");
         assert!(text.contains("what to do: give one") && !text.contains('\u{1b}'), "{text}");
         report.kind = SnapshotKind::Partial;
-        assert!(render(&report).contains("partial, as asked, 1 gap; it does not count as protection"));
+        assert!(render(&report).contains("partial, as requested, 1 gap; it does not count as protection"));
     }
 }
