@@ -16,7 +16,7 @@ pub fn finish(ui: Ui, source: &ConnSpec, report: &TakeReport) -> Ended {
     } else if ui.verbosity > Verbosity::Quiet {
         out::data(&report::render(report));
     } else if ended == Some(FailureKind::Partial) {
-        out::aside("the snapshot is not complete; see: stacksnap show latest --gaps");
+        out::print_stderr("the snapshot is not complete; see: stacksnap show latest --gaps");
     }
     ended
 }

@@ -30,11 +30,11 @@ use crate::root::folder::Root;
 use crate::root::lock::RootLock;
 use crate::root::logs;
 use crate::root::restores::RestoreId;
+use crate::snapshot::age_file::Keys;
 use crate::snapshot::manifest_file::read_manifest;
-use crate::snapshot::sealed::Keys;
 use crate::ui::connection::{self, With};
 use crate::ui::lines::{LogFile, Tee};
-use crate::ui::out::{Ui, aside};
+use crate::ui::out::{Ui, print_stderr};
 use crate::ui::screen::screen;
 use crate::ui::text::{bytes, duration_ms};
 use crate::ui::{error, gaps, prompt, restore};
@@ -185,7 +185,7 @@ impl Guarded<'_> {
             Err(failure) => {
                 let failure = failure.hint(format!("roll back by hand: {}", report.rollback_command));
                 self.log.write(&error::text(Ui::default(), &failure));
-                aside(&error::text(self.around.ui, &failure));
+                print_stderr(&error::text(self.around.ui, &failure));
                 report.problem = Some(failure.to_string());
             }
         }

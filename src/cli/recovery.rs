@@ -23,7 +23,7 @@ use crate::root::folder::Root;
 use crate::root::lock::RootLock;
 use crate::root::logs;
 use crate::root::restores::{RestoreId, write_private};
-use crate::snapshot::sealed::Keys;
+use crate::snapshot::age_file::Keys;
 use crate::ui::connection::{self, With};
 use crate::ui::lines::{LogFile, Tee};
 use crate::ui::out::{self, Ui, Verbosity, document_text};
@@ -249,7 +249,7 @@ impl Work<'_> {
         self.log.write(&plan::plan(plan, true));
         let asking = matches!(yes, Yes::Ask);
         if asking || (ui.is_text() && ui.verbosity > Verbosity::Quiet) {
-            out::aside(&text);
+            out::print_stderr(&text);
         }
         save(order, plan)?;
         let digest = saved.map_or_else(|| plan.digest.clone(), |saved| saved.digest);

@@ -38,12 +38,12 @@ pub fn explain(ui: Ui, error: &clap::Error) -> u8 {
             0
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if ui.is_text() => {
-            out::aside(&rendered(ui, error));
+            out::print_stderr(&rendered(ui, error));
             FailureKind::Usage.exit_code()
         }
         _ => {
             if ui.is_text() {
-                out::aside(&redacted(&rendered(ui, error)));
+                out::print_stderr(&redacted(&rendered(ui, error)));
             } else {
                 error::print(ui, &failure(error));
             }

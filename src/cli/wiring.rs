@@ -46,7 +46,7 @@ fn run_for_secret(argv: &[String], folders: &[PathBuf]) -> Result<Secret> {
     };
     let on_path = || folders.iter().map(|folder| folder.join(name)).find(|place| place.is_file());
     let place = if name.contains('/') { PathBuf::from(name) } else { on_path().unwrap_or_else(|| name.into()) };
-    ownership::demand(&place, "the program that prints a secret,")?;
+    ownership::require_trusted(&place, "the program that prints a secret,")?;
     let program = args.iter().fold(Program::new(place), |program, arg| program.arg(arg));
     let done = program.run(SECRET_COMMAND_MAX).map_err(|e| {
         Failure::new(FailureKind::Configuration, e)

@@ -14,8 +14,8 @@ use crate::model::inventory::Inventory;
 use crate::model::manifest::SecretNotice;
 use crate::monitor::Monitor;
 use crate::pg::session::Session;
+pub use crate::snapshot::age_file::SealTo;
 use crate::snapshot::reader::ArchiveData;
-pub use crate::snapshot::sealed::SealTo;
 use crate::snapshot::sink::ArtifactSink;
 
 /// Settings of the collectors, from the configuration and the command line.

@@ -175,7 +175,8 @@ fn demand_own_certificates(spec: &ConnSpec) -> Result<()> {
         (spec.ssl_key.as_ref(), "the client key"),
     ];
     let used = files.into_iter().filter(|_| spec.ssl_mode != SslMode::Disable);
-    used.filter_map(|(file, what)| Some((file?, what))).try_for_each(|(file, what)| ownership::demand(file, what))
+    used.filter_map(|(file, what)| Some((file?, what)))
+        .try_for_each(|(file, what)| ownership::require_trusted(file, what))
 }
 
 fn channel_binding(params: &Params) -> Result<ChannelBinding> {

@@ -276,7 +276,7 @@ fn fill_snapshot(settings: &mut Settings, chooser: &mut Chooser<'_>) -> Result<(
     let names = ("--pg-bin", "STACKSNAP_PG_BIN");
     settings.pg_bin = chooser.path("pg_bin", names, flags.pg_bin.as_ref(), file.pg_bin.clone())?;
     for program in settings.pg_bin.iter().flat_map(|folder| PROGRAMS.map(|name| folder.join(name))) {
-        ownership::demand(&program, "the program")?;
+        ownership::require_trusted(&program, "the program")?;
     }
     let names = ("--sessions", "STACKSNAP_SESSIONS");
     let chosen = chooser.choose("sessions", names, flags.keep_sessions, parse_sessions, file.keep_sessions.clone())?;

@@ -21,7 +21,7 @@ fn name(inventory: &Inventory) -> Option<&str> {
 }
 
 /// Rewrites the ACLs of built-in objects in `live` as if its bootstrap role had the name that it has in `wanted`.
-pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
+pub fn align_with(live: &mut Inventory, wanted: &Inventory) {
     let (Some(live_name), Some(wanted_name)) = (name(live).map(str::to_string), name(wanted)) else { return };
     if live_name == wanted_name {
         return;
@@ -135,16 +135,16 @@ mod tests {
             inventory("supabase_admin", "postgres=EXECUTE/supabase_admin\nsupabase_admin=EXECUTE/supabase_admin");
         let live_name = "admin=EXECUTE/admin\npostgres=EXECUTE/admin";
         let mut live = inventory("admin", live_name);
-        read_alike(&mut live, &wanted);
+        align_with(&mut live, &wanted);
         assert_eq!(live.objects[2].definition, wanted.objects[2].definition);
         assert_eq!(live.objects[3].definition, live_name);
         let mut live = inventory("postgres", "postgres=EXECUTE/postgres");
-        read_alike(&mut live, &wanted);
+        align_with(&mut live, &wanted);
         assert_eq!(live.objects[2].definition, wanted.objects[2].definition, "the first role may do it anyhow");
         // Memberships are renamed by their grantor.
         live.objects.push(object("ROLE MEMBERSHIP", None, "a in b by postgres", "WITH ADMIN", 0));
         live.objects.push(object("ROLE MEMBERSHIP", None, "a in b by supabase_admin", "SET", 0));
-        read_alike(&mut live, &wanted);
+        align_with(&mut live, &wanted);
         let members: Vec<_> =
             live.of_kind(ObjectKind::RoleMembership).map(|o| (&o.identity[..], &o.definition[..])).collect();
         assert_eq!(members, [("a in b by supabase_admin", "WITH ADMIN SET")]);

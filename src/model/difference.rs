@@ -126,7 +126,7 @@ impl Rules {
         (self.ignore_roles && of_roles)
             || (self.ignore_sequence_values && object.kind == ObjectKind::SequenceSet)
             || (!self.not_null_constraints && object.kind == ObjectKind::NotNullConstraint)
-            || object.is_only_a_name()
+            || object.is_shell_operator()
     }
 }
 

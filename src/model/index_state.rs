@@ -53,7 +53,7 @@ pub fn without_state(constraint: &CatalogObject) -> &str {
 }
 
 /// Rewrites `live` as a snapshot before format 1.4 would have it, if `wanted` comes from one.
-pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
+pub fn align_with(live: &mut Inventory, wanted: &Inventory) {
     if wanted.tells_index_state {
         return;
     }
@@ -192,11 +192,11 @@ mod tests {
         let inventory =
             |definition: &CatalogObject| Inventory { objects: vec![definition.clone()], ..Inventory::default() };
         let mut live = inventory(&key("k", "WITH (fillfactor='50')"));
-        read_alike(&mut live, &inventory(&key("k", "")));
+        align_with(&mut live, &inventory(&key("k", "")));
         assert_eq!(live.objects[0].definition, "PRIMARY KEY (id)");
         let newer = Inventory { tells_index_state: true, ..Inventory::default() };
         let mut live = inventory(&key("k", "WITH (fillfactor='50')"));
-        read_alike(&mut live, &newer);
+        align_with(&mut live, &newer);
         assert!(live.objects[0].definition.ends_with("WITH (fillfactor='50')"));
     }
 }

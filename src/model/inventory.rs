@@ -39,7 +39,7 @@ fn any_major<'d, D: serde::Deserializer<'d>>(from: D) -> Result<String, D::Error
 impl CatalogObject {
     /// A shell operator, created because another operator named it as commutator or negator. It has no function and
     /// is created and dropped with that operator. Only older snapshots list them.
-    pub fn is_only_a_name(&self) -> bool {
+    pub fn is_shell_operator(&self) -> bool {
         self.kind == ObjectKind::Operator && self.definition.starts_with("FUNCTION -")
     }
 }

@@ -118,10 +118,11 @@ pub fn exception(cause: &LeftOut, all: &[LeftOut]) -> Exception {
         1 => "; 1 object that depends on it is left out too".to_string(),
         n => format!("; {n} objects that depend on it are left out too"),
     };
+    let said = if cause.said.is_empty() { "the server reported no error" } else { &cause.said };
     Exception {
         code: cause.instead.code().to_string(),
         what: cause.what(),
-        why: format!("{}: {}{dependents}", cause.instead.why(), cause.said),
+        why: format!("{}: {said}{dependents}", cause.instead.why()),
         todo: todo(cause),
     }
 }

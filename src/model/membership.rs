@@ -53,9 +53,9 @@ impl<'a> Membership<'a> {
 
 /// Pairs of member and group that have the same options on both sides, over all grants of the pair.
 #[derive(Debug, Default)]
-pub struct Alike(BTreeSet<(String, String)>);
+pub struct EquivalentMemberships(BTreeSet<(String, String)>);
 
-impl Alike {
+impl EquivalentMemberships {
     pub fn new<'a>(
         left: impl IntoIterator<Item = &'a CatalogObject>,
         right: impl IntoIterator<Item = &'a CatalogObject>,
@@ -103,14 +103,19 @@ mod tests {
     fn grants_of_several_count_together() {
         let row = |identity: &str, options: &str| object(ROLE_MEMBERSHIP, identity, options);
         let wanted = [row("a in g by admin", "WITH ADMIN"), row("a in g by a", "INHERIT SET")];
-        let alike = |live: &[CatalogObject]| Alike::new(&wanted, live).holds(ROLE_MEMBERSHIP, "a in g by anybody");
+        let alike = |live: &[CatalogObject]| {
+            EquivalentMemberships::new(&wanted, live).holds(ROLE_MEMBERSHIP, "a in g by anybody")
+        };
         assert!(alike(&[row("a in g by other", "WITH ADMIN INHERIT SET")]));
         assert!(alike(&[row("a in g by other", "INHERIT"), row("a in g by admin", "WITH ADMIN SET")]));
         for less_or_more in ["WITH ADMIN", "INHERIT SET", ""] {
             assert!(!alike(&[row("a in g by other", less_or_more)]), "{less_or_more}");
         }
-        assert!(!Alike::new(&wanted[..1], &wanted).holds(ROLE_MEMBERSHIP, "a in g by a"), "one that may do more");
+        assert!(
+            !EquivalentMemberships::new(&wanted[..1], &wanted).holds(ROLE_MEMBERSHIP, "a in g by a"),
+            "one that may do more"
+        );
         assert!(!alike(&[row("a in h by other", "WITH ADMIN INHERIT SET")]) && !alike(&[]));
-        assert!(!Alike::new(&wanted, &wanted).holds(ObjectKind::Role, "a in g by a"));
+        assert!(!EquivalentMemberships::new(&wanted, &wanted).holds(ObjectKind::Role, "a in g by a"));
     }
 }

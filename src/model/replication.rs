@@ -15,7 +15,7 @@ pub const SUBSCRIPTION: ObjectKind = ObjectKind::Subscription;
 const OPTIONS: &str = "\nOPTIONS ";
 
 /// Rewrites `live` to contain only what the format of `wanted` can express.
-pub fn read_alike(live: &mut Inventory, wanted: &Inventory) {
+pub fn align_with(live: &mut Inventory, wanted: &Inventory) {
     if wanted.tells_replication {
         return;
     }
@@ -62,9 +62,9 @@ mod tests {
             ..Inventory::default()
         };
         let mut live = inventory(true);
-        read_alike(&mut live, &inventory(true));
+        align_with(&mut live, &inventory(true));
         assert_eq!(live.objects.len(), 2);
-        read_alike(&mut live, &inventory(false));
+        align_with(&mut live, &inventory(false));
         assert_eq!((live.objects.len(), live.objects[0].definition.as_str()), (1, "ENABLED"));
     }
 }

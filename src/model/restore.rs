@@ -34,7 +34,7 @@ pub enum TargetKind {
 
 impl TargetKind {
     /// Whether it has objects of a user, so that the restore drops objects that the snapshot lacks.
-    pub fn has_a_past(self) -> bool {
+    pub fn has_user_objects(self) -> bool {
         matches!(self, Self::SameDatabase | Self::OtherDatabase)
     }
 }

@@ -130,12 +130,12 @@ async fn work(request: &DiffRequest, monitor: &dyn Monitor, cancel: &Cancel) -> 
         }
         Other::Live(spec) => Side::Live(Box::new(Live::open(spec, request.lock_wait, monitor).await?)),
     };
-    bootstrap::read_alike(right.inventory_mut(), &left.inventory);
-    index_state::read_alike(right.inventory_mut(), &left.inventory);
-    replication::read_alike(right.inventory_mut(), &left.inventory);
-    replication::read_alike(&mut left.inventory, right.inventory());
+    bootstrap::align_with(right.inventory_mut(), &left.inventory);
+    index_state::align_with(right.inventory_mut(), &left.inventory);
+    replication::align_with(right.inventory_mut(), &left.inventory);
+    replication::align_with(&mut left.inventory, right.inventory());
     if let Side::Live(live) = &mut right {
-        live.read_alike(&left.inventory).await?;
+        live.align_with(&left.inventory).await?;
     }
     let passwords = same_view_of_passwords(&mut left.inventory.objects, &mut right.inventory_mut().objects);
     let rules = rules(request, &left, &right);

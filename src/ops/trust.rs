@@ -28,7 +28,7 @@ pub struct Asked<'a> {
 }
 
 /// Refuses (`Integrity`) a snapshot of unknown origin. `verification` is the good verification of `place`.
-pub fn demand(place: &Path, root: &Path, verification: &Verification, asked: &Asked<'_>) -> Result<()> {
+pub fn require_trusted_origin(place: &Path, root: &Path, verification: &Verification, asked: &Asked<'_>) -> Result<()> {
     let sha256 = verification.manifest_sha256.as_deref().unwrap_or_default();
     if let Some(vouch) = asked.vouch {
         return vouched(place, vouch, sha256);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn ask(seal: Option<SignedBy>, asked: Asked<'_>) -> Result<()> {
-        demand(Path::new("x/snap"), Path::new("root"), &verification(seal), &asked)
+        require_trusted_origin(Path::new("x/snap"), Path::new("root"), &verification(seal), &asked)
     }
 
     #[test]

@@ -19,8 +19,8 @@ use crate::root::folder::Root;
 use crate::root::lock;
 use crate::root::restores;
 use crate::root::restores::{RestoreId, RestoreRecord, RestoreState};
+use crate::snapshot::age_file::Keys;
 use crate::snapshot::manifest_file::read_manifest;
-use crate::snapshot::sealed::Keys;
 
 /// A restore that can be undone: its record and the folder of its safety snapshot.
 #[derive(Debug)]

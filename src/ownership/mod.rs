@@ -160,7 +160,7 @@ pub fn read_text(path: &Path, what: &str) -> Result<Option<String>> {
 ///
 /// # Errors
 /// `Configuration`.
-pub fn demand(path: &Path, what: &str) -> Result<()> {
+pub fn require_trusted(path: &Path, what: &str) -> Result<()> {
     let owners = owners();
     let reached = walk(owners, path, Last::MayBeLink).map_err(|e| unreadable(path, what, e))?;
     reached.doubt.map_or(Ok(()), |doubt| Err(refusal(owners, path, what, &doubt)))

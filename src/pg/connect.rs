@@ -20,7 +20,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::hints::{Trouble, explain};
+use super::hints::{ConnectError, explain};
 use super::pulse::Pulse;
 use super::silence::{self, SecondSession};
 use super::tls::client_config;
@@ -91,8 +91,8 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    fn explain(&self, trouble: Trouble) -> Stop {
-        let next = matches!(trouble, Trouble::Lookup(_) | Trouble::Network(..) | Trouble::Timeout(..));
+    fn explain(&self, trouble: ConnectError) -> Stop {
+        let next = matches!(trouble, ConnectError::Lookup(_) | ConnectError::Network(..) | ConnectError::Timeout(..));
         let failure = explain(self.spec, self.host, self.port, trouble);
         if next { Stop::Unreachable(failure) } else { Stop::Final(failure) }
     }
@@ -115,15 +115,15 @@ impl Target<'_> {
             let trouble = match within(limit, attempt).await {
                 Ok(Ok(connected)) => return Ok(connected),
                 Ok(Err(trouble)) => trouble,
-                Err(limit) => Trouble::Timeout(limit, only_ipv6),
+                Err(limit) => ConnectError::Timeout(limit, only_ipv6),
             };
             match trouble {
-                Trouble::Network(error, _) => last = Some(Trouble::Network(error, only_ipv6)),
-                Trouble::Timeout(..) => last = Some(trouble),
+                ConnectError::Network(error, _) => last = Some(ConnectError::Network(error, only_ipv6)),
+                ConnectError::Timeout(..) => last = Some(trouble),
                 other => return Err(self.explain(other)),
             }
         }
-        let none = || Trouble::Lookup(std::io::Error::other("the name has no address"));
+        let none = || ConnectError::Lookup(std::io::Error::other("the name has no address"));
         Err(self.explain(last.unwrap_or_else(none)))
     }
 
@@ -139,10 +139,10 @@ impl Target<'_> {
         }
     }
 
-    async fn lookup(&self, name: &str) -> Result<Vec<SocketAddr>, Trouble> {
+    async fn lookup(&self, name: &str) -> Result<Vec<SocketAddr>, ConnectError> {
         let found = within(self.limit(1), tokio::net::lookup_host((name, self.port))).await;
         let found: Vec<SocketAddr> =
-            found.map_err(|limit| Trouble::Timeout(limit, false))?.map_err(Trouble::Lookup)?.collect();
+            found.map_err(|limit| ConnectError::Timeout(limit, false))?.map_err(ConnectError::Lookup)?.collect();
         Ok(found)
     }
 
@@ -150,36 +150,37 @@ impl Target<'_> {
     async fn over_socket(&self, folder: &Path) -> Result<Connected, Stop> {
         let path = folder.join(format!(".s.PGSQL.{}", self.port));
         let attempt = async {
-            let stream = UnixStream::connect(&path).await.map_err(|error| Trouble::Network(error, false))?;
+            let stream = UnixStream::connect(&path).await.map_err(|error| ConnectError::Network(error, false))?;
             self.start_plain(stream, None).await
         };
         match within(self.limit(1), attempt).await {
             Ok(result) => result.map_err(|trouble| self.explain(trouble)),
-            Err(limit) => Err(self.explain(Trouble::Timeout(limit, false))),
+            Err(limit) => Err(self.explain(ConnectError::Timeout(limit, false))),
         }
     }
 
     /// Connects according to sslmode.
-    async fn over_tcp(&self, address: SocketAddr, name: &str) -> Result<Connected, Trouble> {
+    async fn over_tcp(&self, address: SocketAddr, name: &str) -> Result<Connected, ConnectError> {
         match self.spec.ssl_mode {
             SslMode::Disable => self.start_plain(self.tcp(address).await?, Some(address)).await,
             SslMode::Allow => match self.start_plain(self.tcp(address).await?, Some(address)).await {
-                Err(Trouble::Server(error)) if is_about_authorization(&error) => {
+                Err(ConnectError::Server(error)) if is_about_authorization(&error) => {
                     let second = self.with_tls(address, name).await;
-                    second.map_err(
-                        |second| if matches!(second, Trouble::NoTls) { Trouble::Server(error) } else { second },
-                    )
+                    second.map_err(|second| {
+                        if matches!(second, ConnectError::NoTls) { ConnectError::Server(error) } else { second }
+                    })
                 }
                 other => other,
             },
             SslMode::Prefer => match self.with_tls(address, name).await {
-                Err(Trouble::NoTls) => self.start_plain(self.tcp(address).await?, Some(address)).await,
-                Err(first @ (Trouble::Handshake(_) | Trouble::Certificates(_))) => {
+                Err(ConnectError::NoTls) => self.start_plain(self.tcp(address).await?, Some(address)).await,
+                Err(first @ (ConnectError::Handshake(_) | ConnectError::Certificates(_))) => {
                     self.start_plain(self.tcp(address).await?, Some(address)).await.map_err(|_| first)
                 }
-                Err(Trouble::Server(error)) if is_about_authorization(&error) => {
-                    self.start_plain(self.tcp(address).await?, Some(address)).await.map_err(|_| Trouble::Server(error))
-                }
+                Err(ConnectError::Server(error)) if is_about_authorization(&error) => self
+                    .start_plain(self.tcp(address).await?, Some(address))
+                    .await
+                    .map_err(|_| ConnectError::Server(error)),
                 other => other,
             },
             SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => self.with_tls(address, name).await,
@@ -187,17 +188,17 @@ impl Target<'_> {
     }
 
     /// Requests TLS and continues with the handshake.
-    async fn with_tls(&self, address: SocketAddr, name: &str) -> Result<Connected, Trouble> {
+    async fn with_tls(&self, address: SocketAddr, name: &str) -> Result<Connected, ConnectError> {
         let mut stream = self.tcp(address).await?;
-        let lost = |error| Trouble::Network(error, false);
+        let lost = |error| ConnectError::Network(error, false);
         stream.write_all(&SSL_REQUEST).await.map_err(lost)?;
         match stream.read_u8().await.map_err(lost)? {
             b'S' => {
-                let tls = client_config(self.spec, name).map_err(Trouble::Certificates)?;
+                let tls = client_config(self.spec, name).map_err(ConnectError::Certificates)?;
                 self.start_tls(stream, tls, (name, address)).await
             }
-            b'N' => Err(Trouble::NoTls),
-            _ => Err(Trouble::NotPostgres),
+            b'N' => Err(ConnectError::NoTls),
+            _ => Err(ConnectError::NotPostgres),
         }
     }
 
@@ -218,7 +219,7 @@ impl Target<'_> {
         config
     }
 
-    async fn start_plain<S>(&self, stream: S, address: Option<SocketAddr>) -> Result<Connected, Trouble>
+    async fn start_plain<S>(&self, stream: S, address: Option<SocketAddr>) -> Result<Connected, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -226,7 +227,7 @@ impl Target<'_> {
         config.ssl_mode(Negotiation::Disable);
         let pulse = Arc::new(Pulse::new());
         let wire = Wire::new(stream, Arc::clone(&pulse));
-        let (client, connection) = config.connect_raw(wire, NoTls).await.map_err(Trouble::from)?;
+        let (client, connection) = config.connect_raw(wire, NoTls).await.map_err(ConnectError::from)?;
         Ok(self.connected(client, connection, address, pulse))
     }
 
@@ -236,7 +237,7 @@ impl Target<'_> {
         stream: TcpStream,
         mut tls: ClientConfig,
         (name, address): (&str, SocketAddr),
-    ) -> Result<Connected, Trouble> {
+    ) -> Result<Connected, ConnectError> {
         // A name that cannot be in a certificate is not sent as SNI; the verifier decides whether that matters.
         let server_name = if ServerName::try_from(name).is_ok() {
             name
@@ -253,7 +254,7 @@ impl Target<'_> {
         };
         let pulse = Arc::new(Pulse::new());
         let connector = WireTls(connector, Arc::clone(&pulse));
-        let (client, connection) = config.connect_raw(stream, connector).await.map_err(Trouble::from)?;
+        let (client, connection) = config.connect_raw(stream, connector).await.map_err(ConnectError::from)?;
         Ok(self.connected(client, connection, Some(address), pulse))
     }
 
@@ -278,8 +279,8 @@ impl Target<'_> {
         Connected { client, driver: tokio::spawn(drive(connection, watched)), pulse }
     }
 
-    async fn tcp(&self, address: SocketAddr) -> Result<TcpStream, Trouble> {
-        let stream = TcpStream::connect(address).await.map_err(|error| Trouble::Network(error, false))?;
+    async fn tcp(&self, address: SocketAddr) -> Result<TcpStream, ConnectError> {
+        let stream = TcpStream::connect(address).await.map_err(|error| ConnectError::Network(error, false))?;
         let _ = stream.set_nodelay(true);
         // As in libpq's own programs, a system without keepalive support is no reason to fail.
         let _ = keep_alive(&stream, &self.spec.keepalive);
@@ -337,7 +338,7 @@ where
     tokio::select! {
         _ = connection => {}
         // The reason is set before the client sees that the connection is closed.
-        () = async { pulse.lose(silence::watch(spec, Arc::clone(&pulse), second_session).await) } => {}
+        () = async { pulse.give_up(silence::watch(spec, Arc::clone(&pulse), second_session).await) } => {}
     }
 }
 

@@ -14,7 +14,7 @@ use super::tls::Refusal;
 
 /// The cause of a failed attempt.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum ConnectError {
     Lookup(io::Error),
     /// The flag is true if the host has only IPv6 addresses.
     Network(io::Error, bool),
@@ -31,7 +31,7 @@ pub enum Trouble {
     Protocol(tokio_postgres::Error),
 }
 
-impl From<tokio_postgres::Error> for Trouble {
+impl From<tokio_postgres::Error> for ConnectError {
     fn from(error: tokio_postgres::Error) -> Self {
         if error.as_db_error().is_some() {
             Self::Server(error)
@@ -44,23 +44,23 @@ impl From<tokio_postgres::Error> for Trouble {
 }
 
 /// The failure to report for an attempt at one host.
-pub fn explain(spec: &ConnSpec, host: &Host, port: u16, trouble: Trouble) -> Failure {
+pub fn explain(spec: &ConnSpec, host: &Host, port: u16, trouble: ConnectError) -> Failure {
     let place = match host {
         Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
         Host::Tcp(name) => format!("{name}:{port}"),
         Host::Unix(folder) => format!("the socket {}/.s.PGSQL.{port}", folder.display()),
     };
     let failure = match trouble {
-        Trouble::Lookup(error) => lookup(error, host),
-        Trouble::Network(error, only_ipv6) => network(spec, error, host, only_ipv6),
-        Trouble::Timeout(limit, only_ipv6) => timeout(limit, host, only_ipv6),
-        Trouble::NoTls => no_tls(spec),
-        Trouble::NotPostgres => unreachable("there is no PostgreSQL server at this address")
+        ConnectError::Lookup(error) => lookup(error, host),
+        ConnectError::Network(error, only_ipv6) => network(spec, error, host, only_ipv6),
+        ConnectError::Timeout(limit, only_ipv6) => timeout(limit, host, only_ipv6),
+        ConnectError::NoTls => no_tls(spec),
+        ConnectError::NotPostgres => unreachable("there is no PostgreSQL server at this address")
             .hint("check host and port: the API's address is not the database's"),
-        Trouble::Handshake(error) => handshake(spec, &error),
-        Trouble::Certificates(failure) => failure,
-        Trouble::Server(error) => server(spec, host, &error),
-        Trouble::Protocol(error) => protocol(spec, &error),
+        ConnectError::Handshake(error) => handshake(spec, &error),
+        ConnectError::Certificates(failure) => failure,
+        ConnectError::Server(error) => server(spec, host, &error),
+        ConnectError::Protocol(error) => protocol(spec, &error),
     };
     let source = match (spec.origin.variable.as_str(), &spec.origin.file) {
         ("", _) => String::new(),
@@ -249,7 +249,7 @@ fn chain(error: &dyn Error) -> String {
 mod tests {
     use super::*;
 
-    fn hints(host: &str, trouble: Trouble) -> Vec<String> {
+    fn hints(host: &str, trouble: ConnectError) -> Vec<String> {
         let host = Host::Tcp(host.to_string());
         let failure = explain(&ConnSpec::default(), &host, 5432, trouble);
         assert_eq!(failure.kind, FailureKind::Unreachable);
@@ -260,14 +260,14 @@ mod tests {
     fn the_direct_host_of_supabase_without_ipv6_points_to_the_session_pooler() {
         let missing = || io::Error::other("no address");
         for trouble in [
-            Trouble::Lookup(missing()),
-            Trouble::Network(missing(), true),
-            Trouble::Timeout(Duration::from_secs(1), true),
+            ConnectError::Lookup(missing()),
+            ConnectError::Network(missing(), true),
+            ConnectError::Timeout(Duration::from_secs(1), true),
         ] {
             let hints = hints("db.abcd.supabase.co", trouble);
             assert!(hints[0].contains("postgres.abcd:***@aws-0-REGION.pooler.supabase.com:5432"), "{hints:?}");
         }
-        let other = hints("db.example.com", Trouble::Lookup(missing()));
+        let other = hints("db.example.com", ConnectError::Lookup(missing()));
         assert!(!other.iter().any(|hint| hint.contains("pooler")), "{other:?}");
     }
 }

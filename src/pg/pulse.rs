@@ -67,17 +67,17 @@ impl Pulse {
         self.last_ms.load(Ordering::Relaxed)
     }
 
-    pub fn is_hungry(&self) -> bool {
+    pub fn read_pending(&self) -> bool {
         self.hungry.load(Ordering::Relaxed)
     }
 
-    pub fn is_stuck(&self) -> bool {
+    pub fn write_blocked(&self) -> bool {
         self.stuck.load(Ordering::Relaxed)
     }
 
     /// How long an answer has been overdue; zero if none is.
     pub fn silent_for(&self) -> Duration {
-        let waits = self.asked.load(Ordering::Relaxed) && (self.is_hungry() || self.is_stuck());
+        let waits = self.asked.load(Ordering::Relaxed) && (self.read_pending() || self.write_blocked());
         if !waits {
             return Duration::ZERO;
         }
@@ -98,7 +98,7 @@ impl Pulse {
         self.lost.get().map(String::as_str)
     }
 
-    pub fn lose(&self, why: String) {
+    pub fn give_up(&self, why: String) {
         let _ = self.lost.set(why);
     }
 }

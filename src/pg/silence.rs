@@ -95,10 +95,10 @@ async fn check(spec: &ConnSpec, pulse: &Pulse, connect: Connector) -> Check {
 /// Judges by `state` and `wait_event`, which are not translated.
 fn judge(state: Option<&str>, wait_event: Option<&str>, pulse: &Pulse) -> Check {
     match (state, wait_event) {
-        (_, Some("ClientWrite")) if pulse.is_hungry() => {
+        (_, Some("ClientWrite")) if pulse.read_pending() => {
             Check::Waits("the server waits for us to read data that never arrives".to_string())
         }
-        (_, Some("ClientRead")) if pulse.is_stuck() => {
+        (_, Some("ClientRead")) if pulse.write_blocked() => {
             Check::Waits("the server waits for data that we sent and it never received".to_string())
         }
         (Some(state), _) if state.starts_with("idle") => {

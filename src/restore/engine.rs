@@ -6,7 +6,7 @@ use super::parts::vault;
 use super::rows::tables;
 use super::source::SnapshotSource;
 use super::target::{scope, state};
-use super::{beside, execute, plan};
+use super::{execute, into_schema, plan};
 use crate::model::cancel::Cancel;
 use crate::model::connection::ConnSpec;
 use crate::model::failure::Result;
@@ -47,7 +47,7 @@ impl Engine<'_> {
     /// errors.
     pub async fn plan(&self) -> Result<RestorePlan> {
         match &self.request.into_schema {
-            Some(schema) => beside::plan(self, schema).await,
+            Some(schema) => into_schema::plan(self, schema).await,
             None => plan::plan(self).await,
         }
     }
@@ -69,7 +69,7 @@ impl Engine<'_> {
     /// `NotConfirmed` when the target is not the plan's, else the first failure.
     pub async fn execute(&self, plan: &ConfirmedPlan) -> Result<Done> {
         match &self.request.into_schema {
-            Some(schema) => beside::execute(self, plan, schema).await,
+            Some(schema) => into_schema::execute(self, plan, schema).await,
             None => execute::execute(self, plan).await,
         }
     }

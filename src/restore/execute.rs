@@ -12,12 +12,12 @@ use super::failures::judge::{Judge, Worked};
 use super::failures::leave_out::MayLack;
 use super::failures::refusals::Refusals;
 use super::objects::converge::{Converge, Left};
-use super::objects::{made_roles, unwritten};
+use super::objects::{default_acls, made_roles};
 use super::parts::vault;
 use super::rows::computed;
 use super::rows::parallel;
 use super::rows::tables::Tables;
-use super::sql::runner::{Breath, Runner};
+use super::sql::runner::{LockBudget, Runner};
 use super::target::state::{Examined, examine, refuse_changed, refuse_target};
 use super::target::waiting::Waiting;
 use super::{Done, Engine, settle};
@@ -86,11 +86,11 @@ pub async fn execute(engine: &Engine<'_>, confirmed: &ConfirmedPlan) -> Result<D
 
 /// Into an empty target the transaction is committed whenever it holds a quarter of the lock table: other sessions need
 /// locks too.
-async fn breath(session: &Session, plan: &RestorePlan) -> Result<Option<Breath>> {
+async fn breath(session: &Session, plan: &RestorePlan) -> Result<Option<LockBudget>> {
     if plan.one_transaction {
         return Ok(None);
     }
-    Ok(Some(Breath { begin: BEGIN, locks_max: lock_room(session).await?.locks() / 4 }))
+    Ok(Some(LockBudget { begin: BEGIN, locks_max: lock_room(session).await?.locks() / 4 }))
 }
 
 /// One execution of a plan.
@@ -262,7 +262,7 @@ impl Work<'_> {
         exceptions.extend(vault::bring_back(self.engine, self.examined, self.runner).await?);
         let mut words = BTreeMap::new();
         exceptions.extend(settle::last(self.engine, self.examined, self.runner, self.plan, &mut words).await?);
-        unwritten::take_away(self.engine, self.examined, self.runner).await?;
+        default_acls::take_away(self.engine, self.examined, self.runner).await?;
         for (what, text) in words {
             self.engine.monitor.warn("not_set", format!("{what}: {text}"), None);
         }

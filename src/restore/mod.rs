@@ -6,12 +6,12 @@
 //!
 //! `plan`, `execute`, `settle` and `beside` use the modules below, each named for what it handles.
 
-pub mod beside;
 mod engine;
 pub mod entries;
 mod execute;
 pub mod failures;
 mod fence;
+pub mod into_schema;
 pub mod objects;
 mod only_schema;
 pub mod parts;

@@ -11,8 +11,8 @@ use super::objects::delta::Delta;
 use super::objects::domains::stuck;
 use super::objects::made_roles;
 use super::objects::partitions::only_moved;
+use super::objects::removal::not_nulls_are_objects;
 use super::objects::replace::{Way, only_not_nulls, way};
-use super::objects::take_away::not_nulls_are_objects;
 use super::parts::{database, jobs, queues, vault};
 use super::rows::policy::files;
 use super::rows::tables::Tables;
@@ -52,21 +52,21 @@ pub async fn plan(engine: &Engine<'_>) -> Result<RestorePlan> {
     refuse_target(engine, &examined)?;
     let live = engine.source.read_target(&session, Within::Nothing).await?;
     let mut objects = objects(engine, &examined, &session, &live).await?;
-    let secrets = vault::foretell(engine, &examined, &session).await?;
+    let secrets = vault::predict(engine, &examined, &session).await?;
     objects.drop.extend(secrets.drop);
     objects.replace.extend(secrets.replace);
     objects.create.extend(secrets.create);
-    let (properties, database) = database::foretell(engine, &examined, &live);
+    let (properties, database) = database::predict(engine, &examined, &live);
     objects.replace.extend(properties);
-    let roles = made_roles::foretell(engine, &examined.scope, &session).await?;
+    let roles = made_roles::predict(engine, &examined.scope, &session).await?;
     objects.drop.extend(roles.drop);
     let member_rows = member_rows::left(engine, &examined, &session).await?;
     let tables = Tables::new(engine.source, &examined.scope, engine.request, engine.monitor);
     let logins = logins(&session, &tables, &examined, &live).await?;
-    let vouched = vouched(engine, &session, &examined, &tables, &live).await?;
+    let vouched = unwritten_since_snapshot(engine, &session, &examined, &tables, &live).await?;
     let room = lock_room(&session).await?;
     let is_proved = vouched.is_empty() || marks::nothing_ended(engine, &session).await?;
-    let versions = versions::foretell(engine, &examined, &session).await?;
+    let versions = versions::predict(engine, &examined, &session).await?;
     drop(session);
     let mut compared = rows(engine, &vouched, &tables, &live, &objects.remade).await?;
     // No proof follows a plan without work, so a plan may be empty only if every table was read.
@@ -182,10 +182,10 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
         replace.extend(contents::large_objects(engine, session).await?);
         replace.extend(jobs::differ(engine, session).await?.then(|| part(layout::CRON_JOBS_SQL)));
     }
-    if examined.scope.is_whole() && examined.facts.kind.has_a_past() {
+    if examined.scope.is_whole() && examined.facts.kind.has_user_objects() {
         replace.extend(queues::differing(engine, session, live, examined.facts.kind).await?);
-        drop.extend(queues::came_later(engine.source, session).await?.iter().map(|queue| queues::object(queue)));
-        drop.extend(jobs::strange(engine, session, examined.facts.kind).await?.iter().map(jobs::Strange::object));
+        drop.extend(queues::extra_queues(engine.source, session).await?.iter().map(|queue| queues::object(queue)));
+        drop.extend(jobs::extra_jobs(engine, session, examined.facts.kind).await?.iter().map(jobs::ExtraJob::object));
     }
     drop.extend(delta.extra.iter().map(|o| ObjectName::of(o)));
     replace.sort();
@@ -196,7 +196,7 @@ async fn objects(engine: &Engine<'_>, examined: &Examined, session: &Session, li
     let remade =
         remade.filter_map(|o| identity::qualified(&o.identity)).map(|(s, n)| QualifiedName::new(s, n)).collect();
     let create = delta.missing.iter().map(|o| ObjectName::of(o)).collect();
-    Ok(Objects { drop, replace, create, remade, exceptions: delta.of_order().collect() })
+    Ok(Objects { drop, replace, create, remade, exceptions: delta.column_order_exceptions().collect() })
 }
 
 /// A snapshot file that is merged into the target.
@@ -212,7 +212,7 @@ struct Compared {
 }
 
 /// Tables of the snapshot's own database for which the server's counters show no write since.
-async fn vouched(
+async fn unwritten_since_snapshot(
     engine: &Engine<'_>,
     session: &Session,
     examined: &Examined,
@@ -224,7 +224,7 @@ async fn vouched(
     }
     let records: Vec<&TableRecord> = tables.records().collect();
     // A renamed table gets its name back only in a restore of everything.
-    marks::vouched(engine, session, live, &records, examined.scope.is_whole()).await
+    marks::unwritten_since_snapshot(engine, session, live, &records, examined.scope.is_whole()).await
 }
 
 /// Which tables to load, and how many are equal.

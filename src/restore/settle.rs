@@ -73,7 +73,7 @@ pub async fn last(
     }
     let only_schema = engine.source.leaves_file(layout::CRON_JOBS_SQL);
     let mut exceptions = if only_schema { Vec::new() } else { queues::put_back(engine, runner, plan).await? };
-    if examined.facts.kind.has_a_past() {
+    if examined.facts.kind.has_user_objects() {
         exceptions.extend(jobs::unschedule(engine, runner, examined.facts.kind).await?);
     }
     if only_schema || examined.scope.extensions_missing.contains("pg_cron") {

@@ -51,10 +51,10 @@ impl SnapshotSource {
     /// The target's inventory. A definition that means the same as the snapshot's has the snapshot's text.
     pub async fn read_target(&self, session: &Session, within: Within) -> Result<Inventory> {
         let mut live = self.read_awake(session, within).await?;
-        bootstrap::read_alike(&mut live, &self.inventory);
-        index_state::read_alike(&mut live, &self.inventory);
-        replication::read_alike(&mut live, &self.inventory);
-        meaning::read_alike(session, &self.inventory, &mut live, within, &self.known).await?;
+        bootstrap::align_with(&mut live, &self.inventory);
+        index_state::align_with(&mut live, &self.inventory);
+        replication::align_with(&mut live, &self.inventory);
+        meaning::align_with(session, &self.inventory, &mut live, within, &self.known).await?;
         Ok(live)
     }
 }

@@ -66,14 +66,14 @@ impl Root {
     /// Creates the folder (0700) if it does not exist. Refuses a folder owned by another user, or writable by others
     /// without a sticky bit: snapshots contain password hashes, and files in this folder decide what is trusted.
     pub fn create(&self) -> Result<()> {
-        ownership::demand(&self.path, WHAT)?;
+        ownership::require_trusted(&self.path, WHAT)?;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(|e| {
             Failure::from(e)
                 .context(format!("cannot create the root folder {}", self.path.display()))
                 .hint("choose a folder that you may write to with --root")
         })?;
         // Another user may have created it first, if the parent is writable by others.
-        ownership::demand(&self.path, WHAT)
+        ownership::require_trusted(&self.path, WHAT)
     }
 
     /// Every folder with a snapshot name, newest first. Empty if the root folder does not exist.

@@ -4,6 +4,7 @@
 //! folder gets its final name only after the manifest is in place. It never talks to a database, and never handles
 //! other snapshots: the root folder belongs to `root`.
 
+pub mod age_file;
 pub mod beneath;
 pub mod codec;
 pub mod copy_text;
@@ -19,6 +20,5 @@ pub mod readable;
 pub mod reader;
 pub mod rows_mark;
 pub mod seal;
-pub mod sealed;
 pub mod signature;
 pub mod sink;

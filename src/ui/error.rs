@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::out::{Ui, aside, data};
+use super::out::{Ui, data, print_stderr};
 use super::text::{line, paragraph, safe_json};
 use crate::model::failure::Failure;
 use crate::model::left_out::LeftOut;
@@ -26,7 +26,7 @@ struct ErrorDocument<'a> {
 /// Prints a failure.
 pub fn print(ui: Ui, failure: &Failure) {
     if ui.is_text() {
-        aside(&text(ui, failure));
+        print_stderr(&text(ui, failure));
     } else {
         data(&json(failure));
     }

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 
-use super::out::{Ui, Verbosity, aside};
+use super::out::{Ui, Verbosity, print_stderr};
 use super::text::{bytes, counted, duration_ms, line};
 use crate::monitor::{Event, Monitor};
 
@@ -52,7 +52,7 @@ pub struct Lines {
 impl Monitor for Lines {
     fn event(&self, event: Event) {
         if let Some(text) = describe(&event, self.ui.verbosity) {
-            aside(&text);
+            print_stderr(&text);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
 
-use super::terminal::undisturbed;
+use super::terminal::with_bars_suspended;
 use super::text::safe_json;
 
 /// Output format, `-o`.
@@ -49,12 +49,12 @@ pub fn stderr_is_terminal() -> bool {
 
 /// Writes to standard output; `false` if the reader has closed the pipe.
 pub fn data(text: &str) -> bool {
-    undisturbed(|| write_to(&mut io::stdout().lock(), text))
+    with_bars_suspended(|| write_to(&mut io::stdout().lock(), text))
 }
 
 /// Writes to standard error.
-pub fn aside(text: &str) {
-    undisturbed(|| write_to(&mut io::stderr().lock(), text));
+pub fn print_stderr(text: &str) {
+    with_bars_suspended(|| write_to(&mut io::stderr().lock(), text));
 }
 
 fn write_to(stream: &mut dyn Write, text: &str) -> bool {
@@ -75,7 +75,7 @@ impl Ui {
     /// Prints one line of progress or information to standard error. Silent with `-q`.
     pub fn say(self, text: &str) {
         if self.verbosity > Verbosity::Quiet {
-            aside(text);
+            print_stderr(text);
         }
     }
 

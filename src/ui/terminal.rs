@@ -46,7 +46,7 @@ pub fn is_wide() -> bool {
 }
 
 /// Writes to one of the streams while the bars are suspended.
-pub fn undisturbed<T>(write: impl FnOnce() -> T) -> T {
+pub fn with_bars_suspended<T>(write: impl FnOnce() -> T) -> T {
     let drawn = DRAWN.lock().ok().and_then(|drawn| drawn.clone());
     match drawn {
         Some(multi) => multi.suspend(write),

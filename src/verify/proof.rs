@@ -159,13 +159,13 @@ pub async fn prove(input: ProofInput<'_>) -> Result<Proof> {
     let session = Session::open(input.spec, APPLICATION).await?;
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     let mut live = inventory(&session).await?;
-    bootstrap::read_alike(&mut live, input.inventory);
-    index_state::read_alike(&mut live, input.inventory);
-    replication::read_alike(&mut live, input.inventory);
+    bootstrap::align_with(&mut live, input.inventory);
+    index_state::align_with(&mut live, input.inventory);
+    replication::align_with(&mut live, input.inventory);
     let mut found = Found { explained: vec![false; input.expected.len()], ..Found::default() };
     let readable = rows::readable(&session, &tables, &live, &mut found, &input).await?;
     session.execute("ROLLBACK").await?;
-    meaning::read_alike(&session, input.inventory, &mut live, Within::Nothing, &Known::default()).await?;
+    meaning::align_with(&session, input.inventory, &mut live, Within::Nothing, &Known::default()).await?;
 
     let bytes = AtomicU64::new(0);
     let progress = |more: u64| {

@@ -91,10 +91,10 @@ fn nothing_is_left_over(toc: &Toc, source: &Inventory, entries: &Entries<'_>, lo
                 used.extend(found.iter().map(|e| e.dump_id));
             }
             // The restore makes it from the inventory, and nothing is sent for it here.
-            Making::Within(_) if entries.is_comment_beside(object) => {
+            Making::NotNeeded(_) if entries.is_comment_beside(object) => {
                 missing.push(format!("{} {}", object.kind, object.identity));
             }
-            Making::Within(_) => {}
+            Making::NotNeeded(_) => {}
             Making::Missing => missing.push(format!("{} {}", object.kind, object.identity)),
         }
     }

@@ -15,8 +15,8 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::gap::Gap;
 use crate::model::name::visible;
 use crate::model::secret::Secret;
+use crate::snapshot::age_file;
 use crate::snapshot::layout::{VAULT_SECRETS_JSON, VAULT_SECRETS_SEALED};
-use crate::snapshot::sealed;
 
 pub async fn collect(ctx: &Context<'_>, collected: &mut Collected) -> Result<()> {
     let rights = ctx
@@ -99,7 +99,7 @@ async fn with_values(
         }
     }
     let plain = Secret::new(json!({"secrets": kept}).to_string());
-    let sealed = sealed::seal(seal, &plain)?;
+    let sealed = age_file::seal(seal, &plain)?;
     ctx.sink.write(VAULT_SECRETS_SEALED, Category::ExtensionState, &sealed)?;
     collected.secret(VAULT_SECRETS_SEALED, "vault secrets, sealed with age");
     Ok(())

@@ -37,7 +37,7 @@ const WORDS: [(&str, &str); 8] = [
 
 impl PropertyDifference {
     /// The option that restores the value with `ALTER DATABASE name …`. `None`: only a new database can have the value.
-    pub fn put_back(&self) -> Option<String> {
+    pub fn alter_option(&self) -> Option<String> {
         let option = SETTABLE.iter().find(|(column, _)| *column == self.column)?.1;
         // Only numbers and booleans, as our catalogs write them: a forged inventory cannot smuggle SQL in here.
         let plain = self.was.parse::<i32>().is_ok() || matches!(self.was.as_str(), "true" | "false");
@@ -50,7 +50,7 @@ impl PropertyDifference {
     }
 
     /// A sentence for people: `locale provider icu, here libc`.
-    pub fn told(&self) -> String {
+    pub fn sentence(&self) -> String {
         format!("{} {}, here {}", self.word(), self.shown(&self.was), self.shown(&self.is))
     }
 
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn told(was: &str, is: &str) -> Vec<String> {
-        of_definitions(was, is).iter().map(PropertyDifference::told).collect()
+        of_definitions(was, is).iter().map(PropertyDifference::sentence).collect()
     }
 
     #[test]
@@ -131,12 +131,13 @@ mod tests {
             "locale provider icu, here libc",
         ];
         assert_eq!(all, expected);
-        let statements: Vec<String> = of_definitions(was, is).iter().filter_map(PropertyDifference::put_back).collect();
+        let statements: Vec<String> =
+            of_definitions(was, is).iter().filter_map(PropertyDifference::alter_option).collect();
         assert_eq!(statements, ["CONNECTION LIMIT 5"]);
         assert_eq!(told(was, was), Vec::<String>::new());
         let forged =
             PropertyDifference { column: "datconnlimit".into(), was: "1; DROP TABLE x".into(), is: "1".into() };
-        assert_eq!(forged.put_back(), None);
+        assert_eq!(forged.alter_option(), None);
     }
 
     #[test]

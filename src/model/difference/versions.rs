@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Change, ObjectDifference, Pair, Severity};
 use crate::model::inventory::CatalogObject;
-use crate::model::membership::{Alike, ROLE_MEMBERSHIP};
+use crate::model::membership::{EquivalentMemberships, ROLE_MEMBERSHIP};
 use crate::model::object_kind::ObjectKind;
 
 /// Catalog columns that were renamed: older and newer name.
@@ -138,7 +138,7 @@ pub fn mark_grantors(differences: &mut [ObjectDifference], left: &[CatalogObject
         let plain = |o: &CatalogObject| without_membership_options(&o.definition).join(" ");
         memberships.map(|o| CatalogObject { definition: plain(o), ..o.clone() }).collect()
     };
-    let alike = Alike::new(&without_options(left), &without_options(right));
+    let alike = EquivalentMemberships::new(&without_options(left), &without_options(right));
     for difference in differences.iter_mut().filter(|d| alike.holds(d.kind, &d.identity)) {
         difference.severity = Severity::Cosmetic;
         difference.note = Some("granted by another role; grantors are not comparable before PostgreSQL 16".to_string());

@@ -13,7 +13,7 @@ use tokio::task::{AbortHandle, block_in_place};
 
 use super::catalogs;
 use super::catalogs::CatalogFacts;
-use super::collectors::Harvest;
+use super::collectors::CollectorResults;
 use super::computed;
 use super::dump;
 use super::dump::{ArchiveOrder, ArchiveResult, ArchiveState};
@@ -58,7 +58,7 @@ pub struct AttemptDone {
     pub jobs: u32,
     pub catalogs: CatalogFacts,
     pub archive: Option<ArchiveResult>,
-    pub harvest: Harvest,
+    pub harvest: CollectorResults,
     pub sink: ArtifactSink,
     /// Write counters, read before the snapshot was exported.
     pub counters_sha256: String,
@@ -80,7 +80,7 @@ struct Reading<'r> {
 }
 
 impl Attempt<'_> {
-    /// Runs the attempt. `Overtaken` means: start over with a new snapshot.
+    /// Runs the attempt. `SchemaChanged` means: start over with a new snapshot.
     pub async fn run(&self) -> Result<AttemptDone, DumpFailure> {
         let job = self.job;
         let plain = job.or_cancelled(Session::open(job.source, &job.application_name)).await?;
@@ -99,7 +99,7 @@ impl Attempt<'_> {
         let sink = ArtifactSink::new(self.folder);
         let state = Arc::new(ArchiveState::default());
         let _stoppers = [stop_on_cancel(job, &state), stop_on_death(&holder, &state)];
-        let mut harvest = Harvest::default();
+        let mut harvest = CollectorResults::default();
         let reading = Reading { session: &session, plain: &plain, gate: &gate, state: &state, sink: &sink };
         let result = self.read(&reading, &holder, &mut harvest).await;
         let closed = session.is_closed() && plain.is_closed();
@@ -130,7 +130,7 @@ impl Attempt<'_> {
         &self,
         reading: &Reading<'_>,
         holder: &SnapshotHolder,
-        harvest: &mut Harvest,
+        harvest: &mut CollectorResults,
     ) -> Result<(CatalogFacts, Option<ArchiveResult>), DumpFailure> {
         let job = self.job;
         let Reading { session, plain, gate, state, sink } = *reading;
@@ -150,12 +150,12 @@ impl Attempt<'_> {
                         facts = self.catalogs(reading, harvest, has_archive) => match facts {
                             Ok(facts) => Ok(facts),
                             Err(failure) => {
-                                Err(catalogs::judged(catalogs::overtaken(failure, state), job, plain, holder).await)
+                                Err(catalogs::judged(catalogs::schema_changed(failure, state), job, plain, holder).await)
                             }
                         },
                         never = queue::watch(plain, &job.application_name, job.monitor) => match never {},
-                        why = gate.overtaken(plain, &job.application_name, session.backend_pid, state) => {
-                            Err(DumpFailure::Overtaken(why))
+                        why = gate.schema_changed(plain, &job.application_name, session.backend_pid, state) => {
+                            Err(DumpFailure::SchemaChanged(why))
                         }
                         // A catalog query may wait for the same lock that pg_dump gave up on.
                         () = catalogs::until_stopped(state) => Err(DumpFailure::Stopped),
@@ -265,7 +265,7 @@ impl Attempt<'_> {
     async fn catalogs(
         &self,
         reading: &Reading<'_>,
-        harvest: &mut Harvest,
+        harvest: &mut CollectorResults,
         has_archive: bool,
     ) -> Result<CatalogFacts, DumpFailure> {
         let Reading { session, gate, state, sink, .. } = *reading;
@@ -306,7 +306,7 @@ impl Attempt<'_> {
         facts: &CatalogFacts,
         archive: Option<&ArchiveResult>,
         sink: &ArtifactSink,
-        harvest: &mut Harvest,
+        harvest: &mut CollectorResults,
     ) -> Result<(), DumpFailure> {
         let clock = Instant::now();
         self.job.monitor.event(Event::PhaseStarted { phase: Phase::Collect, bytes_total: None });

@@ -96,7 +96,7 @@ pub async fn until_stopped(state: &ArchiveState) {
     }
 }
 
-/// Fails with `Overtaken` when an object of the snapshot has changed since.
+/// Fails with `SchemaChanged` when an object of the snapshot has changed since.
 pub async fn check_drift(session: &Session, fresh: &Session) -> Result<(), DumpFailure> {
     unmoved(&drift::drift(session, fresh).await?)
 }
@@ -111,12 +111,12 @@ fn unmoved(moved: &[DriftedObject]) -> Result<(), DumpFailure> {
         return Ok(());
     }
     let names: Vec<String> = moved.iter().take(3).map(|d| visible(&d.name)).collect();
-    Err(DumpFailure::Overtaken(format!("{} changed meanwhile", names.join(", "))))
+    Err(DumpFailure::SchemaChanged(format!("{} changed meanwhile", names.join(", "))))
 }
 
 /// Classifies a failure. A query fails when an object is dropped while it is read, because deparsing looks at the
 /// present. pg_dump fails then too, with any message. So a failure counts only if no object changed since the snapshot;
-/// otherwise it is `Overtaken`.
+/// otherwise it is `SchemaChanged`.
 pub async fn judged(failure: DumpFailure, job: &Job<'_>, plain: &Session, holder: &SnapshotHolder) -> DumpFailure {
     let DumpFailure::Other(reason) = &failure else { return failure };
     let text = reason.to_string();
@@ -128,17 +128,17 @@ pub async fn judged(failure: DumpFailure, job: &Job<'_>, plain: &Session, holder
         return failure;
     };
     match check_drift(&again, plain).await {
-        Err(DumpFailure::Overtaken(why)) => DumpFailure::Overtaken(format!("{why} ({text})")),
+        Err(DumpFailure::SchemaChanged(why)) => DumpFailure::SchemaChanged(format!("{why} ({text})")),
         _ => failure,
     }
 }
 
 /// If our lock fails after pg_dump got its locks, DDL slipped in between: start over. While pg_dump waits too, another
 /// session holds the lock, whichever of the two gives up first.
-pub fn overtaken(failure: DumpFailure, state: &ArchiveState) -> DumpFailure {
+pub fn schema_changed(failure: DumpFailure, state: &ArchiveState) -> DumpFailure {
     match failure {
         DumpFailure::Other(failure) if failure.kind == FailureKind::Locked => match state.toc() {
-            Some(_) => DumpFailure::Overtaken(failure.to_string()),
+            Some(_) => DumpFailure::SchemaChanged(failure.to_string()),
             None => DumpFailure::Other(stayed_locked(&failure.to_string())),
         },
         other => other,

@@ -15,13 +15,13 @@ use crate::model::outcome::{CollectorOutcome, Outcome};
 
 /// The results of all collectors.
 #[derive(Debug, Default)]
-pub struct Harvest {
+pub struct CollectorResults {
     pub outcomes: Vec<CollectorOutcome>,
     pub gaps: Vec<Gap>,
     pub secrets: Vec<SecretNotice>,
 }
 
-impl Harvest {
+impl CollectorResults {
     /// Runs those of `collectors` whose category is selected.
     pub async fn run(&mut self, context: &Context<'_>, selection: &Selection, collectors: &[&Collector]) -> Result<()> {
         for collector in collectors {

@@ -64,7 +64,7 @@ pub fn check_same_rows(records: &[ComputedRecord], archive: &ArchiveResult) -> R
         let ComputedContent::Read { rows: read, .. } = record.content else { continue };
         if rows(&record.name).is_some_and(|dumped| dumped != read) {
             let text = format!("{} was emptied meanwhile", visible(&record.name.plain()));
-            return Err(DumpFailure::Overtaken(text));
+            return Err(DumpFailure::SchemaChanged(text));
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ pub enum DumpFailure {
     /// The run was asked to stop (signal, time limit), or another part failed.
     Stopped,
     /// DDL queued behind a worker's lock, or ran between snapshot and lock: start over.
-    Overtaken(String),
+    SchemaChanged(String),
     Other(Failure),
 }
 
@@ -55,7 +55,7 @@ impl DumpFailure {
     pub fn classify(status: ExitStatus, stderr: &str) -> Self {
         let words = last_lines(stderr, 4);
         let has = |text: &str| stderr.contains(text);
-        let overtaken = has("could not obtain lock on relation")
+        let schema_changed = has("could not obtain lock on relation")
             || (has("does not exist") && (has("LOCK TABLE") || has("COPY ") || has("error message from server")))
             || has("cache lookup failed")
             || has("could not open relation with OID");
@@ -65,8 +65,8 @@ impl DumpFailure {
         if waited {
             return Self::Other(stayed_locked(&words));
         }
-        if overtaken {
-            return Self::Overtaken(words);
+        if schema_changed {
+            return Self::SchemaChanged(words);
         }
         let (kind, hint) = if has("permission denied") || has("must be superuser") || has("row-level security") {
             (FailureKind::Denied, "run `stacksnap doctor`: it names every missing privilege")
@@ -108,7 +108,7 @@ mod tests {
     fn kind(stderr: &str) -> Option<FailureKind> {
         match DumpFailure::classify(ExitStatus::from_raw(256), stderr) {
             DumpFailure::Other(failure) => Some(failure.kind),
-            DumpFailure::Overtaken(_) | DumpFailure::Stopped => None,
+            DumpFailure::SchemaChanged(_) | DumpFailure::Stopped => None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! waits for the locks. They are ACCESS SHARE and taken with NOWAIT: if DDL is already queued, no lock is taken, and
 //! the comparison with the present (`catalogs`) decides. DDL that queues between these locks and pg_dump's would wait
 //! for us, while pg_dump waits for it and we wait for pg_dump. The server cannot detect that deadlock, because we wait
-//! outside of it: `overtaken` looks for it and ends the attempt.
+//! outside of it: `schema_changed` looks for it and ends the attempt.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Gate {
 
     /// Resolves with a description when DDL waits for these locks (held by `backend_pid`) while pg_dump waits for the
     /// DDL. Never resolves once pg_dump has its locks, or when the query for waiting sessions fails.
-    pub async fn overtaken(
+    pub async fn schema_changed(
         &self,
         plain: &Session,
         application_name: &str,

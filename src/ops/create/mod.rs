@@ -101,7 +101,7 @@ impl Job<'_> {
             let attempt = Attempt { job: self, selection, preflight, restarts, folder: folder.place() };
             match attempt.run().await {
                 Ok(done) => break done,
-                Err(DumpFailure::Overtaken(why))
+                Err(DumpFailure::SchemaChanged(why))
                     if restarts < RESTARTS_MIN || clock.elapsed() < self.settings.lock_wait =>
                 {
                     restarts += 1;
@@ -113,7 +113,7 @@ impl Job<'_> {
                     folder.empty()?;
                     self.pause((PAUSE * restarts).min(PAUSE_MAX)).await?;
                 }
-                Err(DumpFailure::Overtaken(why)) => {
+                Err(DumpFailure::SchemaChanged(why)) => {
                     return Err(Failure::msg(
                         FailureKind::Locked,
                         format!("DDL changed the schema while it was read, {restarts} times in a row: {why}"),

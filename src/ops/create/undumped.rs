@@ -34,7 +34,7 @@ pub fn undumped(inventory: &Inventory, toc: &Toc, database: &str) -> Result<Undu
     let entries = Entries::new(toc, inventory)?;
     let mut found = Undumped::default();
     let mut statements = Vec::new();
-    for object in inventory.objects.iter().filter(|o| matches!(entries.making(o), Making::Within(_))) {
+    for object in inventory.objects.iter().filter(|o| matches!(entries.making(o), Making::NotNeeded(_))) {
         match object.kind {
             ObjectKind::Comment if entries.is_comment_beside(object) => {
                 statements.extend(comment(&object.identity, Some(&object.definition), database));

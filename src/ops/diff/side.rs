@@ -130,12 +130,12 @@ impl Live {
 
     /// Asks the server whether definitions with different texts mean the same. It needs a session of its own: the other
     /// one is READ ONLY, and here temporary views are created and rolled back.
-    pub async fn read_alike(&mut self, wanted: &Inventory) -> Result<()> {
+    pub async fn align_with(&mut self, wanted: &Inventory) -> Result<()> {
         if !meaning::is_open(wanted, &self.inventory) {
             return Ok(());
         }
         let session = Session::open(&self.spec, APPLICATION).await?;
-        meaning::read_alike(&session, wanted, &mut self.inventory, Within::Nothing, &Known::default()).await?;
+        meaning::align_with(&session, wanted, &mut self.inventory, Within::Nothing, &Known::default()).await?;
         Ok(())
     }
 }

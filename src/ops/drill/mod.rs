@@ -87,7 +87,7 @@ impl Drill<'_> {
         self.stop_here()?;
         // The throw-away server runs on this machine and executes code from the snapshot.
         let asked = Asked { vouch: self.request.vouch.as_deref(), untrusted: false };
-        trust::demand(place, self.root.path(), &verification, &asked)?;
+        trust::require_trusted_origin(place, self.root.path(), &verification, &asked)?;
         let source = trust::open(place, &verification)?;
         let mut report = DrillReport::new(&source, self.request);
         report.verify_ms = millis(clock.elapsed());

@@ -37,7 +37,7 @@ use crate::root::folder::Root;
 use crate::root::lock::RootLock;
 use crate::root::restores;
 use crate::root::restores::{RestoreFailure, RestoreId, RestoreRecord, RestoreState};
-use crate::snapshot::sealed::Keys;
+use crate::snapshot::age_file::Keys;
 use crate::verify::{Level, verify_sealed};
 
 pub use check::{Found, same_target};
@@ -95,7 +95,7 @@ impl Recovery<'_> {
         if let Some(damage) = verification.failure() {
             return Err(damage.context("nothing was written"));
         }
-        trust::demand(place, self.root.path(), &verification, &self.asked())?;
+        trust::require_trusted_origin(place, self.root.path(), &verification, &self.asked())?;
         let source = trust::open(place, &verification)?;
         check::whole_enough(&source.manifest, self.request.allow_partial)?;
         if let Some(expected) = &self.options.expected {

@@ -20,7 +20,7 @@ use crate::ops::predicted;
 use crate::ops::predicted::extension_differs;
 use crate::pg::census::census;
 use crate::pg::session::Session;
-use crate::restore::beside::copies;
+use crate::restore::into_schema::copies;
 use crate::restore::objects::invalid_indexes;
 use crate::restore::source::SnapshotSource;
 use crate::restore::target::scope::Scope;
@@ -66,7 +66,7 @@ pub async fn prove(recovery: &Recovery<'_>, prepared: &Prepared, done: &Done, be
         let there = known.contains(&(o.kind, o.identity.as_str()));
         // A restore never creates slots or subscriptions, and an empty target keeps its own.
         if [SLOT, SUBSCRIPTION].contains(&o.kind) {
-            return scope.is_whole() && !scope.untrusted && (there || prepared.plan.target.kind.has_a_past());
+            return scope.is_whole() && !scope.untrusted && (there || prepared.plan.target.kind.has_user_objects());
         }
         !own(o) && ((brought && there) || scope.may_drop(o) || open.contains(&format!("{} {}", o.kind, o.identity)))
     };

@@ -55,7 +55,7 @@ struct Question {
 /// # Errors
 /// A lost connection. A text that the server cannot recreate stays as it is; so do all texts if the server allows no
 /// temporary objects (a standby, a missing privilege).
-pub async fn read_alike(
+pub async fn align_with(
     session: &Session,
     wanted: &Inventory,
     live: &mut Inventory,

@@ -15,7 +15,7 @@ use crate::model::name::visible;
 use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
 use crate::pgtools::toc::{Entry, Section, Toc};
-use crate::restore::objects::overloads::{Apart, Overloads};
+use crate::restore::objects::overloads::{Overloads, RivalRenames};
 
 /// Set from the inventory or by a file of the snapshot, after everything else.
 const ELSEWHERE: [ObjectKind; 11] = [
@@ -72,7 +72,7 @@ impl<'s> Creation<'s> {
         for object in inventory.objects.iter().filter(|o| !ELSEWHERE.contains(&o.kind)) {
             let made = match entries.making(object) {
                 Making::Entries(made) => made,
-                Making::Within(_) => continue,
+                Making::NotNeeded(_) => continue,
                 Making::Missing => return Err(not_carried(object)),
             };
             let made: Vec<usize> = made.iter().filter_map(|e| numbers.get(&e.dump_id).copied()).collect();
@@ -104,21 +104,21 @@ impl<'s> Creation<'s> {
     }
 
     /// The renames that keep other overloads from taking the calls in this entry.
-    pub fn apart(&self, step: &Step<'_>) -> Option<&Apart> {
+    pub fn rival_renames(&self, step: &Step<'_>) -> Option<&RivalRenames> {
         self.overloads.of(step.entry.dump_id)
     }
 
     /// The same for an object, or for the table or domain that it is a part of.
-    pub fn apart_for(&self, object: &CatalogObject) -> Option<&Apart> {
+    pub fn rival_renames_for(&self, object: &CatalogObject) -> Option<&RivalRenames> {
         if let Some(own) = self.own(object) {
-            return self.apart(own);
+            return self.rival_renames(own);
         }
         let (_, whole) = on(&object.identity)?;
         let whole = whole.strip_prefix("domain ").unwrap_or(whole);
         let made = [ObjectKind::Table, ObjectKind::ForeignTable, ObjectKind::Domain]
             .iter()
             .find_map(|kind| self.makings.get(&(*kind, whole)))?;
-        made.iter().find_map(|n| self.apart(&self.entries[*n]))
+        made.iter().find_map(|n| self.rival_renames(&self.entries[*n]))
     }
 
     /// The dump ids of the entries that create an object and its parts.

@@ -129,7 +129,7 @@ fn comments_are_found_by_what_they_are_on() {
     };
     assert_eq!(ids(&of("table column s.\"a b\".c", 1)), [4]);
     assert_eq!(ids(&of("table s.\"a b\"", 0)), [10]);
-    assert!(matches!(of("table column s.\"a b\".d", 2), Making::Within(_)), "from the inventory");
+    assert!(matches!(of("table column s.\"a b\".d", 2), Making::NotNeeded(_)), "from the inventory");
 }
 
 #[test]
@@ -141,11 +141,11 @@ fn what_has_no_entry_says_why_or_is_missing() {
         found.definition = definition.into();
         entries.making(&found)
     };
-    assert!(matches!(making("CHECK CONSTRAINT", "CHECK (true)"), Making::Within(_)));
+    assert!(matches!(making("CHECK CONSTRAINT", "CHECK (true)"), Making::NotNeeded(_)));
     assert_eq!(making("CHECK CONSTRAINT", "CHECK (true) NOT VALID UNPROVED"), Making::Missing);
-    assert!(matches!(making("FK CONSTRAINT", "x OF A PARTITIONED PARENT"), Making::Within(_)));
+    assert!(matches!(making("FK CONSTRAINT", "x OF A PARTITIONED PARENT"), Making::NotNeeded(_)));
     assert_eq!(making("FK CONSTRAINT", "x"), Making::Missing);
-    assert!(matches!(making("ROLE", ""), Making::Within(_)));
+    assert!(matches!(making("ROLE", ""), Making::NotNeeded(_)));
     assert_eq!(making("TABLE", ""), Making::Missing);
 }
 

@@ -39,7 +39,7 @@ pub enum Making<'a> {
     /// By these entries, in the archive's order: its own and those of its parts.
     Entries(Vec<&'a Entry>),
     /// It needs no entry of its own; the text is the reason.
-    Within(&'static str),
+    NotNeeded(&'static str),
     /// The archive does not contain it. The caller must report that.
     Missing,
 }
@@ -155,7 +155,7 @@ impl<'a> Entries<'a> {
             | ObjectKind::Role
             | ObjectKind::RoleMembership
             | ObjectKind::RoleSetting => {
-                return Making::Within(OTHER_FILES);
+                return Making::NotNeeded(OTHER_FILES);
             }
             ObjectKind::Acl | ObjectKind::Comment | ObjectKind::SecurityLabel => return self.attached(object),
             ObjectKind::IndexAttach | ObjectKind::SequenceSet | ObjectKind::TableAttach => self.named(object),
@@ -169,7 +169,7 @@ impl<'a> Entries<'a> {
         if !found.is_empty() {
             return Making::Entries(found);
         }
-        self.why_no_entry(object).map_or(Making::Missing, Making::Within)
+        self.why_no_entry(object).map_or(Making::Missing, Making::NotNeeded)
     }
 
     /// The entry of a table's rows or of a materialized view's refresh.
@@ -231,7 +231,7 @@ impl<'a> Entries<'a> {
     /// Privileges, comments and security labels.
     fn attached(&self, object: &CatalogObject) -> Making<'a> {
         let Some(address) = object.address.filter(|a| !SHARED.contains(&a.class)) else {
-            return Making::Within(OTHER_FILES);
+            return Making::NotNeeded(OTHER_FILES);
         };
         let key = (object.kind == ObjectKind::Comment).then(|| key_of_object(object)).flatten();
         let found = match key {
@@ -248,8 +248,8 @@ impl<'a> Entries<'a> {
         };
         match object.kind {
             _ if !found.is_empty() => Making::Entries(found),
-            ObjectKind::Acl => Making::Within(GRANTS),
-            _ => self.why_no_entry(object).map_or(Making::Missing, Making::Within),
+            ObjectKind::Acl => Making::NotNeeded(GRANTS),
+            _ => self.why_no_entry(object).map_or(Making::Missing, Making::NotNeeded),
         }
     }
 
@@ -270,7 +270,7 @@ impl<'a> Entries<'a> {
             // multiranges with their constructors, the rule of a view.
             ObjectKind::Comment => Some(FROM_INVENTORY),
             ObjectKind::RowSecurity if says("DISABLE, FORCE") => Some(IN_ITS_TABLE),
-            ObjectKind::Operator if object.is_only_a_name() => Some(SHELL),
+            ObjectKind::Operator if object.is_shell_operator() => Some(SHELL),
             ObjectKind::Subscription => Some(NOT_SUPERUSER),
             _ => None,
         }
@@ -283,7 +283,7 @@ impl<'a> Entries<'a> {
             && object.extension.is_none()
             && object.address.as_ref().is_some_and(of_ours)
             && !invalid_indexes::whole(object).is_some_and(|a| self.left_over.contains(&a))
-            && matches!(self.making(object), Making::Within(_))
+            && matches!(self.making(object), Making::NotNeeded(_))
     }
 
     /// pg_dump writes neither an extension's table in a publication nor a user mapping on an extension's server.
@@ -308,7 +308,7 @@ fn in_a_table(object: &CatalogObject) -> Option<&'static str> {
     match constraint.from {
         Origin::PartitionedParent => Some(BY_ITS_PARENT),
         Origin::Parent if object.kind != ObjectKind::FkConstraint => Some(BY_ITS_PARENT),
-        Origin::Itself if object.kind != ObjectKind::FkConstraint && constraint.proved => Some(IN_ITS_TABLE),
+        Origin::Itself if object.kind != ObjectKind::FkConstraint && constraint.validated => Some(IN_ITS_TABLE),
         _ => None,
     }
 }

@@ -21,7 +21,7 @@ const PROTECTS: [ObjectKind; 4] =
     [ObjectKind::Policy, ObjectKind::RowSecurity, ObjectKind::Acl, ObjectKind::DefaultAcl];
 
 /// Input: what is known about a restore that is not complete.
-pub struct Reckoning<'a> {
+pub struct CauseAnalysis<'a> {
     pub left: &'a Left,
     pub creation: &'a Creation<'a>,
     pub inventory: &'a Inventory,
@@ -32,7 +32,7 @@ pub struct Reckoning<'a> {
     pub withheld: &'a BTreeMap<Address, ObjectName>,
 }
 
-impl Reckoning<'_> {
+impl CauseAnalysis<'_> {
     /// Each of `objects`: either a cause itself, or with its cause.
     pub fn list(&self, objects: &BTreeSet<ObjectName>) -> Vec<LeftOut> {
         let known: HashMap<ObjectName, &CatalogObject> =
@@ -88,7 +88,7 @@ impl Reckoning<'_> {
 
 /// The missing objects, indexed by the ways in which others depend on them.
 struct Graph<'a> {
-    reckoning: &'a Reckoning<'a>,
+    reckoning: &'a CauseAnalysis<'a>,
     /// By the dump ids of the entries that create them.
     by_entry: HashMap<i64, Vec<&'a CatalogObject>>,
     /// The same for materialized views that exist but are not populated: views that read them cannot be populated.
@@ -104,7 +104,7 @@ struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    fn new(reckoning: &'a Reckoning<'a>, known: &HashMap<ObjectName, &'a CatalogObject>) -> Self {
+    fn new(reckoning: &'a CauseAnalysis<'a>, known: &HashMap<ObjectName, &'a CatalogObject>) -> Self {
         let missing = reckoning.left.missing.iter().filter_map(|name| known.get(name).copied());
         let mut graph = Self {
             reckoning,

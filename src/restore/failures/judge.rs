@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::causes::Reckoning;
+use super::causes::CauseAnalysis;
 use super::leave_out::MayLack;
-use super::mend::Mended;
+use super::repair::Repaired;
 use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::left_out;
 use crate::model::left_out::LeftOut;
@@ -51,7 +51,7 @@ impl Judge<'_> {
     /// Excuses, repairs and leaves out; or fails.
     pub async fn judge(&self, left: Left) -> Result<Worked> {
         let sorted = self.split_excused(&left);
-        let mut mended = Mended::default();
+        let mut mended = Repaired::default();
         let (left, sorted) = if sorted.rest.is_empty() {
             (left, sorted)
         } else {
@@ -66,7 +66,7 @@ impl Judge<'_> {
                 (after, sorted)
             }
         };
-        let reckoning = Reckoning {
+        let reckoning = CauseAnalysis {
             left: &left,
             creation: self.converge.creation,
             inventory: &self.converge.source.inventory,

@@ -5,5 +5,5 @@
 pub(crate) mod causes;
 pub(crate) mod judge;
 pub mod leave_out;
-pub(crate) mod mend;
 pub(crate) mod refusals;
+pub(crate) mod repair;

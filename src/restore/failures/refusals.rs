@@ -13,7 +13,7 @@ use crate::model::restore::ObjectName;
 use crate::model::sqlstate::SqlState;
 use crate::restore::entries::creation::Step;
 use crate::restore::objects::converge::Converge;
-use crate::restore::objects::overloads::Apart;
+use crate::restore::objects::overloads::RivalRenames;
 
 /// One refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,16 +82,16 @@ impl Converge<'_> {
 
     /// Runs an entry of the archive: see `attempt_for`.
     pub(crate) async fn attempt_step(&self, step: &Step<'_>) -> Result<Option<Failure>> {
-        self.attempt_apart(self.creation.apart(step), &step.what(), &step.sql).await
+        self.attempt_apart(self.creation.rival_renames(step), &step.what(), &step.sql).await
     }
 
     /// Tries a statement that creates or alters an object, while rival overloads are renamed (see `overloads`). That
     /// needs their ownership; without it the statement is tried as it is.
     pub(crate) async fn attempt_for(&self, object: &CatalogObject, what: &str, sql: &str) -> Result<Option<Failure>> {
-        self.attempt_apart(self.creation.apart_for(object), what, sql).await
+        self.attempt_apart(self.creation.rival_renames_for(object), what, sql).await
     }
 
-    async fn attempt_apart(&self, apart: Option<&Apart>, what: &str, sql: &str) -> Result<Option<Failure>> {
+    async fn attempt_apart(&self, apart: Option<&RivalRenames>, what: &str, sql: &str) -> Result<Option<Failure>> {
         if let Some(apart) = apart.filter(|_| !self.scope.untrusted)
             && self.runner.attempt(what, &apart.around(sql)).await?.is_none()
         {

@@ -30,7 +30,7 @@ pub struct Constraint<'a> {
     /// `pg_get_constraintdef`, with `NOT VALID` and `NOT ENFORCED`.
     pub text: &'a str,
     /// Validated (`convalidated`): existing rows were checked.
-    pub proved: bool,
+    pub validated: bool,
     pub from: Origin,
     /// The marks after `from`: index properties, the state of its triggers.
     rest: &'a str,
@@ -59,8 +59,8 @@ impl<'a> Constraint<'a> {
             (_, Some(text)) => (text, Origin::Parent),
             _ => (text, Origin::Itself),
         };
-        let (text, proved) = text.strip_suffix(" UNPROVED").map_or((text, true), |text| (text, false));
-        Some(Self { text, proved, from, rest })
+        let (text, validated) = text.strip_suffix(" UNPROVED").map_or((text, true), |text| (text, false));
+        Some(Self { text, validated, from, rest })
     }
 
     /// The text without NOT VALID.
@@ -98,7 +98,7 @@ fn add_statement(object: &CatalogObject, text: &str) -> Option<String> {
 /// `VALIDATE CONSTRAINT`, if that is all that the target's constraint lacks.
 pub fn validate(wanted: &CatalogObject, live: &CatalogObject) -> Option<String> {
     let (w, l) = (Constraint::of(wanted)?, Constraint::of(live)?);
-    if !w.proved || l.proved || w.text != l.without_not_valid() || (w.from, w.rest) != (l.from, l.rest) {
+    if !w.validated || l.validated || w.text != l.without_not_valid() || (w.from, w.rest) != (l.from, l.rest) {
         return None;
     }
     let (name, rest) = on(&wanted.identity)?;
@@ -108,7 +108,7 @@ pub fn validate(wanted: &CatalogObject, live: &CatalogObject) -> Option<String> 
 /// Does it bind new rows although existing rows may violate it? Foreign keys do not while their triggers are disabled.
 pub fn binds_new_rows(object: &CatalogObject) -> bool {
     matches!(object.kind, ObjectKind::CheckConstraint | ObjectKind::NotNullConstraint)
-        && Constraint::of(object).is_some_and(|c| !c.proved && !c.text.ends_with(" NOT ENFORCED"))
+        && Constraint::of(object).is_some_and(|c| !c.validated && !c.text.ends_with(" NOT ENFORCED"))
 }
 
 /// Are both parts of a partitioned table's constraint that differ only in the state of their triggers?
@@ -154,7 +154,7 @@ mod tests {
     fn parsed(kind: &str, definition: &str) -> (String, bool, Origin) {
         let object = object(kind, "c on public.t", definition);
         let found = Constraint::of(&object).unwrap();
-        (found.text.to_string(), found.proved, found.from)
+        (found.text.to_string(), found.validated, found.from)
     }
 
     #[test]
@@ -193,8 +193,8 @@ mod tests {
             ("CONSTRAINT", "PRIMARY KEY (a) CLUSTERED REPLICA IDENTITY", "PRIMARY KEY (a)", true, Origin::Itself),
             ("CONSTRAINT", "UNIQUE (a) CLUSTERED\nINDEX WITH (fillfactor='50')", "UNIQUE (a)", true, Origin::Itself),
         ];
-        for (kind, definition, text, proved, from) in cases {
-            assert_eq!(parsed(kind, definition), (text.to_string(), proved, from), "{definition}");
+        for (kind, definition, text, validated, from) in cases {
+            assert_eq!(parsed(kind, definition), (text.to_string(), validated, from), "{definition}");
         }
         assert_eq!(Constraint::of(&object("TABLE", "public.t", "")), None);
     }
@@ -202,12 +202,12 @@ mod tests {
     #[test]
     fn only_what_is_not_proved_is_validated() {
         let of = |definition: &str| object("CHECK CONSTRAINT", "c on public.t", definition);
-        let (proved, unproved) = (of("CHECK (true) INHERITED"), of("CHECK (true) NOT VALID UNPROVED INHERITED"));
-        assert_eq!(validate(&proved, &unproved).unwrap(), "ALTER TABLE public.t VALIDATE CONSTRAINT c");
-        assert_eq!(validate(&unproved, &proved), None);
+        let (validated, unproved) = (of("CHECK (true) INHERITED"), of("CHECK (true) NOT VALID UNPROVED INHERITED"));
+        assert_eq!(validate(&validated, &unproved).unwrap(), "ALTER TABLE public.t VALIDATE CONSTRAINT c");
+        assert_eq!(validate(&unproved, &validated), None);
         assert_eq!(validate(&of("CHECK (true)"), &unproved), None);
         assert_eq!(validate(&of("CHECK (false) INHERITED"), &unproved), None);
-        assert_eq!(validate(&proved, &of("CHECK (true) NOT ENFORCED UNPROVED INHERITED")), None);
+        assert_eq!(validate(&validated, &of("CHECK (true) NOT ENFORCED UNPROVED INHERITED")), None);
     }
 
     #[test]

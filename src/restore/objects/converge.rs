@@ -38,8 +38,8 @@ const PASSES_MAX: usize = 8;
 
 /// Platforms have event triggers that grant on the members of pg_net and pg_cron and replace a dropped pg_graphql by a
 /// stand-in. In replica role they do not fire.
-pub(crate) const AWAKE: &str = "SET LOCAL session_replication_role = origin";
-pub(crate) const ASLEEP: &str = "SET LOCAL session_replication_role = replica";
+pub(crate) const TRIGGERS_ON: &str = "SET LOCAL session_replication_role = origin";
+pub(crate) const TRIGGERS_OFF: &str = "SET LOCAL session_replication_role = replica";
 
 /// What the passes need.
 pub struct Converge<'a> {
@@ -105,7 +105,7 @@ impl Converge<'_> {
         let missing = delta.missing.iter().map(|o| ObjectName::of(o)).collect();
         let of_another = delta.differs.iter().filter(|(w, f)| w.owner != f.owner && w.kind != ObjectKind::Role);
         let owners = of_another.map(|(wanted, _)| ObjectName::of(wanted)).collect();
-        let named = delta.of_order().collect();
+        let named = delta.column_order_exceptions().collect();
         Left { objects, regranted, missing, owners, words, named, refusals: self.refusals.all() }
     }
 
@@ -209,11 +209,11 @@ impl Converge<'_> {
             return Ok(());
         }
         if self.scope.platform {
-            self.runner.run("wake event triggers", AWAKE).await?;
+            self.runner.run("wake event triggers", TRIGGERS_ON).await?;
         }
         let made = self.make_extensions_awake(&missing, delta, live, words).await;
         if self.scope.platform {
-            self.runner.run("silence event triggers", ASLEEP).await?;
+            self.runner.run("silence event triggers", TRIGGERS_OFF).await?;
         }
         made
     }
@@ -296,7 +296,7 @@ impl Converge<'_> {
 
     async fn run_entries(&self, steps: &[&Step<'_>], words: &mut BTreeMap<String, String>) -> Result<()> {
         for step in steps {
-            self.runner.breathe().await?;
+            self.runner.commit_if_many_locks().await?;
             if let Some(failure) = self.attempt_step(step).await? {
                 if !self.create_as_owner(step).await?
                     && !self.attached_with_checks(step).await?

@@ -10,7 +10,7 @@ use crate::model::difference;
 use crate::model::difference::{Change, ObjectDifference, Severity, columns};
 use crate::model::identity::on;
 use crate::model::inventory::CatalogObject;
-use crate::model::membership::{Alike, Membership, ROLE_MEMBERSHIP};
+use crate::model::membership::{EquivalentMemberships, Membership, ROLE_MEMBERSHIP};
 use crate::model::name::QualifiedName;
 use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{Exception, ObjectName};
@@ -107,7 +107,7 @@ impl<'s, 't> Delta<'s, 't> {
     }
 
     /// Exceptions for tables with another column order.
-    pub fn of_order(&self) -> impl Iterator<Item = Exception> + '_ {
+    pub fn column_order_exceptions(&self) -> impl Iterator<Item = Exception> + '_ {
         self.reordered.iter().map(|table| Exception {
             code: "column_order".into(),
             what: format!("{} {}", table.kind, table.identity),
@@ -140,7 +140,7 @@ impl<'s, 't> Delta<'s, 't> {
         wanted: &[CatalogObject],
         live: &[CatalogObject],
     ) -> (BTreeSet<ObjectName>, BTreeSet<ObjectName>) {
-        let alike = Alike::new(wanted, live);
+        let alike = EquivalentMemberships::new(wanted, live);
         let (mut regranted, left): (BTreeSet<_>, _) =
             self.names().into_iter().partition(|name| alike.holds(name.kind, &name.identity));
         regranted.retain(|name| !self.extra.iter().any(|o| ObjectName::of(o) == *name));

@@ -44,13 +44,13 @@ pub async fn stuck<'t>(
     }
     let rows = session.rows(HELD, &[]).await?;
     let held: BTreeSet<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
-    let is_stuck = |o: &&CatalogObject| domains.contains(o.identity.as_str()) && held.contains(&o.identity);
-    Ok(live.of_kind(ObjectKind::Domain).filter(is_stuck).collect())
+    let write_blocked = |o: &&CatalogObject| domains.contains(o.identity.as_str()) && held.contains(&o.identity);
+    Ok(live.of_kind(ObjectKind::Domain).filter(write_blocked).collect())
 }
 
 /// The domain of a constraint, if adding the constraint validates rows.
 fn proved_on(object: &CatalogObject) -> Option<&str> {
-    Constraint::of(object).filter(|constraint| constraint.proved)?;
+    Constraint::of(object).filter(|constraint| constraint.validated)?;
     on(&object.identity)?.1.strip_prefix("domain ")
 }
 

@@ -33,14 +33,14 @@ const NAMED_MAX: usize = 4;
 
 /// What the plan knows about roles.
 #[derive(Debug, Default)]
-pub struct Foretold {
+pub struct Predicted {
     pub drop: Vec<ObjectName>,
     pub exceptions: Vec<Exception>,
 }
 
 /// Which roles will be dropped, and which must stay because something outside this database needs them.
-pub async fn foretell(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Foretold> {
-    let mut foretold = Foretold::default();
+pub async fn predict(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Predicted> {
+    let mut foretold = Predicted::default();
     for role in droppable_roles(engine, scope, session).await? {
         match stays(&role) {
             Some(exception) => foretold.exceptions.push(exception),
@@ -54,7 +54,7 @@ pub async fn foretell(engine: &Engine<'_>, scope: &Scope, session: &Session) -> 
 /// In place: roles that the snapshot does not have and that may belong to others. A renamed role of the snapshot is
 /// reported as such: renaming it back would affect other databases and clear an MD5 password.
 async fn later_roles_that_stay(engine: &Engine<'_>, scope: &Scope, session: &Session) -> Result<Vec<Exception>> {
-    if !scope.kind.has_a_past() || !scope.is_whole() || scope.untrusted || scope.roles_kept.is_empty() {
+    if !scope.kind.has_user_objects() || !scope.is_whole() || scope.untrusted || scope.roles_kept.is_empty() {
         return Ok(Vec::new());
     }
     let roles: Vec<&CatalogObject> = engine.source.inventory.of_kind(ROLE).collect();

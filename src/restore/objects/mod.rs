@@ -4,8 +4,10 @@
 //! Invariant: objects are matched by kind and identity, compared by definition and owner. No statement is trusted: each
 //! pass reads the inventory again (`converge` has a worked example). It writes no rows.
 
+pub(crate) mod attributes;
 pub(crate) mod constraint;
 pub(crate) mod converge;
+pub(crate) mod default_acls;
 pub(crate) mod defaults;
 pub(crate) mod delta;
 pub(crate) mod domains;
@@ -17,8 +19,6 @@ pub(crate) mod members;
 pub(crate) mod overloads;
 pub(crate) mod own_settings;
 pub(crate) mod partitions;
-pub(crate) mod put_right;
+pub(crate) mod removal;
 pub(crate) mod replace;
 pub(crate) mod roles;
-pub(crate) mod take_away;
-pub(crate) mod unwritten;

@@ -47,16 +47,16 @@ struct Routine<'a> {
 
 /// Dump id of an entry → the statements around it.
 #[derive(Debug, Default)]
-pub struct Overloads(HashMap<i64, Apart>);
+pub struct Overloads(HashMap<i64, RivalRenames>);
 
 /// The statements that rename the rivals, and rename them back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Apart {
+pub struct RivalRenames {
     pub before: String,
     pub after: String,
 }
 
-impl Apart {
+impl RivalRenames {
     /// One message that creates an object while its rivals are renamed.
     pub fn around(&self, sql: &str) -> String {
         format!("{};\n{sql}\n;\n{}", self.before, self.after)
@@ -92,7 +92,7 @@ impl Overloads {
         Self(apart)
     }
 
-    pub fn of(&self, dump_id: i64) -> Option<&Apart> {
+    pub fn of(&self, dump_id: i64) -> Option<&RivalRenames> {
         self.0.get(&dump_id)
     }
 }
@@ -128,7 +128,7 @@ fn routine(object: &CatalogObject, dump_id: i64) -> Option<Routine<'_>> {
     })
 }
 
-fn rename_rivals(rivals: &[&Routine<'_>]) -> Apart {
+fn rename_rivals(rivals: &[&Routine<'_>]) -> RivalRenames {
     let list = |row: &dyn Fn(&Routine<'_>) -> String| rivals.iter().map(|r| row(r)).collect::<Vec<_>>().join(", ");
     let hidden = |r: &Routine<'_>| format!("stacksnap_apart_{}", r.dump_id);
     let away = list(&|r| format!("({}, {})", literal(r.signature), literal(&hidden(r))));
@@ -146,7 +146,7 @@ fn rename_rivals(rivals: &[&Routine<'_>]) -> Apart {
          JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.proname = w.hidden \
          LOOP EXECUTE pg_catalog.format('ALTER ROUTINE %s RENAME TO %I', r.routine, r.name); END LOOP; END"
     );
-    Apart { before: format!("DO {}", dollar_quoted(&away)), after: format!("DO {}", dollar_quoted(&back)) }
+    RivalRenames { before: format!("DO {}", dollar_quoted(&away)), after: format!("DO {}", dollar_quoted(&back)) }
 }
 
 #[cfg(test)]

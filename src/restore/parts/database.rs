@@ -19,12 +19,12 @@ use crate::restore::target::state::Examined;
 pub const DIFFERS: &str = "database_differs";
 
 /// What will be restored, and what cannot be.
-pub fn foretell(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> (Vec<ObjectName>, Option<Exception>) {
+pub fn predict(engine: &Engine<'_>, examined: &Examined, live: &Inventory) -> (Vec<ObjectName>, Option<Exception>) {
     if !is_ours(examined) {
         return (Vec::new(), None);
     }
     let all = database_properties(&engine.source.inventory, live);
-    let (set, fixed): (Vec<_>, Vec<_>) = all.into_iter().partition(|property| property.put_back().is_some());
+    let (set, fixed): (Vec<_>, Vec<_>) = all.into_iter().partition(|property| property.alter_option().is_some());
     let name = |property: &PropertyDifference| ObjectName {
         kind: ObjectKind::Database,
         identity: format!("database: {}", property.word()),
@@ -45,7 +45,7 @@ pub async fn put_back(
     }
     let mut left = Vec::new();
     for property in database_properties(&engine.source.inventory, live) {
-        let Some(option) = property.put_back() else {
+        let Some(option) = property.alter_option() else {
             left.push(property);
             continue;
         };
@@ -68,7 +68,7 @@ fn is_ours(examined: &Examined) -> bool {
 fn exception(left: &[PropertyDifference], live: &Inventory, engine: Option<&Engine<'_>>) -> Option<Exception> {
     let owner =
         |inventory: &Inventory| inventory.of_kind(ObjectKind::Database).next().and_then(|object| object.owner.clone());
-    let mut differences: Vec<String> = left.iter().map(PropertyDifference::told).collect();
+    let mut differences: Vec<String> = left.iter().map(PropertyDifference::sentence).collect();
     if let Some(engine) = engine {
         let (was, is) = (owner(&engine.source.inventory), owner(live));
         let name = |owner: Option<String>| owner.unwrap_or_else(|| "none".to_string());
@@ -79,7 +79,7 @@ fn exception(left: &[PropertyDifference], live: &Inventory, engine: Option<&Engi
     if differences.is_empty() {
         return None;
     }
-    let fixed = left.iter().any(|property| property.put_back().is_none());
+    let fixed = left.iter().any(|property| property.alter_option().is_none());
     let todo = if fixed {
         "create a database with the source's encoding and locale (CREATE DATABASE … TEMPLATE template0) and restore into that"
     } else {

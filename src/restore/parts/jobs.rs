@@ -57,13 +57,13 @@ pub fn not_the_same() -> Exception {
 
 /// A job that runs in the target's database and that the snapshot does not have.
 #[derive(Debug, Clone)]
-pub struct Strange {
+pub struct ExtraJob {
     number: i64,
     /// Its name, or its schedule if it has none.
     word: String,
 }
 
-impl Strange {
+impl ExtraJob {
     /// Its entry in a plan.
     pub fn object(&self) -> ObjectName {
         ObjectName { kind: ObjectKind::CronJob, identity: format!("{} {}", self.number, visible(&self.word)) }
@@ -89,7 +89,7 @@ impl Job {
 }
 
 /// Jobs in the target's database that the snapshot does not have: they would run on its tables.
-pub async fn strange(engine: &Engine<'_>, session: &Session, kind: TargetKind) -> Result<Vec<Strange>> {
+pub async fn extra_jobs(engine: &Engine<'_>, session: &Session, kind: TargetKind) -> Result<Vec<ExtraJob>> {
     // In place, a snapshot without the list of jobs cannot tell which jobs are new.
     let has_list = record(engine).is_some() || kind == TargetKind::OtherDatabase;
     if !has_list || !has_readable_jobs(session).await? {
@@ -104,7 +104,7 @@ pub async fn strange(engine: &Engine<'_>, session: &Session, kind: TargetKind) -
         let live = Job { number: row.try_get(0).ok(), texts };
         if let Some(number) = live.number.filter(|_| !own.iter().any(|job| job.can_become(&live, kind))) {
             let [_, name, schedule, _] = live.texts;
-            found.push(Strange { number, word: name.or(schedule).unwrap_or_default() });
+            found.push(ExtraJob { number, word: name.or(schedule).unwrap_or_default() });
         }
     }
     Ok(found)
@@ -113,7 +113,7 @@ pub async fn strange(engine: &Engine<'_>, session: &Session, kind: TargetKind) -
 /// Unschedules them in the transaction. A job that stays is named.
 pub async fn unschedule(engine: &Engine<'_>, runner: &Runner<'_>, kind: TargetKind) -> Result<Vec<Exception>> {
     let mut exceptions = Vec::new();
-    for job in strange(engine, runner.session, kind).await? {
+    for job in extra_jobs(engine, runner.session, kind).await? {
         let sql = format!("SELECT cron.unschedule({}::pg_catalog.int8)", job.number);
         if let Some(failure) = runner.attempt("job that the snapshot does not have", &sql).await? {
             exceptions.push(Exception {

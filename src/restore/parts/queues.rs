@@ -69,7 +69,7 @@ async fn has_readable_queues(session: &Session) -> Result<bool> {
 
 /// Does the target's table equal the snapshot's? Reads it.
 pub(crate) async fn is_equal(session: &Session, record: &TableRecord) -> Result<bool> {
-    if !tables::is_there(session, &record.name).await? {
+    if !tables::relation_exists(session, &record.name).await? {
         return Ok(false);
     }
     let live = fingerprint_table(session, &record.name, &record.columns).await?;
@@ -91,7 +91,9 @@ pub async fn differing(
     let records = records(engine.source)?;
     let records_of_all = records.iter().collect::<Vec<_>>();
     let mut vouched = match kind {
-        TargetKind::SameDatabase => marks::vouched(engine, session, live, &records_of_all, false).await?,
+        TargetKind::SameDatabase => {
+            marks::unwritten_since_snapshot(engine, session, live, &records_of_all, false).await?
+        }
         _ => BTreeSet::new(),
     };
     let in_doubt: Vec<_> = records.iter().filter(|record| vouched.contains(&record.name)).collect();
@@ -108,7 +110,7 @@ pub async fn differing(
 
 /// Queues of the target that the snapshot does not have: their messages would still be processed. Empty if the snapshot
 /// cannot tell.
-pub async fn came_later(source: &SnapshotSource, session: &Session) -> Result<Vec<String>> {
+pub async fn extra_queues(source: &SnapshotSource, session: &Session) -> Result<Vec<String>> {
     let Some(known) = names(source)? else { return Ok(Vec::new()) };
     if !has_readable_queues(session).await? {
         return Ok(Vec::new());
@@ -146,7 +148,7 @@ fn names(source: &SnapshotSource) -> Result<Option<Vec<String>>> {
 /// Drops later queues if the snapshot has no file that would do so.
 async fn drop_later_queues(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<Vec<Exception>> {
     let mut exceptions = Vec::new();
-    for queue in came_later(engine.source, runner.session).await? {
+    for queue in extra_queues(engine.source, runner.session).await? {
         let sql = format!("SELECT pgmq.drop_queue({})", literal(&queue));
         if let Some(failure) = runner.attempt("queue that the snapshot does not have", &sql).await? {
             exceptions.push(Exception {
@@ -191,7 +193,8 @@ pub async fn make(engine: &Engine<'_>, runner: &Runner<'_>) -> Result<()> {
                 runner.attempt("queue of another kind", &sql).await?;
             }
         }
-        is_missing |= !tables::is_there(runner.session, &QualifiedName::new(member.schema, member.table)).await?;
+        is_missing |=
+            !tables::relation_exists(runner.session, &QualifiedName::new(member.schema, member.table)).await?;
     }
     if is_missing {
         without_messages(source, runner).await?;

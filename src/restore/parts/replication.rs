@@ -51,8 +51,9 @@ pub fn exceptions(wanted: &Inventory, live: &Inventory, scope: &Scope) -> Vec<Ex
             }
         }
         let extra = live.of_kind(kind).filter(|o| !wanted.of_kind(kind).any(|w| w.identity == o.identity));
-        found
-            .extend(extra.filter(|_| scope.kind.has_a_past() && (kind != SLOT || wanted.tells_replication)).map(stays));
+        found.extend(
+            extra.filter(|_| scope.kind.has_user_objects() && (kind != SLOT || wanted.tells_replication)).map(stays),
+        );
     }
     found
 }

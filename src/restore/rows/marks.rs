@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The tables of `records` that are unchanged since the snapshot, by their names in it. `renamed`: include tables that
 /// were renamed since, because the restore renames them back.
-pub async fn vouched(
+pub async fn unwritten_since_snapshot(
     engine: &Engine<'_>,
     session: &Session,
     live: &Inventory,

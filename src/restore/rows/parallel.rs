@@ -82,7 +82,7 @@ fn builds(creation: &Creation<'_>, live: &Inventory, filled: &BTreeMap<Qualified
         matches!(s.entry.desc, ObjectKind::Index | ObjectKind::Constraint | ObjectKind::FkConstraint | ObjectKind::CheckConstraint | ObjectKind::IndexAttach)
             && s.is_post_data()
             // Overloads must be renamed around it, which only the single-connection phase does.
-            && creation.apart(s).is_none()
+            && creation.rival_renames(s).is_none()
             && s.object.is_some_and(|o| !there.contains(&(o.kind, o.identity.as_str())))
     };
     let mut builds: Vec<BuildTask> = Vec::new();

@@ -160,7 +160,7 @@ impl<'a> Tables<'a> {
         let mut open: Vec<&TableRecord> = Vec::new();
         for record in made.iter().filter_map(|name| self.records.get(name)) {
             // A table that could not be created is reported with the server's reason by the comparison.
-            if is_there(runner.session, &record.name).await? {
+            if relation_exists(runner.session, &record.name).await? {
                 open.push(record);
             }
         }
@@ -191,7 +191,7 @@ impl<'a> Tables<'a> {
                 continue;
             }
             let Some(record) = self.records.get(&load.table) else { continue };
-            if !is_there(runner.session, &record.name).await? {
+            if !relation_exists(runner.session, &record.name).await? {
                 continue;
             }
             // The plan saw another name for this table (it was renamed): its rows may be equal still.
@@ -361,7 +361,7 @@ impl<'a> Tables<'a> {
 }
 
 /// Is there a relation with that name?
-pub(crate) async fn is_there(session: &Session, table: &QualifiedName) -> Result<bool> {
+pub(crate) async fn relation_exists(session: &Session, table: &QualifiedName) -> Result<bool> {
     let row = session.one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&table.sql()]).await?;
     Ok(row.try_get(0).unwrap_or(true))
 }

@@ -20,20 +20,20 @@ pub struct Runner<'a> {
     pub cancel: &'a Cancel,
     statements: AtomicU64,
     abandoned: AtomicBool,
-    breath: Option<Breath>,
+    breath: Option<LockBudget>,
     breathed_at: AtomicU64,
 }
 
 /// For a restore that may use several transactions: how each begins, and how many locks one may hold.
 #[derive(Debug, Clone, Copy)]
-pub struct Breath {
+pub struct LockBudget {
     pub begin: &'static str,
     pub locks_max: u64,
 }
 
 /// Locks are counted after this many statements. Each statement may take four (table, TOAST table, its index, primary
 /// key).
-const BREATH_EVERY: u64 = 16;
+const LOCKS_COUNTED_EVERY: u64 = 16;
 
 impl<'a> Runner<'a> {
     pub fn new(session: &'a Session, cancel: &'a Cancel) -> Self {
@@ -49,15 +49,15 @@ impl<'a> Runner<'a> {
 
     /// The same, for a restore that may use several transactions.
     #[must_use]
-    pub fn with_breath(self, breath: Option<Breath>) -> Self {
+    pub fn with_breath(self, breath: Option<LockBudget>) -> Self {
         Self { breath, ..self }
     }
 
     /// Call between statements that need no common transaction: commits if many locks are held, and begins again.
-    pub async fn breathe(&self) -> Result<()> {
+    pub async fn commit_if_many_locks(&self) -> Result<()> {
         let Some(breath) = self.breath else { return Ok(()) };
         let now = self.statements();
-        if now < self.breathed_at.load(Ordering::Relaxed) + BREATH_EVERY {
+        if now < self.breathed_at.load(Ordering::Relaxed) + LOCKS_COUNTED_EVERY {
             return Ok(());
         }
         self.breathed_at.store(now, Ordering::Relaxed);

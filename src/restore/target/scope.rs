@@ -86,7 +86,7 @@ impl Scope {
 
     /// Must this object of the snapshot exist on the target afterwards, created by us if missing?
     pub fn brings_back(&self, object: &CatalogObject) -> bool {
-        if NEVER_MADE.contains(&object.kind) || object.is_only_a_name() || !self.in_parts(object.kind) {
+        if NEVER_MADE.contains(&object.kind) || object.is_shell_operator() || !self.in_parts(object.kind) {
             return false;
         }
         if !self.tables.is_empty() && !self.tables.iter().any(|table| belongs(object, table)) {

@@ -45,7 +45,7 @@ pub fn is_of_versions(name: &QualifiedName) -> bool {
 /// Compares one migration table.
 pub async fn version(engine: &Engine<'_>, session: &Session, name: &QualifiedName) -> Result<Version> {
     let record = engine.source.manifest.tables.iter().find(|t| t.name == *name);
-    let there = tables::is_there(session, name).await?;
+    let there = tables::relation_exists(session, name).await?;
     let Some(record) = record.filter(|r| r.data_file.is_some()) else {
         let known = engine.source.inventory.table(name).is_some();
         return Ok(match (known, there) {
@@ -80,7 +80,7 @@ pub async fn version(engine: &Engine<'_>, session: &Session, name: &QualifiedNam
 
 /// Another project as the target: its services keep their own version records. Names those that differ from the
 /// snapshot.
-pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Session) -> Result<Vec<Exception>> {
+pub async fn predict(engine: &Engine<'_>, examined: &Examined, session: &Session) -> Result<Vec<Exception>> {
     let mut found = Vec::new();
     if examined.facts.kind == TargetKind::SameDatabase {
         return Ok(found);
@@ -109,7 +109,7 @@ pub async fn has_same_migrations(engine: &Engine<'_>, session: &Session, name: &
     }
     let record = engine.source.manifest.tables.iter().find(|t| t.name == *name && t.data_file.is_some());
     let Some(record) = record.filter(|r| r.rows > 0) else { return Ok(false) };
-    if !tables::is_there(session, name).await? {
+    if !tables::relation_exists(session, name).await? {
         return Ok(false);
     }
     match keys_of(session, record).await {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Expected, Found};
 use crate::model::difference::{Change, ObjectDifference, Severity};
 use crate::model::inventory::CatalogObject;
-use crate::model::membership::Alike;
+use crate::model::membership::EquivalentMemberships;
 use crate::model::name::{QualifiedName, ident};
 use crate::model::object_kind::ObjectKind;
 use crate::model::restore::{ObjectName, ProofFinding};
@@ -25,7 +25,7 @@ pub fn judge(
     found: &mut Found,
 ) {
     let members = Members::of(left, right);
-    let alike = Alike::new(left, right);
+    let alike = EquivalentMemberships::new(left, right);
     for difference in differences {
         if difference.severity == Severity::Cosmetic && difference.note.is_some() {
             let note = difference.note.as_deref().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Decides what to do with each secret, and what is impossible: one rule for the plan and the execution.
 //!
 //! Invariant: a secret is matched by its id, otherwise by its name. Two secrets are equal if they decrypt to the same
-//! value with the same name and description, or have the same ciphertext on the same server. Pure except [`foretell`].
+//! value with the same name and description, or have the same ciphertext on the same server. Pure except [`predict`].
 
 use super::live::{Found, Live, Rights, look};
 use super::{EXTENSION, Held, SecretValues, Vault};
@@ -16,7 +16,7 @@ use crate::restore::target::state::Examined;
 
 /// The plan's part about the vault.
 #[derive(Debug, Default)]
-pub struct Foretold {
+pub struct Predicted {
     pub create: Vec<ObjectName>,
     pub replace: Vec<ObjectName>,
     pub drop: Vec<ObjectName>,
@@ -56,8 +56,8 @@ pub struct Work<'a> {
 }
 
 /// Compares with the target and returns the plan's part.
-pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Session) -> Result<Foretold> {
-    let Some(held) = concerned(engine, examined) else { return Ok(Foretold::default()) };
+pub async fn predict(engine: &Engine<'_>, examined: &Examined, session: &Session) -> Result<Predicted> {
+    let Some(held) = concerned(engine, examined) else { return Ok(Predicted::default()) };
     let runner = Runner::new(session, engine.cancel);
     session.execute("BEGIN READ ONLY").await?;
     let live = look(&runner).await?;
@@ -72,7 +72,7 @@ pub async fn foretell(engine: &Engine<'_>, examined: &Examined, session: &Sessio
         let items = work.items.iter().filter(move |item| item.step == step);
         items.map(|item| object(item.held.identity())).collect()
     };
-    Ok(Foretold {
+    Ok(Predicted {
         create: named(Step::Make),
         replace: named(Step::Change),
         drop: work.extra.iter().map(|f| object(f.name.as_deref().unwrap_or(&f.id))).collect(),

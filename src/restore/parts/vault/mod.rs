@@ -14,12 +14,12 @@ use crate::model::failure::{Failure, FailureKind, Result};
 use crate::model::name::{QualifiedName, visible};
 use crate::model::secret::Secret;
 use crate::restore::source::SnapshotSource;
+use crate::snapshot::age_file;
+use crate::snapshot::age_file::Keys;
 use crate::snapshot::layout;
 use crate::snapshot::reader::{ArchiveData, DataFile};
-use crate::snapshot::sealed;
-use crate::snapshot::sealed::Keys;
 
-pub use compare::{Foretold, foretell};
+pub use compare::{Predicted, predict};
 pub use write::bring_back;
 
 const EXTENSION: &str = "supabase_vault";
@@ -84,7 +84,7 @@ impl Vault {
         let mut held = listed(&bytes, layout::VAULT_SECRETS_JSON)?;
         let mut seal = SecretValues::None;
         if let Some(sealed) = file(source, layout::VAULT_SECRETS_SEALED)? {
-            let opened = sealed::open(&sealed, keys).map_err(|failure| {
+            let opened = age_file::open(&sealed, keys).map_err(|failure| {
                 let failure =
                     failure.context(format!("nothing was written: {} was not opened", layout::VAULT_SECRETS_SEALED));
                 failure.hint("give the right key: seal_passphrase in the configuration, or --seal-identity FILE")

@@ -20,8 +20,8 @@ use crate::restore::target::state::Examined;
 const QUIET: [&str; 2] = ["SET LOCAL log_parameter_max_length_on_error = 0", "SET LOCAL log_parameter_max_length = 0"];
 
 /// Older vaults encrypt with a trigger, which must fire.
-const AWAKE: &str = "SET LOCAL session_replication_role = origin";
-const ASLEEP: &str = "SET LOCAL session_replication_role = replica";
+const TRIGGERS_ON: &str = "SET LOCAL session_replication_role = origin";
+const TRIGGERS_OFF: &str = "SET LOCAL session_replication_role = replica";
 
 const DELETE: &str = "DELETE FROM vault.secrets WHERE id::text = $1";
 const CREATE: &str = "SELECT vault.create_secret($1::text, $2::text, $3::text)::text";
@@ -90,14 +90,14 @@ async fn restore_one(
         }
     }
     let Some(value) = &held.value else { return Ok(Some(lost(held, vault))) };
-    runner.run("vault", AWAKE).await?;
+    runner.run("vault", TRIGGERS_ON).await?;
     let id = write(runner, held, value, found).await.map_err(|f| f.context(held.what()))?;
     if id == held.id || (item.keeps_id && found.is_some_and(|f| f.id == id)) {
-        runner.run("vault", ASLEEP).await?;
+        runner.run("vault", TRIGGERS_OFF).await?;
         return Ok(None);
     }
     let moved = writes && give_id(runner, held, value, &id).await?;
-    runner.run("vault", ASLEEP).await?;
+    runner.run("vault", TRIGGERS_OFF).await?;
     Ok((!moved).then(|| new_id(held)))
 }
 
@@ -112,9 +112,9 @@ async fn write(runner: &Runner<'_>, held: &Held, value: &Secret, found: Option<&
     let made = async {
         if let Some(found) = found {
             // With triggers awake, a user's foreign key to the secret would cascade.
-            runner.run("vault", ASLEEP).await?;
+            runner.run("vault", TRIGGERS_OFF).await?;
             delete(runner, &found.id).await?;
-            runner.run("vault", AWAKE).await?;
+            runner.run("vault", TRIGGERS_ON).await?;
         }
         let row = runner.session.one(CREATE, &[&value.reveal(), &held.name, &held.description]).await?;
         let id: String = row.try_get(0).map_err(|e| Failure::from(anyhow::Error::new(e)))?;

@@ -37,7 +37,7 @@ impl Tables<'_> {
         let (loaded, of_others) = written?;
         self.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
         for object in of_others {
-            runner.breathe().await?;
+            runner.commit_if_many_locks().await?;
             let sql = format!("ALTER LARGE OBJECT {} OWNER TO {}", object.oid, ident(&object.owner));
             if let Some(failure) = runner.attempt(&format!("owner of large object {}", object.oid), &sql).await? {
                 self.monitor.warn("owner_not_set", failure.to_string(), None);

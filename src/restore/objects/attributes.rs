@@ -12,7 +12,7 @@ use super::{extensions, roles};
 use crate::model::failure::Result;
 use crate::model::identity;
 use crate::model::inventory::{CatalogObject, Inventory};
-use crate::model::membership::{Alike, Membership, ROLE_MEMBERSHIP};
+use crate::model::membership::{EquivalentMemberships, Membership, ROLE_MEMBERSHIP};
 use crate::model::name::{dollar_quoted, ident, literal};
 use crate::model::object_kind::ObjectKind;
 use crate::model::restore::ObjectName;
@@ -60,7 +60,7 @@ impl Converge<'_> {
         // A role that may not grant as another grants in its own name. Such a membership counts as the other's, so keep
         // it.
         let grants_as_any = extensions::superusers(live).contains(&self.scope.restorer);
-        let alike = Alike::new(&self.source.inventory.objects, &live.objects);
+        let alike = EquivalentMemberships::new(&self.source.inventory.objects, &live.objects);
         let stands_in = |o: &CatalogObject| !grants_as_any && alike.holds(o.kind, &o.identity);
         for object in &delta.extra {
             let sql = match object.kind {

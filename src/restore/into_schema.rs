@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 
 use super::execute::BEGIN_PLAIN;
-use super::objects::put_right::close;
+use super::objects::attributes::close;
 use super::rows::load::{LoadTask, load_one};
-use super::rows::tables::{is_there, load_task};
+use super::rows::tables::{load_task, relation_exists};
 use super::sql::runner::Runner;
 use super::target::state::{Examined, examine, refuse_changed};
 use super::{Done, Engine};
@@ -110,7 +110,7 @@ async fn objects_to_create(session: &Session, schema: &str, copies: &[Copy<'_>])
         make.push(object(ObjectKind::Schema, ident(schema)));
     }
     for copy in copies {
-        if is_there(session, &copy.to).await? {
+        if relation_exists(session, &copy.to).await? {
             let text = format!(
                 "{} exists already, and --into-schema does not touch existing tables",
                 visible(&copy.to.plain())

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::constraint::binds_new_rows;
-use super::converge::{ASLEEP, AWAKE, Converge};
+use super::converge::{Converge, TRIGGERS_OFF, TRIGGERS_ON};
 use super::delta::Delta;
 use super::domains::stuck;
 use super::drop::drop_statement;
@@ -143,7 +143,7 @@ impl Converge<'_> {
             sql = statements.into_iter().chain([sql]).collect::<Vec<_>>().join(";\n");
         }
         if object.kind == ObjectKind::Extension && self.scope.platform {
-            sql = format!("{AWAKE};\n{sql};\n{ASLEEP}");
+            sql = format!("{TRIGGERS_ON};\n{sql};\n{TRIGGERS_OFF}");
         }
         match self.runner.attempt(&format!("drop {} {}", object.kind, object.identity), &sql).await? {
             None => Ok(true),

@@ -18,13 +18,13 @@ use crate::restore::objects::converge::{Converge, Left};
 
 /// What was done.
 #[derive(Debug, Default)]
-pub struct Mended {
+pub struct Repaired {
     pub not_valid: BTreeSet<ObjectName>,
     /// Objects whose grants were revoked, and the missing object that is the reason.
     pub withheld: BTreeMap<Address, ObjectName>,
 }
 
-impl Mended {
+impl Repaired {
     pub fn is_empty(&self) -> bool {
         self.not_valid.is_empty() && self.withheld.is_empty()
     }
@@ -52,8 +52,8 @@ const WITHHOLD_ROUTINE: &str = "DECLARE r record; BEGIN \
 
 impl Converge<'_> {
     /// Repairs what can be repaired among the remaining differences.
-    pub(crate) async fn mend(&self, left: &Left, may_lack: &MayLack) -> Result<Mended> {
-        let mut mended = Mended::default();
+    pub(crate) async fn mend(&self, left: &Left, may_lack: &MayLack) -> Result<Repaired> {
+        let mut mended = Repaired::default();
         let wanted = self.source.inventory.objects.iter();
         for object in wanted.filter(|o| left.objects.contains(&ObjectName::of(o))) {
             let name = ObjectName::of(object);
