@@ -26,6 +26,11 @@ const TICK: Duration = Duration::from_millis(100);
 /// What one session reads within this time is not worth the opening of a second one.
 const ALONE: Duration = Duration::from_millis(30);
 
+/// A table that was read needs its lock no longer: a session of many tables would fill a small lock table.
+const LOCKS_HELD_MAX: usize = 16;
+const SAVEPOINT: &str = "SAVEPOINT stacksnap_rows";
+const FREE_LOCKS: &str = "ROLLBACK TO SAVEPOINT stacksnap_rows";
+
 /// The rows of one table in a live database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveTable {
@@ -213,9 +218,12 @@ async fn join_work(at: (ConnSpec, ExportedSnapshot), queue: Arc<Queue>, lock_wai
 }
 
 async fn work(session: Session, queue: Arc<Queue>, lock_wait: Duration) -> Result<Read> {
-    session.execute(&format!("SET LOCAL lock_timeout = {}", lock_wait.as_millis())).await?;
+    session.execute(&format!("SET LOCAL lock_timeout = {}; {SAVEPOINT}", lock_wait.as_millis())).await?;
     let mut done = Vec::new();
     loop {
+        if done.len() % LOCKS_HELD_MAX == LOCKS_HELD_MAX - 1 {
+            session.execute(FREE_LOCKS).await?;
+        }
         let at = queue.next.fetch_add(1, Ordering::Relaxed);
         let Some((table, sql)) = queue.statements.get(at) else { return Ok(done) };
         let count = |bytes| {

@@ -303,7 +303,7 @@ fn in_place_only_what_was_named_may_be_missing() {
     let refused = restore_with(&cluster, name, &snapshot, place.path(), &[]);
     assert_eq!((refused.code, rows(&cluster).as_str()), (1, "0"), "{}", refused.said);
     let first = refused.report["message"].as_str().unwrap();
-    assert!(first.contains("2 causes") && first.contains("(SQLSTATE "), "{first}");
+    assert!(first.contains("causes: 2") && first.contains("(SQLSTATE "), "{first}");
     let hint = refused.report["hint"].as_str().unwrap();
     assert!(hint.contains("--leave-out 'FK CONSTRAINT of_parent on public.children'"), "{hint}");
     assert!(hint.contains("INDEX public.words_plain: the server refused: function unaccented"), "{hint}");
