@@ -187,3 +187,21 @@ impl<'d> Deserialize<'d> for ObjectKind {
         String::deserialize(from).map(|word| Self::of(&word))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_the_word_of_one_kind_and_stays_in_files() {
+        for kind in ObjectKind::ALL {
+            assert_eq!(ObjectKind::of(kind.word()), *kind);
+            let written = serde_json::to_string(kind).unwrap();
+            assert_eq!(written, format!("\"{}\"", kind.word()));
+            assert_eq!(serde_json::from_str::<ObjectKind>(&written).unwrap(), *kind);
+        }
+        let newer = ObjectKind::of("PROPERTY GRAPH");
+        assert_eq!((newer, newer.word()), (ObjectKind::of("PROPERTY GRAPH"), "PROPERTY GRAPH"));
+        assert_eq!(newer.in_archive(), InArchive::Unknown);
+    }
+}
